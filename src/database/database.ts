@@ -1,0 +1,68 @@
+// What an engine must do, and nothing of how: two methods, so that drivers stay small and every guard is in the schema
+// or in a statement. Callers decide before a transaction opens; inside it, the row counts are the verdict.
+import type { SQL } from "drizzle-orm"
+
+export type Value = string | number | bigint | Uint8Array | null
+export type Values = Readonly<Record<string, Value>>
+
+/**
+ * One statement of ours, written once with drizzle's dialect-neutral `sql` and `sql.placeholder(name)`.
+ * `Row` is what a read answers; columns are named in the statement. An engine compiles and prepares it once.
+ */
+export interface Statement<Row = Record<string, Value>> {
+  readonly name: string
+  readonly sql: SQL
+  /** Never set: it carries the row's type. */
+  readonly row?: Row
+}
+
+export const statement = <Row = Record<string, Value>>(name: string, sql: SQL): Statement<Row> => ({
+  name,
+  sql,
+})
+
+/**
+ * One step of a transaction. `rows`: how many rows it must change (for a SELECT: answer); a number, or "any" (the
+ * default). A SELECT as a step is a guard: it holds at the moment of the commit.
+ */
+export interface Step {
+  readonly statement: Statement<unknown>
+  readonly values: Values
+  readonly rows?: number | "any"
+}
+
+/** A step met another number of rows than it needs: nothing of its transaction took place. */
+export class Unexpected extends Error {
+  override readonly name = "Unexpected"
+  /** The statement's name, and its place in the steps. */
+  readonly statement: string
+  readonly step: number
+
+  constructor(statement: string, step: number) {
+    super(`${statement} met another state than it was decided on`)
+    this.statement = statement
+    this.step = step
+  }
+}
+
+/** A unique key or a check refused a row: nothing of its transaction took place. Same shape as Unexpected. */
+export class Duplicate extends Unexpected {}
+
+/** The engine can't commit (disk full, file gone, writer dead). Nothing was answered; never carries SQL or values. */
+export class Unavailable extends Error {
+  override readonly name = "Unavailable"
+}
+
+export interface Engine {
+  /** Reads what is committed. Rows in the statement's order. Throws Unavailable. */
+  query<Row>(statement: Statement<Row>, values?: Values): Promise<Row[]>
+  /**
+   * All steps or none, in order, durable (on disk, fsynced) when it resolves. Throws Unexpected or Duplicate when a
+   * step met another state, Unavailable when nothing can be committed.
+   */
+  atomically(steps: readonly Step[]): Promise<void>
+  /** Resolves when what was accepted is durable and the file is released. Later calls throw Unavailable. */
+  close(): Promise<void>
+  /** Resolves with the cause when the engine can never commit again (a failed fsync): the process must end. */
+  readonly broken: Promise<Error>
+}

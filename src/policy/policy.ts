@@ -1,0 +1,96 @@
+// What a policy is once its files are read and found whole: plain data, looked up by name in maps. It decides nothing;
+// decide.ts does. Everything here is checked: names resolve, durations are in range, patterns are compiled.
+
+import type { ResourceTemplate } from "../token/resource.ts"
+import type { JsonWebKeySet } from "../token/signature.ts"
+import type { InputPattern } from "./pattern.ts"
+
+/** Where in the policy files something stands: lines and columns count from 1. */
+export interface Place {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+export type Risk = "low" | "moderate" | "high"
+export type StaffRole = "auditor" | "approver" | "operator"
+
+/** How a caller proves who it is: by an assertion signed with one of these keys (RFC 7523). */
+interface PrivateKeyJwt {
+  readonly jwks: JsonWebKeySet
+}
+
+export interface Api {
+  readonly name: string
+  /** RFC 8707 resource: the `aud` of its tokens, compared byte for byte. */
+  readonly resource: string
+  readonly owner: string
+  readonly authenticate: readonly PrivateKeyJwt[]
+  readonly operations: ReadonlyMap<string, { readonly risk: Risk }>
+  readonly enabled: boolean
+}
+
+export interface Agent {
+  readonly name: string
+  readonly owner: string
+  /** Undefined: whatever the task grants. */
+  readonly atMost: ReadonlySet<string> | undefined
+  readonly enabled: boolean
+}
+
+export interface Orchestrator {
+  readonly name: string
+  readonly owner: string
+  readonly authenticate: readonly PrivateKeyJwt[]
+  readonly enabled: boolean
+}
+
+export interface Staff {
+  readonly name: string
+  readonly roles: readonly StaffRole[]
+  readonly authenticate: readonly PrivateKeyJwt[]
+  readonly enabled: boolean
+}
+
+export type InputRule =
+  | { readonly kind: "pattern"; readonly source: string; readonly pattern: InputPattern }
+  | { readonly kind: "enum"; readonly values: ReadonlySet<string> }
+  | { readonly kind: "integer"; readonly min: number; readonly max: number }
+
+export interface TaskGrant {
+  /** The API's name in the policy. */
+  readonly api: string
+  readonly operations: readonly string[]
+  readonly resources: readonly ResourceTemplate[]
+  /** `support.yaml#/tasks/triage-ticket/grants/0`: an RFC 6901 pointer into the file that says so. */
+  readonly rule: string
+  readonly place: Place
+}
+
+export interface TaskType {
+  readonly name: string
+  readonly description: string | undefined
+  readonly orchestrators: ReadonlySet<string>
+  readonly agents: ReadonlySet<string>
+  readonly tokenLifetimeSeconds: number
+  readonly deadlineSeconds: number
+  readonly inputs: ReadonlyMap<string, InputRule>
+  readonly grants: readonly TaskGrant[]
+  readonly proofOfPossession: "optional" | "required"
+  readonly renew: "orchestrator" | "none"
+  readonly limits: { readonly activeTasks: number; readonly startsPerHour: number }
+  readonly enabled: boolean
+  readonly place: Place
+}
+
+export interface Policy {
+  /** `sha-256:` + base64url, as the contract says, over every file read. */
+  readonly digest: string
+  /** Every file read, by its path in the folder (key files too): what the digest is over. */
+  readonly files: ReadonlyMap<string, string>
+  readonly apis: ReadonlyMap<string, Api>
+  readonly agents: ReadonlyMap<string, Agent>
+  readonly orchestrators: ReadonlyMap<string, Orchestrator>
+  readonly staff: ReadonlyMap<string, Staff>
+  readonly tasks: ReadonlyMap<string, TaskType>
+}

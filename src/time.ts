@@ -1,0 +1,63 @@
+// What time is, everywhere: an injected clock, durations as policies write them, instants as the wire shows them.
+// It decides nothing about tokens; it only makes sure that nobody calls Date.now() deep inside.
+
+/** Wall time for what is written and compared, monotonic time for how long something took. Both in milliseconds. */
+export interface Clock {
+  now(): number
+  monotonic(): number
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+}
+
+/** Clock skew allowed wherever a JWT is read; none for a token that is being exchanged. */
+export const SKEW_SECONDS = 5
+
+/** NumericDate (RFC 7519 section 2) of an instant in epoch milliseconds. */
+export const toEpochSeconds = (milliseconds: number): number => Math.floor(milliseconds / 1000)
+
+/** RFC 3339 in UTC with milliseconds. */
+export const toInstant = (milliseconds: number): string => new Date(milliseconds).toISOString()
+
+/** Epoch milliseconds of an RFC 3339 time; undefined where it is not one. */
+export function parseInstant(text: string): number | undefined {
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(text)) return undefined
+  const milliseconds = Date.parse(text)
+  return Number.isNaN(milliseconds) ? undefined : milliseconds
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** Seconds of a duration as policies write it (`90s`, `10m`, `2h`, `7d`); undefined where it is not one. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(0|[1-9]\d{0,6})([smhd])$/.exec(text)
+  if (!match?.[1] || !match[2]) return undefined
+  return Number(match[1]) * (UNIT_SECONDS[match[2]] ?? 0)
+}
+
+/** The shortest spelling of a duration that parseDuration reads back. */
+export function formatDuration(seconds: number): string {
+  for (const unit of ["d", "h", "m"]) {
+    const size = UNIT_SECONDS[unit] ?? 1
+    if (seconds >= size && seconds % size === 0) return `${seconds / size}${unit}`
+  }
+  return `${seconds}s`
+}
+
+/**
+ * Watches wall time against monotonic time. Each call answers by how many milliseconds the wall clock has stepped
+ * since the watch began (positive: forward), ignoring drift below the limit, which it absorbs.
+ */
+export function createStepWatch(clock: Clock, limitMilliseconds = 5000): () => number {
+  let wall = clock.now()
+  let steady = clock.monotonic()
+  return () => {
+    const step = clock.now() - wall - (clock.monotonic() - steady)
+    if (Math.abs(step) > limitMilliseconds) return step
+    wall = clock.now()
+    steady = clock.monotonic()
+    return 0
+  }
+}
