@@ -11,14 +11,12 @@ interface Row {
   readonly error: string
   readonly title: string
   readonly next: Next
+  /** The status at the issuer, where it differs from an API's: there, the token is fine and the task is not. */
+  readonly issuerStatus?: number
 }
 
-const row = (status: number, error: string, next: Next, title: string): Row => ({
-  status,
-  error,
-  title,
-  next,
-})
+const row = (status: number, error: string, next: Next, title: string, issuerStatus?: number): Row =>
+  issuerStatus === undefined ? { status, error, title, next } : { status, error, title, next, issuerStatus }
 
 /** The closed table. A code that is not here does not compile. */
 export const REFUSALS = {
