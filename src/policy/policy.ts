@@ -1,5 +1,5 @@
 // What a policy is once its files are read and found whole: plain data, looked up by name in maps. It decides nothing;
-// decide.ts does. Everything here is checked: names resolve, durations are in range, patterns are compiled.
+// decide.ts does. Everything here is checked: names resolve, durations are in range, patterns compile.
 
 import type { ResourceTemplate } from "../token/resource.ts"
 import type { JsonWebKeySet } from "../token/signature.ts"
@@ -16,7 +16,7 @@ export type Risk = "low" | "moderate" | "high"
 export type StaffRole = "auditor" | "approver" | "operator"
 
 /** How a caller proves who it is: by an assertion signed with one of these keys (RFC 7523). */
-interface PrivateKeyJwt {
+export interface PrivateKeyJwt {
   readonly jwks: JsonWebKeySet
 }
 
@@ -28,6 +28,7 @@ export interface Api {
   readonly authenticate: readonly PrivateKeyJwt[]
   readonly operations: ReadonlyMap<string, { readonly risk: Risk }>
   readonly enabled: boolean
+  readonly place: Place
 }
 
 export interface Agent {
@@ -36,6 +37,7 @@ export interface Agent {
   /** Undefined: whatever the task grants. */
   readonly atMost: ReadonlySet<string> | undefined
   readonly enabled: boolean
+  readonly place: Place
 }
 
 export interface Orchestrator {
@@ -43,6 +45,7 @@ export interface Orchestrator {
   readonly owner: string
   readonly authenticate: readonly PrivateKeyJwt[]
   readonly enabled: boolean
+  readonly place: Place
 }
 
 export interface Staff {
@@ -50,6 +53,7 @@ export interface Staff {
   readonly roles: readonly StaffRole[]
   readonly authenticate: readonly PrivateKeyJwt[]
   readonly enabled: boolean
+  readonly place: Place
 }
 
 export type InputRule =

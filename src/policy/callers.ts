@@ -1,0 +1,50 @@
+// Who may authenticate at the issuer, and as what: a caller's client id is its name in the policy. It decides which keys
+// and which scopes a name has; checking an assertion against those keys is token/assertion.ts's.
+import type { JsonWebKeySet } from "../token/signature.ts"
+import type { Policy, PrivateKeyJwt, StaffRole } from "./policy.ts"
+
+export type CallerKind = "orchestrator" | "api" | "staff" | "agent"
+
+/** What a service token may carry: the caller's kind, or for staff its roles. */
+export type CallerScope = "orchestrator" | "api" | "agent" | StaffRole
+
+/** One name that may authenticate. Disabled names are not callers. */
+export interface Caller {
+  readonly kind: CallerKind
+  readonly name: string
+  /** Key sets of `private_key_jwt`, in the policy's order; empty: it can't authenticate with a key. */
+  readonly keySets: readonly JsonWebKeySet[]
+  readonly scopes: readonly CallerScope[]
+  /** RFC 8707 resource of an API; absent for all others. */
+  readonly resource?: string
+}
+
+interface Named {
+  readonly name: string
+  readonly authenticate: readonly PrivateKeyJwt[]
+  readonly enabled: boolean
+}
+
+/**
+ * The caller of a client id; undefined where the policy has none, or has it disabled. Names of APIs, agents,
+ * orchestrators and staff never coincide: loading refuses that. Agents have no keys of their own yet, so none is a caller.
+ */
+export function caller(policy: Policy, clientId: string): Caller | undefined {
+  const orchestrator = policy.orchestrators.get(clientId)
+  if (orchestrator) return toCaller("orchestrator", orchestrator, ["orchestrator"])
+  const api = policy.apis.get(clientId)
+  if (api) return toCaller("api", api, ["api"], api.resource)
+  const staff = policy.staff.get(clientId)
+  return staff && toCaller("staff", staff, staff.roles)
+}
+
+function toCaller(
+  kind: CallerKind,
+  named: Named,
+  scopes: readonly CallerScope[],
+  resource?: string,
+): Caller | undefined {
+  if (!named.enabled) return undefined
+  const keySets = named.authenticate.map((one) => one.jwks)
+  return { kind, name: named.name, keySets, scopes, ...(resource !== undefined && { resource }) }
+}

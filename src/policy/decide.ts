@@ -1,0 +1,111 @@
+// Who may get what: one request against one policy, by plain data alone. It decides the task type, the inputs and the
+// authority of a task; limits, locks, proof of possession and the task's state are the gate's (task/gate.ts).
+import { type FieldError, Refusal, refuse } from "../errors.ts"
+import { type Authority, apisOf, narrow, operationsOf } from "../token/authority.ts"
+import { bindTemplate } from "../token/resource.ts"
+import { readInputs } from "./inputs.ts"
+import type { Policy, TaskGrant, TaskType } from "./policy.ts"
+
+export interface TaskRequest {
+  readonly type: string
+  /** The orchestrator's name: who is authenticated, never what a body says. */
+  readonly orchestrator: string
+  /** The agent's name, without its instance. */
+  readonly agent: string
+  readonly inputs: Readonly<Record<string, unknown>>
+  /** The subset wanted; absent: everything. A request for more than is granted is refused whole. */
+  readonly operations?: readonly string[]
+  /** Resource URLs of the APIs whose tokens are wanted now; absent: all. Narrows no authority. */
+  readonly resources?: readonly string[]
+}
+
+export interface Decision {
+  readonly taskType: TaskType
+  readonly inputs: ReadonlyMap<string, string>
+  /** Bound, within the agent's `at_most`, narrowed to `operations`. Never empty. */
+  readonly authority: Authority
+  /** RFC 8707 resources of which tokens are wanted now. */
+  readonly apis: readonly string[]
+}
+
+/**
+ * Decides a start, or a renewal with the task's own request, on the policy given. Unknown, disabled and forbidden names
+ * answer alike: `access_denied`, with the reason for the ledger only. NOT checked: purpose, instance, limits, locks.
+ */
+export function decide(policy: Policy, request: TaskRequest): Decision | Refusal {
+  const taskType = permittedType(policy, request)
+  if (taskType instanceof Refusal) return taskType
+  const inputs = readInputs(taskType, request.inputs)
+  if (!(inputs instanceof Map)) return refuse("inputs_invalid", "the inputs do not fit", { errors: inputs })
+  const full = authorityOf(policy, taskType, request.agent, inputs)
+  if (full.length === 0)
+    return refuse("access_denied", "at_most and disabled APIs leave nothing of the grants")
+  const authority = narrowed(full, request.operations)
+  if (authority instanceof Refusal) return authority
+  const apis = wantedApis(authority, request.resources)
+  if (apis instanceof Refusal) return apis
+  return { taskType, inputs, authority, apis }
+}
+
+/** Whether this orchestrator may start this type for this agent. One public answer for every "no". */
+function permittedType(policy: Policy, request: TaskRequest): TaskType | Refusal {
+  const denied = (reason: string) => refuse("access_denied", reason)
+  const orchestrator = policy.orchestrators.get(request.orchestrator)
+  if (!orchestrator?.enabled) return denied("the orchestrator is unknown or disabled")
+  const type = policy.tasks.get(request.type)
+  if (!type?.enabled) return denied("the task type is unknown or disabled")
+  if (!type.orchestrators.has(request.orchestrator))
+    return denied("the task type does not list the orchestrator")
+  const agent = policy.agents.get(request.agent)
+  if (!agent?.enabled) return denied("the agent is unknown or disabled")
+  if (!type.agents.has(request.agent)) return denied("the task type does not list the agent")
+  return type
+}
+
+/** Everything that the task type grants and the agent may have, with the inputs bound. */
+export function authorityOf(
+  policy: Policy,
+  type: TaskType,
+  agent: string,
+  inputs: ReadonlyMap<string, string>,
+): Authority {
+  const atMost = policy.agents.get(agent)?.atMost
+  const full = type.grants.flatMap((grant) => boundGrant(policy, grant, inputs))
+  return atMost ? narrow(full, { operations: atMost }) : full
+}
+
+function boundGrant(policy: Policy, grant: TaskGrant, inputs: ReadonlyMap<string, string>): Authority {
+  const api = policy.apis.get(grant.api)
+  if (!api?.enabled) return []
+  const resources = grant.resources.map((template) => bindTemplate(template, inputs))
+  return [{ api: api.resource, operations: grant.operations, resources, rule: grant.rule }]
+}
+
+function narrowed(full: Authority, operations: readonly string[] | undefined): Authority | Refusal {
+  if (operations === undefined) return full
+  const granted = new Set(operationsOf(full))
+  const errors = operations.flatMap((operation, index): FieldError[] =>
+    granted.has(operation)
+      ? []
+      : [{ pointer: `/operations/${index}`, expected: "an operation that the task grants" }],
+  )
+  if (operations.length === 0) errors.push({ pointer: "/operations", expected: "at least one operation" })
+  if (errors.length > 0)
+    return refuse("operation_not_allowed", "operations beyond the grant were asked for", { errors })
+  return narrow(full, { operations: new Set(operations) })
+}
+
+function wantedApis(
+  authority: Authority,
+  resources: readonly string[] | undefined,
+): readonly string[] | Refusal {
+  const granted = new Set(apisOf(authority))
+  if (resources === undefined) return [...granted]
+  const errors = resources.flatMap((resource, index): FieldError[] =>
+    granted.has(resource)
+      ? []
+      : [{ pointer: `/resources/${index}`, expected: "the resource of an API that the task grants" }],
+  )
+  if (errors.length > 0) return refuse("api_not_allowed", "APIs beyond the grant were asked for", { errors })
+  return [...new Set(resources)]
+}
