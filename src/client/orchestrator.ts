@@ -1,0 +1,129 @@
+// The orchestrator's calls in the words of the library: start, show, list, renew and change tasks. It decides nothing;
+// it spells requests and reads answers, and hands what it read to task.ts.
+import type { Clock } from "../time.ts"
+import { parseInstant } from "../time.ts"
+import { ClientError } from "./error.ts"
+import { HeldToken, type TaskTokenHeld } from "./held-token.ts"
+import { asRecord, type IssuerCalls } from "./issuer-call.ts"
+import { type Change, type Changed, openTask, type RenewRequest, type Task, type TaskCalls } from "./task.ts"
+
+export interface StartRequest {
+  /** The task type's name in the policy. */
+  readonly type: string
+  readonly agent: { readonly id: string; readonly instance: string }
+  /** Why, for people: up to 1,000 characters. It is recorded, and never in a token. */
+  readonly purpose: string
+  readonly inputs?: Readonly<Record<string, string>>
+  /** Your own execution id. The same request with it again gives the same task; a second one is never started. */
+  readonly reference?: string
+  /** Asks for a subset of what the task type grants. A subset that is none is refused, never narrowed. */
+  readonly operations?: readonly string[]
+  /** The APIs (resource URLs) whose tokens are wanted now; the others can be had by `renew`. */
+  readonly resources?: readonly string[]
+  /** RFC 7638 thumbprint of the agent's key; the tokens are then bound to it. */
+  readonly dpopJkt?: string
+}
+
+/** What the issuer tells about a task, in its own words (snake_case). */
+export type TaskView = Readonly<Record<string, unknown>>
+
+export interface Orchestrator extends TaskCalls {
+  /** Starts a task; with a known `reference` and the same request, answers the task that it started. */
+  start(request: StartRequest): Promise<Task>
+  show(taskId: string): Promise<TaskView>
+  list(filter?: { readonly state?: string; readonly after?: string; readonly limit?: number }): Promise<{
+    readonly tasks: readonly TaskView[]
+    readonly next: string | null
+  }>
+}
+
+export function orchestrate(issuer: IssuerCalls, clock: Clock): Orchestrator {
+  const orchestrator: Orchestrator = {
+    async start(request) {
+      const asked = clock.now()
+      const { body } = await issuer.call("POST", "/tasks", startBody(request))
+      const { task_id, state, deadline, tokens } = asRecord(body)
+      const until = typeof deadline === "string" ? parseInstant(deadline) : undefined
+      if (typeof task_id !== "string" || typeof state !== "string" || until === undefined) throw misread()
+      const started = { id: task_id, state, deadline: until, tokens: readTokens(tokens, asked) }
+      return openTask(started, orchestrator, clock)
+    },
+    async show(taskId) {
+      return asRecord((await issuer.call("GET", pathOf(taskId))).body)
+    },
+    async list(filter = {}) {
+      const { body } = await issuer.call("GET", `/tasks${queryOf({ ...filter })}`)
+      const { tasks, next } = asRecord(body)
+      if (!Array.isArray(tasks)) throw misread()
+      return { tasks: tasks.map(asRecord), next: typeof next === "string" ? next : null }
+    },
+    async renew(taskId, request = {}) {
+      const asked = clock.now()
+      const { body } = await issuer.call("POST", `${pathOf(taskId)}/tokens`, renewBody(request))
+      return readTokens(asRecord(body).tokens, asked)
+    },
+    async change(taskId, change, options = {}) {
+      const asked = clock.now()
+      const { body } = await issuer.call("POST", `${pathOf(taskId)}/${change}`, { ...options })
+      const { state, tokens } = asRecord(body)
+      if (typeof state !== "string") throw misread()
+      return { state, tokens: tokens === undefined ? [] : readTokens(tokens, asked) }
+    },
+  }
+  return Object.freeze(orchestrator)
+}
+
+const pathOf = (taskId: string) => `/tasks/${encodeURIComponent(taskId)}`
+
+function startBody({ type, agent, purpose, inputs = {}, dpopJkt, ...rest }: StartRequest): object {
+  const { reference, operations, resources } = rest
+  return withoutAbsent({
+    type,
+    agent: { id: agent.id, instance: agent.instance },
+    purpose,
+    inputs,
+    reference,
+    operations,
+    resources,
+    dpop_jkt: dpopJkt,
+  })
+}
+
+const renewBody = ({ resource, operations, instance, dpopJkt }: RenewRequest): object =>
+  withoutAbsent({ resource, operations, instance, dpop_jkt: dpopJkt })
+
+const withoutAbsent = (members: Readonly<Record<string, unknown>>): object =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+
+function queryOf(filter: Readonly<Record<string, string | number | undefined>>): string {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.set(name, String(value))
+  return query.size > 0 ? `?${query}` : ""
+}
+
+/** `asked`: when the request was sent, so that a slow answer makes tokens older, never younger. */
+function readTokens(value: unknown, asked: number): readonly TaskTokenHeld[] {
+  if (!Array.isArray(value)) throw misread()
+  return value.map((one) => readToken(asRecord(one), asked))
+}
+
+function readToken(one: Readonly<Record<string, unknown>>, asked: number): TaskTokenHeld {
+  const { resource, access_token, token_type, expires_in, renew_in, scope, authorization_details } = one
+  if (typeof resource !== "string" || !URL.canParse(resource)) throw misread()
+  if (typeof access_token !== "string" || typeof expires_in !== "number") throw misread()
+  return Object.freeze({
+    resource,
+    token: new HeldToken(resource, access_token),
+    tokenType: token_type === "DPoP" ? "DPoP" : "Bearer",
+    expiresAt: asked + expires_in * 1000,
+    renewAt: asked + (typeof renew_in === "number" ? renew_in : expires_in / 2) * 1000,
+    scope: typeof scope === "string" ? scope.split(" ") : [],
+    authorizationDetails: Array.isArray(authorization_details) ? authorization_details : [],
+  })
+}
+
+const misread = () =>
+  new ClientError("The issuer's answer does not have the members that the contract names", {
+    code: "answer_invalid",
+    next: "stop",
+  })
