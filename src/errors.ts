@@ -34,6 +34,13 @@ export const REFUSALS = {
 
   // Callers of the issuer.
   invalid_client: row(401, "invalid_client", "stop", "The caller could not be authenticated"),
+  scope_not_allowed: row(400, "invalid_scope", "stop", "A scope was asked for that the caller does not have"),
+  too_many_requests: row(
+    429,
+    "temporarily_unavailable",
+    "wait",
+    "Too many service tokens; reuse the ones you have",
+  ),
   unsupported_grant_type: row(400, "unsupported_grant_type", "stop", "Use client_credentials"),
   service_token_missing: row(
     401,
