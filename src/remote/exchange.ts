@@ -1,0 +1,43 @@
+// One bounded HTTP exchange with a server that we know: no redirects, a deadline, a limit on the answer. It decides
+// nothing about what the answer means.
+
+export interface Answered {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+export interface Limits {
+  readonly maxBytes: number
+  readonly timeoutMilliseconds: number
+}
+
+/** The server did not answer in full: unreachable, too slow, too large, or it sent us elsewhere. Names no secret. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable"
+}
+
+/** Sends one request and reads the whole answer, whatever its status. Throws Unreachable. */
+export async function exchange(address: string, init: RequestInit, limits: Limits): Promise<Answered> {
+  try {
+    const signal = AbortSignal.timeout(limits.timeoutMilliseconds)
+    const response = await fetch(address, { ...init, redirect: "error", signal })
+    const text = await readBounded(response, limits.maxBytes)
+    return { status: response.status, headers: response.headers, text }
+  } catch (fault) {
+    if (fault instanceof Unreachable) throw fault
+    throw new Unreachable(`no answer from ${new URL(address).origin}`, { cause: fault })
+  }
+}
+
+async function readBounded(response: Response, maxBytes: number): Promise<string> {
+  if (!response.body) return ""
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of response.body) {
+    size += part.byteLength
+    if (size > maxBytes) throw new Unreachable(`the answer is larger than ${maxBytes} bytes`)
+    parts.push(part)
+  }
+  return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts))
+}

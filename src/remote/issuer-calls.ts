@@ -1,0 +1,36 @@
+// Calls to the issuer with our service token: one renewal when it would not have the token, and its answer as it came. It
+// decides nothing about what an answer means, save that 5xx and 429 are no answer.
+import { type Answered, exchange, type Limits, Unreachable } from "./exchange.ts"
+import type { ServiceTokens } from "./service-token.ts"
+
+export interface IssuerCall {
+  readonly method: "GET" | "POST"
+  /** Path below the issuer, query included. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** Answers any status below 500 but 429. Throws Unreachable for the rest, NotAuthenticated when no token is to be had. */
+export type IssuerCalls = (call: IssuerCall, limits: Limits) => Promise<Answered>
+
+/** `issuer` is the name that proofs carry, `issuerAddress` where it is reached. */
+export function createIssuerCalls(issuer: string, issuerAddress: string, tokens: ServiceTokens): IssuerCalls {
+  const base = (text: string) => text.replace(/\/$/, "")
+  const send = async ({ method, path, headers = {}, body }: IssuerCall, limits: Limits) => {
+    const url = `${base(issuer)}${path.split("?", 1)[0]}`
+    const all = { accept: "application/json", ...headers, ...(await tokens.headers(method, url)) }
+    const init = body === undefined ? { method, headers: all } : { method, headers: all, body }
+    return exchange(`${base(issuerAddress)}${path}`, init, limits)
+  }
+  return async (call, limits) => {
+    let answer = await send(call, limits)
+    if (answer.status === 401) {
+      tokens.drop()
+      answer = await send(call, limits)
+    }
+    if (answer.status >= 500 || answer.status === 429)
+      throw new Unreachable(`the issuer answered ${answer.status} at ${call.path.split("?", 1)[0]}`)
+    return answer
+  }
+}

@@ -1,0 +1,66 @@
+// The finished answer to a refused request: status, headers and problem body from the one table of refusals. It decides
+// nothing about the request; reasons never leave the process.
+import { randomUUID } from "node:crypto"
+import { REFUSALS, type Refusal } from "../errors.ts"
+
+/** What an adapter copies, as it stands. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** The scheme that the request used or needed (RFC 6750, RFC 9449). */
+export type Scheme = "Bearer" | "DPoP"
+
+export type Challenge = (refusal: Refusal, scheme: Scheme, operation: string) => Answer
+
+/** RFC 9728 section 3.1: the well-known path stands between the resource's host and its own path. */
+export function metadataAddress(resource: string): string {
+  const url = new URL(resource)
+  const path = url.pathname === "/" ? "" : url.pathname
+  return `${url.origin}/.well-known/oauth-protected-resource${path}`
+}
+
+/** Prepares the answers of one API. `operation` is named in `scope` where authority is what is missing. */
+export function createChallenge(resource: string): Challenge {
+  const metadata = `resource_metadata="${metadataAddress(resource)}"`
+  return (refusal, scheme, operation) => {
+    const row = REFUSALS[refusal.code]
+    const headers: Record<string, string> = {
+      "Content-Type": "application/problem+json",
+      "Cache-Control": "no-store",
+      Vary: "Authorization, DPoP",
+    }
+    if (row.status < 500) headers["WWW-Authenticate"] = authenticate(row.error, scheme, operation, metadata)
+    if (refusal.retryAfterSeconds !== undefined) headers["Retry-After"] = String(refusal.retryAfterSeconds)
+    return { status: row.status, headers, body: problem(refusal) }
+  }
+}
+
+/** RFC 6750 section 3.1: without a credential no error is named. RFC 9449 section 7.1 for the DPoP scheme. */
+function authenticate(error: string, scheme: Scheme, operation: string, metadata: string): string {
+  const dpop = scheme === "DPoP" || error === "invalid_dpop_proof" || error === "use_dpop_nonce"
+  const parts = [
+    ...(error === "" ? [] : [`error="${error}"`]),
+    ...(error === "insufficient_scope" ? [`scope="${operation}"`] : []),
+    ...(dpop ? ['algs="ES256 EdDSA"'] : []),
+    metadata,
+  ]
+  return `${dpop ? "DPoP" : "Bearer"} ${parts.join(", ")}`
+}
+
+/** RFC 9457, with the contract's members. */
+function problem(refusal: Refusal): string {
+  const { status, title, next } = REFUSALS[refusal.code]
+  const { code, errors } = refusal
+  return JSON.stringify({
+    type: "about:blank",
+    title,
+    status,
+    code,
+    next,
+    ...(errors.length > 0 && { errors }),
+    request_id: randomUUID(),
+  })
+}

@@ -1,0 +1,114 @@
+// What a host says when it creates a verifier, read once: misuse is a TypeError before anything opens. It decides nothing
+// about requests.
+import type { ServiceCredential } from "../remote/service-token.ts"
+import { type Clock, systemClock } from "../time.ts"
+
+export interface VerifierOptions {
+  /** The issuer's name, an https URL (plain http on loopback only), compared byte for byte with `iss`. */
+  readonly issuer: string
+  /** This API's RFC 8707 resource URL, compared byte for byte with `aud`. Its origin is the origin of every `htu`. */
+  readonly resource: string
+  /** The API's name in the policy and its private key. A platform's assertion file is not supported yet. */
+  readonly credential: ServiceCredential
+  /** Path of the spool, a file of this verifier alone; made 0600 when absent. Needs a disk that survives a restart. */
+  readonly spool: string
+  /** Where the issuer is reached, when that is not its name. */
+  readonly issuerAddress?: string
+  /** Requests that carry no credential of ours: refused (default), or left to the host's own authentication. */
+  readonly others?: "refuse" | "next"
+  /** Only write-ahead (the default) is supported yet. */
+  readonly recording?: "write-ahead"
+  /** How many bytes of unacknowledged uses the spool holds before requests are refused with 503. Default 1 GiB. */
+  readonly spoolLimitBytes?: number
+  /** Lets issuer and address be plain http anywhere. Tokens and refusals then travel in the clear. Default false. */
+  readonly dangerouslyAllowPlainHttp?: boolean
+  readonly clock?: Clock
+}
+
+/** The same, whole and frozen. */
+export interface VerifierSettings {
+  readonly issuer: string
+  readonly resource: string
+  readonly origin: string
+  readonly credential: ServiceCredential
+  readonly spool: string
+  readonly issuerAddress: string
+  readonly others: "refuse" | "next"
+  readonly spoolLimitBytes: number
+  readonly clock: Clock
+}
+
+const MEMBERS = new Set([
+  "issuer",
+  "resource",
+  "credential",
+  "spool",
+  "issuerAddress",
+  "others",
+  "recording",
+  "spoolLimitBytes",
+  "dangerouslyAllowPlainHttp",
+  "clock",
+  "mode",
+])
+
+/** Throws TypeError for whatever is missing, misspelled or not supported yet. */
+export function readOptions(options: VerifierOptions): VerifierSettings {
+  for (const member of Object.keys(options))
+    if (!MEMBERS.has(member)) throw new TypeError(`createVerifier: there is no option ${member}`)
+  if ("mode" in options && options.mode !== undefined)
+    throw new TypeError("createVerifier: mode is not supported yet")
+  if (options.recording !== undefined && options.recording !== "write-ahead")
+    throw new TypeError(`createVerifier: recording ${JSON.stringify(options.recording)} is not supported yet`)
+  const others = options.others ?? "refuse"
+  if (others !== "refuse" && others !== "next")
+    throw new TypeError('createVerifier: others is "refuse" or "next"')
+  if (typeof options.spool !== "string" || options.spool === "" || options.spool === ":memory:")
+    throw new TypeError("createVerifier: spool is the path of a file")
+  const plain = options.dangerouslyAllowPlainHttp === true
+  const issuer = checkUrl("issuer", options.issuer, plain)
+  const resource = checkUrl("resource", options.resource, plain)
+  return Object.freeze({
+    issuer,
+    resource,
+    origin: new URL(resource).origin,
+    credential: checkCredential(options.credential),
+    spool: options.spool,
+    issuerAddress: checkUrl("issuerAddress", options.issuerAddress ?? issuer, plain).replace(/\/$/, ""),
+    others,
+    spoolLimitBytes: checkLimit(options.spoolLimitBytes ?? 1024 ** 3),
+    clock: options.clock ?? systemClock,
+  })
+}
+
+function checkUrl(name: string, text: unknown, plainHttp: boolean): string {
+  if (typeof text !== "string" || !URL.canParse(text)) throw new TypeError(`createVerifier: ${name} is a URL`)
+  const url = new URL(text)
+  const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
+  const allowed = url.protocol === "https:" || (url.protocol === "http:" && (loopback || plainHttp))
+  if (!allowed) throw new TypeError(`createVerifier: ${name} is an https URL (plain http on loopback only)`)
+  if (url.username || url.password || url.search || url.hash)
+    throw new TypeError(`createVerifier: ${name} has no user, query or fragment`)
+  return text
+}
+
+function checkCredential(credential: unknown): ServiceCredential {
+  if (typeof credential !== "object" || credential === null)
+    throw new TypeError(
+      "createVerifier: credential is { clientId, privateJwk } or { clientId, privateJwkFile }",
+    )
+  if ("assertionFile" in credential)
+    throw new TypeError("createVerifier: credential.assertionFile is not supported yet")
+  const { clientId } = credential as { clientId?: unknown }
+  if (typeof clientId !== "string" || !/^[a-z][a-z0-9-]{0,62}$/.test(clientId))
+    throw new TypeError("createVerifier: credential.clientId is the API's name in the policy")
+  if ("privateJwk" in credential === "privateJwkFile" in credential)
+    throw new TypeError("createVerifier: credential has one of privateJwk and privateJwkFile")
+  return Object.freeze({ ...credential }) as ServiceCredential
+}
+
+function checkLimit(bytes: unknown): number {
+  if (typeof bytes !== "number" || !Number.isSafeInteger(bytes) || bytes < 64 * 1024)
+    throw new TypeError("createVerifier: spoolLimitBytes is a whole number of bytes, 65536 or more")
+  return bytes
+}
