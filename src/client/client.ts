@@ -2,7 +2,7 @@
 // It decides nothing about rights: the issuer does when it mints, and each API when it is called.
 import { type Clock, systemClock } from "../time.ts"
 import type { HandedToken } from "./held-token.ts"
-import { type Credential, openIssuer } from "./issuer-call.ts"
+import { type IssuerOptions, openIssuer } from "./issuer-call.ts"
 import { type Orchestrator, orchestrate } from "./orchestrator.ts"
 import { openSession, type Session, type SessionKey } from "./session.ts"
 
@@ -12,7 +12,7 @@ export interface OrchestratorOptions {
   /** Where the issuer is reached, when that is not its name. */
   readonly issuerAddress?: string
   /** The orchestrator's name in the policy and its private key (a JWK, or a file holding one). */
-  readonly credential: Credential
+  readonly credential: IssuerOptions["credential"]
   /** Milliseconds after which a call to the issuer counts as unanswered. Default 10,000. */
   readonly timeoutMilliseconds?: number
   readonly clock?: Clock

@@ -1,32 +1,31 @@
 // One authenticated call to the issuer's own HTTP surface. It decides what an answer means as an error; what is in a
 // good answer is left to those who asked.
-
 import type { FieldError, Next } from "../errors.ts"
-import { createServiceTokens } from "../remote/service-token.ts"
+import { type Answered, exchange, Unreachable } from "../remote/exchange.ts"
+import { createServiceTokens, NotAuthenticated, type ServiceCredential } from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
 import { readServiceUrl } from "./address.ts"
 import { ClientError } from "./error.ts"
 
-/** A caller's name in the policy and its private key: the JWK itself, or a file that holds it (mode 0600). */
-export type Credential =
-  | { readonly clientId: string; readonly privateJwk: object }
-  | { readonly clientId: string; readonly privateJwkFile: string }
-
 export interface IssuerOptions {
   readonly issuer: string
   readonly issuerAddress?: string
-  readonly credential: Credential
+  readonly credential: ServiceCredential
   readonly timeoutMilliseconds?: number
 }
 
 export interface Answer {
   readonly status: number
+  /** Parsed JSON; undefined where the body was empty. */
   readonly body: unknown
 }
 
 /** Calls the issuer as one caller. Throws ClientError for every answer that is not 2xx, and for none. */
 export interface IssuerCalls {
+  /** `path` below the issuer, query included. A service token that the issuer would not have is replaced once. */
   call(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<Answer>
+  /** The service token as text, for other programs on purpose. */
+  serviceToken(): Promise<string>
 }
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -34,108 +33,96 @@ const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 /** Checks the options (TypeError on misuse); sends nothing. */
 export function openIssuer(options: IssuerOptions, clock: Clock): IssuerCalls {
   readServiceUrl(options.issuer, "issuer")
-  const base = readServiceUrl(options.issuerAddress ?? options.issuer, "issuerAddress").href.replace(
-    /\/$/,
-    "",
-  )
   const { issuer, credential, timeoutMilliseconds = 10_000 } = options
+  if (!credential?.clientId) throw new TypeError("credential must name a clientId")
+  const base = readServiceUrl(options.issuerAddress ?? issuer, "issuerAddress").href.replace(/\/$/, "")
   const tokens = createServiceTokens({ issuer, issuerAddress: base, credential, clock })
+  const limits = { maxBytes: MAX_ANSWER_BYTES, timeoutMilliseconds }
 
-  const send = async (method: string, url: string, body: object | undefined) =>
-    fetch(url, {
-      method,
-      redirect: "manual",
-      signal: AbortSignal.timeout(timeoutMilliseconds),
-      headers: {
-        accept: "application/json, application/problem+json",
-        ...(body && { "content-type": "application/json" }),
-        ...(await tokens.headers(method, url)),
-      },
-      ...(body && { body: JSON.stringify(body) }),
-    })
+  const send = async (method: string, path: string, body: object | undefined) => {
+    const carried = await tokens.headers(method, `${issuer.replace(/\/$/, "")}${path.split("?", 1)[0]}`)
+    const headers = { accept: "application/json, application/problem+json", ...carried }
+    if (!body) return exchange(`${base}${path}`, { method, headers }, limits)
+    const json = { ...headers, "content-type": "application/json" }
+    return exchange(`${base}${path}`, { method, headers: json, body: JSON.stringify(body) }, limits)
+  }
 
   return {
     async call(method, path, body) {
-      const url = `${base}${path}`
-      const response = await reach(base, () => send(method, url, body))
-      const text = await reach(base, () => readText(response))
-      if (!response.ok) throw refusalOf(response, text)
-      return { status: response.status, body: readBody(text, response) }
+      let answer = await reach(base, () => send(method, path, body))
+      if (answer.status === 401) {
+        tokens.drop()
+        answer = await reach(base, () => send(method, path, body))
+      }
+      if (answer.status < 200 || answer.status > 299) throw refusalOf(answer)
+      return { status: answer.status, body: readBody(answer) }
     },
+    serviceToken: () => reach(base, () => tokens.get()),
   }
 }
 
-/** A fault of the network becomes an error that says which address did not answer, and that asking again may help. */
+/** Faults of the way there become errors that say where it ended and whether asking again may help. */
 async function reach<T>(base: string, attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt()
   } catch (cause) {
-    if (cause instanceof ClientError) throw cause
-    throw new ClientError(`The issuer at ${base} can't be reached (${causeOf(cause)})`, {
-      code: "issuer_unreachable",
-      next: "wait",
-      cause,
-    })
+    if (cause instanceof NotAuthenticated)
+      throw new ClientError(`The issuer did not take this credential: ${cause.message}`, {
+        code: "invalid_client",
+        status: 401,
+        next: "stop",
+        cause,
+      })
+    if (cause instanceof Unreachable)
+      throw new ClientError(`The issuer at ${base} can't be asked: ${cause.message}${codeOf(cause)}`, {
+        code: "issuer_unreachable",
+        next: "wait",
+        cause,
+      })
+    throw cause
   }
 }
 
-/** The innermost word about what went wrong: fetch hides ECONNREFUSED two causes down. */
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return "unknown cause"
-  const inner = error.cause instanceof Error ? error.cause : error
-  if ("code" in inner && typeof inner.code === "string") return inner.code
-  return error.name === "TimeoutError" ? "no answer in time" : inner.message
+/** The network's own word (ECONNREFUSED), which fetch hides a few causes down. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return ""
+  if ("code" in error && typeof error.code === "string") return ` (${error.code})`
+  return codeOf(error.cause)
 }
 
-async function readText(response: Response): Promise<string> {
-  const declared = Number(response.headers.get("content-length") ?? 0)
-  if (declared > MAX_ANSWER_BYTES) {
-    await response.body?.cancel()
-    throw unreadable(response, `${declared} bytes`)
-  }
-  return response.text()
-}
-
-function readBody(text: string, response: Response): unknown {
-  if (text === "") return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw unreadable(response, "not JSON")
-  }
-}
-
-const unreadable = (response: Response, what: string) =>
-  new ClientError(`The issuer's answer can't be read: ${what}`, {
+function readBody(answer: Answered): unknown {
+  if (answer.text === "") return undefined
+  const value = parsed(answer.text)
+  if (value !== undefined) return value
+  throw new ClientError("The issuer's answer is not JSON", {
     code: "answer_invalid",
-    status: response.status,
+    status: answer.status,
     next: "wait",
   })
+}
 
 const NEXT: readonly Next[] = ["renew", "wait", "ask_approval", "stop"]
 
 /** problem+json (RFC 9457) as the contract has it, or an OAuth error (RFC 6749 section 5.2). */
-function refusalOf(response: Response, text: string): ClientError {
+function refusalOf({ status, headers, text }: Answered): ClientError {
   const problem = asRecord(parsed(text))
-  const code = textOf(problem.code) ?? textOf(problem.error)
   const title = textOf(problem.title) ?? textOf(problem.error_description)
-  const next = NEXT.find((one) => one === problem.next) ?? (response.status >= 500 ? "wait" : "stop")
-  return new ClientError(title ?? `The issuer answered ${response.status}`, {
-    code: code ?? "answer_invalid",
-    status: response.status,
-    next,
-    requestId: textOf(problem.request_id) ?? response.headers.get("x-request-id") ?? undefined,
-    errors: Array.isArray(problem.errors) ? problem.errors.flatMap(fieldError) : [],
-    retryAfterSeconds: seconds(response.headers.get("retry-after")),
+  return new ClientError(title ?? `The issuer answered ${status}`, {
+    code: textOf(problem.code) ?? textOf(problem.error) ?? "answer_invalid",
+    status,
+    next: NEXT.find((one) => one === problem.next) ?? (status >= 500 ? "wait" : "stop"),
+    requestId: textOf(problem.request_id),
+    errors: Array.isArray(problem.errors) ? problem.errors.flatMap(readFieldError) : [],
+    retryAfterSeconds: readSeconds(headers.get("retry-after")),
   })
 }
 
-function fieldError(value: unknown): FieldError[] {
+function readFieldError(value: unknown): FieldError[] {
   const { pointer, expected } = asRecord(value)
   return typeof pointer === "string" && typeof expected === "string" ? [{ pointer, expected }] : []
 }
 
-const seconds = (text: string | null) => (text && /^\d{1,5}$/.test(text) ? Number(text) : undefined)
+const readSeconds = (text: string | null) => (text && /^\d{1,5}$/.test(text) ? Number(text) : undefined)
 
 const textOf = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined)
 
@@ -143,7 +130,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined
+    return undefined // whatever it was is no answer of ours; the status says the rest
   }
 }
 

@@ -5,7 +5,7 @@ import { parseInstant } from "../time.ts"
 import { ClientError } from "./error.ts"
 import { HeldToken, type TaskTokenHeld } from "./held-token.ts"
 import { asRecord, type IssuerCalls } from "./issuer-call.ts"
-import { type Change, type Changed, openTask, type RenewRequest, type Task, type TaskCalls } from "./task.ts"
+import { openTask, type RenewRequest, type Task, type TaskCalls } from "./task.ts"
 
 export interface StartRequest {
   /** The task type's name in the policy. */

@@ -1,8 +1,7 @@
 // The agent's side of a task whose tokens were handed over: it uses them, with proofs of possession where they are
 // bound to the agent's key. It does not renew, and it decides nothing about rights.
-import { createHash, randomUUID } from "node:crypto"
+import { createProof } from "../remote/service-token.ts"
 import { type Clock, toEpochSeconds } from "../time.ts"
-import { signJwt } from "../token/jwt.ts"
 import { importSigningKey, type SigningKey } from "../token/signature.ts"
 import {
   bearer,
@@ -59,15 +58,9 @@ export function openSession(
 /** RFC 9449 section 4.2: a fresh proof for this method, URL and token. */
 function proven(held: TaskTokenHeld, method: string, url: URL, key: SigningKey, clock: Clock) {
   const token = held.token.reveal()
-  const payload = {
-    jti: randomUUID(),
-    htm: method,
-    htu: `${url.origin}${url.pathname}`,
-    iat: toEpochSeconds(clock.now()),
-    ath: createHash("sha256").update(token).digest("base64url"),
-  }
+  const now = toEpochSeconds(clock.now())
   return {
     authorization: `DPoP ${token}`,
-    dpop: signJwt({ typ: "dpop+jwt", jwk: key.publicJwk }, payload, key),
+    dpop: createProof(key, method, `${url.origin}${url.pathname}`, now, token),
   }
 }
