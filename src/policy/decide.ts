@@ -36,7 +36,7 @@ export function decide(policy: Policy, request: TaskRequest): Decision | Refusal
   const taskType = permittedType(policy, request)
   if (taskType instanceof Refusal) return taskType
   const inputs = readInputs(taskType, request.inputs)
-  if (!(inputs instanceof Map)) return refuse("inputs_invalid", "the inputs do not fit", { errors: inputs })
+  if (inputs instanceof Refusal) return inputs
   const full = authorityOf(policy, taskType, request.agent, inputs)
   if (full.length === 0)
     return refuse("access_denied", "at_most and disabled APIs leave nothing of the grants")

@@ -23,7 +23,7 @@ export function inputPattern(source: string): InputPattern {
     matches(text) {
       if (text.length > MAX_TEXT_LENGTH) return false
       compiled ??= RE2JS.compile(source)
-      return compiled.matches(text)
+      return compiled.testExact(text)
     },
   }
 }

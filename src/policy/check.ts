@@ -1,0 +1,99 @@
+// One parsed file against the schema: what does not fit, where, what was expected and the nearest valid name. What the
+// schema asks for is schema.ts's.
+import type { z } from "zod"
+import type { PolicyFault } from "./fault.ts"
+import { isLater, isLaterValue } from "./later.ts"
+import { nearest, suggest } from "./nearest.ts"
+import type { ParsedFile } from "./parse.ts"
+import { keysAt, type PolicyFile, policyFile } from "./schema.ts"
+
+type Issue = z.core.$ZodIssue
+type Path = readonly PropertyKey[]
+
+/** A file that fits the schema, with its defaults filled in; it still remembers where everything stands. */
+export interface CheckedFile {
+  readonly parsed: ParsedFile
+  readonly rules: PolicyFile
+}
+
+export function checkPolicyFile(parsed: ParsedFile): CheckedFile | readonly PolicyFault[] {
+  const result = policyFile.safeParse(parsed.content)
+  if (result.success) return { parsed, rules: result.data }
+  return result.error.issues.flatMap((issue) => toFaults(parsed, issue))
+}
+
+function toFaults(file: ParsedFile, issue: Issue): readonly PolicyFault[] {
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(file, issue.path, key))
+  const value = valueAt(file.content, issue.path)
+  const place = file.place(issue.path, issue.code === "invalid_key" ? "key" : "value")
+  if (value === undefined) return [missing(file, issue.path)]
+  if (isLaterValue(issue.path, value)) {
+    return [{ place, message: `"${String(issue.path.at(-1))}: ${String(value)}" is not supported yet` }]
+  }
+  const hint = hintFor(issue, value)
+  return [{ place, message: messageOf(issue, value), ...(hint !== undefined && { hint }) }]
+}
+
+function unknownKey(file: ParsedFile, path: Path, key: string): PolicyFault {
+  const place = file.place([...path, key], "key")
+  if (isLater([...path, key])) return { place, message: `"${key}" is not supported yet` }
+  const hint = suggest(key, keysAt(path))
+  return { place, message: `expected a known key, found "${key}"`, ...(hint !== undefined && { hint }) }
+}
+
+function missing(file: ParsedFile, path: Path): PolicyFault {
+  const owner = path.length > 1 ? ` in "${String(path.at(-2))}"` : ""
+  return {
+    place: file.place(path.slice(0, -1), "key"),
+    message: `expected "${String(path.at(-1))}"${owner}, found none`,
+  }
+}
+
+function messageOf(issue: Issue, value: unknown): string {
+  if (issue.code === "invalid_type" && !issue.message.startsWith("expected ")) {
+    return `expected ${nameOf(issue.expected)}, found ${shown(value)}`
+  }
+  if (issue.code === "invalid_value") {
+    return `expected ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}, found ${shown(value)}`
+  }
+  if (issue.code === "invalid_key")
+    return `${issue.issues[0]?.message ?? "expected a name"}, found "${String(issue.path.at(-1))}"`
+  return typeof value === "object" ? issue.message : `${issue.message}, found ${shown(value)}`
+}
+
+function hintFor(issue: Issue, value: unknown): string | undefined {
+  if (issue.code === "invalid_value" && typeof value === "string") {
+    const meant = nearest(value, issue.values.map(String))
+    return meant === undefined ? undefined : `did you mean "${meant}"?`
+  }
+  const unquoted =
+    issue.code === "invalid_type" && issue.expected === "string" && /^(number|boolean)$/.test(typeof value)
+  return unquoted ? "quote it" : undefined
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: "a text",
+  boolean: "true or false",
+  number: "a number",
+  int: "a whole number",
+  array: "a list",
+  object: "members",
+  record: "members",
+}
+
+const nameOf = (expected: string): string => TYPE_NAMES[expected] ?? expected
+
+function shown(value: unknown): string {
+  if (value === null) return "nothing"
+  if (Array.isArray(value)) return "a list"
+  if (typeof value === "object") return "members"
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+function valueAt(content: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, member) => (typeof value === "object" && value !== null ? Reflect.get(value, member) : undefined),
+    content,
+  )
+}

@@ -1,0 +1,37 @@
+// What the contract names and this version does not carry out yet. It decides that such a rule is refused at load: a rule
+// that would be ignored is worse than one that is missing.
+const LATER = [
+  "identity_providers",
+  "users",
+  "apis/*/foreign",
+  "apis/*/authenticate/*/workload",
+  "apis/*/authenticate/*/openid",
+  "agents/*/authenticate",
+  "orchestrators/*/authenticate/*/workload",
+  "orchestrators/*/authenticate/*/openid",
+  "staff/*/authenticate/*/workload",
+  "staff/*/authenticate/*/openid",
+  "tasks/*/on_behalf_of",
+  "tasks/*/when",
+  "tasks/*/delegation",
+  "tasks/*/approval",
+  "tasks/*/renewal_grace",
+  "tasks/*/grants/*/when",
+  "tasks/*/grants/*/approval",
+  "tasks/*/limits/uses",
+  "tasks/*/limits/uses_of",
+  "tasks/*/limits/at_limit",
+].map((path) => path.split("/"))
+
+/** Whether a member of a policy file is one that a later version brings. */
+export function isLater(path: readonly PropertyKey[]): boolean {
+  return LATER.some(
+    (known) =>
+      known.length === path.length && known.every((part, index) => part === "*" || part === path[index]),
+  )
+}
+
+/** Whether a value is one that a later version brings: only `renew: agent`. */
+export function isLaterValue(path: readonly PropertyKey[], value: unknown): boolean {
+  return path.length === 3 && path[0] === "tasks" && path[2] === "renew" && value === "agent"
+}

@@ -1,0 +1,127 @@
+// Task types of merged files into the policy's own: callers, APIs, operations and inputs they name exist, templates are
+// templates, patterns compile. It answers plain data without compiled patterns, because it crosses threads.
+import { parseDuration } from "../time.ts"
+import { isSegment, parseTemplate, type ResourceTemplate } from "../token/resource.ts"
+import type { Declared, Sections } from "./merge.ts"
+import { patternFault } from "./pattern.ts"
+import type { InputRule, TaskGrant, TaskType } from "./policy.ts"
+import { checkKnown, type Resolving } from "./resolve.ts"
+import type { GrantRule, InputDeclaration, TaskRule } from "./schema.ts"
+
+/** An input rule as it crosses threads: the pattern's source, not yet the pattern. */
+export type PlainInputRule =
+  | Exclude<InputRule, { kind: "pattern" }>
+  | { readonly kind: "pattern"; readonly source: string }
+export type PlainTaskType = Omit<TaskType, "inputs"> & {
+  readonly inputs: ReadonlyMap<string, PlainInputRule>
+}
+
+type DeclaredTask = Declared<TaskRule>
+
+export function resolveTask(declared: DeclaredTask, sections: Sections, to: Resolving): PlainTaskType {
+  const { name, rule, place } = declared
+  for (const [index, orchestrator] of rule.orchestrators.entries()) {
+    checkKnown(orchestrator, sections.orchestrators, "orchestrator", declared.at("orchestrators", index), to)
+  }
+  for (const [index, agent] of rule.agents.entries()) {
+    checkKnown(agent, sections.agents, "agent", declared.at("agents", index), to)
+  }
+  return {
+    name,
+    description: rule.description,
+    orchestrators: new Set(rule.orchestrators),
+    agents: new Set(rule.agents),
+    tokenLifetimeSeconds: parseDuration(rule.token_lifetime) ?? 0,
+    deadlineSeconds: parseDuration(rule.deadline) ?? 0,
+    inputs: resolveInputs(declared, to),
+    grants: rule.grants.map((grant, index) => resolveGrant(declared, grant, index, sections, to)),
+    proofOfPossession: rule.proof_of_possession,
+    renew: rule.renew,
+    limits: { activeTasks: rule.limits.active_tasks, startsPerHour: rule.limits.starts_per_hour },
+    enabled: rule.enabled,
+    place,
+  }
+}
+
+function resolveInputs(declared: DeclaredTask, to: Resolving): ReadonlyMap<string, PlainInputRule> {
+  const inputs = new Map<string, PlainInputRule>()
+  for (const [name, rule] of Object.entries(declared.rule.inputs)) {
+    const resolved = resolveInput(declared, name, rule, to)
+    if (resolved) inputs.set(name, resolved)
+  }
+  return inputs
+}
+
+function resolveInput(
+  declared: DeclaredTask,
+  name: string,
+  rule: InputDeclaration,
+  to: Resolving,
+): PlainInputRule | undefined {
+  if (rule.pattern !== undefined) {
+    const fault = patternFault(rule.pattern)
+    if (fault !== undefined)
+      to.faults.push({ place: declared.at("inputs", name, "pattern"), message: `expected ${fault}` })
+    return { kind: "pattern", source: rule.pattern }
+  }
+  if (rule.enum) {
+    for (const [index, value] of rule.enum.entries()) {
+      if (isSegment(value)) continue
+      const message = `expected a value that is plain data (no / \\ % * { } ? # ;, no spaces), found ${JSON.stringify(value)}`
+      to.faults.push({ place: declared.at("inputs", name, "enum", index), message })
+    }
+    return { kind: "enum", values: new Set(rule.enum) }
+  }
+  if (!rule.integer) return undefined
+  const { min, max } = rule.integer
+  if (min > max) {
+    const message = `expected max to be at least min, found ${max} below ${min}`
+    to.faults.push({ place: declared.at("inputs", name, "integer", "max"), message })
+  }
+  return { kind: "integer", min, max }
+}
+
+function resolveGrant(
+  declared: DeclaredTask,
+  grant: GrantRule,
+  index: number,
+  sections: Sections,
+  to: Resolving,
+): TaskGrant {
+  const place = declared.at("grants", index)
+  if (checkKnown(grant.api, sections.apis, "API", declared.at("grants", index, "api"), to)) {
+    const operations = new Set(Object.keys(sections.apis.get(grant.api)?.rule.operations ?? {}))
+    for (const [at, operation] of grant.operations.entries()) {
+      const where = declared.at("grants", index, "operations", at)
+      checkKnown(operation, operations, `operation of the API "${grant.api}"`, where, to)
+    }
+  }
+  const resources = grant.resources.flatMap((text, at) => resolveTemplate(declared, text, index, at, to))
+  const rule = `${declared.file}#/tasks/${declared.name}/grants/${index}`
+  return { api: grant.api, operations: grant.operations, resources, rule, place }
+}
+
+function resolveTemplate(
+  declared: DeclaredTask,
+  text: string,
+  grant: number,
+  at: number,
+  to: Resolving,
+): readonly ResourceTemplate[] {
+  const inputs = new Set(Object.keys(declared.rule.inputs))
+  const template = parseTemplate(text, inputs)
+  if (typeof template !== "string") return [template]
+  const place = declared.at("grants", grant, "resources", at)
+  const unknown = /\{([^{}/]*)\}/.exec(text)?.[1]
+  const known = [...inputs].map((input) => `{${input}}`).join(", ")
+  const hint =
+    unknown !== undefined && !inputs.has(unknown)
+      ? { hint: known ? `inputs: ${known}` : "the task type declares no inputs" }
+      : {}
+  to.faults.push({
+    place,
+    message: `expected a resource such as tickets/{ticket}, found ${JSON.stringify(text)}: ${template}`,
+    ...hint,
+  })
+  return []
+}

@@ -1,0 +1,174 @@
+// What a policy file looks like: the one definition, from which the reader and the JSON Schema for editors both come. It
+// checks each file by itself; whether names lead anywhere is resolve.ts's.
+import { z } from "zod"
+import { parseDuration } from "../time.ts"
+
+const NAME = /^[a-z][a-z0-9-]{0,62}$/
+const OPERATION = /^[a-z][a-z0-9-]{0,62}:[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+/** A key file: inside the policy folder or beside it, never absolute. */
+const KEY_PATH = /^(\.\.\/)?([A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/
+const CONTROL_OR_BIDI = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
+
+const name = z.string().regex(NAME, "expected a name: a-z first, then a-z, 0-9 and -, at most 63 characters")
+const operation = z
+  .string()
+  .regex(OPERATION, "expected an operation such as tickets:read: the API's name, a colon, a word")
+const enabled = z.boolean().default(true).describe("false: nothing is minted for this name")
+
+const text = (longest: number) =>
+  z
+    .string()
+    .min(1, "expected a text, found an empty one")
+    .max(longest, `expected at most ${longest} characters`)
+    .refine((value) => !CONTROL_OR_BIDI.test(value), "expected no control or bidirectional characters")
+
+const owner = text(200).describe("Who answers for it: a mailing list or a team")
+
+/** A list that is never empty and names nothing twice. */
+const list = <Item extends z.ZodType<string>>(item: Item) =>
+  z
+    .array(item)
+    .min(1, "expected at least one item")
+    .refine((items) => new Set(items).size === items.length, "expected each item once")
+
+const members = <Key extends z.ZodType<string, string>, Value extends z.ZodType>(
+  key: Key,
+  value: Value,
+  atLeast = 0,
+) =>
+  z
+    .record(key, value)
+    .refine((object) => Object.keys(object).length >= atLeast, `expected at least ${atLeast} member`)
+
+/** A duration as policies write it, within both ends. */
+const duration = (shortest: string, longest: string) =>
+  z
+    .string()
+    .regex(
+      /^(0|[1-9]\d{0,6})[smhd]$/,
+      `expected a duration such as ${shortest}, from ${shortest} to ${longest}`,
+    )
+    .refine((value) => {
+      const seconds = parseDuration(value) ?? -1
+      return seconds >= (parseDuration(shortest) ?? 0) && seconds <= (parseDuration(longest) ?? 0)
+    }, `expected a duration from ${shortest} to ${longest}`)
+
+const count = z
+  .int("expected a whole number")
+  .min(1, "expected at least 1")
+  .max(1_000_000, "expected at most 1000000")
+
+const keySet = z.union(
+  [z.string().regex(KEY_PATH), z.looseObject({ keys: z.array(z.looseObject({})).min(1).max(16) })],
+  "expected the relative path of a key file, inside the policy folder or beside it (../keys/...), or a key set inline",
+)
+
+const authenticate = z
+  .array(z.strictObject({ private_key_jwt: z.strictObject({ jwks: keySet }) }))
+  .min(1, "expected at least one way to authenticate")
+
+const api = z.strictObject({
+  resource: z
+    .string()
+    .max(200, "expected at most 200 characters")
+    .describe("RFC 8707 resource URL, the aud of its tokens"),
+  owner,
+  authenticate: authenticate.optional(),
+  operations: members(operation, z.strictObject({ risk: z.enum(["low", "moderate", "high"]) }), 1),
+  enabled,
+})
+
+const agent = z.strictObject({ owner, at_most: list(operation).optional(), enabled })
+
+const orchestrator = z.strictObject({ owner, authenticate: authenticate.optional(), enabled })
+
+const staff = z.strictObject({
+  roles: list(z.enum(["auditor", "approver", "operator"])),
+  authenticate: authenticate.optional(),
+  enabled,
+})
+
+const bound = z.int("expected a whole number")
+
+const inputRule = z
+  .strictObject({
+    pattern: z.string().min(1, "expected a pattern").optional().describe("RE2, anchored at both ends"),
+    enum: list(z.string()).optional(),
+    integer: z
+      .strictObject({ min: bound, max: bound })
+      .optional()
+      .describe("Canonical decimal, as a JSON string"),
+  })
+  .refine((rule) => Object.keys(rule).length === 1, "expected exactly one of pattern, enum, integer")
+
+const grant = z.strictObject({
+  api: name,
+  operations: list(operation),
+  resources: list(text(500)),
+})
+
+const limits = z.strictObject({ active_tasks: count.default(100), starts_per_hour: count.default(1000) })
+
+const task = z.strictObject({
+  description: text(1000).optional(),
+  orchestrators: list(name),
+  agents: list(name),
+  token_lifetime: duration("5m", "30m").default("10m"),
+  deadline: duration("1s", "7d").describe("Of the task; nothing passes it"),
+  inputs: members(name, inputRule).default({}),
+  grants: z.array(grant).min(1, "expected at least one item"),
+  proof_of_possession: z.enum(["optional", "required"]).default("optional"),
+  renew: z.enum(["orchestrator", "none"]).default("orchestrator"),
+  limits: limits.default({ active_tasks: 100, starts_per_hour: 1000 }),
+  enabled,
+})
+
+export const policyFile = z
+  .strictObject({
+    version: z.literal(1),
+    apis: members(name, api).default({}),
+    agents: members(name, agent).default({}),
+    orchestrators: members(name, orchestrator).default({}),
+    staff: members(name, staff).default({}),
+    tasks: members(name, task).default({}),
+  })
+  .describe("A taskmint policy file")
+
+export type PolicyFile = z.output<typeof policyFile>
+export type ApiRule = z.output<typeof api>
+export type AgentRule = z.output<typeof agent>
+export type OrchestratorRule = z.output<typeof orchestrator>
+export type StaffRule = z.output<typeof staff>
+export type TaskRule = z.output<typeof task>
+export type GrantRule = z.output<typeof grant>
+export type InputDeclaration = z.output<typeof inputRule>
+export type KeySetRule = z.output<typeof keySet>
+
+/** The JSON Schema (draft-07, which editors read best) of a policy file. */
+export const policyJsonSchema = (): Record<string, unknown> => ({
+  title: "taskmint policy",
+  ...z.toJSONSchema(policyFile, { target: "draft-7", io: "input" }),
+})
+
+/** The keys that are known at a path: what a mistyped one is compared with. */
+export function keysAt(path: readonly PropertyKey[]): readonly string[] {
+  let at: z.core.$ZodType = policyFile
+  for (const member of path) {
+    const next = memberOf(bare(at), member)
+    if (!next) return []
+    at = next
+  }
+  const found = bare(at)
+  return found instanceof z.ZodObject ? Object.keys(found.shape) : []
+}
+
+function bare(schema: z.core.$ZodType): z.core.$ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return bare(schema.unwrap())
+  return schema
+}
+
+function memberOf(schema: z.core.$ZodType, member: PropertyKey): z.core.$ZodType | undefined {
+  if (schema instanceof z.ZodObject) return schema.shape[String(member)]
+  if (schema instanceof z.ZodRecord) return schema.valueType
+  return schema instanceof z.ZodArray ? schema.element : undefined
+}
