@@ -1,0 +1,119 @@
+// Who asks: the service token of a request, its proof of possession, and whether the policy in force still knows the
+// caller. It decides who the caller is and which scopes it has; what it may do with them is each endpoint's.
+import { LRUCache } from "lru-cache"
+import type { Engine } from "../database/database.ts"
+import { Refusal, refuse } from "../errors.ts"
+import type { Keyring } from "../keys/keyring.ts"
+import { type CallerKind, type CallerScope, caller as callerOf } from "../policy/callers.ts"
+import type { PolicyStore } from "../policy/in-force.ts"
+import { type Clock, SKEW_SECONDS, toEpochSeconds } from "../time.ts"
+import { Unreadable } from "../token/jwt.ts"
+import { judgeProof, type Proof, readProof } from "../token/proof.ts"
+import { openServiceToken, type ServiceToken } from "../token/service.ts"
+import type { VerificationKey } from "../token/signature.ts"
+import { spendOnce, spendProof } from "./replay.ts"
+
+/**
+ * Scopes of service tokens: one plain name per role. `orchestrator` starts and changes its tasks; `api` records uses,
+ * reads revocations and the catalogue; of staff, `auditor` reads tasks and the ledger, `operator` revokes and changes
+ * the policy in force, `approver` decides approvals.
+ */
+export type Scope = CallerScope
+
+export interface Caller {
+  /** The name in the policy. */
+  readonly clientId: string
+  readonly kind: CallerKind
+  readonly scopes: ReadonlySet<Scope>
+  /** The key that the token is bound to and that this request proved; absent for bearer tokens. */
+  readonly proofKey?: VerificationKey
+}
+
+export interface CallerOptions {
+  readonly issuer: string
+  readonly engine: Engine
+  readonly keyring: Keyring
+  readonly policies: PolicyStore
+  readonly clock: Clock
+}
+
+export interface Callers {
+  /**
+   * The caller of a request, or why there is none: `service_token_missing`, `service_token_invalid`, `proof_invalid`
+   * (RFC 9449), `credential_ambiguous`. `path` is the request's own, for `htu`.
+   */
+  identify(request: Request, path: string): Promise<Caller | Refusal>
+}
+
+/** A token is at most a few hundred bytes; this bounds the cache to a few megabytes. */
+const CACHED_TOKENS = 4096
+const CREDENTIAL = /^(bearer|dpop) ([A-Za-z0-9._~+/-]{1,8192}=*)$/i
+
+interface Credential {
+  readonly scheme: "bearer" | "dpop"
+  readonly text: string
+}
+
+export function createCallers(options: CallerOptions): Callers {
+  const { issuer, engine, keyring, policies, clock } = options
+  // Keyed by the exact bytes: only what was verified is found. Time, policy and proof are checked at every use.
+  const verified = new LRUCache<string, ServiceToken>({ max: CACHED_TOKENS })
+
+  const openToken = (text: string, now: number): ServiceToken | Refusal => {
+    const known = verified.get(text)
+    if (known)
+      return known.exp + SKEW_SECONDS > now
+        ? known
+        : refuse("service_token_invalid", "[expired] service token")
+    const opened = openServiceToken(text, keyring.keyOf, { issuer, now })
+    if (opened instanceof Unreadable) return refuse("service_token_invalid", `[${opened.tag}] service token`)
+    verified.set(text, opened)
+    return opened
+  }
+
+  const prove = async (request: Request, path: string, text: string, jkt: string) => {
+    const proof = readProofOf(request)
+    if (proof instanceof Refusal) return proof
+    const asked = { method: request.method, url: `${issuer}${path}`, accessToken: text, jkt }
+    const wrong = judgeProof(proof, { ...asked, now: toEpochSeconds(clock.now()) })
+    if (wrong) return wrong
+    return (await spendOnce(engine, spendProof(jkt, proof.jti, clock.now()))) ?? proof.key
+  }
+
+  return {
+    async identify(request, path) {
+      const credential = readCredential(request)
+      if (credential instanceof Refusal) return credential
+      const token = openToken(credential.text, toEpochSeconds(clock.now()))
+      if (token instanceof Refusal) return token
+      const known = callerOf(policies.inForce(), token.clientId)
+      if (!known) return refuse("service_token_invalid", "[caller] not in the policy in force")
+      const scopes = new Set(known.scopes.filter((scope) => token.scope.includes(scope)))
+      const caller = { clientId: known.name, kind: known.kind, scopes }
+      if ((token.jkt === undefined) !== (credential.scheme === "bearer"))
+        return refuse("service_token_invalid", "[binding] bound tokens come as DPoP, others as Bearer")
+      if (token.jkt === undefined) return caller
+      const proofKey = await prove(request, path, credential.text, token.jkt)
+      return proofKey instanceof Refusal ? proofKey : { ...caller, proofKey }
+    },
+  }
+}
+
+/** Two Authorization headers arrive joined by a comma, which no credential holds. */
+function readCredential(request: Request): Credential | Refusal {
+  const header = request.headers.get("authorization")
+  if (header === null) return refuse("service_token_missing", "[credential] none")
+  if (header.includes(",")) return refuse("credential_ambiguous", "[credential] more than one")
+  const match = CREDENTIAL.exec(header)
+  if (!match?.[1] || !match[2]) return refuse("service_token_invalid", "[credential] malformed")
+  return { scheme: match[1].toLowerCase() === "dpop" ? "dpop" : "bearer", text: match[2] }
+}
+
+/** RFC 9449 section 4.3, check 1: exactly one DPoP header. `invalid_request` for several. */
+export function readProofOf(request: Request): Proof | Refusal {
+  const header = request.headers.get("dpop")
+  if (header === null) return refuse("proof_invalid", "[missing] no DPoP header")
+  if (header.includes(",")) return refuse("invalid_request", "[duplicate] more than one DPoP header")
+  const proof = readProof(header)
+  return proof instanceof Unreadable ? refuse("proof_invalid", `[${proof.tag}] DPoP proof`) : proof
+}

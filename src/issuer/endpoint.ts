@@ -1,0 +1,142 @@
+// What an endpoint is: a path, who may use it, the schemas that read its request, and what it answers. The same schemas
+// make the OpenAPI document. It decides the order (authenticate, read, run); what is done is each group's own.
+import type { z } from "@hono/zod-openapi"
+import { type FieldError, Refusal, refuse } from "../errors.ts"
+import { BODY_LIMIT, once, readBody, readJson } from "./body.ts"
+import type { Caller, Scope } from "./caller.ts"
+
+type Schema<T> = z.ZodType<T>
+
+/** One documented answer; `schema` absent: no body, or one that is not JSON. */
+export interface Documented {
+  readonly description: string
+  readonly schema?: z.ZodType
+  readonly type?: string
+}
+
+interface Description {
+  readonly method: "get" | "post" | "delete"
+  /** As OpenAPI writes it: `/tasks/{id}`. */
+  readonly path: string
+  readonly summary: string
+  readonly group: string
+  readonly answers: Readonly<Record<number, Documented>>
+}
+
+/** What an endpoint reads of a request besides its caller. */
+export interface Call<Body, Query> {
+  readonly request: Request
+  readonly body: Body
+  readonly query: Query
+  /** The decoded path parameter; "" when the path has none of that name. */
+  readonly parameter: (name: string) => string
+}
+
+interface Guarded<Body, Query> extends Description {
+  /** Scopes of which the caller needs one. */
+  readonly who: readonly [Scope, ...Scope[]]
+  readonly body?: { readonly type: string; readonly limit: number; readonly schema: Schema<Body> }
+  readonly query?: Schema<Query>
+  readonly run: (call: Call<Body, Query>, caller: Caller) => Promise<Response | Refusal>
+}
+
+interface Open extends Description {
+  readonly form?: z.ZodType
+  readonly run: (request: Request) => Promise<Response | Refusal> | Response | Refusal
+}
+
+/** An endpoint whose types are closed over: what the route table and the document need. */
+export interface Endpoint extends Description {
+  readonly who: readonly Scope[]
+  readonly query?: z.ZodType
+  readonly body?: { readonly type: string; readonly schema: z.ZodType }
+  readonly answer: (
+    request: Request,
+    parameter: (name: string) => string,
+    identify: () => Promise<Caller | Refusal>,
+  ) => Promise<Response | Refusal>
+}
+
+export const JSON_TYPE = "application/json"
+
+/** A JSON body of at most 64 KiB. */
+export const jsonBody = <T>(schema: Schema<T>) => ({ type: JSON_TYPE, limit: BODY_LIMIT, schema })
+
+/** An endpoint that anyone may use. */
+export function open(endpoint: Open): Endpoint {
+  const { form, run, ...description } = endpoint
+  return {
+    ...description,
+    who: [],
+    ...(form && { body: { type: "application/x-www-form-urlencoded", schema: form } }),
+    answer: async (request) => run(request),
+  }
+}
+
+/** An endpoint for callers with a service token: who asks is settled before a byte of the body is read. */
+export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<Body, Query>): Endpoint {
+  const { run, body, query, ...description } = endpoint
+  return {
+    ...description,
+    ...(body && { body: { type: body.type, schema: body.schema } }),
+    ...(query && { query }),
+    async answer(request, parameter, identify) {
+      const caller = await identify()
+      if (caller instanceof Refusal) return caller
+      if (!endpoint.who.some((scope) => caller.scopes.has(scope)))
+        return refuse("role_missing", `[scope] needs one of ${endpoint.who.join(", ")}`)
+      const asked = readQuery(request, query)
+      if (asked instanceof Refusal) return asked
+      const read = await readWith(request, body)
+      if (read instanceof Refusal) return read
+      return run({ request, body: read as Body, query: asked as Query, parameter }, caller)
+    },
+  }
+}
+
+async function readWith<Body>(
+  request: Request,
+  body: Guarded<Body, unknown>["body"],
+): Promise<Body | undefined | Refusal> {
+  if (!body) return undefined
+  const text = await readBody(request, body.type, body.limit)
+  if (text instanceof Refusal) return text
+  if (body.type !== JSON_TYPE) return readAs(body.schema, text)
+  const value = readJson(text)
+  return value instanceof Refusal ? value : readAs(body.schema, value)
+}
+
+function readQuery<Query>(request: Request, schema: Schema<Query> | undefined): Query | undefined | Refusal {
+  const mark = request.url.indexOf("?")
+  if (mark < 0 && !schema) return undefined
+  const parameters = once(new URLSearchParams(mark < 0 ? "" : request.url.slice(mark + 1).split("#")[0]))
+  if (parameters instanceof Refusal) return parameters
+  if (schema) return readAs(schema, Object.fromEntries(parameters))
+  return parameters.size === 0 ? undefined : refuse("invalid_request", "[query] none is taken here")
+}
+
+/** The value as the schema reads it, or where it doesn't fit. Never repeats what was sent. */
+export function readAs<T>(schema: Schema<T>, value: unknown): T | Refusal {
+  const read = schema.safeParse(value)
+  if (read.success) return read.data
+  return refuse("invalid_request", "[schema]", { errors: read.error.issues.slice(0, 20).map(toFieldError) })
+}
+
+function toFieldError(issue: z.core.$ZodIssue): FieldError {
+  const pointer = issue.path.map((step) => `/${escapePointer(String(step))}`).join("")
+  if (issue.code === "unrecognized_keys")
+    return { pointer, expected: "no members besides the documented ones" }
+  return { pointer, expected: issue.message.replace(/^Invalid input: /, "") }
+}
+
+/** RFC 6901 section 3. */
+const escapePointer = (text: string): string => text.replaceAll("~", "~0").replaceAll("/", "~1")
+
+/** A JSON answer. `no-store` unless told otherwise: most answers here are about tokens or tasks. */
+export function json(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = { "cache-control": "no-store" },
+): Response {
+  return new Response(JSON.stringify(value), { status, headers: { "content-type": JSON_TYPE, ...headers } })
+}

@@ -1,0 +1,98 @@
+// Whether this process lives and whether it can mint. It decides that from what can really be written, not from what was
+// configured; it tells no version, path or name.
+import { z } from "@hono/zod-openapi"
+import type { Engine } from "../database/database.ts"
+import type { Refusal } from "../errors.ts"
+import type { PolicyStore } from "../policy/in-force.ts"
+import type { Clock } from "../time.ts"
+import { type Endpoint, json, open } from "./endpoint.ts"
+import { writeProbe } from "./statements.ts"
+
+/** What can keep this process from minting, or ought to be looked at. */
+export interface Health {
+  /** Warnings while this process can mint; undefined when it can't. */
+  ready(): Promise<readonly string[] | undefined>
+  /** From now on this process is not ready: it is about to end. */
+  drain(): void
+}
+
+export interface HealthOptions {
+  readonly engine: Engine
+  readonly policies: PolicyStore
+  readonly clock: Clock
+  readonly unready: () => Refusal | undefined
+}
+
+/** However often somebody asks, the disk is written to at most once in this time. */
+const PROBE_MILLISECONDS = 2000
+
+export function watchHealth(options: HealthOptions): Health {
+  const { engine, policies, clock } = options
+  let draining = false
+  let broken = false
+  let probedAt = Number.NEGATIVE_INFINITY
+  let probe: Promise<boolean> = Promise.resolve(true)
+  engine.broken.then(() => {
+    broken = true
+  })
+
+  const write = async (): Promise<boolean> => {
+    try {
+      await engine.atomically([{ statement: writeProbe, values: { value: String(clock.now()) }, rows: 1 }])
+      return true
+    } catch {
+      // Whatever keeps it from committing: while it can't, this process can't mint.
+      return false
+    }
+  }
+  const writable = (): Promise<boolean> => {
+    if (clock.monotonic() - probedAt >= PROBE_MILLISECONDS) {
+      probedAt = clock.monotonic()
+      probe = write()
+    }
+    return probe
+  }
+
+  return {
+    drain: () => {
+      draining = true
+    },
+    async ready() {
+      if (draining || broken || options.unready() || !(await writable())) return undefined
+      const { refused } = policies.state()
+      return refused ? [`policy_${refused.reason}`] : []
+    },
+  }
+}
+
+const Alive = z.strictObject({ status: z.literal("ok") }).openapi("Alive")
+const Ready = z
+  .strictObject({ status: z.enum(["ready", "unready"]), warnings: z.array(z.string()) })
+  .openapi("Ready")
+
+export const healthEndpoints = (health: Health): Endpoint[] => [
+  open({
+    method: "get",
+    path: "/livez",
+    summary: "This process answers",
+    group: "health",
+    answers: { 200: { description: "It does", schema: Alive } },
+    run: () => json(200, { status: "ok" }),
+  }),
+  open({
+    method: "get",
+    path: "/readyz",
+    summary: "This process can mint",
+    group: "health",
+    answers: {
+      200: { description: "It can; warnings ought to be looked at", schema: Ready },
+      503: { description: "It can't", schema: Ready },
+    },
+    async run() {
+      const warnings = await health.ready()
+      return warnings
+        ? json(200, { status: "ready", warnings })
+        : json(503, { status: "unready", warnings: [] }, { "cache-control": "no-store", "retry-after": "2" })
+    },
+  }),
+]

@@ -1,0 +1,98 @@
+// What anyone may read: who this issuer is (RFC 8414, and enough of OpenID discovery for clouds to trust our tokens) and
+// its public keys. It decides how long they may be kept.
+import { createHash } from "node:crypto"
+import { z } from "@hono/zod-openapi"
+import type { Endpoint } from "./endpoint.ts"
+import { JSON_TYPE, open } from "./endpoint.ts"
+import type { Rooms } from "./rooms.ts"
+
+/** Verifiers of ours keep keys fresh by their own rules; this is for everybody else. */
+const KEEP_SECONDS = 300
+
+const Metadata = z
+  .strictObject({
+    issuer: z.string(),
+    token_endpoint: z.string(),
+    jwks_uri: z.string(),
+    grant_types_supported: z.array(z.string()),
+    response_types_supported: z.array(z.string()),
+    scopes_supported: z.array(z.string()),
+    token_endpoint_auth_methods_supported: z.array(z.string()),
+    token_endpoint_auth_signing_alg_values_supported: z.array(z.string()),
+    dpop_signing_alg_values_supported: z.array(z.string()),
+    authorization_details_types_supported: z.array(z.string()),
+    service_documentation: z.string().optional(),
+    subject_types_supported: z.array(z.string()).optional(),
+    id_token_signing_alg_values_supported: z.array(z.string()).optional(),
+    claims_supported: z.array(z.string()).optional(),
+  })
+  .openapi("Metadata")
+
+const Jwk = z.strictObject({
+  kty: z.enum(["EC", "OKP"]),
+  crv: z.enum(["P-256", "Ed25519"]),
+  x: z.string(),
+  y: z.string().optional(),
+  kid: z.string(),
+  alg: z.enum(["ES256", "EdDSA"]),
+  use: z.literal("sig"),
+})
+
+const KeySet = z.strictObject({ keys: z.array(Jwk) }).openapi("JsonWebKeySet")
+
+export function metadataEndpoints(rooms: Rooms): Endpoint[] {
+  const authorizationServer = serverMetadata(rooms.issuer)
+  const discovery = {
+    ...authorizationServer,
+    subject_types_supported: ["public"],
+    id_token_signing_alg_values_supported: ["ES256", "EdDSA"],
+    claims_supported: ["iss", "aud", "sub", "iat", "exp", "jti", "act", "txn", "authorization_details"],
+  }
+  const fixed = (path: string, summary: string, schema: z.ZodType, body: () => string): Endpoint =>
+    open({
+      method: "get",
+      path,
+      summary,
+      group: "metadata",
+      answers: { 200: { description: summary, schema }, 304: { description: "Unchanged" } },
+      run: cached(body),
+    })
+  return [
+    fixed("/.well-known/oauth-authorization-server", "Metadata (RFC 8414)", Metadata, () =>
+      JSON.stringify(authorizationServer),
+    ),
+    fixed("/.well-known/openid-configuration", "Metadata for federating clouds", Metadata, () =>
+      JSON.stringify(discovery),
+    ),
+    fixed("/.well-known/jwks.json", "Public keys", KeySet, () => JSON.stringify(rooms.keyring.jwks())),
+  ]
+}
+
+const serverMetadata = (issuer: string) => ({
+  issuer,
+  token_endpoint: `${issuer}/token`,
+  jwks_uri: `${issuer}/.well-known/jwks.json`,
+  grant_types_supported: ["client_credentials"],
+  response_types_supported: [],
+  scopes_supported: ["orchestrator", "api", "auditor", "approver", "operator"],
+  token_endpoint_auth_methods_supported: ["private_key_jwt"],
+  token_endpoint_auth_signing_alg_values_supported: ["ES256", "EdDSA"],
+  dpop_signing_alg_values_supported: ["ES256", "EdDSA"],
+  authorization_details_types_supported: ["task_grant"],
+})
+
+/** Bytes and ETag are made once for each text; the text changes only when a key does. */
+function cached(body: () => string): (request: Request) => Response {
+  let text = ""
+  let tag = ""
+  return (request) => {
+    const now = body()
+    if (now !== text) {
+      text = now
+      tag = `"${createHash("sha256").update(now).digest("base64url").slice(0, 22)}"`
+    }
+    const headers = { etag: tag, "cache-control": `public, max-age=${KEEP_SECONDS}` }
+    if (request.headers.get("if-none-match") === tag) return new Response(null, { status: 304, headers })
+    return new Response(text, { headers: { ...headers, "content-type": JSON_TYPE } })
+  }
+}

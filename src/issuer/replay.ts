@@ -1,0 +1,43 @@
+// What may be used once: the `jti` of a client assertion and of a DPoP proof. One insert under a unique key is the
+// verdict, so it holds over restarts and replicas. It decides nothing about what was wrong with the thing itself.
+import { createHash } from "node:crypto"
+import { Duplicate, type Engine, type Step } from "../database/database.ts"
+import { type Refusal, refuse } from "../errors.ts"
+import { type Clock, SKEW_SECONDS } from "../time.ts"
+import { pruneSpent, spend } from "./statements.ts"
+
+/** Longest that a proof is taken: 60 s old, and 10 s ahead of our clock. */
+const PROOF_SECONDS = 70
+
+/** The members can't run into each other: NUL stands in none that was read. Only the digest is kept. */
+const digestOf = (...members: readonly string[]): Uint8Array =>
+  createHash("sha256").update(JSON.stringify(members)).digest()
+
+/** `expires`: the assertion's `exp` in epoch seconds; it is remembered until no clock takes it any more. */
+export const spendAssertion = (clientId: string, jti: string, expires: number): Step => ({
+  statement: spend,
+  values: { digest: digestOf("assertion", clientId, jti), until: (expires + 2 * SKEW_SECONDS) * 1000 },
+  rows: 1,
+})
+
+/** RFC 9449 section 11.1: by key and `jti`, for as long as the proof would be taken again. */
+export const spendProof = (jkt: string, jti: string, now: number): Step => ({
+  statement: spend,
+  values: { digest: digestOf("proof", jkt, jti), until: now + 2 * PROOF_SECONDS * 1000 },
+  rows: 1,
+})
+
+/** Spends a proof by itself: undefined, or the refusal of one that was used before. Throws Unavailable. */
+export async function spendOnce(engine: Engine, step: Step): Promise<Refusal | undefined> {
+  try {
+    await engine.atomically([step])
+    return undefined
+  } catch (error) {
+    if (error instanceof Duplicate) return refuse("proof_invalid", "[replay] this proof was used before")
+    throw error
+  }
+}
+
+/** Forgets what is past its time; called on a timer. */
+export const forgetSpent = (engine: Engine, clock: Clock): Promise<void> =>
+  engine.atomically([{ statement: pruneSpent, values: { now: clock.now() } }])

@@ -1,0 +1,26 @@
+// What the endpoints work with, handed in once. It decides nothing.
+import type { Engine } from "../database/database.ts"
+import type { Names } from "../database/names.ts"
+import type { Keyring } from "../keys/keyring.ts"
+import type { Ledger } from "../ledger/ledger.ts"
+import type { PolicyStore } from "../policy/in-force.ts"
+import type { Revocations } from "../task/revocation.ts"
+import type { Tasks } from "../task/task.ts"
+import type { Uses } from "../task/use.ts"
+import type { Clock } from "../time.ts"
+import type { Health } from "./health.ts"
+
+export interface Rooms {
+  /** The issuer's URL, byte for byte. */
+  readonly issuer: string
+  readonly clock: Clock
+  readonly engine: Engine
+  readonly names: Names
+  readonly ledger: Ledger
+  readonly keyring: Keyring
+  readonly policies: PolicyStore
+  readonly tasks: Tasks
+  readonly uses: Uses
+  readonly revocations: Revocations
+  readonly health: Health
+}

@@ -1,0 +1,51 @@
+// Every statement of this room, once: what may be used a single time, which hours a caller was seen in, how this data
+// was made, and whether it can be written to.
+import { sql } from "drizzle-orm"
+import { statement } from "../database/database.ts"
+import { nameId } from "../database/names.ts"
+
+const p = sql.placeholder
+
+/** The unique key is the verdict: of two that spend the same digest, one commits. */
+export const spend = statement(
+  "spend",
+  sql`INSERT INTO spent (digest, until) VALUES (${p("digest")}, ${p("until")})`,
+)
+
+/** A batch at a time: a writer is never held for long. */
+export const pruneSpent = statement(
+  "pruneSpent",
+  sql`DELETE FROM spent WHERE digest IN (SELECT digest FROM spent WHERE until < ${p("now")} LIMIT 5000)`,
+)
+
+export const insertClientHour = statement(
+  "insertClientHour",
+  sql`INSERT INTO client_hour (client, hour) VALUES (${nameId("client")}, ${p("hour")})`,
+)
+
+export const readClientHour = statement<{ hour: number }>(
+  "readClientHour",
+  sql`SELECT hour FROM client_hour WHERE client = ${nameId("client")} AND hour = ${p("hour")}`,
+)
+
+export const pruneClientHours = statement(
+  "pruneClientHours",
+  sql`DELETE FROM client_hour WHERE hour < ${p("hour")}`,
+)
+
+export const readSetting = statement<{ value: string }>(
+  "readSetting",
+  sql`SELECT value FROM setting WHERE key = ${p("key")}`,
+)
+
+export const insertSetting = statement(
+  "insertSetting",
+  sql`INSERT INTO setting (key, value) VALUES (${p("key")}, ${p("value")})`,
+)
+
+/** Changes a row each time, so that a commit reaches the disk: the probe of readiness. */
+export const writeProbe = statement(
+  "writeProbe",
+  sql`INSERT INTO setting (key, value) VALUES ('probe', ${p("value")})
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+)

@@ -1,0 +1,145 @@
+// The wire's words for tasks: what may be asked and what is answered, in snake_case. These schemas both validate and
+// document. They decide shapes only; whether a type, an agent or an operation exists is policy's to say.
+import { z } from "@hono/zod-openapi"
+import { isJsonObject, type JsonObject } from "../token/json.ts"
+
+/** No control characters and nothing that turns the direction of text: what people read must be what was sent. */
+const PLAIN = /^[^\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+$/u
+export const plain = (most: number) =>
+  z
+    .string()
+    .min(1, `1 to ${most} characters`)
+    .max(most, `1 to ${most} characters`)
+    .regex(PLAIN, "text without control or bidirectional characters")
+
+/** Of the policy. Any short word is taken here, so that a name that is misspelled answers like one that is forbidden. */
+const name = z
+  .string()
+  .regex(/^[!-~]{1,63}$/, "a name of the policy, up to 63 characters")
+  .openapi({ example: "triage-ticket" })
+const instance = z
+  .string()
+  .regex(/^[A-Za-z0-9._:-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 . _ : -")
+  .openapi({ example: "pod-7f3c" })
+const operation = z.string().regex(/^[!-~]{1,128}$/, "an operation, such as tickets:read")
+const resource = z.string().regex(/^[!-~]{1,512}$/, "the URL of an API")
+const thumbprint = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, "an RFC 7638 thumbprint: 43 characters of base64url")
+
+/** Values are policy's to judge; what is not a string is refused there with its pointer. */
+const inputs = z
+  .custom<JsonObject>(isJsonObject, "an object of strings")
+  .openapi({ type: "object", additionalProperties: { type: "string" }, example: { ticket: "SUP-1042" } })
+
+export const StartBody = z
+  .strictObject({
+    type: name,
+    agent: z.strictObject({ id: name, instance }),
+    purpose: plain(1000),
+    inputs: inputs.default({}),
+    reference: plain(200).optional(),
+    operations: z.array(operation).min(1).max(256).optional(),
+    resources: z.array(resource).min(1).max(64).optional(),
+    dpop_jkt: thumbprint.optional(),
+  })
+  .openapi("StartTask")
+
+export const RenewBody = z
+  .strictObject({
+    resource: resource.optional(),
+    operations: z.array(operation).min(1).max(256).optional(),
+    instance: instance.optional(),
+    dpop_jkt: thumbprint.optional(),
+  })
+  .openapi("RenewTask")
+
+export const ChangeBody = z.strictObject({ reason: plain(1000).optional() }).openapi("ChangeTask")
+
+const STATES = ["active", "paused", "completed", "failed", "canceled", "expired", "revoked"] as const
+
+export const ListQuery = z.strictObject({
+  state: z.enum(STATES).optional(),
+  after: z
+    .string()
+    .regex(/^task_[0-9a-f-]{36}$/, "a task id, as `next` answered it")
+    .optional(),
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|1\d\d|200)$/, "1 to 200")
+    .transform(Number)
+    .optional(),
+})
+
+const state = z.enum(STATES)
+const instant = z.string().openapi({ format: "date-time" })
+
+export const TokenAnswer = z
+  .strictObject({
+    resource: z.string(),
+    access_token: z.string(),
+    token_type: z.enum(["Bearer", "DPoP"]),
+    expires_in: z.int(),
+    renew_in: z.int(),
+    scope: z.string(),
+    authorization_details: z.array(z.record(z.string(), z.unknown())),
+  })
+  .openapi("TaskToken")
+
+export const StartAnswer = z
+  .strictObject({
+    task_id: z.string(),
+    state,
+    deadline: instant,
+    tokens: z.array(TokenAnswer),
+    approvals: z.array(z.never()),
+  })
+  .openapi("StartedTask")
+
+export const RenewAnswer = z.strictObject({ tokens: z.array(TokenAnswer) }).openapi("RenewedTask")
+
+export const ChangeAnswer = z
+  .strictObject({ task_id: z.string(), state, tokens: z.array(TokenAnswer).optional() })
+  .openapi("ChangedTask")
+
+const summary = {
+  task_id: z.string(),
+  type: z.string(),
+  state,
+  agent: z.strictObject({ id: z.string(), instance: z.string() }),
+  orchestrator: z.string(),
+  sub: z.string(),
+  reference: z.string().optional(),
+  started_at: instant,
+  deadline: instant,
+  ended_at: instant.optional(),
+}
+
+export const ListAnswer = z
+  .strictObject({ tasks: z.array(z.strictObject(summary)), next: z.string().nullable() })
+  .openapi("Tasks")
+
+export const ShowAnswer = z
+  .strictObject({
+    ...summary,
+    policy: z.string(),
+    grants: z.array(
+      z.strictObject({
+        api: z.string(),
+        operations: z.array(z.string()),
+        resources: z.array(z.string()),
+        rule: z.string(),
+      }),
+    ),
+    tokens: z.array(
+      z.strictObject({
+        jti: z.string(),
+        api: z.string(),
+        issued_at: instant,
+        expires_at: instant,
+        state: z.enum(["live", "expired", "ended"]),
+      }),
+    ),
+    timeline: z.array(z.record(z.string(), z.unknown())),
+  })
+  .openapi("Task")

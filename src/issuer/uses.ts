@@ -1,0 +1,59 @@
+// Where verifiers deliver what they allowed and refused, and what an API may know of itself. It decides only that the
+// caller holds the key its token is bound to; what a batch says is the task room's to judge.
+import { z } from "@hono/zod-openapi"
+import { Refusal, refuse } from "../errors.ts"
+import { BATCH_LIMIT } from "./body.ts"
+import { type Endpoint, guarded, json } from "./endpoint.ts"
+import type { Rooms } from "./rooms.ts"
+
+/** How stale revocations may be before an operation of this risk is not served; null: until the token ends. */
+const STALE_SECONDS = { high: 30, moderate: 300, low: null } as const
+
+const Batch = z.string().openapi({ description: "Compact JWS, `typ: use-batch+jwt`, by the instance's key" })
+
+const Acknowledged = z.strictObject({ acknowledged: z.int() }).openapi("Acknowledged")
+
+const seconds = z.int().nullable()
+const Catalogue = z
+  .strictObject({
+    api: z.string(),
+    resource: z.string(),
+    operations: z.array(z.strictObject({ operation: z.string(), risk: z.enum(["low", "moderate", "high"]) })),
+    stale_seconds: z.strictObject({ high: seconds, moderate: seconds, low: seconds }),
+  })
+  .openapi("Catalogue")
+
+export const useEndpoints = (rooms: Rooms): Endpoint[] => [takeBatch(rooms), showCatalogue(rooms)]
+
+const takeBatch = ({ uses }: Rooms): Endpoint =>
+  guarded({
+    method: "post",
+    path: "/uses",
+    summary: "One batch of uses, signed by the verifier instance whose key the token is bound to",
+    group: "uses",
+    who: ["api"],
+    body: { type: "application/jwt", limit: BATCH_LIMIT, schema: Batch },
+    answers: { 200: { description: "Durable in the ledger", schema: Acknowledged } },
+    async run({ body }, caller) {
+      if (!caller.proofKey) return refuse("proof_invalid", "[binding] batches need a token bound to the key")
+      const { thumbprint: jkt } = caller.proofKey
+      const taken = await uses.take({ api: caller.clientId, jkt, key: caller.proofKey }, body)
+      return taken instanceof Refusal ? taken : json(200, { acknowledged: taken.acknowledged })
+    },
+  })
+
+const showCatalogue = ({ policies }: Rooms): Endpoint =>
+  guarded({
+    method: "get",
+    path: "/catalogue",
+    summary: "The calling API's operations with their risk",
+    group: "uses",
+    who: ["api"],
+    answers: { 200: { description: "The catalogue", schema: Catalogue } },
+    async run(_call, caller) {
+      const api = policies.inForce().apis.get(caller.clientId)
+      if (!api) return refuse("not_found", "[api] left the policy meanwhile")
+      const operations = [...api.operations].map(([operation, { risk }]) => ({ operation, risk }))
+      return json(200, { api: api.name, resource: api.resource, operations, stale_seconds: STALE_SECONDS })
+    },
+  })
