@@ -1,0 +1,184 @@
+// A batch of uses, as a verifier instance signs it and the issuer takes it in. It decides shape and signature; whether
+// the sequence continues, the tokens were ever minted and the times make sense is decided where the ledger is.
+import { parseInstant } from "../time.ts"
+import { isEpoch, isText, onlyMembers } from "./claims.ts"
+import { isId, isUuid } from "./id.ts"
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
+import { digestOf, readJwt, signJwt, Unreadable } from "./jwt.ts"
+import { isDigest, isName, parseHolder } from "./name.ts"
+import { MAX_SEGMENTS } from "./resource.ts"
+import { type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
+
+export const USE_BATCH_TYP = "use-batch+jwt"
+/** Of the compact form. */
+export const MAX_BATCH_BYTES = 1_048_576
+const MAX_SEGMENT_LENGTH = 256
+
+/** One request that a verifier decided with a genuine token. Members as on the wire. */
+export interface UseRecord {
+  readonly id: string
+  /** RFC 3339, UTC: when it was decided. */
+  readonly at: string
+  /** The task's id, `txn`. */
+  readonly task: string
+  readonly jti: string
+  /** `act.sub` of the holder: `agent/instance`. */
+  readonly actor: string
+  /** The token's `client_id`. */
+  readonly client: string
+  /** The resource URL of the API that decided. */
+  readonly api: string
+  readonly operation: string
+  /** Segments as the request had them, data or not; absent where they could not be told. See `recordedResource`. */
+  readonly resource?: readonly string[]
+  readonly method?: string
+  readonly route?: string
+  readonly decision: "allowed" | "refused" | "observed"
+  /** Of a refusal; of what was observed, the code it would have had. */
+  readonly code?: string
+  /** Absent, with the duration, where the process died before it answered. */
+  readonly status?: number
+  readonly duration_ms?: number
+  readonly trace_id?: string
+  /** How many like it this one stands for; absent: 1. */
+  readonly count?: number
+}
+
+export interface UseBatch {
+  /** The API's client id. */
+  readonly iss: string
+  /** The issuer. */
+  readonly aud: string
+  /** Epoch seconds. */
+  readonly iat: number
+  /** The verifier instance: a UUIDv7. */
+  readonly instance: string
+  /** From 1, without gaps, for each instance. */
+  readonly sequence: number
+  /** Digest of the batch before; null for the first. */
+  readonly previous: string | null
+  /** How far the feed of revocations is applied. */
+  readonly cursor: number
+  /** RFC 3339: when it was last known to be; null before the first time. */
+  readonly applied_at: string | null
+  /** The newest checkpoint of the ledger it has seen, as text; null without. */
+  readonly checkpoint: string | null
+  /** The instance closes: silence after this one is normal. */
+  readonly final: boolean
+  readonly uses: readonly UseRecord[]
+}
+
+/** Signs a batch with the instance's key. Does NOT check it: `readUseBatch` at the other end does. */
+export const signUseBatch = (batch: UseBatch, key: SigningKey): string =>
+  signJwt({ typ: USE_BATCH_TYP, kid: key.kid }, batch, key)
+
+/** What `previous` of the next batch says: the digest of header and payload, so that signing again changes nothing. */
+export const batchDigest = (text: string): string => digestOf(text.slice(0, text.lastIndexOf(".")))
+
+/** Segments of any request in a form that every batch can carry: well-formed, 256 units each, 32 at most. */
+export const recordedResource = (segments: readonly string[]): readonly string[] =>
+  segments
+    .slice(0, MAX_SEGMENTS)
+    .map((one) => one.slice(0, MAX_SEGMENT_LENGTH).replace(/\p{Surrogate}/gu, "\uFFFD"))
+
+const RULES = { typ: [USE_BATCH_TYP], header: ["typ", "alg", "kid"], maxLength: MAX_BATCH_BYTES } as const
+
+/**
+ * Reads a batch signed by the instance's key. Guaranteed: the signature, and each member of the batch and of each use
+ * known and of its shape. Does NOT check audience, sequence, times, or that the tokens exist.
+ */
+export function readUseBatch(
+  text: string,
+  key: VerificationKey,
+): { readonly batch: UseBatch; readonly digest: string } | Unreadable {
+  const jwt = readJwt(text, RULES)
+  if (jwt instanceof Unreadable) return jwt
+  if (jwt.header.kid !== undefined && jwt.header.kid !== key.kid && jwt.header.kid !== key.thumbprint)
+    return new Unreadable("kid")
+  if (key.alg !== jwt.header.alg) return new Unreadable("alg")
+  if (!verifySignature(key, jwt.signingInput, jwt.signature)) return new Unreadable("signature")
+  const { payload } = jwt
+  const wrong = wrongMember(payload, BATCH) ?? wrongUse(payload.uses)
+  if (wrong !== undefined) return new Unreadable("claims", wrong)
+  return isBatch(payload) ? { batch: payload, digest: batchDigest(text) } : new Unreadable("claims")
+}
+
+interface Shape {
+  readonly holds: (value: JsonValue | undefined) => boolean
+  readonly optional?: true
+}
+type Shapes = ReadonlyMap<string, Shape>
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0
+const isPositive = (value: unknown): boolean => isCount(value) && value !== 0
+const isInstant = (value: unknown): boolean => typeof value === "string" && parseInstant(value) !== undefined
+const isResource = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length <= MAX_SEGMENTS &&
+  value.every((one) => typeof one === "string" && one.length <= MAX_SEGMENT_LENGTH)
+const fits =
+  (pattern: RegExp) =>
+  (value: unknown): boolean =>
+    typeof value === "string" && pattern.test(value)
+const optional = (holds: Shape["holds"]): Shape => ({ holds, optional: true })
+
+const BATCH: Shapes = new Map<string, Shape>([
+  ["iss", { holds: isName }],
+  ["aud", { holds: (value) => isText(value, 512) }],
+  ["iat", { holds: isEpoch }],
+  ["instance", { holds: isUuid }],
+  ["sequence", { holds: isPositive }],
+  ["previous", { holds: (value) => value === null || isDigest(value) }],
+  ["cursor", { holds: isCount }],
+  ["applied_at", { holds: (value) => value === null || isInstant(value) }],
+  ["checkpoint", { holds: (value) => value === null || (typeof value === "string" && value.length <= 4096) }],
+  ["final", { holds: (value) => typeof value === "boolean" }],
+  ["uses", { holds: Array.isArray }],
+])
+
+const USE: Shapes = new Map<string, Shape>([
+  ["id", { holds: (value) => isId("use", value) }],
+  ["at", { holds: isInstant }],
+  ["task", { holds: (value) => isId("task", value) }],
+  ["jti", { holds: (value) => isId("tok", value) }],
+  ["actor", { holds: (value) => parseHolder(value) !== undefined }],
+  ["client", { holds: isName }],
+  ["api", { holds: (value) => isText(value, 512) }],
+  ["operation", { holds: (value) => isText(value, 128) }],
+  ["resource", optional(isResource)],
+  ["method", optional(fits(/^[A-Za-z-]{1,32}$/))],
+  ["route", optional((value) => isText(value, 512))],
+  ["decision", { holds: fits(/^(allowed|refused|observed)$/) }],
+  ["code", optional(fits(/^[a-z_]{1,64}$/))],
+  ["status", optional((value) => isCount(value) && Number(value) >= 100 && Number(value) <= 999)],
+  ["duration_ms", optional(isCount)],
+  ["trace_id", optional(fits(/^[0-9a-f]{32}$/))],
+  ["count", optional(isPositive)],
+])
+const MEMBERS_OF = new Map([BATCH, USE].map((shapes) => [shapes, new Set(shapes.keys())]))
+
+function wrongMember(object: JsonObject, shapes: Shapes): string | undefined {
+  const unknown = onlyMembers(object, MEMBERS_OF.get(shapes) ?? new Set())
+  if (unknown !== undefined) return unknown
+  for (const [name, shape] of shapes) {
+    const value = object[name]
+    if (value === undefined ? !shape.optional : !shape.holds(value)) return name
+  }
+  return undefined
+}
+
+function wrongUse(uses: JsonValue | undefined): string | undefined {
+  if (!Array.isArray(uses)) return "uses"
+  for (const [index, use] of uses.entries()) {
+    const wrong = isJsonObject(use) ? (wrongMember(use, USE) ?? wrongCode(use)) : "use"
+    if (wrong !== undefined) return `uses/${index}/${wrong}`
+  }
+  return undefined
+}
+
+/** An allowed use has no code; any other has one. */
+const wrongCode = (use: JsonObject): string | undefined =>
+  (use.decision === "allowed") === (use.code === undefined) ? undefined : "code"
+
+/** Called when every member was found to have its shape. */
+const isBatch = (payload: JsonObject | UseBatch): payload is UseBatch => Array.isArray(payload.uses)

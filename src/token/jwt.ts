@@ -1,0 +1,142 @@
+// The one strict reader of JWTs, whoever wrote them: compact form in its single spelling, a header with nothing but the
+// members allowed at that place, JSON without traps. It decides no claim and looks at no clock; it does not check the
+// signature either, because the key is chosen by the caller.
+import { isUtf8 } from "node:buffer"
+import { hash } from "node:crypto"
+import { isJsonObject, JsonFault, type JsonFaultTag, type JsonObject, parseJson } from "./json.ts"
+import { type Algorithm, isKid, type SigningKey } from "./signature.ts"
+
+export type UnreadableTag =
+  | JsonFaultTag
+  | "format"
+  | "header"
+  | "typ"
+  | "alg"
+  | "kid"
+  | "key"
+  | "claims"
+  | "signature"
+  | "iss"
+  | "aud"
+  | "expired"
+  | "not_yet"
+
+/** Why a JWT was not taken. Carries no piece of it; the tag is for the side that refused, never for the wire. */
+export class Unreadable {
+  readonly tag: UnreadableTag
+  /** The claim or member that is wrong, by name, where it is one. */
+  readonly member: string | undefined
+
+  constructor(tag: UnreadableTag, member?: string) {
+    this.tag = tag
+    this.member = member
+  }
+}
+
+export interface JwtHeader {
+  readonly typ?: string
+  readonly alg: Algorithm
+  readonly kid?: string
+  readonly jwk?: JsonObject
+}
+
+export interface Jwt {
+  readonly header: JwtHeader
+  readonly payload: JsonObject
+  readonly signingInput: Uint8Array
+  readonly signature: Uint8Array
+}
+
+export interface JwtRules {
+  /** The `typ` values taken, byte for byte; undefined among them allows none. */
+  readonly typ: readonly (string | undefined)[]
+  /** The header members allowed. `alg` must be there whatever is listed. */
+  readonly header: readonly string[]
+  /** In bytes of the compact form. */
+  readonly maxLength: number
+}
+
+const HEADER_LENGTH = 1024
+const SIGNATURE_BYTES = 64
+
+/**
+ * Reads a compact JWS (RFC 7515 section 7.1) whose payload is a JSON object. Guaranteed: three non-empty parts in the
+ * one base64url spelling of their bytes, `alg` ES256 or EdDSA, 64 bytes of signature, payload as `parseJson` reads it.
+ * Does NOT check the signature or any claim.
+ */
+export function readJwt(text: string, rules: JwtRules): Jwt | Unreadable {
+  if (text.length > rules.maxLength) return new Unreadable("size")
+  const first = text.indexOf(".")
+  const second = text.indexOf(".", first + 1)
+  if (first < 1 || second < first + 2 || second === text.length - 1) return new Unreadable("format")
+  const head = decodePart(text.slice(0, first))
+  const body = decodePart(text.slice(first + 1, second))
+  const signature = decodePart(text.slice(second + 1))
+  if (!head || !body || !signature) return new Unreadable("format")
+  const header = readHeader(head, rules)
+  if (header instanceof Unreadable) return header
+  if (signature.length !== SIGNATURE_BYTES) return new Unreadable("signature")
+  const payload = readObject(body, rules.maxLength)
+  if (payload instanceof Unreadable) return payload
+  return { header, payload, signingInput: Buffer.from(text.slice(0, second), "latin1"), signature }
+}
+
+/**
+ * Signs a JWT: `alg` comes from the key, the other members as given. Does NOT check the payload: what is signed has
+ * been stored before, exactly so.
+ */
+export function signJwt(
+  header: { readonly typ: string; readonly kid?: string; readonly jwk?: object },
+  payload: object,
+  key: SigningKey,
+): string {
+  const input = signingInputOf(header, payload, key.alg)
+  return `${input}.${Buffer.from(key.sign(Buffer.from(input, "latin1"))).toString("base64url")}`
+}
+
+/** How many bytes `signJwt` would answer. */
+export const signedLength = (
+  header: { readonly typ: string; readonly kid?: string },
+  payload: object,
+): number => signingInputOf(header, payload, "ES256").length + 1 + Math.ceil((SIGNATURE_BYTES * 4) / 3)
+
+/** `sha-256:` and the base64url of the text's hash. */
+export const digestOf = (text: string): string => `sha-256:${hash("sha256", text, "base64url")}`
+
+function signingInputOf(header: { readonly typ: string }, payload: object, alg: Algorithm): string {
+  const { typ, ...others } = header
+  return `${encodePart({ typ, alg, ...others })}.${encodePart(payload)}`
+}
+
+const encodePart = (value: object): string => Buffer.from(JSON.stringify(value), "utf8").toString("base64url")
+
+/** Node's decoder takes padding, white space and either alphabet; encoding again finds all of that. */
+function decodePart(part: string): Buffer | undefined {
+  const bytes = Buffer.from(part, "base64url")
+  return bytes.length > 0 && bytes.toString("base64url") === part ? bytes : undefined
+}
+
+function readObject(bytes: Buffer, maxLength: number): JsonObject | Unreadable {
+  if (!isUtf8(bytes)) return new Unreadable("json")
+  const value = parseJson(bytes.toString("utf8"), { maxLength })
+  if (value instanceof JsonFault) return new Unreadable(value.tag)
+  return isJsonObject(value) ? value : new Unreadable("json")
+}
+
+function readHeader(bytes: Buffer, rules: JwtRules): JwtHeader | Unreadable {
+  const members = readObject(bytes, HEADER_LENGTH)
+  if (members instanceof Unreadable) return members
+  const { typ, alg, kid, jwk } = members
+  if (alg !== "ES256" && alg !== "EdDSA") return new Unreadable("alg")
+  const unknown = Object.keys(members).find((name) => name !== "alg" && !rules.header.includes(name))
+  if (unknown !== undefined) return new Unreadable("header")
+  if ((typ !== undefined && typeof typ !== "string") || !rules.typ.includes(typ)) return new Unreadable("typ")
+  if (kid !== undefined && !isKid(kid)) return new Unreadable("kid")
+  if (jwk !== undefined && !isJsonObject(jwk)) return new Unreadable("key")
+  return {
+    alg,
+    ...(typ !== undefined && { typ }),
+    ...(kid !== undefined && { kid }),
+    ...(jwk !== undefined && { jwk }),
+  }
+}

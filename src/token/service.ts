@@ -1,0 +1,97 @@
+// The issuer's own access tokens: with one, a caller uses the issuer's HTTP surface for five minutes. Same typ as a task
+// token, so the claims tell them apart: a service token is for the issuer and never has a task in it.
+import { SKEW_SECONDS } from "../time.ts"
+import { isEpoch, isText, onlyMembers, parseScopeTokens } from "./claims.ts"
+import { isId } from "./id.ts"
+import { isJsonObject, type JsonObject } from "./json.ts"
+import { readJwt, signJwt, Unreadable } from "./jwt.ts"
+import { isHash, isName } from "./name.ts"
+import { type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
+import { TASK_TOKEN_TYP } from "./token.ts"
+
+/** How long a service token lives. */
+export const SERVICE_TOKEN_SECONDS = 300
+
+export interface ServiceToken {
+  readonly iss: string
+  readonly clientId: string
+  readonly jti: string
+  readonly iat: number
+  readonly exp: number
+  readonly scope: readonly string[]
+  readonly jkt?: string
+}
+
+export interface ServiceTokenInput {
+  readonly iss: string
+  readonly clientId: string
+  readonly jti: string
+  readonly iat: number
+  /** May be empty: then the claim is left out. */
+  readonly scope: readonly string[]
+  readonly jkt?: string | undefined
+}
+
+/** The exact payload of a service token. Does NOT check that the caller may have these scopes. */
+export const serviceTokenClaims = (input: ServiceTokenInput): Record<string, unknown> => ({
+  iss: input.iss,
+  aud: input.iss,
+  sub: input.clientId,
+  client_id: input.clientId,
+  jti: input.jti,
+  iat: input.iat,
+  exp: input.iat + SERVICE_TOKEN_SECONDS,
+  ...(input.scope.length > 0 && { scope: input.scope.join(" ") }),
+  ...(input.jkt !== undefined && { cnf: { jkt: input.jkt } }),
+})
+
+/** Signs a service token. */
+export const signServiceToken = (claims: object, key: SigningKey): string =>
+  signJwt({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
+
+const RULES = { typ: [TASK_TOKEN_TYP], header: ["typ", "alg", "kid"], maxLength: 4096 } as const
+const MEMBERS = new Set("iss aud sub client_id jti iat exp scope cnf".split(" "))
+
+/**
+ * Opens a service token at the issuer: form, key, signature, claims, issuer, time (epoch seconds, 5 s of skew). Any
+ * other kind of token is refused. Does NOT check that the caller still exists, nor the proof where `jkt` is there.
+ */
+export function openServiceToken(
+  text: string,
+  keyOf: (kid: string) => VerificationKey | undefined,
+  here: { readonly issuer: string; readonly now: number },
+): ServiceToken | Unreadable {
+  const jwt = readJwt(text, RULES)
+  if (jwt instanceof Unreadable) return jwt
+  const key = jwt.header.kid === undefined ? undefined : keyOf(jwt.header.kid)
+  if (!key) return new Unreadable("kid")
+  if (key.alg !== jwt.header.alg) return new Unreadable("alg")
+  if (!verifySignature(key, jwt.signingInput, jwt.signature)) return new Unreadable("signature")
+  const token = parseServiceToken(jwt.payload)
+  return token instanceof Unreadable ? token : (wrongHere(token, here) ?? token)
+}
+
+function wrongHere(token: ServiceToken, here: { readonly issuer: string; readonly now: number }) {
+  if (token.iss !== here.issuer) return new Unreadable("iss")
+  if (token.iat > here.now + SKEW_SECONDS) return new Unreadable("not_yet")
+  return token.exp < here.now - SKEW_SECONDS ? new Unreadable("expired") : undefined
+}
+
+function parseServiceToken(payload: JsonObject): ServiceToken | Unreadable {
+  const unknown = onlyMembers(payload, MEMBERS)
+  if (unknown !== undefined) return new Unreadable("claims", unknown)
+  const { iss, aud, sub, client_id: clientId, jti, iat, exp, cnf } = payload
+  if (!isText(iss, 512)) return new Unreadable("claims", "iss")
+  if (aud !== iss) return new Unreadable("claims", "aud")
+  if (!isName(clientId) || sub !== clientId) return new Unreadable("claims", "client_id")
+  if (!isId("tok", jti)) return new Unreadable("claims", "jti")
+  if (!isEpoch(iat)) return new Unreadable("claims", "iat")
+  if (!isEpoch(exp) || exp <= iat || exp - iat > SERVICE_TOKEN_SECONDS) return new Unreadable("claims", "exp")
+  const scope = payload.scope === undefined ? [] : parseScopeTokens(payload.scope)
+  if (!scope) return new Unreadable("claims", "scope")
+  if (cnf === undefined) return { iss, clientId, jti, iat, exp, scope }
+  const bound = isJsonObject(cnf) && Object.keys(cnf).length === 1 && isHash(cnf.jkt) ? cnf.jkt : undefined
+  return bound === undefined
+    ? new Unreadable("claims", "cnf")
+    : { iss, clientId, jti, iat, exp, scope, jkt: bound }
+}

@@ -1,0 +1,255 @@
+// Which keys sign and which signatures hold: ES256 and EdDSA (Ed25519), nothing else, so that no algorithm can be
+// talked into. It decides nothing about who owns a key. Synchronous node:crypto: it signs twice as fast as WebCrypto.
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  hash,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto"
+
+export type Algorithm = "ES256" | "EdDSA"
+
+/** A public key as RFC 7517 writes it: `x` and `y` for P-256, `x` alone for Ed25519. */
+export interface PublicJwk {
+  readonly kty: "EC" | "OKP"
+  readonly crv: "P-256" | "Ed25519"
+  readonly x: string
+  readonly y?: string
+  readonly kid?: string
+  readonly alg?: Algorithm
+  readonly use?: "sig"
+}
+
+/** RFC 7517 section 5, public keys only. */
+export interface JsonWebKeySet {
+  readonly keys: readonly PublicJwk[]
+}
+
+export interface PrivateJwk extends PublicJwk {
+  readonly kid: string
+  readonly d: string
+}
+
+export interface VerificationKey {
+  readonly kid: string
+  readonly alg: Algorithm
+  /** RFC 7638, SHA-256, base64url: what `cnf.jkt` carries. */
+  readonly thumbprint: string
+  readonly key: KeyObject
+  /** With `kid`, `alg` and `use` filled in, and no member that was not checked. */
+  readonly jwk: PublicJwk
+}
+
+export interface SigningKey {
+  readonly kid: string
+  readonly alg: Algorithm
+  readonly thumbprint: string
+  readonly publicJwk: PublicJwk
+  /** 64 bytes: r and s (RFC 7518 section 3.4), or an Ed25519 signature (RFC 8037). */
+  sign(input: Uint8Array): Uint8Array
+}
+
+export type KeyFaultTag =
+  | "format"
+  | "private"
+  | "algorithm"
+  | "use"
+  | "point"
+  | "kid"
+  | "kid_duplicate"
+  | "size"
+
+/** Why a key or a key set was not taken. Carries no piece of it. */
+export class KeyFault {
+  readonly tag: KeyFaultTag
+
+  constructor(tag: KeyFaultTag) {
+    this.tag = tag
+  }
+}
+
+interface Curve {
+  readonly alg: Algorithm
+  readonly kty: "EC" | "OKP"
+  readonly crv: "P-256" | "Ed25519"
+  readonly coordinates: readonly ("x" | "y")[]
+  readonly digest: "sha256" | null
+}
+
+const CURVES: readonly Curve[] = [
+  { alg: "ES256", kty: "EC", crv: "P-256", coordinates: ["x", "y"], digest: "sha256" },
+  { alg: "EdDSA", kty: "OKP", crv: "Ed25519", coordinates: ["x"], digest: null },
+]
+const DIGESTS: Readonly<Record<Algorithm, "sha256" | null>> = { ES256: "sha256", EdDSA: null }
+
+const MAX_KEYS = 16
+const SIGNATURE_BYTES = 64
+const KID = /^[A-Za-z0-9_-]{1,64}$/
+const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"]
+
+/** Points of Ed25519 whose order is at most 8: for them anybody can make a signature that holds. Sign bit cleared. */
+const SMALL_ORDER = new Set([
+  "00".repeat(32),
+  `01${"00".repeat(31)}`,
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  `ec${"ff".repeat(30)}7f`,
+  `ed${"ff".repeat(30)}7f`,
+  `ee${"ff".repeat(30)}7f`,
+])
+
+/** A key id as every header and key set of ours spells it. */
+export const isKid = (value: unknown): value is string => typeof value === "string" && KID.test(value)
+
+/**
+ * Reads one public key. Guaranteed: P-256 or Ed25519, a point of the curve in its one spelling, for signatures, no
+ * private member. `kid` defaults to the thumbprint, `alg` to the curve's. Members that are not named above are dropped.
+ * Does NOT check whose key it is.
+ */
+export function readPublicJwk(value: unknown): VerificationKey | KeyFault {
+  const members = ownMembers(value)
+  if (!members) return new KeyFault("format")
+  if (PRIVATE_MEMBERS.some((name) => members[name] !== undefined)) return new KeyFault("private")
+  const curve = CURVES.find((one) => one.kty === members.kty && one.crv === members.crv)
+  if (!curve || (members.alg !== undefined && members.alg !== curve.alg)) return new KeyFault("algorithm")
+  if (!isForVerifying(members)) return new KeyFault("use")
+  if (members.kid !== undefined && !isKid(members.kid)) return new KeyFault("kid")
+  if (curve.kty === "OKP" && members.y !== undefined) return new KeyFault("format")
+  const key = importPoint(curve, members)
+  if (!key) return new KeyFault("point")
+  return describe(curve, members, key)
+}
+
+/**
+ * Reads a key set (RFC 7517 section 5) into a map by `kid`: all of its keys or none. One key that can't be taken (RSA,
+ * symmetric, private, off the curve), a `kid` used twice or more than 16 keys refuse the whole set.
+ */
+export function readKeySet(value: unknown): ReadonlyMap<string, VerificationKey> | KeyFault {
+  const keys = ownMembers(value)?.keys
+  if (!Array.isArray(keys)) return new KeyFault("format")
+  if (keys.length > MAX_KEYS) return new KeyFault("size")
+  const set = new Map<string, VerificationKey>()
+  for (const one of keys) {
+    const key = readPublicJwk(one)
+    if (key instanceof KeyFault) return key
+    if (set.has(key.kid)) return new KeyFault("kid_duplicate")
+    set.set(key.kid, key)
+  }
+  return set
+}
+
+/** Whether the signature of exactly 64 bytes holds. An ECDSA signature has a twin that holds too: never a key to a cache. */
+export function verifySignature(
+  key: VerificationKey,
+  signingInput: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (signature.length !== SIGNATURE_BYTES) return false
+  return verify(DIGESTS[key.alg], signingInput, { key: key.key, dsaEncoding: "ieee-p1363" }, signature)
+}
+
+/** Imports a private key and tries it once. Throws TypeError where it is not a P-256 or Ed25519 key pair. */
+export function importSigningKey(privateJwk: unknown): SigningKey {
+  const members = ownMembers(privateJwk)
+  if (!members || typeof members.d !== "string")
+    throw new TypeError("A private JWK with the member d is needed")
+  const { d, ...publicMembers } = members
+  const own = readPublicJwk(publicMembers)
+  if (own instanceof KeyFault)
+    throw new TypeError(`A private JWK of P-256 or Ed25519 is needed; this one fails in: ${own.tag}`)
+  const secret = importSecret(own.jwk, d)
+  const signer: SigningKey = {
+    kid: own.kid,
+    alg: own.alg,
+    thumbprint: own.thumbprint,
+    publicJwk: own.jwk,
+    sign: (input) => sign(DIGESTS[own.alg], input, { key: secret, dsaEncoding: "ieee-p1363" }),
+  }
+  const probe = Buffer.from(own.thumbprint)
+  if (!verifySignature(own, probe, signer.sign(probe)))
+    throw new TypeError("The private JWK's halves don't belong together")
+  return signer
+}
+
+/** The half of a signing key that verifies. */
+export function publicHalf(key: SigningKey): VerificationKey {
+  const own = readPublicJwk(key.publicJwk)
+  if (own instanceof KeyFault) throw new TypeError("The signing key has no readable public half")
+  return own
+}
+
+/** A fresh key pair, `kid` its RFC 7638 thumbprint. */
+export function generatePrivateJwk(alg: Algorithm): PrivateJwk {
+  const pair =
+    alg === "ES256" ? generateKeyPairSync("ec", { namedCurve: "P-256" }) : generateKeyPairSync("ed25519")
+  const { d, ...publicMembers } = pair.privateKey.export({ format: "jwk" })
+  const own = readPublicJwk(publicMembers)
+  if (own instanceof KeyFault || d === undefined) throw new Error("A generated key could not be read back")
+  return { ...own.jwk, kid: own.kid, d }
+}
+
+/** RFC 7638: the hash of the required members in their one order. */
+function thumbprintOf(curve: Curve, members: Readonly<Record<string, unknown>>): string {
+  const required: Record<string, unknown> = { crv: curve.crv, kty: curve.kty }
+  for (const name of curve.coordinates) required[name] = members[name]
+  return hash("sha256", JSON.stringify(required), "base64url")
+}
+
+function describe(curve: Curve, members: Readonly<Record<string, unknown>>, key: KeyObject): VerificationKey {
+  const thumbprint = thumbprintOf(curve, members)
+  const kid = isKid(members.kid) ? members.kid : thumbprint
+  const { kty, crv, alg } = curve
+  const y = curve.kty === "EC" ? { y: String(members.y) } : {}
+  return { kid, alg, thumbprint, key, jwk: { kty, crv, x: String(members.x), ...y, kid, alg, use: "sig" } }
+}
+
+function isForVerifying(members: Readonly<Record<string, unknown>>): boolean {
+  if (members.use !== undefined && members.use !== "sig") return false
+  const operations = members.key_ops
+  return (
+    operations === undefined ||
+    (Array.isArray(operations) && operations.length === 1 && operations[0] === "verify")
+  )
+}
+
+function importPoint(curve: Curve, members: Readonly<Record<string, unknown>>): KeyObject | undefined {
+  const point: Record<string, string> = { kty: curve.kty, crv: curve.crv }
+  for (const name of curve.coordinates) {
+    const coordinate = members[name]
+    if (typeof coordinate !== "string" || coordinate.length !== 43) return undefined
+    const bytes = Buffer.from(coordinate, "base64url")
+    if (bytes.length !== 32 || bytes.toString("base64url") !== coordinate) return undefined
+    if (curve.kty === "OKP" && isOfSmallOrder(bytes)) return undefined
+    point[name] = coordinate
+  }
+  try {
+    return createPublicKey({ key: point, format: "jwk" })
+  } catch {
+    return undefined // node:crypto throws different errors for a point that is not on the curve; all mean that
+  }
+}
+
+function isOfSmallOrder(encoded: Buffer): boolean {
+  const unsigned = Buffer.from(encoded)
+  unsigned.writeUInt8(unsigned.readUInt8(31) & 0x7f, 31)
+  return SMALL_ORDER.has(unsigned.toString("hex"))
+}
+
+function importSecret(jwk: PublicJwk, d: string): KeyObject {
+  const { kty, crv, x, y } = jwk
+  try {
+    return createPrivateKey({ key: { kty, crv, x, d, ...(y !== undefined && { y }) }, format: "jwk" })
+  } catch {
+    // Without a cause: what node:crypto says of a private key is nobody's to read.
+    throw new TypeError("The private JWK can't be imported")
+  }
+}
+
+/** Own members only, on an object without a prototype, so that nothing inherited is ever taken for a member. */
+function ownMembers(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
+  return Object.assign(Object.create(null), value)
+}

@@ -1,0 +1,273 @@
+// What a task token is: the claims of RFC 9068 and 9396 that taskmint signs, and the one strict parser of them. It
+// decides shape only; whose key signed, what time it is and which API asks is decided in verify.ts.
+import { type Authority, type Grant, operationsOf } from "./authority.ts"
+import { isEpoch, isText, onlyMembers } from "./claims.ts"
+import { isId } from "./id.ts"
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
+import { signedLength, signJwt, Unreadable } from "./jwt.ts"
+import { formatHolder, type Holder, isDigest, isHash, isName, isOperation, parseHolder } from "./name.ts"
+import { formatResource, parseResource, type Resource } from "./resource.ts"
+import type { SigningKey } from "./signature.ts"
+
+export const TASK_TOKEN_TYP = "at+jwt"
+/** A larger token is neither minted nor read. */
+export const MAX_TOKEN_BYTES = 6144
+/** `exp - iat` of any task token; a cap in code, whatever a policy or an issuer says. */
+export const MAX_TOKEN_SECONDS = 1800
+
+const MAX_ACTORS = 6
+const MAX_GRANTS = 64
+const MAX_LISTED = 128
+
+export interface TaskToken {
+  readonly iss: string
+  /** The API's resource URL; one string, never the issuer. */
+  readonly aud: string
+  /** NumericDates, in epoch seconds. */
+  readonly iat: number
+  readonly nbf: number
+  readonly exp: number
+  readonly jti: string
+  /** The orchestrator. */
+  readonly clientId: string
+  /** The principal: `provider/subject` for a user, else the orchestrator's name. */
+  readonly sub: string
+  /** Who holds it. */
+  readonly act: Holder
+  /** The holder first, then its delegators, innermost first. */
+  readonly actors: readonly Holder[]
+  /** The task's id. */
+  readonly txn: string
+  /** Delegation ids, outermost first; empty for a token of the task itself. */
+  readonly lineage: readonly string[]
+  /** Exactly the operations of the grants. */
+  readonly scope: readonly string[]
+  readonly grants: readonly Grant[]
+  /** The digest of the policy that decided. */
+  readonly policy: string
+  /** RFC 9449 thumbprint of the key it is bound to. */
+  readonly jkt?: string
+}
+
+/** What a mint decides; the rest of a token follows from it. */
+export interface TaskTokenInput {
+  readonly iss: string
+  readonly aud: string
+  readonly iat: number
+  readonly exp: number
+  readonly jti: string
+  readonly clientId: string
+  readonly sub: string
+  readonly actors: readonly Holder[]
+  readonly txn: string
+  readonly lineage: readonly string[]
+  /** Grants of the API `aud` alone. */
+  readonly grants: Authority
+  readonly policy: string
+  readonly jkt?: string | undefined
+}
+
+/**
+ * The exact payload of a task token, to be stored and then signed. Throws TypeError where no verifier would take it
+ * (a grant of another API, no actor, a lifetime over 30 minutes): a mint that gets there has a fault. Does NOT check
+ * the size: `taskTokenBytes` does.
+ */
+export function taskTokenClaims(input: TaskTokenInput): Record<string, unknown> {
+  if (input.grants.some((grant) => grant.api !== input.aud)) throw new TypeError("A grant is of another API")
+  const claims = {
+    iss: input.iss,
+    aud: input.aud,
+    iat: input.iat,
+    nbf: input.iat,
+    exp: input.exp,
+    jti: input.jti,
+    client_id: input.clientId,
+    sub: input.sub,
+    act: nestActors(input.actors),
+    txn: input.txn,
+    ...(input.lineage.length > 0 && { lineage: input.lineage }),
+    scope: operationsOf(input.grants).join(" "),
+    authorization_details: authorizationDetails(input.grants),
+    policy: input.policy,
+    ...(input.jkt !== undefined && { cnf: { jkt: input.jkt } }),
+  }
+  const own = parseTaskToken(claims as JsonObject)
+  if (own instanceof Unreadable)
+    throw new TypeError(`A task token can't carry this: ${own.member ?? own.tag}`)
+  return claims
+}
+
+/** RFC 9396, as the token and the answers of the issuer carry it. */
+export const authorizationDetails = (
+  grants: Authority,
+): readonly {
+  readonly type: "task_grant"
+  readonly actions: readonly string[]
+  readonly resources: readonly string[]
+  readonly rule: string
+}[] =>
+  grants.map((grant) => ({
+    type: "task_grant",
+    actions: grant.operations,
+    resources: grant.resources.map(formatResource),
+    rule: grant.rule,
+  }))
+
+/** How many bytes the token with these claims will have; over MAX_TOKEN_BYTES it must not be minted. */
+export const taskTokenBytes = (claims: object, kid: string): number =>
+  signedLength({ typ: TASK_TOKEN_TYP, kid }, claims)
+
+/** Signs claims that were stored before. Does NOT check them. */
+export const signTaskToken = (claims: object, key: SigningKey): string =>
+  signJwt({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
+
+const MEMBERS = new Set(
+  "iss aud iat nbf exp jti client_id sub act txn lineage scope authorization_details policy cnf".split(" "),
+)
+
+/**
+ * Reads the claims of a task token. Guaranteed: every member known and of its one shape, at most 30 minutes between
+ * `iat` and `exp`, `scope` naming the operations of the grants and no other. Does NOT check signature, time, issuer or
+ * audience.
+ */
+export function parseTaskToken(payload: JsonObject): TaskToken | Unreadable {
+  const unknown = onlyMembers(payload, MEMBERS)
+  if (unknown !== undefined) return new Unreadable("claims", unknown)
+  const wrong = CHECKS.find(([name, holds]) => !holds(payload[name], payload))
+  if (wrong) return new Unreadable("claims", wrong[0])
+  const actors = parseActors(payload.act)
+  if (!actors) return new Unreadable("claims", "act")
+  const [act] = actors
+  const lineage = parseLineage(payload.lineage, actors.length)
+  if (!lineage || !act) return new Unreadable("claims", "lineage")
+  const grants = parseGrants(payload.authorization_details, String(payload.aud))
+  if (!grants) return new Unreadable("claims", "authorization_details")
+  const scope = parseScope(payload.scope, grants)
+  if (!scope) return new Unreadable("claims", "scope")
+  const jkt = parseConfirmation(payload.cnf)
+  if (jkt === null) return new Unreadable("claims", "cnf")
+  return { ...plainClaims(payload), act, actors, lineage, scope, grants, ...(jkt !== undefined && { jkt }) }
+}
+
+type Check = readonly [name: string, holds: (value: JsonValue | undefined, payload: JsonObject) => boolean]
+
+const CHECKS: readonly Check[] = [
+  ["iss", (value) => isText(value, 512)],
+  ["aud", (value, payload) => isText(value, 512) && value !== payload.iss],
+  ["iat", isEpoch],
+  ["nbf", (value, { iat }) => isEpoch(value) && isEpoch(iat) && value >= iat],
+  [
+    "exp",
+    (value, { iat, nbf }) =>
+      isEpoch(value) && isEpoch(iat) && isEpoch(nbf) && value > nbf && value - iat <= MAX_TOKEN_SECONDS,
+  ],
+  ["jti", (value) => isId("tok", value)],
+  ["client_id", isName],
+  ["sub", isSubject],
+  ["txn", (value) => isId("task", value)],
+  ["policy", isDigest],
+]
+
+/** What CHECKS has found to be there. */
+function plainClaims(payload: JsonObject) {
+  const { iss, aud, iat, nbf, exp, jti, client_id, sub, txn, policy } = payload
+  return {
+    iss: String(iss),
+    aud: String(aud),
+    iat: Number(iat),
+    nbf: Number(nbf),
+    exp: Number(exp),
+    jti: String(jti),
+    clientId: String(client_id),
+    sub: String(sub),
+    txn: String(txn),
+    policy: String(policy),
+  }
+}
+
+/** The orchestrator's name, or a provider's name, a slash and that provider's own subject. */
+function isSubject(value: unknown): boolean {
+  if (!isText(value, 320)) return false
+  const slash = value.indexOf("/")
+  return slash < 0 ? isName(value) : isName(value.slice(0, slash)) && value.length > slash + 1
+}
+
+function nestActors(actors: readonly Holder[]): object | undefined {
+  return actors.reduceRight<object | undefined>(
+    (act, holder) => ({ sub: formatHolder(holder), ...(act !== undefined && { act }) }),
+    undefined,
+  )
+}
+
+function parseActors(value: JsonValue | undefined): Holder[] | undefined {
+  const actors: Holder[] = []
+  for (let act = value; act !== undefined; act = act.act) {
+    if (!isJsonObject(act) || onlyMembers(act, ACT_MEMBERS) !== undefined) return undefined
+    const holder = parseHolder(act.sub)
+    if (!holder || actors.length === MAX_ACTORS) return undefined
+    actors.push(holder)
+  }
+  return actors.length > 0 ? actors : undefined
+}
+
+const ACT_MEMBERS = new Set(["sub", "act"])
+
+/** One delegation for each actor behind the first; absent, not empty, where there is none. */
+function parseLineage(value: JsonValue | undefined, actors: number): readonly string[] | undefined {
+  if (value === undefined) return actors === 1 ? [] : undefined
+  const ids = parseList(value, (one) => (isId("del", one) ? one : undefined))
+  return ids?.length === actors - 1 ? ids : undefined
+}
+
+const GRANT_MEMBERS = new Set(["type", "actions", "resources", "rule"])
+
+function parseGrants(value: JsonValue | undefined, api: string): readonly Grant[] | undefined {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_GRANTS) return undefined
+  const grants: Grant[] = []
+  for (const one of value) {
+    const grant = parseGrant(one, api)
+    if (!grant) return undefined
+    grants.push(grant)
+  }
+  return grants
+}
+
+function parseGrant(value: JsonValue, api: string): Grant | undefined {
+  if (!isJsonObject(value) || onlyMembers(value, GRANT_MEMBERS) !== undefined) return undefined
+  if (value.type !== "task_grant" || !isText(value.rule, 512)) return undefined
+  const operations = parseList(value.actions, (one) => (isOperation(one) ? one : undefined))
+  const resources = parseList(value.resources, parseResource)
+  return operations && resources && { api, operations, resources, rule: value.rule }
+}
+
+/** A list of 1 to 128 strings, each of which `read` takes, none twice. */
+function parseList<T extends string | Resource>(
+  value: JsonValue | undefined,
+  read: (one: JsonValue) => T | undefined,
+): readonly T[] | undefined {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_LISTED) return undefined
+  if (new Set(value).size !== value.length) return undefined
+  const items: T[] = []
+  for (const one of value) {
+    const item = read(one)
+    if (item === undefined) return undefined
+    items.push(item)
+  }
+  return items
+}
+
+/** RFC 6749 section 3.3: the operations in any order, single spaces between; the grants' own set. */
+function parseScope(value: JsonValue | undefined, grants: readonly Grant[]): readonly string[] | undefined {
+  if (typeof value !== "string") return undefined
+  const scope = value.split(" ")
+  const granted = new Set(operationsOf(grants))
+  const exact = scope.length === granted.size && new Set(scope).size === scope.length
+  return exact && scope.every((one) => granted.has(one)) ? scope : undefined
+}
+
+/** The thumbprint; undefined without `cnf`, null for any confirmation that is not exactly one `jkt`. */
+function parseConfirmation(value: JsonValue | undefined): string | undefined | null {
+  if (value === undefined) return undefined
+  if (!isJsonObject(value) || Object.keys(value).length !== 1) return null
+  return isHash(value.jkt) ? value.jkt : null
+}

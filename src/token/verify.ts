@@ -1,0 +1,68 @@
+// Whether a task token is genuine, whether it stands here and now, and whether it grants a use: three questions, in this
+// order. Revocation, proof of possession and recording are asked elsewhere.
+import { type Refusal, refuse } from "../errors.ts"
+import { SKEW_SECONDS } from "../time.ts"
+import { readJwt, Unreadable } from "./jwt.ts"
+import { isSegment, MAX_SEGMENTS, matchesResource } from "./resource.ts"
+import { type VerificationKey, verifySignature } from "./signature.ts"
+import { MAX_TOKEN_BYTES, parseTaskToken, TASK_TOKEN_TYP, type TaskToken } from "./token.ts"
+
+/** Our signature and our shape, whatever its time, audience or state. */
+export interface GenuineToken {
+  readonly token: TaskToken
+  readonly kid: string
+}
+
+export type KeyOf = (kid: string) => VerificationKey | undefined
+
+const RULES = { typ: [TASK_TOKEN_TYP], header: ["typ", "alg", "kid"], maxLength: MAX_TOKEN_BYTES } as const
+
+/**
+ * Opens a task token (RFC 9068): size, form, header, key, signature, claims, in this order. Tag `kid`: no such key,
+ * which is "cannot tell" while keys can't be fetched. Does NOT check time, issuer, audience, revocation or possession.
+ */
+export function openTaskToken(text: string, keyOf: KeyOf): GenuineToken | Unreadable {
+  const jwt = readJwt(text, RULES)
+  if (jwt instanceof Unreadable) return jwt
+  const { kid, alg } = jwt.header
+  const key = kid === undefined ? undefined : keyOf(kid)
+  if (kid === undefined || !key) return new Unreadable("kid")
+  if (key.alg !== alg) return new Unreadable("alg")
+  if (!verifySignature(key, jwt.signingInput, jwt.signature)) return new Unreadable("signature")
+  const token = parseTaskToken(jwt.payload)
+  return token instanceof Unreadable ? token : { token, kid }
+}
+
+/**
+ * Whether a genuine token stands at this issuer, for this API, now (epoch seconds), with 5 s of skew. Issuer and
+ * audience are compared byte for byte. The reason tells which of `iss`, `aud`, `not_yet`, `expired` fails.
+ */
+export function judgeToken(
+  token: TaskToken,
+  here: { readonly issuer: string; readonly audience: string; readonly now: number },
+): Refusal | undefined {
+  if (token.iss !== here.issuer) return refuse("token_invalid", "iss")
+  if (token.aud !== here.audience) return refuse("token_invalid", "aud")
+  const soonest = here.now + SKEW_SECONDS
+  if (token.iat > soonest || token.nbf > soonest) return refuse("token_invalid", "not_yet")
+  return token.exp < here.now - SKEW_SECONDS ? refuse("token_expired", "expired") : undefined
+}
+
+/**
+ * Whether the token grants this operation on this resource, and which policy rule says so. Segments are data: one that
+ * is not refuses the use before anything is compared.
+ */
+export function judgeUse(
+  token: TaskToken,
+  operation: string,
+  resource: readonly string[],
+): Refusal | { readonly rule: string } {
+  if (!token.scope.includes(operation)) return refuse("operation_not_granted", "operation")
+  const readable = resource.length > 0 && resource.length <= MAX_SEGMENTS && resource.every(isSegment)
+  if (!readable) return refuse("segment_invalid", "segment")
+  const grant = token.grants.find(
+    (one) =>
+      one.operations.includes(operation) && one.resources.some((each) => matchesResource(each, resource)),
+  )
+  return grant ? { rule: grant.rule } : refuse("resource_not_granted", "resource")
+}
