@@ -79,7 +79,8 @@ export function intersect(ceiling: Authority, wanted: Authority): Authority {
 function sharedResources(limits: readonly Resource[], wanted: readonly Resource[]): readonly Resource[] {
   const within = wanted.filter((one) => limits.some((limit) => coversResource(limit, one)))
   const narrower = limits.filter(
-    (limit) => !within.includes(limit) && wanted.some((one) => !within.includes(one) && coversResource(one, limit)),
+    (limit) =>
+      !within.includes(limit) && wanted.some((one) => !within.includes(one) && coversResource(one, limit)),
   )
   return [...within, ...narrower]
 }

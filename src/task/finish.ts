@@ -1,0 +1,161 @@
+// The life of a task after its start: pause, resume, complete, fail, cancel, and running out. It decides which state may
+// follow which; every change is one transaction with its entry, and ends or mints tokens in the same one.
+import { type Step, Unexpected } from "../database/database.ts"
+import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import type { Kind } from "../ledger/event.ts"
+import { type Attempt, commitDecision, recordRefusal, type Settled } from "./commit.ts"
+import type { MintedToken } from "./mint.ts"
+import { nextFloor, type Parts } from "./parts.ts"
+import { endingSteps, factsOf, mintAgain, ownTask, passAgain } from "./renew.ts"
+import {
+  endTask,
+  forgetStarts,
+  pauseTask,
+  type TaskRow,
+  tasksPastDeadline,
+  tokensOfTask,
+  uncountTask,
+} from "./statements.ts"
+
+export type Change = "pause" | "resume" | "complete" | "fail" | "cancel"
+
+export interface Changed {
+  readonly taskId: string
+  readonly state: string
+  /** Fresh ones, after a resumption. */
+  readonly tokens: readonly MintedToken[]
+}
+
+type EndState = "completed" | "failed" | "canceled" | "expired" | "revoked"
+
+const TARGET = {
+  pause: "paused",
+  resume: "active",
+  complete: "completed",
+  fail: "failed",
+  cancel: "canceled",
+} as const satisfies Record<Change, string>
+
+const ENTRY = {
+  paused: "task.paused",
+  active: "task.resumed",
+  completed: "task.completed",
+  failed: "task.failed",
+  canceled: "task.canceled",
+  expired: "task.expired",
+  revoked: "task.revoked",
+} as const satisfies Record<string, Kind>
+
+export const isOpen = (task: TaskRow): boolean => task.state === "active" || task.state === "paused"
+
+/** Changes the state of the caller's own task. The state it is already in is an answer, not a refusal. */
+export async function changeTask(
+  parts: Parts,
+  orchestrator: string,
+  taskId: string,
+  change: Change,
+  reason?: string,
+): Promise<Changed | Refusal> {
+  let task: TaskRow | undefined
+  const outcome = await commitDecision<Changed>(parts, async () => {
+    task = await ownTask(parts, orchestrator, taskId)
+    if (!task) return refuse("not_found", "[task] no such task of this orchestrator")
+    return planChange(parts, task, change, reason)
+  })
+  if (!(outcome instanceof Refused) || !task) return outcome
+  return recordRefusal(parts, factsOf("task.refused", task), outcome, task.key ?? undefined)
+}
+
+async function planChange(
+  parts: Parts,
+  task: TaskRow,
+  change: Change,
+  reason: string | undefined,
+): Promise<Attempt<Changed> | Settled<Changed> | Refusal> {
+  const state = TARGET[change]
+  if (task.state === state) return { settled: { taskId: task.task_id, state, tokens: [] } }
+  if (!isOpen(task)) return refuse("task_ended", `[state] the task is ${task.state}`)
+  if (state === "active") return planResume(parts, task)
+  const answer = () => ({ taskId: task.task_id, state, tokens: [] })
+  if (state === "paused") return { steps: pauseSteps(parts, task), answer }
+  return { steps: endSteps(parts, task, state, reason), answer }
+}
+
+function pauseSteps(parts: Parts, task: TaskRow): Step[] {
+  const now = parts.ledger.at()
+  const before = nextFloor(now, task.iat_floor)
+  const values = { task_id: task.task_id, floor: task.iat_floor, new_floor: before }
+  return [
+    { statement: pauseTask, values, rows: 1 },
+    ...endingSteps(task.task_id, now, before, "task_paused"),
+    ...parts.ledger.steps({ ...factsOf(ENTRY.paused, task), at: now }, task.key ?? undefined),
+  ]
+}
+
+/** Ends an open task: state, limits, tokens, verifiers and entry in one transaction. */
+export function endSteps(parts: Parts, task: TaskRow, state: EndState, reason?: string): Step[] {
+  const now = parts.ledger.at()
+  const before = nextFloor(now, task.iat_floor)
+  const values = { task_id: task.task_id, state, now, floor: task.iat_floor, new_floor: before }
+  const event = {
+    ...factsOf(ENTRY[state], task),
+    at: now,
+    ...(reason !== undefined && { body: { reason } }),
+  }
+  return [
+    { statement: endTask, values, rows: 1 },
+    { statement: uncountTask, values: { type: task.type }, rows: 1 },
+    ...endingSteps(task.task_id, now, before, state === "revoked" ? "token_revoked" : "task_ended"),
+    ...parts.ledger.steps(event, task.key ?? undefined),
+  ]
+}
+
+async function planResume(parts: Parts, task: TaskRow): Promise<Attempt<Changed> | Refusal> {
+  const passed = passAgain(parts, task, {})
+  if (passed instanceof Refused) return passed
+  const had = new Set(
+    (await parts.engine.query(tokensOfTask, { task_id: task.task_id })).map((row) => row.api),
+  )
+  const wanted = [...passed.policy.apis.values()]
+    .filter((api) => had.has(api.name) && passed.wanted.includes(api.resource))
+    .map((api) => api.resource)
+  const entry = parts.ledger.steps({ ...factsOf(ENTRY.active, task), at: passed.now }, task.key ?? undefined)
+  const minted = mintAgain(parts, task, { ...passed, wanted }, { from: "paused", ending: undefined }, entry)
+  if (minted instanceof Refused) return minted
+  return {
+    steps: minted.steps,
+    answer: async () => {
+      const renewed = await minted.answer()
+      if (renewed instanceof Refused) return renewed
+      return { taskId: task.task_id, state: "active", tokens: renewed.tokens }
+    },
+  }
+}
+
+const SWEEP_AT_ONCE = 200
+
+/** Records the tasks whose deadline has passed as expired. Answers how many. Safe to run at any time, by anyone. */
+export async function expireTasks(parts: Parts): Promise<number> {
+  const now = parts.ledger.at()
+  const due = await parts.engine.query(tasksPastDeadline, { now, limit: SWEEP_AT_ONCE })
+  const ended = await Promise.all(due.map((task) => endIfOpen(parts, task, "expired")))
+  const hourAgo = Math.floor(now / 60_000) - 60
+  await parts.engine.atomically([{ statement: forgetStarts, values: { since: hourAgo } }])
+  return ended.filter(Boolean).length
+}
+
+/** False when the task changed meanwhile: whoever changed it, or the next sweep, has it. */
+export async function endIfOpen(
+  parts: Parts,
+  task: TaskRow,
+  state: "expired" | "revoked",
+  reason?: string,
+): Promise<boolean> {
+  try {
+    await parts.engine.atomically(endSteps(parts, task, state, reason))
+    return true
+  } catch (cause) {
+    if (cause instanceof Unexpected) return false
+    throw cause
+  }
+}

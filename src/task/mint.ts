@@ -1,0 +1,178 @@
+// From a passed gate to tokens: plans the exact claims, the rows that hold them and the entries that tell of them, and,
+// once those are durable, signs them. It decides no right; what is signed was stored first.
+import type { Step } from "../database/database.ts"
+import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import type { Event, Kind } from "../ledger/event.ts"
+import { toEpochSeconds } from "../time.ts"
+import { type Authority, operationsOf } from "../token/authority.ts"
+import { newId } from "../token/id.ts"
+import {
+  authorizationDetails,
+  MAX_TOKEN_BYTES,
+  signTaskToken,
+  taskTokenBytes,
+  taskTokenClaims,
+} from "../token/token.ts"
+import { lifetimeOf, type Passed } from "./gate.ts"
+import { apiOf, type Parts } from "./parts.ts"
+import { insertToken } from "./statements.ts"
+
+/** A token as its holder gets it. */
+export interface MintedToken {
+  /** The API's RFC 8707 resource URL. */
+  readonly resource: string
+  readonly accessToken: string
+  readonly tokenType: "Bearer" | "DPoP"
+  readonly expiresIn: number
+  /** Seconds after which to renew: 70 to 80 % of the life, spread so that a herd does not renew at once. */
+  readonly renewIn: number
+  readonly scope: string
+  readonly authorizationDetails: readonly object[]
+}
+
+/** One token, decided: the claims as stored, and what of them the holder is told beside the token. */
+export interface PlannedToken {
+  readonly jti: string
+  /** The API's name in the policy. */
+  readonly api: string
+  /** The API's RFC 8707 resource URL. */
+  readonly aud: string
+  readonly iat: number
+  readonly exp: number
+  readonly grants: Authority
+  readonly jkt: string | undefined
+  /** Signed as they are, at every signing. */
+  readonly claims: object
+}
+
+export interface MintPlan {
+  readonly tokens: readonly PlannedToken[]
+  readonly steps: readonly Step[]
+}
+
+export interface MintFor {
+  readonly taskId: string
+  readonly taskKey: Uint8Array
+  readonly reference: string | null
+  /** Tokens get an `iat` above it. */
+  readonly floor: number
+  /** 0 for those of the start, which the same start answers again. */
+  readonly generation: number
+  readonly kind: Extract<Kind, "token.issued" | "token.renewed">
+}
+
+const MOST_AHEAD_SECONDS = 4
+
+/** One token for each wanted API, or a refusal when one would be too large. */
+export function planMint(parts: Parts, passed: Passed, mint: MintFor): MintPlan | Refusal {
+  const iat = Math.max(toEpochSeconds(passed.now), mint.floor + 1)
+  if (iat - toEpochSeconds(passed.now) > MOST_AHEAD_SECONDS)
+    return refuse("task_conflict", "[floor] too many changes of holder within a second", {
+      retryAfterSeconds: 2,
+    })
+  const life = lifetimeOf(passed, iat)
+  if (life <= 0) return refuse("task_ended", "[deadline] no whole second is left before the deadline")
+  const key = parts.keyring.current()
+  const tokens: PlannedToken[] = []
+  const steps: Step[] = []
+  for (const aud of passed.wanted) {
+    const token = planToken(parts, passed, { taskId: mint.taskId, aud, iat, exp: iat + life })
+    if (token instanceof Refused) return token
+    tokens.push(token)
+    steps.push(...tokenSteps(parts, passed, mint, token, key.kid))
+  }
+  return { tokens, steps }
+}
+
+function planToken(
+  parts: Parts,
+  passed: Passed,
+  of: { readonly taskId: string; readonly aud: string; readonly iat: number; readonly exp: number },
+): PlannedToken | Refusal {
+  const { holder, jkt, policy } = passed
+  const { aud, iat, exp } = of
+  const jti = newId("tok", passed.now)
+  const grants = passed.authority.filter((grant) => grant.api === aud)
+  const claims = taskTokenClaims({
+    iss: parts.issuer,
+    aud,
+    iat,
+    exp,
+    jti,
+    clientId: holder.orchestrator,
+    sub: holder.sub,
+    actors: [{ agent: holder.agent, instance: holder.instance }],
+    txn: of.taskId,
+    lineage: [],
+    grants,
+    policy: policy.digest,
+    jkt,
+  })
+  if (taskTokenBytes(claims, parts.keyring.current().kid) > MAX_TOKEN_BYTES)
+    return refuse("authority_too_large", `[size] the token for ${aud} would exceed ${MAX_TOKEN_BYTES} bytes`)
+  return { jti, api: apiOf(policy, aud)?.name ?? "", aud, iat, exp, grants, jkt, claims }
+}
+
+function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedToken, kid: string): Step[] {
+  const { jti, api, iat, exp } = token
+  const { agent, instance, orchestrator, sub } = passed.holder
+  const event: Event = {
+    kind: mint.kind,
+    at: passed.now,
+    task: mint.taskId,
+    jti,
+    agent,
+    instance,
+    orchestrator,
+    sub,
+    api,
+    outcome: "allowed",
+    ...(mint.reference !== null && { reference: mint.reference }),
+    body: {
+      iat,
+      exp,
+      kid,
+      policy: passed.policy.digest,
+      grants: token.grants.map(({ rule, operations }) => ({ rule, operations })),
+      ...(token.jkt !== undefined && { jkt: token.jkt }),
+    },
+  }
+  const claims = JSON.stringify(token.claims)
+  const row = { jti, task_id: mint.taskId, api, iat, exp, kid, claims, generation: mint.generation }
+  return [{ statement: insertToken, values: row, rows: 1 }, ...parts.ledger.steps(event, mint.taskKey)]
+}
+
+/**
+ * Signs what is already durable. A signature that fails leaves `token.unsigned` entries and a refusal: the ledger then
+ * says that the tokens were authorised and never left.
+ */
+export async function signTokens(
+  parts: Parts,
+  taskId: string,
+  tokens: readonly PlannedToken[],
+  now: number,
+): Promise<MintedToken[] | Refusal> {
+  try {
+    return tokens.map((token) => signToken(parts, token, now))
+  } catch (cause) {
+    const reason = `[signature] ${cause instanceof Error ? cause.name : "failed"}`
+    const at = parts.ledger.at()
+    await parts.ledger.append(
+      tokens.map((token) => ({ kind: "token.unsigned", at, task: taskId, jti: token.jti, api: token.api })),
+    )
+    return refuse("temporarily_unavailable", reason)
+  }
+}
+
+function signToken(parts: Parts, token: PlannedToken, now: number): MintedToken {
+  const expiresIn = token.exp - toEpochSeconds(now)
+  return {
+    resource: token.aud,
+    accessToken: signTaskToken(token.claims, parts.keyring.current()),
+    tokenType: token.jkt === undefined ? "Bearer" : "DPoP",
+    expiresIn,
+    renewIn: Math.max(1, Math.floor(expiresIn * (0.7 + Math.random() * 0.1))),
+    scope: operationsOf(token.grants).join(" "),
+    authorizationDetails: authorizationDetails(token.grants),
+  }
+}

@@ -1,0 +1,201 @@
+// Fresh tokens for a running task: a renewal, a first token for one more API, or the takeover by a restarted agent,
+// whose new instance or key first ends the holder's earlier tokens.
+import type { Step } from "../database/database.ts"
+import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { toEpochSeconds } from "../time.ts"
+import type { Authority } from "../token/authority.ts"
+import { type Attempt, commitDecision, recordRefusal } from "./commit.ts"
+import { type Passed, passGate } from "./gate.ts"
+import { type MintedToken, planMint, signTokens } from "./mint.ts"
+import { nextFloor, type Parts } from "./parts.ts"
+import {
+  endTokensOfTask,
+  feedTask,
+  keepTask,
+  type TaskRow,
+  type TokenRow,
+  taskById,
+  tokensOfTask,
+} from "./statements.ts"
+
+export interface RenewRequest {
+  /** RFC 8707 URL of one API. Default: every API at which the task has had a token. */
+  readonly resource?: string
+  /** A subset for these tokens. */
+  readonly operations?: readonly string[]
+  readonly instance?: string
+  readonly dpopJkt?: string
+}
+
+export interface Renewed {
+  readonly tokens: readonly MintedToken[]
+}
+
+/** Renews for the task's own orchestrator; anybody else's task answers like a missing one. Refusals are recorded. */
+export async function renewTask(
+  parts: Parts,
+  orchestrator: string,
+  taskId: string,
+  request: RenewRequest,
+): Promise<Renewed | Refusal> {
+  let task: TaskRow | undefined
+  const outcome = await commitDecision<Renewed>(parts, async () => {
+    task = await ownTask(parts, orchestrator, taskId)
+    if (!task) return refuse("not_found", "[task] no such task of this orchestrator")
+    return planRenewal(parts, task, request)
+  })
+  if (!(outcome instanceof Refused) || !task) return outcome
+  return recordRefusal(parts, factsOf("token.refused", task), outcome, task.key ?? undefined)
+}
+
+export async function ownTask(
+  parts: Parts,
+  orchestrator: string,
+  taskId: string,
+): Promise<TaskRow | undefined> {
+  const [task] = await parts.engine.query(taskById, { task_id: taskId })
+  return task?.orchestrator === orchestrator ? task : undefined
+}
+
+export const factsOf = <K extends string>(kind: K, task: TaskRow) => ({
+  kind,
+  task: task.task_id,
+  agent: task.agent,
+  instance: task.instance,
+  orchestrator: task.orchestrator,
+  sub: task.sub,
+  ...(task.reference !== null && { reference: task.reference }),
+})
+
+async function planRenewal(
+  parts: Parts,
+  task: TaskRow,
+  request: RenewRequest,
+): Promise<Attempt<Renewed> | Refusal> {
+  const stopped = notActive(task)
+  if (stopped) return stopped
+  const instance = request.instance ?? task.instance
+  const jkt = request.dpopJkt ?? (instance === task.instance ? task.jkt : null)
+  if (task.jkt !== null && jkt === null)
+    return refuse("key_required", "[key] a bound task is taken over with a key, never without")
+  const takeover = instance !== task.instance || jkt !== task.jkt
+  const had = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
+  const passed = passAgain(parts, { ...task, instance, jkt }, request)
+  if (passed instanceof Refused) return passed
+  const allowed = mayRenew(passed, request, had, takeover)
+  if (allowed instanceof Refused) return allowed
+  return mintAgain(parts, { ...task, instance, jkt }, allowed, {
+    from: "active",
+    ending: takeover ? "token_revoked" : undefined,
+  })
+}
+
+export function notActive(task: TaskRow): Refusal | undefined {
+  if (task.state === "active") return undefined
+  if (task.state === "paused") return refuse("task_paused", "[state] the task is paused")
+  return refuse("task_ended", `[state] the task is ${task.state}`)
+}
+
+/** The gate for a task that was started before: its recorded authority is the ceiling, its deadline stays. */
+export function passAgain(parts: Parts, task: TaskRow, request: RenewRequest): Passed | Refusal {
+  const authority: Authority = JSON.parse(task.authority)
+  return passGate(parts, {
+    now: parts.ledger.at(),
+    holder: {
+      type: task.type,
+      orchestrator: task.orchestrator,
+      agent: task.agent,
+      instance: task.instance,
+      sub: task.sub,
+    },
+    inputs: JSON.parse(task.inputs ?? "{}"),
+    operations: request.operations,
+    resources: request.resource === undefined ? undefined : [request.resource],
+    jkt: task.jkt ?? undefined,
+    ceiling: authority,
+    deadline: task.deadline,
+  })
+}
+
+/** Where nothing is renewed, an API's first token may still be collected, and a restarted agent still gets going. */
+function mayRenew(
+  passed: Passed,
+  request: RenewRequest,
+  had: readonly TokenRow[],
+  takeover: boolean,
+): Passed | Refusal {
+  const known = new Set(had.map((row) => row.api))
+  const nameOf = (resource: string) =>
+    [...passed.policy.apis.values()].find((api) => api.resource === resource)?.name ?? ""
+  const wanted =
+    request.resource === undefined ? passed.wanted.filter((api) => known.has(nameOf(api))) : passed.wanted
+  if (wanted.length === 0) return refuse("access_denied", "[authority] nothing is left to renew")
+  if (passed.taskType.renew === "none" && !takeover && wanted.some((api) => known.has(nameOf(api))))
+    return refuse("renewal_not_allowed", "[renew] the task type is not renewed")
+  return { ...passed, wanted }
+}
+
+interface Again {
+  /** The state that the task must still be in; it is active afterwards. */
+  readonly from: "active" | "paused"
+  /** Set when the holder's earlier tokens end first: what verifiers will call it. */
+  readonly ending: "token_revoked" | undefined
+}
+
+/** Tokens of a later generation, written with the guard that the task is still as it was read. */
+export function mintAgain(
+  parts: Parts,
+  task: TaskRow,
+  passed: Passed,
+  again: Again,
+  entry: readonly Step[] = [],
+): Attempt<Renewed> | Refusal {
+  if (!task.key) return refuse("task_ended", "[erased] the task's key was erased")
+  const newFloor = again.ending === undefined ? task.iat_floor : nextFloor(passed.now, task.iat_floor)
+  const plan = planMint(parts, passed, {
+    taskId: task.task_id,
+    taskKey: task.key,
+    reference: task.reference,
+    floor: newFloor,
+    generation: 1,
+    kind: "token.renewed",
+  })
+  if (plan instanceof Refused) return plan
+  const values = {
+    task_id: task.task_id,
+    instance: task.instance,
+    jkt: task.jkt,
+    state: again.from,
+    floor: task.iat_floor,
+    new_floor: newFloor,
+    now: passed.now,
+  }
+  return {
+    steps: [
+      ...passed.guards,
+      ...parts.names.steps([task.instance, parts.keyring.current().kid]),
+      { statement: keepTask, values, rows: 1 },
+      ...(again.ending === undefined ? [] : endingSteps(task.task_id, passed.now, newFloor, again.ending)),
+      ...entry,
+      ...plan.steps,
+    ],
+    answer: async () => {
+      const tokens = await signTokens(parts, task.task_id, plan.tokens, passed.now)
+      return tokens instanceof Refused ? tokens : { tokens }
+    },
+  }
+}
+
+/** Ends the live tokens of a task and tells the verifiers; `before` is the last `iat` that ends. */
+export function endingSteps(
+  taskId: string,
+  now: number,
+  before: number,
+  code: "token_revoked" | "task_paused" | "task_ended",
+): Step[] {
+  const seconds = toEpochSeconds(now)
+  return [
+    { statement: feedTask, values: { task_id: taskId, before, code, now_seconds: seconds } },
+    { statement: endTokensOfTask, values: { task_id: taskId, now, now_seconds: seconds } },
+  ]
+}

@@ -1,0 +1,276 @@
+// Ending tokens before their time, and locks: standing orders that nothing more is minted for a name. It decides what
+// each kind covers; the verifiers learn of it through the feed. The tokens end and the lock stands in one transaction;
+// the tasks below follow at once, and by the sweep if the process dies in between.
+import { type Step, Unexpected } from "../database/database.ts"
+import { type Refusal, refuse } from "../errors.ts"
+import type { Event } from "../ledger/event.ts"
+import { toEpochSeconds } from "../time.ts"
+import { newId } from "../token/id.ts"
+import { endIfOpen, isOpen } from "./finish.ts"
+import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
+import {
+  type AppliedRow,
+  appliedBy,
+  endCovered,
+  expiredLocks,
+  feedAfter,
+  feedCovered,
+  feedHead,
+  insertRevocation,
+  liftLock,
+  markLifted,
+  openTasksUnder,
+  type RevocationRow,
+  revocationById,
+  setLock,
+  standingLocks,
+} from "./revocation-statements.ts"
+import { taskById } from "./statements.ts"
+
+export const REVOCATION_KINDS = [
+  "token",
+  "delegation",
+  "task",
+  "instance",
+  "agent",
+  "orchestrator",
+  "subject",
+  "api",
+  "key",
+] as const
+
+export type RevocationKind = (typeof REVOCATION_KINDS)[number]
+
+/** These are locks too, until lifted or the time given: tasks become revoked and nothing is minted. */
+const LOCKS: ReadonlySet<string> = new Set(["instance", "agent", "orchestrator", "subject", "api"])
+const ENDS_TASKS: ReadonlySet<string> = new Set([...LOCKS, "task"])
+
+export interface RevokeRequest {
+  readonly kind: RevocationKind
+  /** `jti`, task id, `agent/instance`, or the name; for an API its name in the policy. */
+  readonly value: string
+  readonly reason: string
+  /** Of a lock: epoch milliseconds at which it lifts by itself. */
+  readonly until?: number
+}
+
+export interface Revocation {
+  readonly id: string
+  readonly kind: string
+  readonly value: string
+  /** Epoch seconds: tokens with `iat` up to it have ended. */
+  readonly before: number
+  readonly until: number | undefined
+  readonly reason: string | undefined
+  readonly setBy: string
+  readonly at: number
+  readonly tokensEnded: number
+  readonly lock: boolean
+  readonly liftedAt: number | undefined
+  /** The verifier instances of the APIs concerned; `appliedAt` is absent where one has not told that it knows. */
+  readonly instances: readonly {
+    readonly instance: string
+    readonly api: string
+    readonly appliedAt?: number
+  }[]
+}
+
+export interface FeedItem {
+  readonly cursor: number
+  readonly kind: string
+  readonly value: string
+  readonly before: number
+  readonly until: number
+  readonly code: string
+}
+
+export interface Revocations {
+  revoke(by: string, request: RevokeRequest): Promise<Revocation | Refusal>
+  show(id: string): Promise<Revocation | Refusal>
+  /** Locks that stand, newest first. */
+  locks(): Promise<readonly Revocation[]>
+  lift(by: string, id: string): Promise<Revocation | Refusal>
+  /** What ends live tokens of one API (by its name), after a cursor. */
+  feed(
+    api: string,
+    after: number,
+    limit: number,
+  ): Promise<{ readonly items: readonly FeedItem[]; readonly cursor: number }>
+  /** Lifts locks whose time is over, and ends tasks that a dead process left open under a lock. */
+  sweep(): Promise<void>
+}
+
+export function createRevocations(options: TaskOptions): Revocations {
+  const parts = assembleParts(options)
+  return {
+    revoke: (by, request) => revoke(parts, by, request),
+    show: (id) => show(parts, id),
+    locks: async () =>
+      (await parts.engine.query(standingLocks, { now: parts.ledger.at() })).map((row) => view(row, [])),
+    lift: (by, id) => lift(parts, by, id),
+    feed: (api, after, limit) => feed(parts, api, after, limit),
+    sweep: () => sweep(parts),
+  }
+}
+
+async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise<Revocation | Refusal> {
+  const at = parts.ledger.at()
+  const fedValue =
+    request.kind === "api" ? parts.policies.inForce().apis.get(request.value)?.resource : request.value
+  if (fedValue === undefined)
+    return refuse("invalid_request", "[api] unknown API", {
+      errors: [{ pointer: "/value", expected: "the name of an API in the policy" }],
+    })
+  const id = newId("rev", at)
+  const values = {
+    ...subjectsOf(request),
+    id,
+    at,
+    now_seconds: toEpochSeconds(at),
+    before: toEpochSeconds(at),
+    until: request.until ?? null,
+    reason: request.reason,
+    set_by: by,
+    fed_value: fedValue,
+  }
+  await parts.engine.atomically([
+    { statement: insertRevocation, values, rows: 1 },
+    { statement: feedCovered, values },
+    { statement: endCovered, values },
+    ...(LOCKS.has(request.kind) ? [{ statement: setLock, values, rows: 1 }] : []),
+    ...entriesOf(parts, by, id, at, request),
+  ])
+  if (ENDS_TASKS.has(request.kind)) await endTasksUnder(parts, request, request.reason)
+  return show(parts, id)
+}
+
+/** An instance is named `agent/instance`; the statements compare the two apart. */
+function subjectsOf(of: { readonly kind: string; readonly value: string }) {
+  const [agent = "", instance = ""] = of.kind === "instance" ? of.value.split("/") : []
+  return { kind: of.kind, value: of.value, agent, instance }
+}
+
+function entriesOf(parts: Parts, by: string, id: string, at: number, request: RevokeRequest): Step[] {
+  const named = nameMembers(request)
+  const body = { revocation: id, of: request.kind, by, reason: request.reason }
+  const events: Event[] = [{ kind: "token.revoked", at, ...named, body }]
+  if (LOCKS.has(request.kind))
+    events.push({ kind: "lock.set", at, ...named, body: { ...body, until: request.until ?? null } })
+  return events.flatMap((event) => parts.ledger.steps(event))
+}
+
+/** The entry names what was revoked in the member that filters look at; a subject is personal and goes nowhere else. */
+function nameMembers(of: { readonly kind: string; readonly value: string }): Partial<Event> {
+  const [agent, instance] = of.value.split("/")
+  switch (of.kind) {
+    case "token":
+      return { jti: of.value }
+    case "task":
+      return { task: of.value }
+    case "agent":
+      return { agent: of.value }
+    case "instance":
+      return { ...(agent !== undefined && { agent }), ...(instance !== undefined && { instance }) }
+    case "orchestrator":
+      return { orchestrator: of.value }
+    case "subject":
+      return { sub: of.value }
+    case "api":
+      return { api: of.value }
+    default:
+      return {}
+  }
+}
+
+const AT_ONCE = 200
+
+async function endTasksUnder(
+  parts: Parts,
+  of: { readonly kind: string; readonly value: string },
+  reason: string,
+) {
+  const values = { ...subjectsOf(of), limit: AT_ONCE }
+  for (;;) {
+    const found = await parts.engine.query(openTasksUnder, values)
+    if (found.length === 0) return
+    await Promise.all(found.map(({ task_id }) => endNamed(parts, task_id, reason)))
+  }
+}
+
+async function endNamed(parts: Parts, taskId: string, reason: string): Promise<void> {
+  const [task] = await parts.engine.query(taskById, { task_id: taskId })
+  if (task && isOpen(task)) await endIfOpen(parts, task, "revoked", reason)
+}
+
+async function show(parts: Parts, id: string): Promise<Revocation | Refusal> {
+  const [row] = await parts.engine.query(revocationById, { id })
+  if (!row) return refuse("not_found", "[revocation] no such revocation")
+  return view(row, await parts.engine.query(appliedBy, { id }))
+}
+
+const view = (row: RevocationRow, applied: readonly AppliedRow[]): Revocation => ({
+  id: row.id,
+  kind: row.kind,
+  value: row.value,
+  before: row.before,
+  until: row.until ?? undefined,
+  reason: row.reason ?? undefined,
+  setBy: row.set_by,
+  at: row.at,
+  tokensEnded: row.tokens,
+  lock: LOCKS.has(row.kind),
+  liftedAt: row.lifted_at ?? undefined,
+  instances: applied.map(({ instance, api, wanted, cursor, applied_at }) => ({
+    instance,
+    api,
+    ...(cursor !== null && cursor >= wanted && applied_at !== null && { appliedAt: applied_at }),
+  })),
+})
+
+/** A lock set within this second can't be lifted yet: what is minted next would share its second and be dead at once. */
+async function lift(parts: Parts, by: string, id: string): Promise<Revocation | Refusal> {
+  const [row] = await parts.engine.query(revocationById, { id })
+  if (!row || !LOCKS.has(row.kind)) return refuse("not_found", "[lock] no such lock")
+  if (row.lifted_at !== null) return show(parts, id)
+  if (toEpochSeconds(parts.ledger.at()) <= row.before)
+    return refuse("task_conflict", "[lock] set within this second", { retryAfterSeconds: 1 })
+  await liftNow(parts, by, row)
+  return show(parts, id)
+}
+
+async function liftNow(parts: Parts, by: string, row: RevocationRow): Promise<void> {
+  const at = parts.ledger.at()
+  const event: Event = {
+    kind: "lock.lifted",
+    at,
+    ...nameMembers(row),
+    body: { revocation: row.id, of: row.kind, by },
+  }
+  try {
+    await parts.engine.atomically([
+      { statement: markLifted, values: { id: row.id, at }, rows: 1 },
+      { statement: liftLock, values: { id: row.id } },
+      ...parts.ledger.steps(event),
+    ])
+  } catch (cause) {
+    if (!(cause instanceof Unexpected)) throw cause
+  }
+}
+
+/** Bounds how many items one answer carries; the cursor is the head when nothing is left to tell. */
+async function feed(parts: Parts, api: string, after: number, limit: number) {
+  const nowSeconds = toEpochSeconds(parts.ledger.at())
+  const [head] = await parts.engine.query(feedHead, { api })
+  const items = await parts.engine.query(feedAfter, { api, after, now_seconds: nowSeconds, limit })
+  const last = items.at(-1)?.cursor
+  const cursor =
+    items.length === limit && last !== undefined ? last : Math.max(head?.cursor ?? 0, last ?? 0, after)
+  return { items, cursor }
+}
+
+async function sweep(parts: Parts): Promise<void> {
+  const now = parts.ledger.at()
+  for (const row of await parts.engine.query(expiredLocks, { now })) await liftNow(parts, "time", row)
+  for (const row of await parts.engine.query(standingLocks, { now }))
+    await endTasksUnder(parts, row, row.reason ?? "")
+}

@@ -1,0 +1,110 @@
+// What may be seen of tasks: an orchestrator's own, or everybody's for staff. It decides who sees what; a task that the
+// viewer may not see answers like one that does not exist.
+import { type Refusal, refuse } from "../errors.ts"
+import type { Entry } from "../ledger/ledger.ts"
+import type { Authority } from "../token/authority.ts"
+import { formatResource } from "../token/resource.ts"
+import type { Parts } from "./parts.ts"
+import { type TaskRow, type TokenRow, taskById, tasksPage, tokensOfTask } from "./statements.ts"
+
+export interface Viewer {
+  readonly clientId: string
+  /** Auditors and operators see every task. */
+  readonly staff: boolean
+}
+
+export interface TaskSummary {
+  readonly taskId: string
+  readonly type: string
+  readonly state: string
+  readonly agent: { readonly id: string; readonly instance: string }
+  readonly orchestrator: string
+  readonly sub: string
+  readonly reference: string | undefined
+  /** Epoch milliseconds, as all times here. */
+  readonly startedAt: number
+  readonly deadline: number
+  readonly endedAt: number | undefined
+}
+
+export interface TaskToken {
+  readonly jti: string
+  readonly api: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly state: "live" | "expired" | "ended"
+}
+
+export interface TaskView extends TaskSummary {
+  readonly policy: string
+  readonly grants: readonly {
+    readonly api: string
+    readonly operations: readonly string[]
+    readonly resources: readonly string[]
+    readonly rule: string
+  }[]
+  readonly tokens: readonly TaskToken[]
+  /** What happened to the task and its tokens, oldest first; uses are in the ledger. */
+  readonly timeline: readonly Entry[]
+}
+
+export interface ListFilter {
+  readonly state?: string
+  /** A task id: the page starts with the next older one. */
+  readonly after?: string
+  /** 1 to 200. */
+  readonly limit: number
+}
+
+export async function showTask(parts: Parts, viewer: Viewer, taskId: string): Promise<TaskView | Refusal> {
+  const [task] = await parts.engine.query(taskById, { task_id: taskId })
+  if (!task || !(viewer.staff || task.orchestrator === viewer.clientId))
+    return refuse("not_found", "[task] no such task for this viewer")
+  const now = parts.ledger.at()
+  const tokens = await parts.engine.query(tokensOfTask, { task_id: taskId })
+  const story = await parts.ledger.read({ task: taskId, limit: 1000 })
+  const authority: Authority = JSON.parse(task.authority)
+  return {
+    ...summarise(task),
+    policy: task.policy,
+    grants: authority.map((grant) => ({ ...grant, resources: grant.resources.map(formatResource) })),
+    tokens: tokens.map((token) => viewToken(token, now)),
+    timeline: story.entries.filter((entry) => /^(task|token)\./.test(entry.kind)),
+  }
+}
+
+export async function listTasks(
+  parts: Parts,
+  viewer: Viewer,
+  filter: ListFilter,
+): Promise<{ readonly tasks: readonly TaskSummary[]; readonly next: string | null }> {
+  const rows = await parts.engine.query(tasksPage, {
+    after: filter.after ?? "",
+    orchestrator: viewer.staff ? "" : viewer.clientId,
+    state: filter.state ?? "",
+    limit: filter.limit + 1,
+  })
+  const tasks = rows.slice(0, filter.limit).map(summarise)
+  return { tasks, next: rows.length > filter.limit ? (tasks.at(-1)?.taskId ?? null) : null }
+}
+
+const summarise = (task: TaskRow): TaskSummary => ({
+  taskId: task.task_id,
+  type: task.type,
+  state: task.state,
+  agent: { id: task.agent, instance: task.instance },
+  orchestrator: task.orchestrator,
+  sub: task.sub,
+  reference: task.reference ?? undefined,
+  startedAt: task.started_at,
+  deadline: task.deadline,
+  endedAt: task.ended_at ?? undefined,
+})
+
+const viewToken = (token: TokenRow, now: number): TaskToken => ({
+  jti: token.jti,
+  api: token.api,
+  issuedAt: token.iat * 1000,
+  expiresAt: token.exp * 1000,
+  state: token.ended_at !== null ? "ended" : token.exp * 1000 <= now ? "expired" : "live",
+})

@@ -1,0 +1,252 @@
+// Starts a task: one transaction holds the task, its tokens' claims and the entries that tell of it, and only then is
+// anything signed. A reference makes a start idempotent: the same request again gets the same tokens; only another
+// instance or key takes the task over; anything else under that reference is a conflict.
+import { createHash, randomBytes } from "node:crypto"
+import type { Step } from "../database/database.ts"
+import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { newId } from "../token/id.ts"
+import { Unreadable } from "../token/jwt.ts"
+import { parseTaskToken } from "../token/token.ts"
+import { type Attempt, commitDecision, recordRefusal, type Settled } from "./commit.ts"
+import { type Passed, passGate } from "./gate.ts"
+import { type MintedToken, type MintPlan, type PlannedToken, planMint, signTokens } from "./mint.ts"
+import { internPolicy, type Parts } from "./parts.ts"
+import { renewTask } from "./renew.ts"
+import {
+  countStart,
+  countTask,
+  insertSubject,
+  insertTask,
+  startsWithin,
+  type TaskRow,
+  type TokenRow,
+  taskByReference,
+  tokensOfTask,
+} from "./statements.ts"
+
+export interface StartRequest {
+  readonly type: string
+  readonly agent: { readonly id: string; readonly instance: string }
+  readonly purpose: string
+  readonly inputs: Readonly<Record<string, unknown>>
+  /** The orchestrator's own execution id, unique for it: makes the start idempotent. */
+  readonly reference?: string
+  readonly operations?: readonly string[]
+  /** RFC 8707 URLs of the APIs whose tokens are wanted now. Default: all. */
+  readonly resources?: readonly string[]
+  /** RFC 7638 thumbprint of the agent's key: binds every token to it. */
+  readonly dpopJkt?: string
+}
+
+export interface Started {
+  readonly created: boolean
+  readonly taskId: string
+  readonly state: string
+  /** Epoch milliseconds. */
+  readonly deadline: number
+  readonly tokens: readonly MintedToken[]
+}
+
+const HOUR_MINUTES = 60
+
+/** Starts a task for an orchestrator that was authenticated by the caller of this function. Refusals are recorded. */
+export async function startTask(
+  parts: Parts,
+  orchestrator: string,
+  request: StartRequest,
+): Promise<Started | Refusal> {
+  const digest = digestOfRequest(request)
+  await internPolicy(parts)
+  const outcome = await commitDecision<Started>(parts, async () => {
+    if (request.reference !== undefined) {
+      const [known] = await parts.engine.query(taskByReference, {
+        orchestrator,
+        reference: request.reference,
+      })
+      if (known) return startAgain(parts, known, request, digest)
+    }
+    return planStart(parts, orchestrator, request, digest)
+  })
+  if (!(outcome instanceof Refused)) return outcome
+  const facts = { agent: request.agent.id, instance: request.agent.instance, orchestrator, sub: orchestrator }
+  return recordRefusal(parts, { kind: "task.refused", ...facts }, outcome)
+}
+
+function planStart(
+  parts: Parts,
+  orchestrator: string,
+  request: StartRequest,
+  digest: string,
+): Attempt<Started> | Refusal {
+  const now = parts.ledger.at()
+  const passed = passGate(parts, {
+    now,
+    holder: {
+      type: request.type,
+      orchestrator,
+      agent: request.agent.id,
+      instance: request.agent.instance,
+      sub: orchestrator,
+    },
+    inputs: request.inputs,
+    operations: request.operations,
+    resources: request.resources,
+    jkt: request.dpopJkt,
+  })
+  if (passed instanceof Refused) return passed
+  const taskId = newId("task", now)
+  const taskKey = randomBytes(32)
+  const reference = request.reference ?? null
+  const plan = planMint(parts, passed, {
+    taskId,
+    taskKey,
+    reference,
+    floor: 0,
+    generation: 0,
+    kind: "token.issued",
+  })
+  if (plan instanceof Refused) return plan
+  return {
+    steps: startSteps(parts, passed, plan, { taskId, taskKey, reference, digest, request }),
+    answer: async () => {
+      const tokens = await signTokens(parts, taskId, plan.tokens, now)
+      if (tokens instanceof Refused) return tokens
+      return { created: true, taskId, state: "active", deadline: passed.deadline, tokens }
+    },
+  }
+}
+
+interface NewTask {
+  readonly taskId: string
+  readonly taskKey: Uint8Array
+  readonly reference: string | null
+  readonly digest: string
+  readonly request: StartRequest
+}
+
+function startSteps(parts: Parts, passed: Passed, plan: MintPlan, task: NewTask): Step[] {
+  const { holder, now, taskType } = passed
+  const minute = Math.floor(now / 60_000)
+  const count = { type: holder.type, minute }
+  return [
+    ...passed.guards,
+    ...parts.names.steps([holder.type, holder.agent, holder.instance, holder.orchestrator]),
+    ...parts.names.steps([parts.keyring.current().kid]),
+    { statement: insertSubject, values: { sub: holder.sub } },
+    { statement: countTask, values: { type: holder.type, most: taskType.limits.activeTasks }, rows: 1 },
+    { statement: countStart, values: count, rows: 1 },
+    {
+      statement: startsWithin,
+      values: { type: holder.type, since: minute - HOUR_MINUTES, most: taskType.limits.startsPerHour },
+      rows: 1,
+    },
+    { statement: insertTask, values: taskValues(passed, task), rows: 1 },
+    ...startedEntry(parts, passed, task),
+    ...plan.steps,
+  ]
+}
+
+function taskValues(passed: Passed, task: NewTask) {
+  const { holder } = passed
+  return {
+    task_id: task.taskId,
+    type: holder.type,
+    agent: holder.agent,
+    instance: holder.instance,
+    orchestrator: holder.orchestrator,
+    sub: holder.sub,
+    started_at: passed.now,
+    deadline: passed.deadline,
+    reference: task.reference,
+    request_digest: task.digest,
+    policy: passed.policy.digest,
+    authority: JSON.stringify(passed.authority),
+    purpose: task.request.purpose,
+    inputs: JSON.stringify(Object.fromEntries(passed.inputs)),
+    jkt: passed.jkt ?? null,
+    key: task.taskKey,
+  }
+}
+
+function startedEntry(parts: Parts, passed: Passed, task: NewTask): Step[] {
+  const { holder } = passed
+  return parts.ledger.steps(
+    {
+      kind: "task.started",
+      at: passed.now,
+      task: task.taskId,
+      agent: holder.agent,
+      instance: holder.instance,
+      orchestrator: holder.orchestrator,
+      sub: holder.sub,
+      outcome: "allowed",
+      ...(task.reference !== null && { reference: task.reference }),
+      body: {
+        type: holder.type,
+        purpose: task.request.purpose,
+        inputs: Object.fromEntries(passed.inputs),
+        deadline: passed.deadline,
+        policy: passed.policy.digest,
+        grants: passed.authority.map((grant) => ({ rule: grant.rule, operations: grant.operations })),
+      },
+    },
+    task.taskKey,
+  )
+}
+
+/** The same reference again: the recorded tokens, a takeover, or a conflict. */
+async function startAgain(
+  parts: Parts,
+  task: TaskRow,
+  request: StartRequest,
+  digest: string,
+): Promise<Settled<Started> | Refusal> {
+  if (task.request_digest !== digest)
+    return refuse("reference_conflict", "[reference] the same reference with another request")
+  if (task.state !== "active" && task.state !== "paused")
+    return refuse("task_ended", `[state] the task is ${task.state}`)
+  const { instance } = request.agent
+  const answer = { created: false, taskId: task.task_id, state: task.state, deadline: task.deadline }
+  if (instance === task.instance && (request.dpopJkt ?? null) === task.jkt)
+    return { settled: { ...answer, tokens: await signRecorded(parts, task) } }
+  if (task.state === "paused") return refuse("task_paused", "[state] a paused task is not taken over")
+  const renewed = await renewTask(parts, task.orchestrator, task.task_id, {
+    instance,
+    ...(request.dpopJkt !== undefined && { dpopJkt: request.dpopJkt }),
+  })
+  return renewed instanceof Refused ? renewed : { settled: { ...answer, tokens: renewed.tokens } }
+}
+
+/** Signs the start's claims again, of tokens that still live: same `jti`, same `exp`. */
+async function signRecorded(parts: Parts, task: TaskRow): Promise<readonly MintedToken[]> {
+  const now = parts.ledger.at()
+  const rows = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
+  const live = rows.filter((row) => row.generation === 0 && row.ended_at === null && row.exp * 1000 > now)
+  const planned = live.flatMap((row) => recordedToken(row) ?? [])
+  const signed = await signTokens(parts, task.task_id, planned, now)
+  return signed instanceof Refused ? [] : signed
+}
+
+/** Undefined where the claims were erased. */
+function recordedToken(row: TokenRow): PlannedToken | undefined {
+  if (row.claims === null) return undefined
+  const claims = JSON.parse(row.claims)
+  const token = parseTaskToken(claims)
+  if (token instanceof Unreadable) throw new Error("A recorded token can't be read")
+  return { ...token, api: row.api, jkt: token.jkt, claims }
+}
+
+/** Everything of a request but the instance and the key: those two may differ when an agent restarts. */
+function digestOfRequest(request: StartRequest): string {
+  const inputs = Object.entries(request.inputs).sort(([a], [b]) => (a < b ? -1 : 1))
+  const sorted = (list: readonly string[] | undefined) => (list ? [...new Set(list)].sort() : null)
+  const parts = [
+    request.type,
+    request.agent.id,
+    request.purpose,
+    inputs,
+    sorted(request.operations),
+    sorted(request.resources),
+  ]
+  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url")
+}

@@ -1,0 +1,181 @@
+// All SQL of the task room about tasks and their tokens, once, named. The guards are in the WHERE clauses: the row count
+// is the verdict, so a statement that changes nothing means that somebody else was first.
+import { sql } from "drizzle-orm"
+import { statement } from "../database/database.ts"
+import { nameId } from "../database/names.ts"
+
+const p = sql.placeholder
+
+export interface TaskRow {
+  readonly task_id: string
+  readonly type: string
+  readonly agent: string
+  readonly instance: string
+  readonly orchestrator: string
+  readonly sub: string
+  readonly state: string
+  readonly started_at: number
+  readonly deadline: number
+  readonly ended_at: number | null
+  readonly reference: string | null
+  readonly request_digest: string
+  readonly policy: string
+  readonly authority: string
+  readonly inputs: string | null
+  readonly jkt: string | null
+  readonly key: Uint8Array | null
+  readonly iat_floor: number
+}
+
+const taskColumns = sql`t.task_id AS task_id, ty.text AS type, ag.text AS agent, i.text AS instance,
+  o.text AS orchestrator, coalesce(s.text, '') AS sub, t.state AS state, t.started_at AS started_at,
+  t.deadline AS deadline, t.ended_at AS ended_at, t.reference AS reference, t.request_digest AS request_digest,
+  t.policy AS policy, t.authority AS authority, t.inputs AS inputs, t.jkt AS jkt, t.key AS key, t.iat_floor AS iat_floor`
+
+const taskJoins = sql`task t JOIN name ty ON ty.id = t.type JOIN name ag ON ag.id = t.agent
+  JOIN name i ON i.id = t.instance JOIN name o ON o.id = t.orchestrator LEFT JOIN subject s ON s.id = t.subject`
+
+export const taskById = statement<TaskRow>(
+  "task.by_id",
+  sql`SELECT ${taskColumns} FROM ${taskJoins} WHERE t.task_id = ${p("task_id")}`,
+)
+
+export const taskByReference = statement<TaskRow>(
+  "task.by_reference",
+  sql`SELECT ${taskColumns} FROM ${taskJoins}
+    WHERE t.orchestrator = ${nameId("orchestrator")} AND t.reference = ${p("reference")}`,
+)
+
+/** Newest first. An empty orchestrator means every orchestrator's; an empty state means every state. */
+export const tasksPage = statement<TaskRow>(
+  "task.page",
+  sql`SELECT ${taskColumns} FROM ${taskJoins}
+    WHERE t.id < coalesce((SELECT id FROM task WHERE task_id = ${p("after")}), 9007199254740991)
+      AND (${p("orchestrator")} = '' OR t.orchestrator = ${nameId("orchestrator")})
+      AND (${p("state")} = '' OR t.state = ${p("state")})
+    ORDER BY t.id DESC LIMIT ${p("limit")}`,
+)
+
+export const tasksPastDeadline = statement<TaskRow>(
+  "task.past_deadline",
+  sql`SELECT ${taskColumns} FROM ${taskJoins}
+    WHERE t.state IN ('active', 'paused') AND t.deadline <= ${p("now")} ORDER BY t.deadline LIMIT ${p("limit")}`,
+)
+
+export const insertSubject = statement(
+  "subject.insert",
+  sql`INSERT INTO subject (text) VALUES (${p("sub")}) ON CONFLICT (text) DO NOTHING`,
+)
+
+export const insertTask = statement(
+  "task.insert",
+  sql`INSERT INTO task (task_id, type, agent, instance, orchestrator, subject, state, started_at, deadline, reference,
+      request_digest, policy, authority, purpose, inputs, jkt, key, iat_floor)
+    VALUES (${p("task_id")}, ${nameId("type")}, ${nameId("agent")}, ${nameId("instance")}, ${nameId("orchestrator")},
+      (SELECT id FROM subject WHERE text = ${p("sub")}), 'active', ${p("started_at")}, ${p("deadline")},
+      ${p("reference")}, ${p("request_digest")}, ${p("policy")}, ${p("authority")}, ${p("purpose")}, ${p("inputs")},
+      ${p("jkt")}, ${p("key")}, 0)`,
+)
+
+/** The guard of every mint after the start: the task is still as it was read, and now also past this floor. */
+export const keepTask = statement(
+  "task.keep",
+  sql`UPDATE task SET state = 'active', instance = ${nameId("instance")}, jkt = ${p("jkt")},
+      iat_floor = ${p("new_floor")}
+    WHERE task_id = ${p("task_id")} AND state = ${p("state")} AND iat_floor = ${p("floor")}
+      AND deadline > ${p("now")}`,
+)
+
+export const pauseTask = statement(
+  "task.pause",
+  sql`UPDATE task SET state = 'paused', iat_floor = ${p("new_floor")}
+    WHERE task_id = ${p("task_id")} AND state = 'active' AND iat_floor = ${p("floor")}`,
+)
+
+export const endTask = statement(
+  "task.end",
+  sql`UPDATE task SET state = ${p("state")}, ended_at = ${p("now")}, iat_floor = ${p("new_floor")}
+    WHERE task_id = ${p("task_id")} AND state IN ('active', 'paused') AND iat_floor = ${p("floor")}`,
+)
+
+export interface TokenRow {
+  readonly jti: string
+  readonly api: string
+  readonly iat: number
+  readonly exp: number
+  readonly claims: string | null
+  readonly generation: number
+  readonly ended_at: number | null
+}
+
+export const tokensOfTask = statement<TokenRow>(
+  "token.of_task",
+  sql`SELECT k.jti AS jti, a.text AS api, k.iat AS iat, k.exp AS exp, k.claims AS claims, k.generation AS generation,
+      k.ended_at AS ended_at
+    FROM token k JOIN name a ON a.id = k.api
+    WHERE k.task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) ORDER BY k.id`,
+)
+
+export const insertToken = statement(
+  "token.insert",
+  sql`INSERT INTO token (jti, task, api, iat, exp, kid, claims, generation)
+    VALUES (${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${nameId("api")}, ${p("iat")},
+      ${p("exp")}, ${nameId("kid")}, ${p("claims")}, ${p("generation")})`,
+)
+
+/** Tells the verifiers of every API at which the task holds a live token; runs before endTokensOfTask. */
+export const feedTask = statement(
+  "feed.task",
+  sql`INSERT INTO feed (kind, value, before, until, api, code)
+    SELECT 'task', ${p("task_id")}, ${p("before")}, max(exp), api, ${p("code")} FROM token
+    WHERE task = (SELECT id FROM task WHERE task_id = ${p("task_id")})
+      AND ended_at IS NULL AND exp > ${p("now_seconds")} GROUP BY api`,
+)
+
+export const endTokensOfTask = statement(
+  "token.end_of_task",
+  sql`UPDATE token SET ended_at = ${p("now")}
+    WHERE task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) AND ended_at IS NULL AND exp > ${p("now_seconds")}`,
+)
+
+/** A guard: no lock stands against any of these names. */
+export const noLock = statement(
+  "lock.none",
+  sql`SELECT kind FROM "lock" WHERE (until IS NULL OR until > ${p("now")}) AND (
+    (kind = 'agent' AND value = ${p("agent")}) OR (kind = 'instance' AND value = ${p("instance")})
+    OR (kind = 'orchestrator' AND value = ${p("orchestrator")}) OR (kind = 'subject' AND value = ${p("sub")}))`,
+)
+
+export const noApiLock = statement(
+  "lock.none_api",
+  sql`SELECT kind FROM "lock" WHERE kind = 'api' AND value = ${p("api")} AND (until IS NULL OR until > ${p("now")})`,
+)
+
+export const countTask = statement(
+  "task_count.add",
+  sql`INSERT INTO task_count (type, active) SELECT ${nameId("type")}, 1 WHERE ${p("most")} > 0
+    ON CONFLICT (type) DO UPDATE SET active = task_count.active + 1 WHERE task_count.active < ${p("most")}`,
+)
+
+export const uncountTask = statement(
+  "task_count.take",
+  sql`UPDATE task_count SET active = active - 1 WHERE type = ${nameId("type")}`,
+)
+
+export const countStart = statement(
+  "start_minute.add",
+  sql`INSERT INTO start_minute (type, minute, count) VALUES (${nameId("type")}, ${p("minute")}, 1)
+    ON CONFLICT (type, minute) DO UPDATE SET count = start_minute.count + 1`,
+)
+
+/** A guard after countStart: the starts of the last sixty minutes, this one among them, are within the limit. */
+export const startsWithin = statement(
+  "start_minute.within",
+  sql`SELECT 1 AS ok WHERE (SELECT sum(count) FROM start_minute
+    WHERE type = ${nameId("type")} AND minute > ${p("since")}) <= ${p("most")}`,
+)
+
+export const forgetStarts = statement(
+  "start_minute.forget",
+  sql`DELETE FROM start_minute WHERE minute <= ${p("since")}`,
+)

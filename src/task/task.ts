@@ -1,0 +1,38 @@
+// The front door of the task room: the life of a task, from its start to its end, for callers that were authenticated
+// elsewhere. Start reading here; gate.ts decides, mint.ts plans and signs, commit.ts writes.
+import type { Refusal } from "../errors.ts"
+import { type Change, type Changed, changeTask, expireTasks } from "./finish.ts"
+import { assembleParts, type TaskOptions } from "./parts.ts"
+import { type Renewed, type RenewRequest, renewTask } from "./renew.ts"
+import { type ListFilter, listTasks, showTask, type TaskSummary, type TaskView, type Viewer } from "./show.ts"
+import { type Started, type StartRequest, startTask } from "./start.ts"
+
+export interface Tasks {
+  /** Starts a task, or answers the one that this reference started. Refusals are in the ledger before they are answered. */
+  start(orchestrator: string, request: StartRequest): Promise<Started | Refusal>
+  renew(orchestrator: string, taskId: string, request: RenewRequest): Promise<Renewed | Refusal>
+  change(orchestrator: string, taskId: string, change: Change, reason?: string): Promise<Changed | Refusal>
+  show(viewer: Viewer, taskId: string): Promise<TaskView | Refusal>
+  list(
+    viewer: Viewer,
+    filter: ListFilter,
+  ): Promise<{ readonly tasks: readonly TaskSummary[]; readonly next: string | null }>
+  /** Records the tasks that ran out; call it every second or so. */
+  sweep(): Promise<number>
+  /** Why this process can't mint at the moment, for readiness. */
+  unready(): Refusal | undefined
+}
+
+/** NOT checked here: who the caller is, and the shape of the wire; both are the issuer's. */
+export function createTasks(options: TaskOptions): Tasks {
+  const parts = assembleParts(options)
+  return {
+    start: (orchestrator, request) => startTask(parts, orchestrator, request),
+    renew: (orchestrator, taskId, request) => renewTask(parts, orchestrator, taskId, request),
+    change: (orchestrator, taskId, change, reason) => changeTask(parts, orchestrator, taskId, change, reason),
+    show: (viewer, taskId) => showTask(parts, viewer, taskId),
+    list: (viewer, filter) => listTasks(parts, viewer, filter),
+    sweep: () => expireTasks(parts),
+    unready: () => parts.steady(),
+  }
+}

@@ -1,0 +1,57 @@
+// All SQL of batches of uses taken in: which verifier instances there are, how far each has come, and the keys of the
+// tasks that their uses name.
+import { sql } from "drizzle-orm"
+import { statement } from "../database/database.ts"
+import { nameId } from "../database/names.ts"
+
+const p = sql.placeholder
+
+export interface InstanceRow {
+  readonly instance: string
+  readonly api: string
+  readonly jkt: string
+  readonly sequence: number
+  readonly digest: string | null
+  readonly cursor: number | null
+  readonly applied_at: number | null
+}
+
+export const instanceByName = statement<InstanceRow>(
+  "verifier_instance.by_name",
+  sql`SELECT v.instance AS instance, a.text AS api, v.jkt AS jkt, v.sequence AS sequence, v.digest AS digest,
+      v.cursor AS cursor, v.applied_at AS applied_at
+    FROM verifier_instance v JOIN name a ON a.id = v.api WHERE v.instance = ${p("instance")}`,
+)
+
+export const insertInstance = statement(
+  "verifier_instance.insert",
+  sql`INSERT INTO verifier_instance (instance, api, jkt, public_jwk, sequence, digest, cursor, applied_at, last_seen,
+      final)
+    VALUES (${p("instance")}, ${nameId("api")}, ${p("jkt")}, ${p("public_jwk")}, ${p("sequence")}, ${p("digest")},
+      ${p("cursor")}, ${p("applied_at")}, ${p("now")}, ${p("final")})`,
+)
+
+/** The guard of every batch: the instance still stands where it was read. */
+export const advanceInstance = statement(
+  "verifier_instance.advance",
+  sql`UPDATE verifier_instance SET sequence = ${p("sequence")}, digest = ${p("digest")}, cursor = ${p("cursor")},
+      applied_at = ${p("applied_at")}, last_seen = ${p("now")}, final = ${p("final")}
+    WHERE instance = ${p("instance")} AND sequence = ${p("known")}`,
+)
+
+export const insertBatch = statement(
+  "use_batch.insert",
+  sql`INSERT INTO use_batch (instance, sequence, digest)
+    VALUES ((SELECT id FROM verifier_instance WHERE instance = ${p("instance")}), ${p("sequence")}, ${p("digest")})`,
+)
+
+export const batchDigest = statement<{ digest: string }>(
+  "use_batch.digest",
+  sql`SELECT digest FROM use_batch WHERE sequence = ${p("sequence")}
+    AND instance = (SELECT id FROM verifier_instance WHERE instance = ${p("instance")})`,
+)
+
+export const taskKey = statement<{ key: Uint8Array | null; reference: string | null }>(
+  "task.key",
+  sql`SELECT key, reference FROM task WHERE task_id = ${p("task_id")}`,
+)
