@@ -1,0 +1,118 @@
+// One SQLite file, opened so that what it acknowledges survives a power cut: the settings are made, then read back, and a
+// file that can't promise it is refused with words an operator can act on. What rests in the file is for others.
+import { accessSync, chmodSync, closeSync, constants, lstatSync, openSync, statSync } from "node:fs"
+import { dirname } from "node:path"
+import Sqlite, { type Database } from "better-sqlite3"
+import { Unavailable } from "./database.ts"
+
+/** Longest wait for another connection's lock. */
+const BUSY_MILLISECONDS = 250
+/** Older ones corrupt a file when two connections write and checkpoint at once (fixed in 3.51.3). */
+const OLDEST_SQLITE = [3, 51, 3] as const
+/** A write-ahead log that grew larger is cut back to this size once it was copied over. */
+const KEPT_LOG_BYTES = 64 * 1024 * 1024
+
+/**
+ * Opens a file in WAL mode with synchronous=FULL (set and read back), foreign keys on, and a busy timeout of 250 ms.
+ * A new file gets mode 0600, an existing one is set to it. `create: false` refuses a missing file; `readonly` opens a
+ * second connection that can't write. Throws Unavailable with the reason: missing or read-only folder or file, not a
+ * database, an SQLite older than 3.51.3. It does NOT keep other processes out: lockFile does.
+ */
+export function openFile(path: string, options: { readonly?: boolean; create?: boolean } = {}): Database {
+  const { readonly = false, create = !readonly } = options
+  prepareFile(path, readonly, create)
+  let database: Database | undefined
+  try {
+    database = new Sqlite(path, { readonly, fileMustExist: true, timeout: BUSY_MILLISECONDS })
+    settle(database, path, readonly)
+    return database
+  } catch (error) {
+    database?.close()
+    if (error instanceof Unavailable) throw error
+    throw new Unavailable(`${path} can't be used as a database (${codeOf(error)})`)
+  }
+}
+
+/** SQLite's or the system's name of a failure; never its text, which may quote a statement. */
+export const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "no code"
+
+/** Makes sure of the folder, the file and its mode, so that SQLite's "unable to open database file" never has to be read. */
+function prepareFile(path: string, readonly: boolean, create: boolean): void {
+  const folder = dirname(path)
+  if (!isFolder(folder)) throw new Unavailable(`${folder} is not a folder: create it, then start again`)
+  const access = readonly ? constants.R_OK : constants.R_OK | constants.W_OK
+  if (!isAllowed(folder, access | constants.X_OK))
+    throw new Unavailable(`${folder} can't be ${readonly ? "read" : "written"} by this user`)
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined && !create) throw new Unavailable(`${path} does not exist`)
+  if (found === undefined) {
+    closeSync(openSync(path, "wx", 0o600))
+    return
+  }
+  if (!found.isFile()) throw new Unavailable(`${path} is not a plain file`)
+  if (!isAllowed(path, access))
+    throw new Unavailable(`${path} can't be ${readonly ? "read" : "written"} by this user`)
+  if (!readonly && (found.mode & 0o777) !== 0o600) chmodSync(path, 0o600)
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
+function isAllowed(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function settle(database: Database, path: string, readonly: boolean): void {
+  const version = String(database.prepare("SELECT sqlite_version()").pluck().get())
+  if (!isRecent(version))
+    throw new Unavailable(`SQLite ${version} can damage a file; 3.51.3 or newer is needed`)
+  if (!readonly) {
+    database.pragma("journal_mode = WAL")
+    database.pragma(`journal_size_limit = ${KEPT_LOG_BYTES}`)
+  }
+  database.pragma("synchronous = FULL")
+  database.pragma("foreign_keys = ON")
+  database.pragma("trusted_schema = OFF")
+  checkSettings(database, path)
+}
+
+/** Reads the settings back that durability rests on. Throws Unavailable when one is not what was asked for. */
+export function checkSettings(database: Database, path: string): void {
+  const wanted = { journal_mode: "wal", synchronous: 2, foreign_keys: 1 }
+  for (const [pragma, value] of Object.entries(wanted)) {
+    const found: unknown = database.pragma(pragma, { simple: true })
+    if (found !== value)
+      throw new Unavailable(`${path} refuses ${pragma} = ${value}: it would not be durable`)
+  }
+}
+
+function isRecent(version: string): boolean {
+  const parts = version.split(".").map(Number)
+  const different = OLDEST_SQLITE.findIndex((oldest, index) => parts[index] !== oldest)
+  return different < 0 || (parts[different] ?? 0) > (OLDEST_SQLITE[different] ?? 0)
+}
+
+/**
+ * Holds `<path>.lock` until released or until this process ends, however it ends: one process for each file. Throws
+ * Unavailable when it is held. The lock file stays behind and means nothing by itself.
+ */
+export function lockFile(path: string): { release(): void } {
+  const lockPath = `${path}.lock`
+  prepareFile(lockPath, false, true)
+  let lock: Database | undefined
+  try {
+    lock = new Sqlite(lockPath, { timeout: 0 })
+    lock.exec("BEGIN EXCLUSIVE")
+    const held = lock
+    return { release: () => void held.close() }
+  } catch (error) {
+    lock?.close()
+    if (codeOf(error) === "SQLITE_BUSY") throw new Unavailable(`${path} is in use by another process`)
+    throw new Unavailable(`${lockPath} can't be locked (${codeOf(error)})`)
+  }
+}

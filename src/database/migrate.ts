@@ -1,0 +1,28 @@
+// Brings a file's schema to this version, in one transaction, so that a process killed meanwhile leaves the old schema
+// whole. It refuses a file that a newer version has changed; it never goes back.
+import { fileURLToPath } from "node:url"
+import type { Database } from "better-sqlite3"
+import { drizzle } from "drizzle-orm/better-sqlite3"
+import { migrate } from "drizzle-orm/better-sqlite3/migrator"
+import { readMigrationFiles } from "drizzle-orm/migrator"
+import { Unavailable } from "./database.ts"
+
+/** Beside the package's sources and beside its built files alike. */
+const MIGRATIONS = fileURLToPath(new URL("../../migrations/sqlite", import.meta.url))
+
+/** Applies what is missing. Throws Unavailable when the file is newer than the migrations in the folder. */
+export function migrateFile(database: Database, folder: string = MIGRATIONS): void {
+  const newest = Math.max(
+    0,
+    ...readMigrationFiles({ migrationsFolder: folder }).map((one) => one.folderMillis),
+  )
+  if (appliedUpTo(database) > newest)
+    throw new Unavailable("the database was written by a newer version of taskmint")
+  migrate(drizzle(database), { migrationsFolder: folder })
+}
+
+function appliedUpTo(database: Database): number {
+  const known = database.prepare("SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'").get()
+  if (known === undefined) return 0
+  return Number(database.prepare("SELECT max(created_at) FROM __drizzle_migrations").pluck().get() ?? 0)
+}

@@ -1,0 +1,124 @@
+// The engine on one SQLite file: statements are compiled once, reads go over a second connection that can't write, writes
+// go to the thread that owns the file. It decides nothing about the tables; migrate.ts makes them.
+import type { Database, Statement as Prepared } from "better-sqlite3"
+import { is, Placeholder } from "drizzle-orm"
+import { SQLiteSyncDialect } from "drizzle-orm/sqlite-core"
+import { type Engine, type Statement, type Step, Unavailable, type Value, type Values } from "./database.ts"
+import { codeOf, lockFile, openFile } from "./file.ts"
+import { migrateFile } from "./migrate.ts"
+import { openWriter, type Writer, type WriterStep } from "./writer.ts"
+
+/**
+ * Opens the file (made when it is missing, mode 0600), keeps other processes out, migrates it and starts its writer.
+ * Throws Unavailable with the reason when the file is in use, can't be written, or is newer than this version.
+ * `migrations`: another folder of drizzle-kit migrations; default: the package's own.
+ */
+export async function openSqlite(options: { path: string; migrations?: string }): Promise<Engine> {
+  const lock = lockFile(options.path)
+  try {
+    const first = openFile(options.path)
+    try {
+      migrateFile(first, options.migrations)
+    } finally {
+      first.close()
+    }
+    const writer = await openWriter({ path: options.path })
+    return new SqliteEngine(writer, openFile(options.path, { readonly: true }), lock)
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** A statement's text for SQLite, and where each of its `?` gets its value from. */
+interface Compiled {
+  readonly sql: string
+  readonly fill: (values: Values) => Value[]
+}
+
+const dialect = new SQLiteSyncDialect()
+const compiled = new WeakMap<Statement<unknown>, Compiled>()
+
+class SqliteEngine implements Engine {
+  readonly broken: Promise<Error>
+  readonly #writer: Writer
+  readonly #reader: Database
+  readonly #lock: { release(): void }
+  readonly #reads = new WeakMap<Statement<unknown>, Prepared<unknown[]>>()
+  #closed: Promise<void> | undefined
+
+  constructor(writer: Writer, reader: Database, lock: { release(): void }) {
+    this.#writer = writer
+    this.#reader = reader
+    this.#lock = lock
+    this.broken = writer.broken
+  }
+
+  async query<Row>(statement: Statement<Row>, values: Values = {}): Promise<Row[]> {
+    if (this.#closed) throw new Unavailable("the database is closed")
+    const prepared = this.#prepare(statement)
+    const filled = compile(statement).fill(values)
+    try {
+      return prepared.all(filled) as Row[]
+    } catch (error) {
+      throw new Unavailable(`${statement.name} can't be read (${codeOf(error)})`)
+    }
+  }
+
+  async atomically(steps: readonly Step[]): Promise<void> {
+    if (this.#closed) throw new Unavailable("the database is closed")
+    if (steps.length > 0) await this.#writer.commit(steps.map(toWriterStep))
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#reader.close()
+    await this.#writer.close()
+    this.#lock.release()
+  }
+
+  #prepare(statement: Statement<unknown>): Prepared<unknown[]> {
+    const known = this.#reads.get(statement)
+    if (known) return known
+    try {
+      const prepared = this.#reader.prepare<unknown[]>(compile(statement).sql)
+      this.#reads.set(statement, prepared)
+      return prepared
+    } catch (error) {
+      if (codeOf(error) !== "SQLITE_ERROR")
+        throw new Unavailable(`${statement.name} can't be read (${codeOf(error)})`)
+      throw new TypeError(
+        `${statement.name}: ${error instanceof Error ? error.message : "can't be prepared"}`,
+      )
+    }
+  }
+}
+
+function toWriterStep(step: Step): WriterStep {
+  const { sql, fill } = compile(step.statement)
+  return { sql, values: fill(step.values), rows: step.rows ?? "any", name: step.statement.name }
+}
+
+function compile(statement: Statement<unknown>): Compiled {
+  const known = compiled.get(statement)
+  if (known) return known
+  const { sql, params } = dialect.sqlToQuery(statement.sql)
+  const sources = params.map((param) =>
+    is(param, Placeholder) ? { name: param.name } : { value: param as Value },
+  )
+  const fill = (values: Values) =>
+    sources.map((source) => ("name" in source ? bound(statement.name, source.name, values) : source.value))
+  const made = { sql, fill }
+  compiled.set(statement, made)
+  return made
+}
+
+function bound(statement: string, placeholder: string, values: Values): Value {
+  const value = values[placeholder]
+  if (value === undefined) throw new TypeError(`${statement} needs a value for ${placeholder}`)
+  return value
+}

@@ -1,0 +1,222 @@
+// The thread that writes: everything waiting shares one transaction and one fsync, each request inside a savepoint of its
+// own, so that one refused request takes nothing with it. It decides what a failure means: this request's, this
+// transaction's, or the end (after a failed fsync nobody knows what is on disk, so it never commits again).
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
+import type { Database, Statement } from "better-sqlite3"
+import type { Value } from "./database.ts"
+import { codeOf, openFile } from "./file.ts"
+import type { Answer, Failure, Requests } from "./writer.ts"
+
+/** Pages in the write-ahead log above which it is copied over, after the answers went out: about 4 MB. */
+const CHECKPOINT_PAGES = 1000
+/** Requests in one transaction at most, so that no one waits for a whole backlog. */
+const MOST_TOGETHER = 512
+
+interface Prepared {
+  readonly statement: Statement
+  readonly reads: boolean
+}
+
+interface Step {
+  readonly number: number
+  readonly rows: number
+  readonly values: readonly Value[]
+}
+
+type Request = readonly Step[]
+
+class Thread {
+  readonly #port: MessagePort
+  readonly #database: Database
+  readonly #run: Readonly<Record<"begin" | "commit" | "save" | "undo" | "release", Statement>>
+  readonly #sql: string[] = []
+  readonly #prepared: Prepared[] = []
+  readonly #waiting: Request[] = []
+  #broken = false
+  #closing = false
+
+  constructor(port: MessagePort, path: string) {
+    this.#port = port
+    this.#database = openFile(path)
+    // Copied over by hand: SQLite's own checkpoint swallows its errors, a failed fsync among them.
+    this.#database.pragma("wal_autocheckpoint = 0")
+    this.#run = {
+      begin: this.#database.prepare("BEGIN IMMEDIATE"),
+      commit: this.#database.prepare("COMMIT"),
+      save: this.#database.prepare("SAVEPOINT request"),
+      undo: this.#database.prepare("ROLLBACK TO request"),
+      release: this.#database.prepare("RELEASE request"),
+    }
+    this.#say({ tag: "open" })
+    port.on("message", (message: Requests | "close") => this.#wake(message))
+  }
+
+  #say(answer: Answer): void {
+    this.#port.postMessage(answer)
+  }
+
+  /** Takes in this message and all that came meanwhile, then writes until nothing waits. */
+  #wake(first: Requests | "close"): void {
+    this.#accept(first)
+    do {
+      for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port))
+        this.#accept(next.message)
+      if (this.#waiting.length > 0) this.#write(this.#waiting.splice(0, MOST_TOGETHER))
+    } while (this.#waiting.length > 0 && !this.#broken)
+    if (this.#closing && !this.#broken) this.#close()
+  }
+
+  #accept(message: Requests | "close"): void {
+    if (message === "close") {
+      this.#closing = true
+      return
+    }
+    for (const text of message.sql) this.#sql.push(text)
+    decode(message, this.#waiting)
+  }
+
+  #write(requests: readonly Request[]): void {
+    let failures: Failure[]
+    try {
+      failures = this.#transact(requests)
+    } catch (error) {
+      this.#abandon(requests.length, error)
+      return
+    }
+    this.#say({ tag: "decided", count: requests.length, failures })
+    this.#checkpoint()
+  }
+
+  #transact(requests: readonly Request[]): Failure[] {
+    const failures: Failure[] = []
+    this.#run.begin.run()
+    requests.forEach((steps, request) => {
+      this.#run.save.run()
+      const failure = this.#perform(steps)
+      if (failure) {
+        this.#run.undo.run()
+        failures.push({ request, ...failure })
+      }
+      this.#run.release.run()
+    })
+    this.#run.commit.run()
+    return failures
+  }
+
+  /** Runs the steps of one request; answers what stopped it, throws what stops the whole transaction. */
+  #perform(steps: Request): Omit<Failure, "request"> | undefined {
+    for (const [at, step] of steps.entries()) {
+      try {
+        const { statement, reads } = this.#prepare(step.number)
+        const rows = reads ? statement.all(step.values).length : statement.run(step.values).changes
+        if (step.rows >= 0 && rows !== step.rows) return { step: at, tag: "unexpected", message: "" }
+      } catch (error) {
+        const tag = ownFault(error)
+        if (!tag) throw error
+        return { step: at, tag, message: tag === "misuse" && error instanceof Error ? error.message : "" }
+      }
+    }
+    return undefined
+  }
+
+  #prepare(number: number): Prepared {
+    const known = this.#prepared[number]
+    if (known) return known
+    const statement = this.#database.prepare(this.#sql[number] ?? "")
+    const prepared = { statement, reads: statement.reader }
+    this.#prepared[number] = prepared
+    return prepared
+  }
+
+  /** Copies the log over when it is long, after the answers went out. What fails here is tried again later. */
+  #checkpoint(): void {
+    try {
+      const [log] = this.#database.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[]
+      if (log && log.log - log.checkpointed >= CHECKPOINT_PAGES)
+        this.#database.pragma("wal_checkpoint(PASSIVE)")
+    } catch (error) {
+      if (endsEverything(codeOf(error))) this.#break(codeOf(error))
+    }
+  }
+
+  /** Nothing of this transaction took place. Whoever waited is told so; after a failed fsync, for ever. */
+  #abandon(count: number, error: unknown): void {
+    const code = codeOf(error)
+    if (endsEverything(code) || !this.#rollBack()) {
+      this.#break(code)
+      return
+    }
+    const message = `the database can't commit at the moment (${code})`
+    const unavailable = { step: 0, tag: "unavailable", message } as const
+    const failures = Array.from({ length: count }, (_, request) => ({ request, ...unavailable }))
+    this.#say({ tag: "decided", count, failures })
+  }
+
+  #rollBack(): boolean {
+    try {
+      if (this.#database.inTransaction) this.#database.exec("ROLLBACK")
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  #break(code: string): void {
+    this.#broken = true
+    this.#say({ tag: "broken", message: `the database can't be trusted after ${code}` })
+  }
+
+  #close(): void {
+    this.#database.close()
+    this.#say({ tag: "closed" })
+    this.#port.close()
+  }
+}
+
+/** After these nobody knows what is on disk; a second fsync would claim success for pages that were dropped. */
+const endsEverything = (code: string): boolean =>
+  /^SQLITE_(IOERR_FSYNC|IOERR_DIR_FSYNC|CORRUPT.*|NOTADB)$/.test(code)
+
+/** What a failed step says about its own request; undefined when it says something about the database. */
+function ownFault(error: unknown): Failure["tag"] | undefined {
+  const code = codeOf(error)
+  if (/^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY|ROWID|CHECK)$/.test(code)) return "duplicate"
+  if (/^SQLITE_CONSTRAINT/.test(code)) return "unexpected"
+  if (/^SQLITE_(ERROR|MISMATCH|RANGE|TOOBIG)$/.test(code)) return "misuse"
+  return error instanceof TypeError || error instanceof RangeError ? "misuse" : undefined
+}
+
+/** Reads the requests of one message back; the form is told at Requests. */
+function decode(message: Requests, into: Request[]): void {
+  const { flat, bytes } = message
+  let at = 0
+  let offset = 0
+  const nextNumber = () => Number(flat[at++])
+  const nextValue = (): Value => {
+    const value = flat[at++]
+    if (value !== undefined) return value
+    const from = offset
+    offset += nextNumber()
+    return bytes ? bytes.subarray(from, offset) : null
+  }
+  while (at < flat.length) {
+    const steps = Array.from({ length: nextNumber() }, () => {
+      const [number, rows, count] = [nextNumber(), nextNumber(), nextNumber()]
+      return { number, rows, values: Array.from({ length: count }, nextValue) }
+    })
+    into.push(steps)
+  }
+}
+
+/** Opens the file, or says why not and ends. */
+function start(port: MessagePort, path: string): void {
+  try {
+    new Thread(port, path)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : "the writer can't start"
+    port.postMessage({ tag: "broken", message } satisfies Answer)
+    port.close()
+  }
+}
+
+if (parentPort) start(parentPort, String(workerData.path))

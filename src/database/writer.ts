@@ -1,0 +1,211 @@
+// The one writer of a file, seen from the thread that asks: requests of one tick travel in one message, and each is
+// answered when the transaction it shared with everything else that waited is on disk. What is written is for callers.
+import { setImmediate } from "node:timers"
+import { Worker } from "node:worker_threads"
+import { Duplicate, Unavailable, Unexpected, type Value } from "./database.ts"
+
+/** One statement with its values in the order of its `?`. `rows`: how many it must change (a SELECT: answer). */
+export interface WriterStep {
+  readonly sql: string
+  readonly values: readonly Value[]
+  readonly rows: number | "any"
+  /** What errors call it; default: its place. */
+  readonly name?: string
+}
+
+export interface Writer {
+  /**
+   * All steps or none, durable when it resolves. Throws Unexpected or Duplicate when a step met another state,
+   * Unavailable when nothing can be committed (now, or ever again: see `broken`), TypeError on a statement that can't
+   * be prepared.
+   */
+  commit(steps: readonly WriterStep[]): Promise<void>
+  /** Commits what was accepted, then lets go of the file. Later commits throw Unavailable. */
+  close(): Promise<void>
+  /** Resolves with the cause when nothing can ever be committed again: a failed fsync, a damaged file, a dead thread. */
+  readonly broken: Promise<Error>
+}
+
+/** Requests waiting at once; above it new ones are refused, so that a stalled disk doesn't fill the memory. */
+const MOST_WAITING = 20_000
+
+/**
+ * To the thread. `flat` is request after request: the number of steps, then for each step the number of its statement
+ * (statements are numbered in the order in which `sql` first brought them), its rows (-1: any), the number of its
+ * values, the values. Bytes are `undefined` and a length; the bytes themselves follow each other in `bytes`.
+ */
+export interface Requests {
+  readonly sql: readonly string[]
+  readonly flat: readonly (Exclude<Value, Uint8Array> | undefined)[]
+  readonly bytes: Uint8Array | undefined
+}
+
+/** From the thread: it is open, it can't go on, it is closed, or how many requests (the oldest ones) are decided. */
+export type Answer =
+  | { readonly tag: "open" | "closed" }
+  | { readonly tag: "broken"; readonly message: string }
+  | { readonly tag: "decided"; readonly count: number; readonly failures: readonly Failure[] }
+
+export interface Failure {
+  /** Which of the requests decided with this answer, from 0. */
+  readonly request: number
+  readonly step: number
+  readonly tag: "unexpected" | "duplicate" | "unavailable" | "misuse"
+  readonly message: string
+}
+
+/** Opens the file in a thread of its own (settings as openFile). Throws Unavailable when it can't be opened. */
+export async function openWriter(options: { readonly path: string }): Promise<Writer> {
+  const writer = new ThreadWriter(options.path)
+  await writer.opened
+  return writer
+}
+
+interface Waiting {
+  readonly steps: readonly WriterStep[]
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+class ThreadWriter implements Writer {
+  readonly opened: Promise<void>
+  readonly broken: Promise<Error>
+  readonly #thread: Worker
+  readonly #open = Promise.withResolvers<void>()
+  readonly #breaking = Promise.withResolvers<Error>()
+  readonly #closing = Promise.withResolvers<void>()
+  readonly #statements = new Map<string, number>()
+  #state: "open" | "closing" | "closed" | "broken" = "open"
+  #outgoing: Waiting[] = []
+  /** Sent and not yet decided, oldest first; those before #oldest are done with. */
+  #sent: (Waiting | undefined)[] = []
+  #oldest = 0
+
+  constructor(path: string) {
+    this.opened = this.#open.promise
+    this.broken = this.#breaking.promise
+    const file = import.meta.url.endsWith(".ts") ? "./writer-thread.ts" : "./writer-thread.js"
+    this.#thread = new Worker(new URL(file, import.meta.url), { workerData: { path } })
+    this.#thread.on("message", (answer: Answer) => this.#take(answer))
+    this.#thread.on("error", (error) =>
+      this.#break(new Error("the writer's thread failed", { cause: error })),
+    )
+    this.#thread.on("exit", () => this.#ended())
+  }
+
+  commit(steps: readonly WriterStep[]): Promise<void> {
+    if (this.#state !== "open") return Promise.reject(new Unavailable(`the database is ${this.#state}`))
+    if (this.#sent.length - this.#oldest + this.#outgoing.length >= MOST_WAITING)
+      return Promise.reject(new Unavailable("too many writes are waiting for the disk"))
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#outgoing.push({ steps, resolve, reject })
+    if (this.#outgoing.length === 1) setImmediate(() => this.#send())
+    return promise
+  }
+
+  close(): Promise<void> {
+    if (this.#state === "open") {
+      this.#send()
+      this.#state = "closing"
+      this.#thread.postMessage("close")
+    }
+    return this.#closing.promise
+  }
+
+  #send(): void {
+    if (this.#outgoing.length === 0 || this.#state !== "open") return
+    const requests = this.#outgoing
+    this.#outgoing = []
+    const message = encode(
+      requests.map((request) => request.steps),
+      this.#statements,
+    )
+    for (const request of requests) this.#sent.push(request)
+    this.#thread.postMessage(message, message.bytes ? [message.bytes.buffer as ArrayBuffer] : [])
+  }
+
+  #take(answer: Answer): void {
+    if (answer.tag === "decided") this.#decide(answer.count, answer.failures)
+    else if (answer.tag === "broken") this.#break(new Error(answer.message))
+    else if (answer.tag === "open") this.#open.resolve()
+    else this.#state = "closed"
+  }
+
+  #decide(count: number, failures: readonly Failure[]): void {
+    const decided = this.#sent.slice(this.#oldest, this.#oldest + count)
+    this.#sent.fill(undefined, this.#oldest, this.#oldest + count)
+    this.#oldest += count
+    if (this.#oldest > 1024 && this.#oldest * 2 > this.#sent.length) {
+      this.#sent = this.#sent.slice(this.#oldest)
+      this.#oldest = 0
+    }
+    for (const failure of failures) {
+      const request = decided[failure.request]
+      request?.reject(toError(failure, request.steps))
+      decided[failure.request] = undefined
+    }
+    for (const request of decided) request?.resolve()
+  }
+
+  #break(cause: Error): void {
+    if (this.#state === "broken" || this.#state === "closed") return
+    this.#state = "broken"
+    this.#breaking.resolve(cause)
+    const failed = new Unavailable("the database can't commit any more", { cause })
+    this.#open.reject(new Unavailable(cause.message))
+    for (const request of [...this.#sent.slice(this.#oldest), ...this.#outgoing]) request?.reject(failed)
+    this.#sent = []
+    this.#outgoing = []
+    this.#oldest = 0
+  }
+
+  #ended(): void {
+    this.#break(new Error("the writer's thread ended"))
+    this.#closing.resolve()
+  }
+}
+
+/** Flattens requests; statements met for the first time are numbered and sent along. */
+function encode(requests: readonly (readonly WriterStep[])[], statements: Map<string, number>): Requests {
+  const sql: string[] = []
+  const flat: (Exclude<Value, Uint8Array> | undefined)[] = []
+  const blobs: Uint8Array[] = []
+  for (const steps of requests) {
+    flat.push(steps.length)
+    for (const step of steps) {
+      let number = statements.get(step.sql)
+      if (number === undefined) {
+        number = statements.size
+        statements.set(step.sql, number)
+        sql.push(step.sql)
+      }
+      flat.push(number, step.rows === "any" ? -1 : step.rows, step.values.length)
+      for (const value of step.values) {
+        if (value instanceof Uint8Array) {
+          flat.push(undefined, value.length)
+          blobs.push(value)
+        } else flat.push(value)
+      }
+    }
+  }
+  return { sql, flat, bytes: blobs.length > 0 ? join(blobs) : undefined }
+}
+
+/** One buffer of its own for all bytes of a message: it is handed over, not copied, and no pool travels with it. */
+function join(blobs: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(blobs.reduce((length, blob) => length + blob.length, 0))
+  let at = 0
+  for (const blob of blobs) {
+    joined.set(blob, at)
+    at += blob.length
+  }
+  return joined
+}
+
+function toError(failure: Failure, steps: readonly WriterStep[]): Error {
+  const name = steps[failure.step]?.name ?? `step ${failure.step}`
+  if (failure.tag === "unexpected") return new Unexpected(name, failure.step)
+  if (failure.tag === "duplicate") return new Duplicate(name, failure.step)
+  if (failure.tag === "misuse") return new TypeError(`${name}: ${failure.message}`)
+  return new Unavailable(failure.message)
+}

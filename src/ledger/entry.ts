@@ -1,0 +1,127 @@
+// What one entry is: the canonical bytes that are hashed, with commitments where personal values stand, and the reading of
+// it back with the values beside it. It decides the shape and the size limit; where entries rest, ledger.ts does.
+import { randomBytes } from "node:crypto"
+import { toInstant } from "../time.ts"
+import { type Commitment, canonicalJson, commit, KEY_BYTES } from "./commitment.ts"
+import { type Event, type Json, type Kind, type OutcomeOfEvent, PERSONAL_IN_BODY } from "./event.ts"
+import { leafHash } from "./merkle.ts"
+
+/** Bytes of one entry at most: tlog-tiles counts an entry's bytes in 16 bits. */
+export const MAX_ENTRY_BYTES = 60 * 1024
+
+/** An event as it will rest. */
+export interface Sealed {
+  readonly bytes: Buffer
+  readonly leaf: Buffer
+  /** JSON of the body's personal members; null where there are none. */
+  readonly personal: string | null
+  /** The key of its commitments, where it is the entry's own. */
+  readonly key: Uint8Array | null
+}
+
+/** A personal member: its value, or after erasure the commitment that is left of it. */
+type Personal = string | Commitment
+
+/** An entry as auditors read it: wire spelling, absent members left out. */
+export interface Entry {
+  /** Place in the ledger, from 1. */
+  readonly seq: number
+  /** RFC 3339. */
+  readonly at: string
+  readonly kind: Kind
+  readonly task_id?: string
+  readonly jti?: string
+  readonly agent?: string
+  readonly instance?: string
+  readonly orchestrator?: string
+  readonly sub?: Personal
+  readonly api?: string
+  readonly operation?: string
+  readonly resource?: Personal
+  readonly reference?: Personal
+  readonly outcome?: OutcomeOfEvent
+  readonly code?: string
+  readonly body?: { readonly [member: string]: Json }
+}
+
+/** An entry as it rests, with its values in clear where they are not erased. */
+export interface Resting {
+  readonly seq: number
+  readonly bytes: Uint8Array
+  readonly personal: string | null
+  readonly sub: string | null
+  readonly resource: string | null
+  readonly reference: string | null
+}
+
+const personalInBody: ReadonlySet<string> = new Set(PERSONAL_IN_BODY)
+
+/**
+ * The bytes, the leaf and what lies beside them. Commitments are made with the task's key, else with a fresh one that
+ * goes into the result. Throws TypeError when the bytes exceed 60 KiB or a value is not JSON; what can't be recorded
+ * must not happen. It does NOT check that names, times or ids are well formed.
+ */
+export function seal(event: Event, taskKey?: Uint8Array): Sealed {
+  let fresh: Uint8Array | null = null
+  const conceal = (name: string, value: Json): Commitment => {
+    if (!taskKey) fresh ??= randomBytes(KEY_BYTES)
+    return commit(taskKey ?? fresh ?? randomBytes(KEY_BYTES), name, value)
+  }
+  const { body, task, sub, resource, reference, ...plain } = event
+  const personal = Object.entries(body ?? {}).filter(([name]) => personalInBody.has(name))
+  const bytes = Buffer.from(
+    canonicalJson({
+      ...plain,
+      at: toInstant(event.at),
+      ...(task !== undefined && { task_id: task }),
+      ...(sub !== undefined && { sub: conceal("sub", sub) }),
+      ...(resource !== undefined && { resource: conceal("resource", resource) }),
+      ...(reference !== undefined && { reference: conceal("reference", reference) }),
+      ...(body && {
+        body: {
+          ...body,
+          ...Object.fromEntries(personal.map(([name, value]) => [name, conceal(name, value)])),
+        },
+      }),
+    }),
+  )
+  if (bytes.length > MAX_ENTRY_BYTES) throw new TypeError(`a ${event.kind} entry would exceed 60 KiB`)
+  return {
+    bytes,
+    leaf: leafHash(bytes),
+    personal: personal.length > 0 ? JSON.stringify(Object.fromEntries(personal)) : null,
+    key: fresh,
+  }
+}
+
+/** Order in which members are shown; the hashed bytes have RFC 8785's. */
+const SHOWN = [
+  "at",
+  "kind",
+  "task_id",
+  "jti",
+  "agent",
+  "instance",
+  "orchestrator",
+  "sub",
+  "api",
+  "operation",
+  "resource",
+  "reference",
+  "outcome",
+  "code",
+  "body",
+] as const
+
+/** Reads an entry back from its hashed bytes, each commitment replaced by its value where that is not erased. */
+export function show(resting: Resting): Entry {
+  const hashed = JSON.parse(Buffer.from(resting.bytes).toString("utf8"))
+  const inClear: Record<string, Json | null> = { ...resting, bytes: null }
+  const personal: Record<string, Json> = JSON.parse(resting.personal ?? "{}")
+  const members = SHOWN.filter((name) => name in hashed).map((name) => {
+    if (name === "body") return [name, { ...hashed.body, ...personal }]
+    const isPersonal = name === "sub" || name === "resource" || name === "reference"
+    return [name, isPersonal ? (inClear[name] ?? hashed[name]) : hashed[name]]
+  })
+  return { seq: resting.seq, ...Object.fromEntries(members) }
+}

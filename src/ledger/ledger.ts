@@ -1,0 +1,71 @@
+// The ledger's front door: events become steps of the transaction they belong to, so that nothing happens without its
+// entry. It decides the order (that of commits) and the time (never backwards); what is recorded, its callers decide.
+import type { Engine, Step } from "../database/database.ts"
+import type { Names } from "../database/names.ts"
+import type { Clock } from "../time.ts"
+import { seal } from "./entry.ts"
+import type { Event } from "./event.ts"
+import { type EntryFilter, type EntryPage, findIn, outcomeNumber } from "./search.ts"
+import { insertBytes, insertEntry, insertSubject, newestTime } from "./statements.ts"
+
+export interface Ledger {
+  /**
+   * The steps that record one event. They belong after the steps that insert the task and the token it names. `at` must
+   * come from at(). `taskKey`: the key of the task's commitments; without one the entry gets its own. Throws TypeError
+   * when the entry can't be written (over 60 KiB, not JSON): then what it tells must not happen either.
+   */
+  steps(event: Event, taskKey?: Uint8Array): Step[]
+  /** Records events that have no other effect, in one transaction of their own. Throws Unavailable. */
+  append(events: readonly Event[]): Promise<void>
+  /** Epoch milliseconds now, never below an earlier answer or the newest entry committed before this process began. */
+  at(): number
+  /** Entries that meet the filter, in order. Throws TypeError on a bad cursor or limit, Unavailable. */
+  read(filter: EntryFilter): Promise<EntryPage>
+}
+
+/** Reads the newest entry's time first, so that the ledger's time goes on where it stopped. Throws Unavailable. */
+export async function createLedger(options: {
+  readonly engine: Engine
+  readonly names: Names
+  readonly clock: Clock
+}): Promise<Ledger> {
+  const { engine, names, clock } = options
+  const [newest] = await engine.query(newestTime)
+  let floor = newest?.at ?? 0
+  const steps = (event: Event, taskKey?: Uint8Array): Step[] => stepsFor(names, event, taskKey)
+  return {
+    steps,
+    append: (events) => engine.atomically(events.flatMap((event) => steps(event))),
+    at: () => {
+      floor = Math.max(floor, clock.now())
+      return floor
+    },
+    read: (filter) => findIn(engine, filter),
+  }
+}
+
+function stepsFor(names: Names, event: Event, taskKey: Uint8Array | undefined): Step[] {
+  const { bytes, leaf, personal, key } = seal(event, taskKey)
+  const { kind, agent = null, instance = null, orchestrator = null, api = null, operation = null } = event
+  const code = event.code ?? null
+  const sub = event.sub ?? null
+  const interned = [kind, agent, instance, orchestrator, api, operation, code].filter((text) => text !== null)
+  const columns = {
+    at: event.at,
+    task: event.task ?? null,
+    jti: event.jti ?? null,
+    outcome: event.outcome ? outcomeNumber(event.outcome) : null,
+    resource: event.resource ?? null,
+    reference: event.task === undefined ? (event.reference ?? null) : null,
+  }
+  return [
+    ...names.steps(interned),
+    ...(sub === null ? [] : [{ statement: insertSubject, values: { sub } }]),
+    {
+      statement: insertEntry,
+      values: { ...columns, kind, agent, instance, orchestrator, api, operation, code, sub },
+      rows: 1,
+    },
+    { statement: insertBytes, values: { bytes, leaf, personal, key }, rows: 1 },
+  ]
+}

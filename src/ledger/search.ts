@@ -1,0 +1,97 @@
+// Looking for entries: the contract's filters and a cursor that stays good while the ledger grows. Who may look, and that
+// looking is itself recorded, is decided by the issuer.
+import { setImmediate } from "node:timers/promises"
+import type { Engine, Statement, Value } from "../database/database.ts"
+import { type Entry, type Resting, show } from "./entry.ts"
+import type { Kind, OutcomeOfEvent } from "./event.ts"
+import { CONDITIONS, type Condition, findEntries, newestPlace } from "./statements.ts"
+
+/** All that are given must hold. Absent: everything. */
+export interface EntryFilter {
+  readonly task?: string | undefined
+  /** Entries of the task started under this reference, and refusals that name it. */
+  readonly reference?: string | undefined
+  readonly jti?: string | undefined
+  readonly agent?: string | undefined
+  readonly instance?: string | undefined
+  readonly orchestrator?: string | undefined
+  readonly sub?: string | undefined
+  readonly api?: string | undefined
+  readonly operation?: string | undefined
+  /** A prefix of the resource, as text: no wildcards. */
+  readonly resource?: string | undefined
+  readonly kind?: Kind | undefined
+  readonly outcome?: OutcomeOfEvent | undefined
+  /** Epoch milliseconds, inclusive. */
+  readonly from?: number | undefined
+  /** Epoch milliseconds, exclusive. */
+  readonly to?: number | undefined
+  /** `next` of an earlier answer. */
+  readonly after?: string | undefined
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number | undefined
+}
+
+export interface EntryPage {
+  readonly entries: Entry[]
+  /** Where the next page begins; null when nothing more is there at the moment. */
+  readonly next: string | null
+}
+
+export const MOST_ENTRIES = 1000
+const DEFAULT_ENTRIES = 100
+/** Entries looked through at once; between two such windows others get their turn. */
+const WINDOW = 50_000
+
+/** Tells a cursor that this ledger may have given out from other text. */
+export const isCursor = (text: string): boolean => placeOf(text) !== undefined
+
+const cursorOf = (seq: number): string => Buffer.from(String(seq)).toString("base64url")
+
+function placeOf(cursor: string): number | undefined {
+  const text = Buffer.from(cursor, "base64url").toString("latin1")
+  return /^[1-9]\d{0,14}$/.test(text) && cursorOf(Number(text)) === cursor ? Number(text) : undefined
+}
+
+/** Reads as the contract's `GET /ledger/entries`. Throws TypeError on a cursor or limit that can't be, Unavailable. */
+export async function findIn(engine: Engine, filter: EntryFilter): Promise<EntryPage> {
+  const { after, limit = DEFAULT_ENTRIES } = filter
+  const start = after === undefined ? 0 : placeOf(after)
+  if (start === undefined) throw new TypeError("after is not a cursor of this ledger")
+  if (!Number.isInteger(limit) || limit < 1 || limit > MOST_ENTRIES)
+    throw new TypeError("limit must be 1 to 1,000")
+  const { statement, values } = prepare(filter)
+  const newest = (await engine.query(newestPlace))[0]?.seq ?? 0
+  const found: Resting[] = []
+  for (let from = start; from < newest && found.length <= limit; from += WINDOW) {
+    if (from > start) await setImmediate()
+    const window = { after: from, upTo: Math.min(from + WINDOW, newest), limit: limit + 1 - found.length }
+    found.push(...(await engine.query(statement, { ...values, ...window })))
+  }
+  const entries = found.slice(0, limit).map(show)
+  const last = entries.at(-1)
+  return { entries, next: found.length > limit && last ? cursorOf(last.seq) : null }
+}
+
+/** Sets of filters in use; each is compiled once. */
+const MOST_KNOWN = 200
+const known = new Map<string, Statement<Resting>>()
+
+function prepare(filter: EntryFilter): { statement: Statement<Resting>; values: Record<string, Value> } {
+  const given = (Object.keys(CONDITIONS) as Condition[]).filter((name) => filter[name] !== undefined)
+  const values = Object.fromEntries(given.map((name) => [name, boundValue(name, filter[name])]))
+  const key = given.join()
+  let statement = known.get(key)
+  if (!statement) {
+    if (known.size >= MOST_KNOWN) known.clear()
+    statement = findEntries(given)
+    known.set(key, statement)
+  }
+  return { statement, values }
+}
+
+const boundValue = (name: Condition, value: string | number | undefined): Value =>
+  name === "outcome" ? outcomeNumber(value === "allowed" ? "allowed" : "refused") : (value ?? null)
+
+/** How an outcome rests. */
+export const outcomeNumber = (outcome: OutcomeOfEvent): number => (outcome === "allowed" ? 1 : 0)

@@ -1,0 +1,81 @@
+// Every statement of the ledger, once. Guards need none here: an entry is only ever added.
+import { type SQL, sql } from "drizzle-orm"
+import { statement } from "../database/database.ts"
+import { nameId } from "../database/names.ts"
+import type { Resting } from "./entry.ts"
+
+const value = (name: string): SQL => sql`${sql.placeholder(name)}`
+const taskId = sql`(SELECT id FROM task WHERE task_id = ${value("task")})`
+const tokenId = sql`(SELECT id FROM token WHERE jti = ${value("jti")})`
+const tokensTask = sql`(SELECT task FROM token WHERE jti = ${value("jti")})`
+const subjectId = sql`(SELECT id FROM subject WHERE text = ${value("sub")})`
+
+export const insertSubject = statement(
+  "insert-subject",
+  sql`INSERT INTO subject (text) VALUES (${value("sub")}) ON CONFLICT DO NOTHING`,
+)
+
+export const insertEntry = statement(
+  "insert-entry",
+  sql`INSERT INTO entry
+    (at, kind, task, token, agent, instance, orchestrator, api, operation, outcome, code, subject, resource, reference)
+    VALUES (${value("at")}, ${nameId("kind")}, coalesce(${taskId}, ${tokensTask}), ${tokenId}, ${nameId("agent")},
+    ${nameId("instance")}, ${nameId("orchestrator")}, ${nameId("api")}, ${nameId("operation")}, ${value("outcome")},
+    ${nameId("code")}, ${subjectId}, ${value("resource")}, ${value("reference")})`,
+)
+
+export const insertBytes = statement(
+  "insert-entry-bytes",
+  sql`INSERT INTO entry_bytes (seq, bytes, leaf, personal, key)
+    VALUES ((SELECT max(seq) FROM entry), ${value("bytes")}, ${value("leaf")}, ${value("personal")}, ${value("key")})`,
+)
+
+/** Entries of one moment may stand a little out of order, so the newest time is looked for among the last thousand. */
+export const newestTime = statement<{ at: number | null }>(
+  "newest-entry-time",
+  sql`SELECT max(at) AS at FROM (SELECT at FROM entry ORDER BY seq DESC LIMIT 1000) AS newest`,
+)
+
+export const newestPlace = statement<{ seq: number | null }>(
+  "newest-entry",
+  sql`SELECT max(seq) AS seq FROM entry`,
+)
+
+/** One condition for each filter of the contract. The prefix is compared as text: no character of it is a wildcard. */
+export const CONDITIONS = {
+  task: sql`e.task = ${taskId}`,
+  reference: sql`(e.task IN (SELECT id FROM task WHERE reference = ${value("reference")})
+    OR (e.task IS NULL AND e.reference = ${value("reference")}))`,
+  jti: sql`e.task = ${tokensTask} AND e.token = ${tokenId}`,
+  agent: sql`e.agent = ${nameId("agent")}`,
+  instance: sql`e.instance = ${nameId("instance")}`,
+  orchestrator: sql`e.orchestrator = ${nameId("orchestrator")}`,
+  sub: sql`e.subject = ${subjectId}`,
+  api: sql`e.api = ${nameId("api")}`,
+  operation: sql`e.operation = ${nameId("operation")}`,
+  resource: sql`substr(e.resource, 1, length(${value("resource")})) = ${value("resource")}`,
+  kind: sql`e.kind = ${nameId("kind")}`,
+  outcome: sql`e.outcome = ${value("outcome")}`,
+  from: sql`e.at >= ${value("from")}`,
+  to: sql`e.at < ${value("to")}`,
+} as const
+
+export type Condition = keyof typeof CONDITIONS
+
+/** Entries after one place and up to another that meet all conditions, in the ledger's order. */
+export const findEntries = (conditions: readonly Condition[]) =>
+  statement<Resting>(
+    `find-entries-by-${conditions.join("-")}`,
+    sql`SELECT e.seq AS seq, b.bytes AS bytes, b.personal AS personal, s.text AS sub, e.resource AS resource,
+      coalesce(e.reference, t.reference) AS reference
+      FROM entry e JOIN entry_bytes b ON b.seq = e.seq
+      LEFT JOIN subject s ON s.id = e.subject LEFT JOIN task t ON t.id = e.task
+      WHERE ${sql.join(
+        [
+          sql`e.seq > ${value("after")} AND e.seq <= ${value("upTo")}`,
+          ...conditions.map((one) => CONDITIONS[one]),
+        ],
+        sql` AND `,
+      )}
+      ORDER BY e.seq LIMIT ${value("limit")}`,
+  )
