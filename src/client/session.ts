@@ -1,7 +1,7 @@
 // The agent's side of a task whose tokens were handed over: it uses them, with proofs of possession where they are
 // bound to the agent's key. It does not renew, and it decides nothing about rights.
-import { createProof } from "../remote/service-token.ts"
 import { type Clock, toEpochSeconds } from "../time.ts"
+import { signProof } from "../token/proof.ts"
 import { importSigningKey, type SigningKey } from "../token/signature.ts"
 import {
   bearer,
@@ -57,10 +57,7 @@ export function openSession(
 
 /** RFC 9449 section 4.2: a fresh proof for this method, URL and token. */
 function proven(held: TaskTokenHeld, method: string, url: URL, key: SigningKey, clock: Clock) {
-  const token = held.token.reveal()
-  const now = toEpochSeconds(clock.now())
-  return {
-    authorization: `DPoP ${token}`,
-    dpop: createProof(key, method, `${url.origin}${url.pathname}`, now, token),
-  }
+  const accessToken = held.token.reveal()
+  const proof = { method, url: url.href, accessToken, now: toEpochSeconds(clock.now()) }
+  return { authorization: `DPoP ${accessToken}`, dpop: signProof(proof, key) }
 }

@@ -1,0 +1,21 @@
+// Text that others wrote, made safe to show: a terminal obeys control characters and bidirectional marks, so they are
+// shown as escapes. It decides how text looks, never what it says.
+
+/** Control, format (bidirectional, zero-width, tags), private use and lone surrogates; line and paragraph separators. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu
+
+/** One line for a terminal: whatever it would obey stands as `\u{202e}`. */
+export const forTerminal = (text: string): string =>
+  text.replace(OBEYED, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
+
+/** JSON for a person or a program: the same characters as JSON's own escapes, so that it parses to the same value. */
+export function forJson(value: unknown, indent = 2): string {
+  const text = JSON.stringify(value, undefined, indent) ?? "null"
+  return text.replace(OBEYED, (character) => (character === "\n" ? character : escapeUnits(character)))
+}
+
+const escapeUnits = (character: string): string =>
+  Array.from(
+    { length: character.length },
+    (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`,
+  ).join("")

@@ -1,0 +1,69 @@
+// What a command ends with: 0 done, 1 the answer is no, 2 wrong use, 3 could not tell. It decides which errors are which;
+// the words are said where the error is made.
+import { ClientError } from "../client/error.ts"
+import { Unavailable } from "../database/database.ts"
+import { forTerminal } from "./escape.ts"
+
+export const EXIT = { done: 0, no: 1, wrongUse: 2, cannotTell: 3 } as const
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** A command ends here, with a message and the next step. Neither holds a secret. */
+export class Stop extends Error {
+  override readonly name = "Stop"
+  readonly exitCode: ExitCode
+  /** What to do next, in a line or two. */
+  readonly hint: string | undefined
+
+  constructor(exitCode: ExitCode, message: string, hint?: string) {
+    super(message)
+    this.exitCode = exitCode
+    this.hint = hint
+  }
+}
+
+export const wrongUse = (message: string, hint?: string): Stop => new Stop(EXIT.wrongUse, message, hint)
+export const answerIsNo = (message: string, hint?: string): Stop => new Stop(EXIT.no, message, hint)
+export const cannotTell = (message: string, hint?: string): Stop => new Stop(EXIT.cannotTell, message, hint)
+
+/** How a failed command ends: its exit code, and the lines for standard error (escaped, without colour). */
+export function endOf(error: unknown): { readonly exitCode: ExitCode; readonly lines: readonly string[] } {
+  if (error instanceof Stop) return { exitCode: error.exitCode, lines: linesOf(error.message, error.hint) }
+  if (error instanceof ClientError) return endOfCall(error)
+  if (error instanceof TypeError) return { exitCode: EXIT.wrongUse, lines: linesOf(error.message) }
+  const message = error instanceof Error ? error.message : "Something failed that is not an error"
+  const hint =
+    error instanceof Unavailable ? "Look at the disk and the file's owner, then try again" : undefined
+  return { exitCode: EXIT.cannotTell, lines: linesOf(message, hint) }
+}
+
+const NEXT_STEP: Readonly<Record<string, string>> = {
+  issuer_unreachable:
+    "Is it running? Start it with `serve`, or name another with --issuer or TASKMINT_ISSUER",
+  invalid_client: "Check TASKMINT_CLIENT_ID and its key file against `authenticate` in the policy",
+  role_missing: "Use the credential of a caller whose role allows this (staff: auditor, operator)",
+  not_found: "Check the id, and that this caller may see it (orchestrators see their own tasks)",
+  task_ended: "An ended task stays ended; start another",
+  limit_reached: "Wait, finish running tasks, or raise `limits` in the policy",
+  locked: "`lock list` shows the locks; an operator lifts one with `lock lift`",
+  access_denied: "`policy explain` shows the decision step by step",
+  operation_not_allowed: "`policy explain` shows the decision step by step",
+  inputs_invalid: "`policy explain` shows the decision step by step",
+}
+
+function endOfCall(error: ClientError) {
+  const unknown = error.status === undefined || error.status >= 500 || error.code === "answer_invalid"
+  const fields = error.errors.map((one) => `${one.pointer}: expected ${one.expected}`)
+  const status = error.status === undefined ? "" : `, ${error.status}`
+  const request = error.requestId === undefined ? [] : [`request ${error.requestId}`]
+  return {
+    exitCode: unknown ? EXIT.cannotTell : EXIT.no,
+    lines: [
+      ...linesOf(`${error.message} (${error.code}${status})`),
+      ...[...fields, ...request].map((line) => forTerminal(line)),
+      ...linesOf(NEXT_STEP[error.code] ?? "").filter((line) => line !== ""),
+    ],
+  }
+}
+
+const linesOf = (message: string, hint?: string): string[] =>
+  [message, hint ?? ""].filter((text) => text !== "").flatMap((text) => text.split("\n").map(forTerminal))

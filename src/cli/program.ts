@@ -1,0 +1,59 @@
+// The command line, whole: which nouns there are, how a command begins and how it ends. Each noun's file decides what its
+// commands do; exit.ts decides what an error means.
+import { readFileSync } from "node:fs"
+import { Command, CommanderError } from "commander"
+import { addCompletion } from "./completion.ts"
+import type { Context } from "./context.ts"
+import { addCredential } from "./credential.ts"
+import { EXIT, type ExitCode, endOf } from "./exit.ts"
+import { addLedger } from "./ledger.ts"
+import { addLock } from "./lock.ts"
+import { addRevoke } from "./revoke.ts"
+import { createSettings } from "./settings.ts"
+import { addTask } from "./task.ts"
+import { createTerminal } from "./terminal.ts"
+import { addToken } from "./token.ts"
+
+/** Runs one command line and answers its exit code. Never throws. */
+export async function run(args: readonly string[]): Promise<ExitCode> {
+  const terminal = createTerminal(process.stdout, process.stderr)
+  const settings = createSettings(process.env, process.argv[1])
+  try {
+    await createProgram({ terminal, settings }).parseAsync([...args], { from: "user" })
+    return EXIT.done
+  } catch (error) {
+    if (error instanceof CommanderError)
+      return /help|version/.test(error.code) && args.length > 0 ? EXIT.done : EXIT.wrongUse
+    const { exitCode, lines } = endOf(error)
+    const [first = "", ...rest] = lines
+    terminal.note(`${terminal.errorColors.red(exitCode === EXIT.no ? "no:" : "error:")} ${first}`)
+    for (const line of rest) terminal.note(`  ${line}`)
+    return exitCode
+  }
+}
+
+export function createProgram(context: Context): Command {
+  const program = new Command("taskmint")
+    .description("Task tokens for AI agents: minted by policy, checked and recorded by every API")
+    .version(versionOfPackage())
+    .exitOverride()
+    .showHelpAfterError("(add --help for the whole of it)")
+    .showSuggestionAfterError()
+    .addHelpText("after", EXIT_CODES)
+  addCredential(program, context)
+  addTask(program, context)
+  addRevoke(program, context)
+  addLock(program, context)
+  addLedger(program, context)
+  addToken(program, context)
+  addCompletion(program)
+  return program
+}
+
+const EXIT_CODES = "\nExit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not tell."
+
+function versionOfPackage(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8")
+  const found: unknown = JSON.parse(text)
+  return typeof found === "object" && found !== null && "version" in found ? String(found.version) : "unknown"
+}

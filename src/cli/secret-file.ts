@@ -1,0 +1,93 @@
+// Files that hold secrets: read only when nobody else can, written so that they are whole or not there, for the owner
+// alone, and never over another. What is in them is not looked at.
+
+import { randomBytes } from "node:crypto"
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  unlinkSync,
+  writeSync,
+} from "node:fs"
+import { basename, dirname, join } from "node:path"
+import { type Stop, wrongUse } from "./exit.ts"
+
+const MAX_BYTES = 64 * 1024
+
+/**
+ * The text of a secret's file. Stop (wrong use) when it is not a file, too large, or open to others than its owner
+ * (a file of another owner, as mounted secrets are, may be readable by its group). `name` is how the person named it.
+ */
+export function readSecret(path: string, name: string): string {
+  const file = openOrStop(path, name)
+  try {
+    const stats = fstatSync(file)
+    if (!stats.isFile()) throw wrongUse(`${name}: ${path} is not a file`)
+    if (stats.size > MAX_BYTES) throw wrongUse(`${name}: ${path} is larger than any key`)
+    if (openToOthers(stats))
+      throw wrongUse(`${name}: ${path} can be read or changed by others`, `Run: chmod 600 ${path}`)
+    return readFileSync(file, "utf8")
+  } finally {
+    closeSync(file)
+  }
+}
+
+function openOrStop(path: string, name: string): number {
+  try {
+    return openSync(path, "r")
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable"
+    throw wrongUse(`${name}: ${path} can't be read (${code})`)
+  }
+}
+
+function openToOthers({ mode, uid }: Stats): boolean {
+  if (process.platform === "win32") return false
+  const mine = uid === process.geteuid?.()
+  return (mode & (mine ? 0o077 : 0o037)) !== 0
+}
+
+/**
+ * Writes a file that is whole and on disk when this returns, or not there at all; whatever the umask says, with `mode`.
+ * Stop (wrong use) when there is a file already: nothing is overwritten.
+ */
+export function writeNew(path: string, text: string, mode = 0o600): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`)
+  const file = openSync(temporary, "wx", 0o600)
+  try {
+    fchmodSync(file, mode)
+    writeSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  try {
+    linkSync(temporary, path)
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") throw thereAlready(path)
+    throw error
+  } finally {
+    unlinkSync(temporary)
+  }
+  syncFolder(dirname(path))
+}
+
+export const thereAlready = (path: string): Stop =>
+  wrongUse(`${path} is there already and is never overwritten`, "Choose another folder or name")
+
+function syncFolder(path: string): void {
+  if (process.platform === "win32") return
+  const folder = openSync(path, "r")
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}

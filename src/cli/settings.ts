@@ -1,0 +1,90 @@
+// Settings: flags first, then TASKMINT_* variables, then files named by TASKMINT_*_FILE, then defaults. This is the only
+// reader of the environment; what a setting means is decided where it is used.
+
+import { wrongUse } from "./exit.ts"
+import { readSecret } from "./secret-file.ts"
+
+interface Setting {
+  readonly variable: string
+  readonly flag?: string
+  readonly standard?: string
+  /** A secret: taken out of the environment once read, so that no child inherits it. */
+  readonly secret?: boolean
+}
+
+/** Every setting there is. Secrets have no flag: a flag is seen by everyone on the computer. */
+export const SETTINGS = {
+  issuer: { variable: "TASKMINT_ISSUER", flag: "--issuer" },
+  port: { variable: "TASKMINT_PORT", flag: "--port", standard: "8787" },
+  host: { variable: "TASKMINT_HOST", flag: "--host", standard: "127.0.0.1" },
+  database: { variable: "TASKMINT_DATABASE", flag: "--database" },
+  policies: { variable: "TASKMINT_POLICIES", flag: "--policies" },
+  keyEncryptionKey: { variable: "TASKMINT_KEY_ENCRYPTION_KEY", secret: true },
+  plainHttp: { variable: "TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP" },
+  clientId: { variable: "TASKMINT_CLIENT_ID", flag: "--client-id" },
+  clientKeyFile: { variable: "TASKMINT_CLIENT_KEY_FILE", flag: "--client-key-file" },
+} as const satisfies Record<string, Setting>
+
+export type SettingName = keyof typeof SETTINGS
+type Environment = Record<string, string | undefined>
+
+export interface Settings {
+  /** A setting, or undefined where nobody gave it and it has no default. An empty value counts as not given. */
+  get(name: SettingName, flag?: string | undefined): string | undefined
+  /** The same; Stop (wrong use) says how to give it. */
+  need(name: SettingName, flag?: string | undefined): string
+  /** How the person called this program, for next steps that can be run as printed. */
+  readonly command: string
+}
+
+export function createSettings(environment: Environment, script: string | undefined): Settings {
+  const secrets = takeSecrets(environment)
+  const get = (name: SettingName, flag?: string) => {
+    const setting: Setting = SETTINGS[name]
+    const given = (value: string | undefined) => (value === undefined || value === "" ? undefined : value)
+    return (
+      given(flag) ??
+      given(secrets.get(setting.variable) ?? environment[setting.variable]) ??
+      fromFile(environment[`${setting.variable}_FILE`], setting) ??
+      setting.standard
+    )
+  }
+  return {
+    get,
+    need(name, flag) {
+      const value = get(name, flag)
+      if (value === undefined) throw missing(SETTINGS[name])
+      return value
+    },
+    command: commandOf(environment, script),
+  }
+}
+
+function takeSecrets(environment: Environment): ReadonlyMap<string, string> {
+  const taken = new Map<string, string>()
+  for (const setting of Object.values<Setting>(SETTINGS)) {
+    const value = environment[setting.variable]
+    if (!setting.secret || value === undefined) continue
+    taken.set(setting.variable, value)
+    delete environment[setting.variable]
+  }
+  return taken
+}
+
+function fromFile(path: string | undefined, setting: Setting): string | undefined {
+  if (path === undefined || path === "") return undefined
+  return readSecret(path, `${setting.variable}_FILE`).trim()
+}
+
+function missing({ variable, flag }: Setting) {
+  const ways =
+    flag === undefined ? `Set ${variable}_FILE (or ${variable})` : `Give ${flag} or set ${variable}`
+  return wrongUse(`${variable} is not set`, ways)
+}
+
+/** `npm run taskmint --`, `npx taskmint`, `taskmint`, or `node <path>`. */
+function commandOf(environment: Environment, script = "taskmint"): string {
+  if (/^(taskmint|demo)$/.test(environment.npm_lifecycle_event ?? "")) return "npm run taskmint --"
+  if (/[\\/]node_modules[\\/]/.test(script)) return "npx taskmint"
+  return /[\\/]?taskmint$/.test(script) ? "taskmint" : `node ${script}`
+}

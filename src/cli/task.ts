@@ -1,0 +1,194 @@
+// `task`: start, look at and change tasks, as an orchestrator (staff may look). The issuer decides; this shows.
+import type { Command } from "commander"
+import { asRecord } from "../client/issuer-call.ts"
+import type { Change, Task } from "../client/task.ts"
+import { toInstant } from "../time.ts"
+import type { Context } from "./context.ts"
+import { forTerminal } from "./escape.ts"
+import {
+  asCaller,
+  type CallerFlags,
+  collect,
+  orchestratorOf,
+  readAgent,
+  readCount,
+  readInput,
+  required,
+} from "./options.ts"
+import { writeNew } from "./secret-file.ts"
+
+interface StartFlags extends CallerFlags {
+  readonly agent: { readonly id: string; readonly instance: string }
+  readonly purpose: string
+  readonly input?: Readonly<Record<string, string>>
+  readonly reference?: string
+  readonly operation?: readonly string[]
+  readonly resource?: readonly string[]
+  readonly dpopJkt?: string
+  readonly handover?: string
+}
+
+interface ListFlags extends CallerFlags {
+  readonly state?: string
+  readonly after?: string
+  readonly limit?: number
+}
+
+export function addTask(program: Command, context: Context): void {
+  const task = program.command("task").description("start, look at and change tasks")
+  addStart(task, context)
+  addList(task, context)
+  addShow(task, context)
+  for (const [change, description] of CHANGES) addChange(task, context, change, description)
+}
+
+function addStart(task: Command, context: Context): void {
+  asCaller(task.command("start"))
+    .description(
+      "start a task; tokens stay unprinted (get one with `token get`, or hand them over in a file)",
+    )
+    .argument("<type>", "the task type's name in the policy")
+    .addOption(required("--agent <agent/instance>", "who acts: triage-bot/pod-7f3c").argParser(readAgent))
+    .addOption(required("--purpose <text>", "why, for people"))
+    .option("--input <name=value>", "an input of the task type; again for each", readInput)
+    .option("--reference <id>", "your own execution id: the same request with it is the same task")
+    .option("--operation <name>", "ask for this operation only; again for more", collect)
+    .option("--resource <url>", "the API whose token is wanted now; again for more", collect)
+    .option("--dpop-jkt <thumbprint>", "bind the tokens to the agent's key (RFC 9449)")
+    .option("--handover <file>", "write the tokens for the agent's process into a new file (0600)")
+    .action(async (type: string, flags: StartFlags) => {
+      const started = await context.terminal.progress("starting the task", start(context, type, flags))
+      if (flags.handover !== undefined) writeNew(flags.handover, JSON.stringify(started.handover()))
+      const { id, state, tokens } = started
+      const deadline = toInstant(started.deadline)
+      if (flags.json) context.terminal.json({ task_id: id, state, deadline, tokens })
+      else showStarted(context, started)
+    })
+}
+
+function start(context: Context, type: string, flags: StartFlags): Promise<Task> {
+  const { agent, purpose, input = {}, reference, operation, resource, dpopJkt } = flags
+  return orchestratorOf(context, flags).start({
+    type,
+    agent,
+    purpose,
+    inputs: input,
+    ...(reference !== undefined && { reference }),
+    ...(operation && { operations: operation }),
+    ...(resource && { resources: resource }),
+    ...(dpopJkt !== undefined && { dpopJkt }),
+  })
+}
+
+function showStarted({ terminal, settings }: Context, { id, state, deadline, tokens }: Task): void {
+  terminal.print(
+    `${terminal.colors.bold(forTerminal(id))}  ${forTerminal(state)} until ${toInstant(deadline)}\n`,
+  )
+  const rows = tokens.map((held) => [held.resource, held.scope.join(" "), toInstant(held.expiresAt)])
+  terminal.table(["API", "MAY", "TOKEN UNTIL"], rows)
+  terminal.note(
+    `\nNext: ${settings.command} token get ${forTerminal(id)}  (the token, for a request of your own)`,
+  )
+  terminal.note(`      ${settings.command} task complete ${forTerminal(id)}`)
+}
+
+function addList(task: Command, context: Context): void {
+  asCaller(task.command("list"))
+    .description("tasks, the newest first: an orchestrator sees its own, staff sees all")
+    .option("--state <state>", "active, paused, completed, failed, canceled, expired or revoked")
+    .option("--after <cursor>", "go on where the last list ended")
+    .option("--limit <count>", "how many", readCount, 50)
+    .action(async (flags: ListFlags) => {
+      const { state, after, limit } = flags
+      const filter = { ...(state && { state }), ...(after && { after }), ...(limit && { limit }) }
+      const found = await context.terminal.progress("asking", orchestratorOf(context, flags).list(filter))
+      if (flags.json) return context.terminal.json(found)
+      if (found.tasks.length === 0) return context.terminal.note("No tasks.")
+      context.terminal.table(
+        ["TASK", "TYPE", "AGENT", "STATE", "STARTED", "DEADLINE"],
+        found.tasks.map(rowOf),
+      )
+      if (found.next) context.terminal.note(`\nMore: --after ${forTerminal(found.next)}`)
+    })
+}
+
+function rowOf(view: Readonly<Record<string, unknown>>): string[] {
+  const agent = asRecord(view.agent)
+  const holder = typeof view.agent === "string" ? view.agent : `${agent.id}/${agent.instance}`
+  return [view.task_id, view.type, holder, view.state, view.started_at, view.deadline].map((one) =>
+    String(one ?? ""),
+  )
+}
+
+function addShow(task: Command, context: Context): void {
+  asCaller(task.command("show"))
+    .description("one task: what it may do, its tokens, what happened")
+    .argument("<task>", "its id, task_...")
+    .action(async (id: string, flags: CallerFlags) => {
+      const view = await context.terminal.progress("asking", orchestratorOf(context, flags).show(id))
+      if (flags.json) return context.terminal.json(view)
+      showMembers(context, view)
+    })
+}
+
+/** Plain members first, then lists as tables: whatever the issuer tells is shown. */
+function showMembers({ terminal }: Context, view: Readonly<Record<string, unknown>>): void {
+  const entries = Object.entries(view)
+  const plain = entries.filter(([, value]) => !Array.isArray(value))
+  terminal.table(
+    ["TASK", ""],
+    plain.map(([name, value]) => [name, cellOf(value)]),
+  )
+  for (const [name, value] of entries) {
+    if (!Array.isArray(value) || value.length === 0) continue
+    const rows = value.map(asRecord)
+    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+    terminal.print()
+    if (columns.length === 0)
+      terminal.table(
+        [name.toUpperCase()],
+        value.map((one) => [cellOf(one)]),
+      )
+    else
+      terminal.table(
+        [...columns.map((one) => one.toUpperCase())],
+        rows.map((row) => columns.map((one) => cellOf(row[one]))),
+      )
+  }
+}
+
+const cellOf = (value: unknown): string => {
+  if (value === undefined || value === null) return ""
+  return typeof value === "string" ? value : JSON.stringify(value)
+}
+
+const CHANGES: readonly (readonly [Change, string])[] = [
+  ["pause", "end the task's live tokens and mint none until it is resumed"],
+  ["resume", "let a paused task go on; its agent needs fresh tokens"],
+  ["complete", "end the task: it did what it was for"],
+  ["fail", "end the task: it did not"],
+  ["cancel", "end the task: it is not wanted any more"],
+]
+
+function addChange(task: Command, context: Context, change: Change, description: string): void {
+  asCaller(task.command(change))
+    .description(description)
+    .argument("<task>", "its id, task_...")
+    .option("--reason <text>", "why, for people")
+    .action(async (id: string, flags: CallerFlags & { readonly reason?: string }) => {
+      const options = flags.reason === undefined ? {} : { reason: flags.reason }
+      const changed = await context.terminal.progress(
+        "asking",
+        orchestratorOf(context, flags).change(id, change, options),
+      )
+      if (flags.json) return context.terminal.json({ task_id: id, ...changed })
+      context.terminal.print(
+        `${forTerminal(id)}  ${context.terminal.colors.bold(forTerminal(changed.state))}`,
+      )
+      const fresh = changed.tokens.length
+      if (fresh > 0)
+        context.terminal.note(
+          `${fresh} fresh token(s); have them with ${context.settings.command} token get ${forTerminal(id)}`,
+        )
+    })
+}
