@@ -134,6 +134,7 @@ class TreeReader {
       return this.#refuse(key, "expected a name as key", "quote it if it is meant")
     if (name === "<<")
       return this.#refuse(key, "expected a name as key, found a merge key (<<)", "write the members out")
+    if (name === "__proto__") return this.#refuse(key, "expected a name as key, found __proto__")
     const earlier = known.get(name)
     if (!earlier) return name
     const { line } = this.#places(earlier.key)

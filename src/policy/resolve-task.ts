@@ -3,6 +3,7 @@
 import { parseDuration } from "../time.ts"
 import { isSegment, parseTemplate, type ResourceTemplate } from "../token/resource.ts"
 import type { Declared, Sections } from "./merge.ts"
+import { suggest } from "./nearest.ts"
 import { patternFault } from "./pattern.ts"
 import type { InputRule, TaskGrant, TaskType } from "./policy.ts"
 import { checkKnown, type Resolving } from "./resolve.ts"
@@ -113,11 +114,8 @@ function resolveTemplate(
   if (typeof template !== "string") return [template]
   const place = declared.at("grants", grant, "resources", at)
   const unknown = /\{([^{}/]*)\}/.exec(text)?.[1]
-  const known = [...inputs].map((input) => `{${input}}`).join(", ")
-  const hint =
-    unknown !== undefined && !inputs.has(unknown)
-      ? { hint: known ? `inputs: ${known}` : "the task type declares no inputs" }
-      : {}
+  const meant = unknown === undefined || inputs.has(unknown) ? undefined : suggest(unknown, inputs)
+  const hint = meant === undefined ? {} : { hint: meant }
   to.faults.push({
     place,
     message: `expected a resource such as tickets/{ticket}, found ${JSON.stringify(text)}: ${template}`,

@@ -20,9 +20,12 @@ export interface LoadOptions {
 export interface Resolving {
   readonly options: LoadOptions
   readonly faults: PolicyFault[]
-  /** Key sets of the files that `jwks` paths name, already read. */
-  readonly keyFiles: ReadonlyMap<string, unknown>
+  /** What stands in the files that `jwks` paths name. */
+  readonly keyFiles: ReadonlyMap<string, KeyFile>
 }
+
+/** A key file as read: its JSON, or what was expected of it. */
+export type KeyFile = { readonly content: unknown } | { readonly fault: string }
 
 type AuthenticateRule = readonly { readonly private_key_jwt: { readonly jwks: KeySetRule } }[] | undefined
 
@@ -141,20 +144,24 @@ function resolveKeys(
   return (declared.rule.authenticate ?? []).flatMap((one, index) => {
     const { jwks } = one.private_key_jwt
     const place = declared.at("authenticate", index, "private_key_jwt", "jwks")
-    const content: unknown = typeof jwks === "string" ? to.keyFiles.get(jwks) : jwks
-    // A key file that could not be read has been reported where it is read.
-    return content === undefined ? [] : (readKeys(content, place, to) ?? [])
+    const file: KeyFile | undefined = typeof jwks === "string" ? to.keyFiles.get(jwks) : { content: jwks }
+    if (file && "content" in file) return readKeys(file.content, place, to)
+    to.faults.push({
+      place,
+      message: `${file?.fault ?? "expected a key file, found none"} (${String(jwks)})`,
+    })
+    return []
   })
 }
 
-function readKeys(content: unknown, place: Place, to: Resolving): PrivateKeyJwt[] | undefined {
+function readKeys(content: unknown, place: Place, to: Resolving): readonly PrivateKeyJwt[] {
   const set = readKeySet(content)
   if (set instanceof KeyFault) {
     to.faults.push({
       place,
       message: `expected a key set of public ES256 or Ed25519 keys: ${KEY_FAULTS[set.tag]}`,
     })
-    return undefined
+    return []
   }
   if (set.size === 0) to.faults.push({ place, message: "expected at least one key in the key set" })
   const keys = [...set.values()]

@@ -1,0 +1,117 @@
+// Files into a policy, in a thread of its own: whole, or not at all with everything that is wrong. Which policy is then in
+// force is in-force.ts's.
+import { Worker } from "node:worker_threads"
+import { formatFault, type PolicyFault } from "./fault.ts"
+import type { ParseMessage, ParseRequest } from "./parse-thread.ts"
+import { inputPattern } from "./pattern.ts"
+import type { Agent, Api, InputRule, Orchestrator, Policy, Staff, TaskType } from "./policy.ts"
+import type { LoadOptions } from "./resolve.ts"
+import type { PlainInputRule, PlainTaskType } from "./resolve-task.ts"
+
+/** Files that are no policy: why, and what was read, so that a later look can tell whether they changed. */
+export class PolicyFaults {
+  /** Never empty; at most 100. */
+  readonly faults: readonly PolicyFault[]
+  /** Of the files that could be read. */
+  readonly digest: string
+  readonly paths: readonly string[]
+
+  constructor(faults: readonly PolicyFault[], digest: string, paths: readonly string[]) {
+    this.faults = faults
+    this.digest = digest
+    this.paths = paths
+  }
+
+  /** One line a fault: `file:line:column: message (hint)`. */
+  toString(): string {
+    return this.faults.map(formatFault).join("\n")
+  }
+}
+
+/** Longest time that a policy may take to be read. */
+const TIMEOUT_MILLISECONDS = 120_000
+
+/**
+ * Reads the policy of a folder. Guaranteed of the answer: everything that policy.ts says. Rejects when the thread dies.
+ * Whether it takes force is NOT decided here.
+ */
+export const loadPolicy = (folder: string, options: LoadOptions = {}): Promise<Policy | PolicyFaults> =>
+  load({ source: { folder }, options })
+
+/** The same from texts that were read once: `Policy.files` of an earlier load. */
+export const loadStoredPolicy = (
+  texts: ReadonlyMap<string, string>,
+  options: LoadOptions = {},
+): Promise<Policy | PolicyFaults> => load({ source: { texts }, options })
+
+/** From source it is TypeScript, from the package it is JavaScript: the thread is started as this file was. */
+const THREAD = new URL(
+  import.meta.url.endsWith(".ts") ? "./parse-thread.ts" : "./parse-thread.js",
+  import.meta.url,
+)
+
+function load(request: ParseRequest): Promise<Policy | PolicyFaults> {
+  const worker = new Worker(THREAD, { workerData: request, env: {}, execArgv: [] })
+  const gathered = new GatheredPolicy()
+  return new Promise<Policy | PolicyFaults>((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error("Reading the policy took too long")),
+      TIMEOUT_MILLISECONDS,
+    )
+    worker.once("error", reject)
+    worker.once("exit", () => reject(new Error("The thread that reads policies ended early")))
+    worker.on("message", (message: ParseMessage) => {
+      const result = gathered.take(message)
+      if (result) resolve(result)
+      else worker.postMessage("next")
+    })
+    worker.once("exit", () => clearTimeout(timer))
+    worker.postMessage("next")
+  }).finally(() => worker.terminate())
+}
+
+/** Puts the parts together, and gives every pattern its engine. */
+class GatheredPolicy {
+  readonly #files = new Map<string, string>()
+  readonly #apis = new Map<string, Api>()
+  readonly #agents = new Map<string, Agent>()
+  readonly #orchestrators = new Map<string, Orchestrator>()
+  readonly #staff = new Map<string, Staff>()
+  readonly #tasks = new Map<string, TaskType>()
+
+  take(message: ParseMessage): Policy | PolicyFaults | undefined {
+    if (message.kind === "faults") return new PolicyFaults(message.faults, message.digest, message.paths)
+    if (message.kind === "end") return this.#whole(message.digest)
+    if (message.section === "files") add(this.#files, message.entries)
+    else if (message.section === "apis") add(this.#apis, message.entries)
+    else if (message.section === "agents") add(this.#agents, message.entries)
+    else if (message.section === "orchestrators") add(this.#orchestrators, message.entries)
+    else if (message.section === "staff") add(this.#staff, message.entries)
+    else for (const [name, task] of message.entries) this.#tasks.set(name, withPatterns(task))
+    return undefined
+  }
+
+  #whole(digest: string): Policy {
+    return {
+      digest,
+      files: this.#files,
+      apis: this.#apis,
+      agents: this.#agents,
+      orchestrators: this.#orchestrators,
+      staff: this.#staff,
+      tasks: this.#tasks,
+    }
+  }
+}
+
+function add<T>(to: Map<string, T>, entries: readonly (readonly [string, T])[]): void {
+  for (const [name, value] of entries) to.set(name, value)
+}
+
+function withPatterns(task: PlainTaskType): TaskType {
+  const inputs = [...task.inputs].map(([name, rule]): [string, InputRule] => [name, withPattern(rule)])
+  return { ...task, inputs: new Map(inputs) }
+}
+
+const withPattern = (rule: PlainInputRule): InputRule =>
+  rule.kind === "pattern" ? { ...rule, pattern: inputPattern(rule.source) } : rule
