@@ -28,6 +28,8 @@ export function isSegment(text: string): boolean {
   return [...text].length <= MAX_CHARACTERS && text.normalize("NFC") === text
 }
 
+const WHOLE_SEGMENT = "an input must be a whole segment: {name}"
+
 /** Reads a policy's template; where it is not one, answers what is wrong. `inputs` are the names that may stand in braces. */
 export function parseTemplate(text: string, inputs: ReadonlySet<string>): ResourceTemplate | string {
   const parts = text.split("/")
@@ -51,13 +53,11 @@ function parseTemplateSegment(
   const input = /^\{(.*)\}$/su.exec(part)?.[1]
   if (input !== undefined) {
     if (inputs.has(input)) return { input }
-    return isName(input) || input === ""
-      ? `there is no input "${input}"`
-      : "an input is {name}, a whole segment"
+    return isName(input) ? `there is no input "${input}"` : WHOLE_SEGMENT
   }
   if (part === "") return "a segment is empty"
   if (isSegment(part)) return { literal: part }
-  if (/[{}]/.test(part)) return "an input must be a whole segment: {name}"
+  if (/[{}]/.test(part)) return WHOLE_SEGMENT
   if (part.includes("*")) return "* and ** must be whole segments"
   return "a segment is 1 to 256 characters, without . or .. alone, / \\ % * { } ? # ; and white space"
 }

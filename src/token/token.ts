@@ -1,12 +1,14 @@
 // What a task token is: the claims of RFC 9068 and 9396 that taskmint signs, and the one strict parser of them. It
 // decides shape only; whose key signed, what time it is and which API asks is decided in verify.ts.
+import { nestActors, parseActors, parseLineage } from "./actor.ts"
 import { type Authority, type Grant, operationsOf } from "./authority.ts"
 import { isEpoch, isText, onlyMembers } from "./claims.ts"
+import { parseGrants, parseScope } from "./grant.ts"
 import { isId } from "./id.ts"
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
 import { signedLength, signJwt, Unreadable } from "./jwt.ts"
-import { formatHolder, type Holder, isDigest, isHash, isName, isOperation, parseHolder } from "./name.ts"
-import { formatResource, parseResource, type Resource } from "./resource.ts"
+import { type Holder, isDigest, isHash, isName } from "./name.ts"
+import { formatResource } from "./resource.ts"
 import type { SigningKey } from "./signature.ts"
 
 export const TASK_TOKEN_TYP = "at+jwt"
@@ -14,10 +16,6 @@ export const TASK_TOKEN_TYP = "at+jwt"
 export const MAX_TOKEN_BYTES = 6144
 /** `exp - iat` of any task token; a cap in code, whatever a policy or an issuer says. */
 export const MAX_TOKEN_SECONDS = 1800
-
-const MAX_ACTORS = 6
-const MAX_GRANTS = 64
-const MAX_LISTED = 128
 
 export interface TaskToken {
   readonly iss: string
@@ -108,8 +106,8 @@ export const authorizationDetails = (
 }[] =>
   grants.map((grant) => ({
     type: "task_grant",
-    actions: grant.operations,
-    resources: grant.resources.map(formatResource),
+    actions: [...new Set(grant.operations)],
+    resources: [...new Set(grant.resources.map(formatResource))], // two inputs may have the same value
     rule: grant.rule,
   }))
 
@@ -190,79 +188,6 @@ function isSubject(value: unknown): boolean {
   if (!isText(value, 320)) return false
   const slash = value.indexOf("/")
   return slash < 0 ? isName(value) : isName(value.slice(0, slash)) && value.length > slash + 1
-}
-
-function nestActors(actors: readonly Holder[]): object | undefined {
-  return actors.reduceRight<object | undefined>(
-    (act, holder) => ({ sub: formatHolder(holder), ...(act !== undefined && { act }) }),
-    undefined,
-  )
-}
-
-function parseActors(value: JsonValue | undefined): Holder[] | undefined {
-  const actors: Holder[] = []
-  for (let act = value; act !== undefined; act = act.act) {
-    if (!isJsonObject(act) || onlyMembers(act, ACT_MEMBERS) !== undefined) return undefined
-    const holder = parseHolder(act.sub)
-    if (!holder || actors.length === MAX_ACTORS) return undefined
-    actors.push(holder)
-  }
-  return actors.length > 0 ? actors : undefined
-}
-
-const ACT_MEMBERS = new Set(["sub", "act"])
-
-/** One delegation for each actor behind the first; absent, not empty, where there is none. */
-function parseLineage(value: JsonValue | undefined, actors: number): readonly string[] | undefined {
-  if (value === undefined) return actors === 1 ? [] : undefined
-  const ids = parseList(value, (one) => (isId("del", one) ? one : undefined))
-  return ids?.length === actors - 1 ? ids : undefined
-}
-
-const GRANT_MEMBERS = new Set(["type", "actions", "resources", "rule"])
-
-function parseGrants(value: JsonValue | undefined, api: string): readonly Grant[] | undefined {
-  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_GRANTS) return undefined
-  const grants: Grant[] = []
-  for (const one of value) {
-    const grant = parseGrant(one, api)
-    if (!grant) return undefined
-    grants.push(grant)
-  }
-  return grants
-}
-
-function parseGrant(value: JsonValue, api: string): Grant | undefined {
-  if (!isJsonObject(value) || onlyMembers(value, GRANT_MEMBERS) !== undefined) return undefined
-  if (value.type !== "task_grant" || !isText(value.rule, 512)) return undefined
-  const operations = parseList(value.actions, (one) => (isOperation(one) ? one : undefined))
-  const resources = parseList(value.resources, parseResource)
-  return operations && resources && { api, operations, resources, rule: value.rule }
-}
-
-/** A list of 1 to 128 strings, each of which `read` takes, none twice. */
-function parseList<T extends string | Resource>(
-  value: JsonValue | undefined,
-  read: (one: JsonValue) => T | undefined,
-): readonly T[] | undefined {
-  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_LISTED) return undefined
-  if (new Set(value).size !== value.length) return undefined
-  const items: T[] = []
-  for (const one of value) {
-    const item = read(one)
-    if (item === undefined) return undefined
-    items.push(item)
-  }
-  return items
-}
-
-/** RFC 6749 section 3.3: the operations in any order, single spaces between; the grants' own set. */
-function parseScope(value: JsonValue | undefined, grants: readonly Grant[]): readonly string[] | undefined {
-  if (typeof value !== "string") return undefined
-  const scope = value.split(" ")
-  const granted = new Set(operationsOf(grants))
-  const exact = scope.length === granted.size && new Set(scope).size === scope.length
-  return exact && scope.every((one) => granted.has(one)) ? scope : undefined
 }
 
 /** The thumbprint; undefined without `cnf`, null for any confirmation that is not exactly one `jkt`. */
