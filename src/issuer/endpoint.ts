@@ -32,10 +32,18 @@ export interface Call<Body, Query> {
   readonly parameter: (name: string) => string
 }
 
+interface BodyRule<Body> {
+  readonly type: string
+  readonly limit: number
+  readonly schema: Schema<Body>
+  /** A request without any body is read as `{}`: curl -X POST is enough. */
+  readonly optional?: boolean
+}
+
 interface Guarded<Body, Query> extends Description {
   /** Scopes of which the caller needs one. */
   readonly who: readonly [Scope, ...Scope[]]
-  readonly body?: { readonly type: string; readonly limit: number; readonly schema: Schema<Body> }
+  readonly body?: BodyRule<Body>
   readonly query?: Schema<Query>
   readonly run: (call: Call<Body, Query>, caller: Caller) => Promise<Response | Refusal>
 }
@@ -49,7 +57,7 @@ interface Open extends Description {
 export interface Endpoint extends Description {
   readonly who: readonly Scope[]
   readonly query?: z.ZodType
-  readonly body?: { readonly type: string; readonly schema: z.ZodType }
+  readonly body?: { readonly type: string; readonly schema: z.ZodType; readonly optional?: boolean }
   readonly answer: (
     request: Request,
     parameter: (name: string) => string,
@@ -60,7 +68,17 @@ export interface Endpoint extends Description {
 export const JSON_TYPE = "application/json"
 
 /** A JSON body of at most 64 KiB. */
-export const jsonBody = <T>(schema: Schema<T>) => ({ type: JSON_TYPE, limit: BODY_LIMIT, schema })
+export const jsonBody = <T>(schema: Schema<T>): BodyRule<T> => ({
+  type: JSON_TYPE,
+  limit: BODY_LIMIT,
+  schema,
+})
+
+/** The same, or none at all: then it is read as `{}`. */
+export const optionalJsonBody = <T>(schema: Schema<T>): BodyRule<T> => ({
+  ...jsonBody(schema),
+  optional: true,
+})
 
 /** An endpoint that anyone may use. */
 export function open(endpoint: Open): Endpoint {
@@ -78,7 +96,7 @@ export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<B
   const { run, body, query, ...description } = endpoint
   return {
     ...description,
-    ...(body && { body: { type: body.type, schema: body.schema } }),
+    ...(body && { body }),
     ...(query && { query }),
     async answer(request, parameter, identify) {
       const caller = await identify()
@@ -96,15 +114,21 @@ export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<B
 
 async function readWith<Body>(
   request: Request,
-  body: Guarded<Body, unknown>["body"],
+  body: BodyRule<Body> | undefined,
 ): Promise<Body | undefined | Refusal> {
   if (!body) return undefined
+  if (body.optional && isBodiless(request.headers)) return readAs(body.schema, {})
   const text = await readBody(request, body.type, body.limit)
   if (text instanceof Refusal) return text
   if (body.type !== JSON_TYPE) return readAs(body.schema, text)
   const value = readJson(text)
   return value instanceof Refusal ? value : readAs(body.schema, value)
 }
+
+const isBodiless = (headers: Headers): boolean =>
+  !headers.has("content-type") &&
+  !headers.has("transfer-encoding") &&
+  (headers.get("content-length") ?? "0") === "0"
 
 function readQuery<Query>(request: Request, schema: Schema<Query> | undefined): Query | undefined | Refusal {
   const mark = request.url.indexOf("?")

@@ -1,11 +1,32 @@
 // The service, wired: engine, ledger, policy in force, keys, tasks, uses and revocations behind one fetch function. It
 // decides the order of starting and stopping; what is allowed is decided below it, and who asks in caller.ts.
 import type { Engine } from "../database/database.ts"
-import type { Clock } from "../time.ts"
+import { createNames } from "../database/names.ts"
+import { openSqlite } from "../database/sqlite.ts"
+import { refuse } from "../errors.ts"
+import { openKeyring } from "../keys/keyring.ts"
+import { createLedger } from "../ledger/ledger.ts"
+import { createPolicyStore } from "../policy/in-force.ts"
+import { createRevocations } from "../task/revocation.ts"
+import { createTasks } from "../task/task.ts"
+import { createUses } from "../task/use.ts"
+import { type Clock, systemClock } from "../time.ts"
+import { newUuid } from "../token/id.ts"
 import type { Algorithm } from "../token/signature.ts"
+import { createApp, endpointsOf } from "./app.ts"
+import { createCallers } from "./caller.ts"
+import { countFailures } from "./failures.ts"
+import { watchHealth } from "./health.ts"
+import { claimData } from "./mark.ts"
+import { problem } from "./problem.ts"
+import type { Rooms } from "./rooms.ts"
+import { startChores } from "./timers.ts"
 
 export interface IssuerOptions {
-  /** The issuer's own URL, `iss` of every token, compared byte for byte. https, or http on loopback. No slash at the end. */
+  /**
+   * The issuer's own URL, `iss` of every token, compared byte for byte: an origin such as https://taskmint.example, no
+   * path and no slash at the end. https, or http on loopback.
+   */
   readonly issuer: string
   /** Path of the SQLite file (made when absent), or an engine already open; the issuer closes either. */
   readonly database: string | Engine
@@ -31,6 +52,10 @@ export interface Issuer {
   readonly policyDigest: () => string
   /** Reads the policy folder again now (SIGHUP). A bad policy is recorded and the one in force stays. */
   readonly reload: () => Promise<void>
+  /** Does now what else happens on timers: tasks and locks that ran out, counts of failures, old rows. */
+  readonly sweep: () => Promise<void>
+  /** From now on /readyz answers 503, so that nobody sends more; requests are still answered until close(). */
+  readonly drain: () => void
   /** Resolves with the cause when nothing can ever be recorded again: the process must end. */
   readonly broken: Promise<Error>
   /** Waits for requests under way, stops the timers, releases the database. */
@@ -44,8 +69,109 @@ export class NotStarted extends Error {
 
 /**
  * Starts an issuer. Throws TypeError on misused options, NotStarted (or KeysLocked, or what loading the policies throws)
- * when the data or the files don't allow a start.
+ * when the data or the files don't allow a start; the database is then released again.
  */
 export async function createIssuer(options: IssuerOptions): Promise<Issuer> {
-  throw new NotStarted(`not built yet: ${options.issuer}`)
+  checkIssuerUrl(options)
+  const engine =
+    typeof options.database === "string" ? await openSqlite({ path: options.database }) : options.database
+  try {
+    return await start(options, engine)
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+/** Compared byte for byte later, so it has to be in its one spelling: `URL` would write it the same. */
+function checkIssuerUrl({ issuer, dangerouslyAllowPlainHttp }: IssuerOptions): void {
+  const url = URL.canParse(issuer) ? new URL(issuer) : undefined
+  if (!url || url.origin !== issuer)
+    throw new TypeError("issuer must be an origin, such as https://taskmint.example, without path or slash")
+  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  if (url.protocol === "https:" || (url.protocol === "http:" && (loopback || dangerouslyAllowPlainHttp)))
+    return
+  throw new TypeError("issuer must be an https URL; plain http is for loopback only")
+}
+
+async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
+  const { dev = false, clock = systemClock } = options
+  const onFault = options.onFault ?? (() => undefined)
+  const objection = await claimData(engine, dev)
+  if (objection !== undefined) throw new NotStarted(objection)
+  const rooms = await openRooms({ ...options, clock, dev }, engine)
+  const callers = createCallers(rooms)
+  const failures = countFailures(rooms.ledger)
+  const app = createApp(endpointsOf(rooms), { callers, refused: failures.count, faulted: onFault })
+  const watch = rooms.policies.watch()
+  const chores = startChores({ ...rooms, failures, onFault })
+  const gate = countRequests(async (request) => app.fetch(request))
+  return Object.freeze({
+    fetch: gate.fetch,
+    policyDigest: () => rooms.policies.inForce().digest,
+    reload: async () => {
+      await rooms.policies.reload()
+    },
+    sweep: chores.all,
+    drain: rooms.health.drain,
+    broken: engine.broken,
+    async close() {
+      rooms.health.drain()
+      await gate.close()
+      watch.stop()
+      await chores.stop()
+      await failures.sum().catch(onFault)
+      await engine.close()
+    },
+  })
+}
+
+async function openRooms(
+  options: IssuerOptions & { readonly clock: Clock; readonly dev: boolean },
+  engine: Engine,
+): Promise<Rooms> {
+  const { issuer, clock, dev } = options
+  const names = createNames(engine)
+  const ledger = await createLedger({ engine, names, clock })
+  const policies = await createPolicyStore({ engine, ledger, folder: options.policies, dev, clock })
+  const keyring = await openKeyring({
+    engine,
+    ledger,
+    keyEncryptionKey: options.keyEncryptionKey,
+    clock,
+    ...(options.algorithm && { algorithm: options.algorithm }),
+  })
+  const parts = { engine, names, ledger, policies, keyring, clock, issuer }
+  const tasks = createTasks(parts)
+  const health = watchHealth({ engine, policies, clock, unready: tasks.unready })
+  return { ...parts, tasks, uses: createUses(parts), revocations: createRevocations(parts), health }
+}
+
+/** A request that is still being sent after that has lost its chance. */
+const PATIENCE_MILLISECONDS = 8000
+
+/** Knows how many requests are under way, so that closing can wait for the last of them. */
+function countRequests(answer: (request: Request) => Promise<Response>) {
+  let underWay = 0
+  let idle: (() => void) | undefined
+  let closed: Promise<void> | undefined
+  const leave = () => {
+    underWay -= 1
+    if (underWay === 0) idle?.()
+  }
+  return {
+    fetch(request: Request): Promise<Response> {
+      if (closed) return Promise.resolve(problem(refuse("temporarily_unavailable", "[closed]"), newUuid()))
+      underWay += 1
+      return answer(request).finally(leave)
+    },
+    close(): Promise<void> {
+      closed ??= new Promise((resolve) => {
+        idle = resolve
+        if (underWay === 0) resolve()
+        else setTimeout(resolve, PATIENCE_MILLISECONDS).unref()
+      })
+      return closed
+    },
+  }
 }

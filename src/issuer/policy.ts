@@ -2,7 +2,7 @@
 // force and when is the policy room's to decide.
 import { z } from "@hono/zod-openapi"
 import { Refusal } from "../errors.ts"
-import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
+import { type Endpoint, guarded, json, jsonBody, optionalJsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
 
 const InForce = z
@@ -24,7 +24,7 @@ export const policyEndpoints = ({ policies }: Rooms): Endpoint[] => [
     summary: "Read the policy folder now",
     group: "policy",
     who: ["operator"],
-    body: jsonBody(Nothing),
+    body: optionalJsonBody(Nothing),
     answers: { 200: { description: "The policy in force", schema: InForce } },
     async run(_call, caller) {
       const result = await policies.reload(caller.clientId)

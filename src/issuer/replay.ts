@@ -4,12 +4,13 @@ import { createHash } from "node:crypto"
 import { Duplicate, type Engine, type Step } from "../database/database.ts"
 import { type Refusal, refuse } from "../errors.ts"
 import { type Clock, SKEW_SECONDS } from "../time.ts"
+import { MAX_PROOF_AGE_SECONDS, MAX_PROOF_AHEAD_SECONDS } from "../token/proof.ts"
 import { pruneSpent, spend } from "./statements.ts"
 
-/** Longest that a proof is taken: 60 s old, and 10 s ahead of our clock. */
-const PROOF_SECONDS = 70
+/** Longest that a proof is taken: as old as it may be, made as far ahead as it may be. */
+const PROOF_SECONDS = MAX_PROOF_AGE_SECONDS + MAX_PROOF_AHEAD_SECONDS
 
-/** The members can't run into each other: NUL stands in none that was read. Only the digest is kept. */
+/** As a JSON array the members can't run into each other. Only the digest is kept. */
 const digestOf = (...members: readonly string[]): Uint8Array =>
   createHash("sha256").update(JSON.stringify(members)).digest()
 
@@ -23,7 +24,7 @@ export const spendAssertion = (clientId: string, jti: string, expires: number): 
 /** RFC 9449 section 11.1: by key and `jti`, for as long as the proof would be taken again. */
 export const spendProof = (jkt: string, jti: string, now: number): Step => ({
   statement: spend,
-  values: { digest: digestOf("proof", jkt, jti), until: now + 2 * PROOF_SECONDS * 1000 },
+  values: { digest: digestOf("proof", jkt, jti), until: now + PROOF_SECONDS * 1000 },
   rows: 1,
 })
 
@@ -38,6 +39,9 @@ export async function spendOnce(engine: Engine, step: Step): Promise<Refusal | u
   }
 }
 
-/** Forgets what is past its time; called on a timer. */
+/** How much longer than needed things are remembered, so that a clock that is set back can't bring them to life again. */
+const MARGIN_MILLISECONDS = 3_600_000
+
+/** Forgets what is long past its time; called on a timer. */
 export const forgetSpent = (engine: Engine, clock: Clock): Promise<void> =>
-  engine.atomically([{ statement: pruneSpent, values: { now: clock.now() } }])
+  engine.atomically([{ statement: pruneSpent, values: { now: clock.now() - MARGIN_MILLISECONDS } }])

@@ -23,11 +23,6 @@ export const insertClientHour = statement(
   sql`INSERT INTO client_hour (client, hour) VALUES (${nameId("client")}, ${p("hour")})`,
 )
 
-export const readClientHour = statement<{ hour: number }>(
-  "readClientHour",
-  sql`SELECT hour FROM client_hour WHERE client = ${nameId("client")} AND hour = ${p("hour")}`,
-)
-
 export const pruneClientHours = statement(
   "pruneClientHours",
   sql`DELETE FROM client_hour WHERE hour < ${p("hour")}`,

@@ -7,7 +7,7 @@ import type { TaskSummary, TaskView } from "../task/show.ts"
 import type { Started } from "../task/start.ts"
 import { toInstant } from "../time.ts"
 import type { Caller } from "./caller.ts"
-import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
+import { type Endpoint, guarded, json, jsonBody, optionalJsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
 import {
   ChangeAnswer,
@@ -97,7 +97,7 @@ const renew = ({ tasks }: Rooms): Endpoint =>
     summary: "Fresh tokens for a running task; a new instance or key ends the earlier ones",
     group: "tasks",
     who: ["orchestrator"],
-    body: jsonBody(RenewBody),
+    body: optionalJsonBody(RenewBody),
     answers: { 200: { description: "Tokens", schema: RenewAnswer } },
     async run({ body: { dpop_jkt: dpopJkt, resource, operations, instance }, parameter }, caller) {
       const renewed = await tasks.renew(caller.clientId, parameter("id"), {
@@ -117,7 +117,7 @@ const changeTo = ({ tasks }: Rooms, change: Change): Endpoint =>
     summary: `Change a task's state: ${change}`,
     group: "tasks",
     who: ["orchestrator"],
-    body: jsonBody(ChangeBody),
+    body: optionalJsonBody(ChangeBody),
     answers: { 200: { description: "The state, and after a resumption fresh tokens", schema: ChangeAnswer } },
     async run({ body: { reason }, parameter }, caller) {
       const changed = await tasks.change(caller.clientId, parameter("id"), change, reason)

@@ -19,7 +19,7 @@ const Catalogue = z
     api: z.string(),
     resource: z.string(),
     operations: z.array(z.strictObject({ operation: z.string(), risk: z.enum(["low", "moderate", "high"]) })),
-    stale_seconds: z.strictObject({ high: seconds, moderate: seconds, low: seconds }),
+    staleness_seconds: z.strictObject({ high: seconds, moderate: seconds, low: seconds }),
   })
   .openapi("Catalogue")
 
@@ -36,8 +36,7 @@ const takeBatch = ({ uses }: Rooms): Endpoint =>
     answers: { 200: { description: "Durable in the ledger", schema: Acknowledged } },
     async run({ body }, caller) {
       if (!caller.proofKey) return refuse("proof_invalid", "[binding] batches need a token bound to the key")
-      const { thumbprint: jkt } = caller.proofKey
-      const taken = await uses.take({ api: caller.clientId, jkt, key: caller.proofKey }, body)
+      const taken = await uses.take({ api: caller.clientId, key: caller.proofKey }, body)
       return taken instanceof Refusal ? taken : json(200, { acknowledged: taken.acknowledged })
     },
   })
@@ -54,6 +53,11 @@ const showCatalogue = ({ policies }: Rooms): Endpoint =>
       const api = policies.inForce().apis.get(caller.clientId)
       if (!api) return refuse("not_found", "[api] left the policy meanwhile")
       const operations = [...api.operations].map(([operation, { risk }]) => ({ operation, risk }))
-      return json(200, { api: api.name, resource: api.resource, operations, stale_seconds: STALE_SECONDS })
+      return json(200, {
+        api: api.name,
+        resource: api.resource,
+        operations,
+        staleness_seconds: STALE_SECONDS,
+      })
     },
   })

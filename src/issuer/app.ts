@@ -1,0 +1,105 @@
+// The route table: which endpoint answers which method and path, and what everything else gets. It is the boundary where
+// refusals become answers and faults become 503 without a word about themselves.
+import { type Context, Hono } from "hono"
+import { type Code, Refusal, refuse } from "../errors.ts"
+import { newUuid } from "../token/id.ts"
+import type { Callers } from "./caller.ts"
+import { type Endpoint, JSON_TYPE, open } from "./endpoint.ts"
+import { healthEndpoints } from "./health.ts"
+import { ledgerEndpoints } from "./ledger.ts"
+import { metadataEndpoints } from "./metadata.ts"
+import { describeSurface } from "./openapi.ts"
+import { policyEndpoints } from "./policy.ts"
+import { oauthError, problem } from "./problem.ts"
+import { revocationEndpoints } from "./revocations.ts"
+import type { Rooms } from "./rooms.ts"
+import { taskEndpoints } from "./tasks.ts"
+import { TOKEN_PATH, tokenEndpoints } from "./token.ts"
+import { useEndpoints } from "./uses.ts"
+
+export interface Boundary {
+  readonly callers: Callers
+  /** Told of every refusal, for counting. */
+  readonly refused: (code: Code) => void
+  /** Told of every fault, with the request id that the caller got. */
+  readonly faulted: (error: unknown, requestId: string) => void
+}
+
+/** Every endpoint there is; the OpenAPI document describes these and itself. */
+export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
+  const endpoints = [
+    ...metadataEndpoints(rooms),
+    ...tokenEndpoints(rooms),
+    ...taskEndpoints(rooms),
+    ...useEndpoints(rooms),
+    ...revocationEndpoints(rooms),
+    ...ledgerEndpoints(rooms),
+    ...policyEndpoints(rooms),
+    ...healthEndpoints(rooms.health),
+  ]
+  return [...endpoints, document(rooms.issuer, endpoints)]
+}
+
+function document(issuer: string, endpoints: readonly Endpoint[]): Endpoint {
+  let text: string | undefined
+  const itself = open({
+    method: "get",
+    path: "/openapi.json",
+    summary: "This document",
+    group: "metadata",
+    answers: { 200: { description: "OpenAPI 3.1" } },
+    run() {
+      text ??= describeSurface(issuer, [...endpoints, itself])
+      return new Response(text, {
+        headers: { "content-type": JSON_TYPE, "cache-control": "public, max-age=300" },
+      })
+    },
+  })
+  return itself
+}
+
+export function createApp(endpoints: readonly Endpoint[], boundary: Boundary): Hono {
+  const app = new Hono()
+  const refusal = (path: string, refused: Refusal, headers: Record<string, string> = {}): Response => {
+    boundary.refused(refused.code)
+    const requestId = newUuid()
+    const answer = path === TOKEN_PATH ? oauthError : problem
+    return answer(refused, requestId, { "x-request-id": requestId, ...headers })
+  }
+  const fault = (path: string, error: unknown): Response => {
+    const requestId = newUuid()
+    boundary.faulted(error, requestId)
+    const answer = path === TOKEN_PATH ? oauthError : problem
+    return answer(refuse("temporarily_unavailable", "[fault]"), requestId, { "x-request-id": requestId })
+  }
+
+  for (const endpoint of endpoints)
+    app.on(endpoint.method, routeOf(endpoint.path), async (c) => {
+      const answer = await answerOf(endpoint, c, boundary.callers)
+      return answer instanceof Refusal ? refusal(c.req.path, answer) : answer
+    })
+  for (const [path, allow] of methodsByPath(endpoints))
+    app.all(routeOf(path), (c) => refusal(c.req.path, refuse("method_not_allowed", "[method]"), { allow }))
+  app.notFound((c) => refusal(c.req.path, refuse("not_found", "[path]")))
+  app.onError((error, c) => fault(c.req.path, error))
+  return app
+}
+
+const answerOf = (endpoint: Endpoint, c: Context, callers: Callers): Promise<Response | Refusal> =>
+  endpoint.answer(
+    c.req.raw,
+    (name) => c.req.param(name) ?? "",
+    () => callers.identify(c.req.raw, c.req.path),
+  )
+
+const routeOf = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ":$1")
+
+function methodsByPath(endpoints: readonly Endpoint[]): Map<string, string> {
+  const methods = new Map<string, string>()
+  for (const { path, method } of endpoints) {
+    const offered = method === "get" ? "GET, HEAD" : method.toUpperCase()
+    const known = methods.get(path)
+    methods.set(path, known ? `${known}, ${offered}` : offered)
+  }
+  return methods
+}

@@ -1,0 +1,72 @@
+// What the issuer does without being asked: tasks that ran out, locks whose time is over, counts summed up, old rows
+// forgotten. It decides when; a fault is told and the next round tries again.
+import type { Engine } from "../database/database.ts"
+import type { Revocations } from "../task/revocation.ts"
+import type { Tasks } from "../task/task.ts"
+import type { Clock } from "../time.ts"
+import type { Failures } from "./failures.ts"
+import { forgetSpent } from "./replay.ts"
+import { pruneClientHours } from "./statements.ts"
+
+export interface ChoresOptions {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly tasks: Tasks
+  readonly revocations: Revocations
+  readonly failures: Failures
+  readonly onFault: (error: unknown) => void
+}
+
+export interface Chores {
+  /** Does everything now, whatever its turn. */
+  all(): Promise<void>
+  /** Stops the timers and waits for what is under way. */
+  stop(): Promise<void>
+}
+
+const HOUR_MILLISECONDS = 3_600_000
+const KEPT_HOURS = 48
+
+/** Starts the timers. They keep no process alive. */
+export function startChores(options: ChoresOptions): Chores {
+  const { engine, clock, tasks, revocations, failures, onFault } = options
+  const expire = async () => {
+    await tasks.sweep()
+    await revocations.sweep()
+  }
+  const forget = async () => {
+    await forgetSpent(engine, clock)
+    const hour = Math.floor(clock.now() / HOUR_MILLISECONDS) - KEPT_HOURS
+    await engine.atomically([{ statement: pruneClientHours, values: { hour } }])
+  }
+  const chores = [
+    repeat(1000, expire, onFault),
+    repeat(60_000, failures.sum, onFault),
+    repeat(60_000, forget, onFault),
+  ]
+  return {
+    async all() {
+      for (const work of [expire, failures.sum, forget]) await work()
+    },
+    async stop() {
+      await Promise.all(chores.map((stop) => stop()))
+    },
+  }
+}
+
+/** Never two rounds at once: a slow one skips those that it overlaps. */
+function repeat(milliseconds: number, work: () => Promise<void>, onFault: (error: unknown) => void) {
+  let underWay: Promise<void> | undefined
+  const timer = setInterval(() => {
+    underWay ??= work()
+      .catch(onFault)
+      .finally(() => {
+        underWay = undefined
+      })
+  }, milliseconds)
+  timer.unref()
+  return async (): Promise<void> => {
+    clearInterval(timer)
+    await underWay
+  }
+}
