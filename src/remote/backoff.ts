@@ -27,7 +27,7 @@ export function createBackoff(
 }
 
 export interface Loop {
-  /** Runs the work now, or at once again when it is running. */
+  /** Runs the work now, or at once again when it is running; a failure still waits. */
   wake(): void
   /** No run begins after this; resolves when the current one is over. */
   stop(): Promise<void>
@@ -59,6 +59,7 @@ export function repeat(
       backoff.reset()
     } catch (fault) {
       wait = backoff.next()
+      again = false
       failed(fault)
     }
     running = undefined

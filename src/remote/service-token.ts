@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises"
 import { type Clock, toEpochSeconds } from "../time.ts"
 import { newUuid } from "../token/id.ts"
 import { signJwt } from "../token/jwt.ts"
-import { accessTokenHash } from "../token/proof.ts"
+import { signProof } from "../token/proof.ts"
 import { importSigningKey, type SigningKey } from "../token/signature.ts"
 import { type Answered, exchange, Unreachable } from "./exchange.ts"
 
@@ -79,31 +79,14 @@ export function createServiceTokens(options: ServiceTokenOptions): ServiceTokens
     async headers(method, url) {
       const token = await get()
       if (!proofKey) return { authorization: `Bearer ${token}` }
-      const dpop = createProof(proofKey, method, url, toEpochSeconds(clock.now()), token)
+      const now = toEpochSeconds(clock.now())
+      const dpop = signProof({ method, url, accessToken: token, now }, proofKey)
       return { authorization: `DPoP ${token}`, dpop }
     },
     drop() {
       held = undefined
     },
   }
-}
-
-/** A DPoP proof (RFC 9449 section 4.2) for one request. `url` without query and fragment. */
-export function createProof(
-  key: SigningKey,
-  method: string,
-  url: string,
-  issuedAt: number,
-  token?: string,
-): string {
-  const { kty, crv, x, y } = key.publicJwk
-  const jwk = y === undefined ? { kty, crv, x } : { kty, crv, x, y }
-  const ath = token === undefined ? {} : { ath: accessTokenHash(token) }
-  return signJwt(
-    { typ: "dpop+jwt", jwk },
-    { jti: newUuid(), htm: method, htu: url, iat: issuedAt, ...ath },
-    key,
-  )
 }
 
 async function requestToken(options: ServiceTokenOptions): Promise<Held> {
@@ -117,7 +100,7 @@ async function requestToken(options: ServiceTokenOptions): Promise<Held> {
     client_assertion: await createAssertion(options, now),
   })
   const headers: Record<string, string> = { "content-type": "application/x-www-form-urlencoded" }
-  if (proofKey) headers.dpop = createProof(proofKey, "POST", join(issuer, "/token"), now)
+  if (proofKey) headers.dpop = signProof({ method: "POST", url: join(issuer, "/token"), now }, proofKey)
   const init = { method: "POST", headers, body: form.toString() }
   const { token, lifeSeconds } = readAnswer(await exchange(join(issuerAddress, "/token"), init, LIMITS))
   const life = lifeSeconds * 1000

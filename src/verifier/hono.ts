@@ -1,14 +1,39 @@
 // Guards a Hono route: builds the view of the request from Hono's matched route and decoded parameters, copies a refusal
 // or goes on. It chooses no status and no default.
+import type { IncomingMessage } from "node:http"
 import type { Context, MiddlewareHandler } from "hono"
+import { routePath } from "hono/route"
+import { hideCredential, rawHeadersOf } from "./credential.ts"
+import { prepareTarget } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
-/** Lets a request through when its token grants `operation` on `template`, where `{id}` is the route's own `:id`. */
+/**
+ * Lets a request through when its token grants `operation` on `template`, where `{id}` is the route's own `:id`.
+ * `parameters` is asked only when a grant binds parameters; no grant does yet.
+ */
 export function guard(
-  _verifier: Verifier,
-  _operation: string,
-  _template: string,
+  verifier: Verifier,
+  operation: string,
+  template: string,
   _options: { readonly parameters?: (c: Context) => unknown } = {},
-): MiddlewareHandler<{ Variables: { task: TaskUse } }> {
-  return async (c) => c.body(null, 503)
+): MiddlewareHandler<{ Bindings: { incoming?: IncomingMessage }; Variables: { task: TaskUse } }> {
+  const target = prepareTarget(operation, template)
+  return async function taskGuard(c, next) {
+    const { method, raw, path } = c.req
+    const incoming = c.env?.incoming
+    const view = {
+      method,
+      target: incoming?.url ?? path,
+      rawHeaders: rawHeadersOf(raw.headers, incoming),
+      route: routePath(c),
+    }
+    const bound = target.bind(c.req.param())
+    const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
+    if (decision.outcome === "not_ours") return next()
+    if (decision.outcome === "refused") return new Response(decision.answer.body, decision.answer)
+    hideCredential(raw.headers, incoming)
+    c.set("task", decision.use)
+    await next()
+    decision.finished(c.res.status)
+  }
 }

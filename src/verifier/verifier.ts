@@ -1,7 +1,19 @@
 // The guard in front of an API: whether one request may reach its handler, and that nothing passes unrecorded. It decides
 // by the checks of token/ in the contract's order; what the host does with a refusal is copied, not chosen, by adapters.
+import { REFUSALS, Refusal, refuse } from "../errors.ts"
+import { toEpochSeconds, toInstant } from "../time.ts"
+import { recordedResource, type UseRecord } from "../token/batch.ts"
+import { isText } from "../token/claims.ts"
+import { newId } from "../token/id.ts"
+import { formatHolder } from "../token/name.ts"
+import type { TaskToken } from "../token/token.ts"
+import { type GenuineToken, judgeToken, judgeUse } from "../token/verify.ts"
 import type { Answer } from "./challenge.ts"
-import type { VerifierOptions } from "./options.ts"
+import { findCredential, namesIssuer } from "./credential.ts"
+import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
+import type { Recorded } from "./recorder.ts"
+import { openRooms, type Rooms } from "./rooms.ts"
+import { startWork, type Work } from "./work.ts"
 
 /** The checked values of an allowed request: what a handler uses instead of reading the URL again. */
 export interface TaskUse {
@@ -50,7 +62,7 @@ export type Decision = Allowed | Refused | NotOurs
 
 export interface Readiness {
   readonly ready: boolean
-  /** What is missing, in words for an operator; empty when all is well. */
+  /** What is missing, and what failed last, in words for an operator; empty when all is well. */
   readonly reasons: readonly string[]
 }
 
@@ -75,5 +87,127 @@ export interface Verifier {
 
 /** Opens the spool and starts to fetch keys and revocations. Resolves without network. Throws TypeError for misuse. */
 export async function createVerifier(options: VerifierOptions): Promise<Verifier> {
-  throw new TypeError(`not built yet: ${options.issuer}`)
+  const settings = readOptions(options)
+  const rooms = await openRooms(settings)
+  const work = startWork(rooms)
+  let closing: Promise<void> | undefined
+  const check = createCheck(settings, rooms)
+  return {
+    async check(view, operation, resource, parameters = {}) {
+      try {
+        return await check(closing !== undefined, view, { operation, resource, parameters })
+      } catch {
+        // Whatever failed, the handler must not run; what it was may hold the token, so it is not told.
+        return rooms.refused(refuse("temporarily_unavailable", "fault"), "Bearer", operation)
+      }
+    },
+    ready: () => readiness(rooms, work),
+    flush: () => work.flush(),
+    close() {
+      closing ??= work.close().finally(() => rooms.spool.close())
+      return closing
+    },
+  }
+}
+
+interface Target {
+  readonly operation: string
+  readonly resource: readonly string[] | undefined
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+/** The contract's order: what is cheap and certain first, what the ledger must hold last. */
+function createCheck(settings: VerifierSettings, rooms: Rooms) {
+  const { issuer, resource: audience, others, clock } = settings
+  const { recorder, refused } = rooms
+  return async (closed: boolean, view: RequestView, target: Target): Promise<Decision> => {
+    const { operation } = target
+    if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer))
+      return { outcome: "not_ours" }
+    if (closed) return refused(refuse("temporarily_unavailable", "closed"), "Bearer", operation)
+    const credential = findCredential(view.rawHeaders, view.target)
+    if (credential === "absent") return refused(refuse("token_missing", "absent"), "Bearer", operation)
+    if (credential instanceof Refusal) return refused(credential, "Bearer", operation)
+    const opened = rooms.open(credential.token)
+    const genuine = opened instanceof Promise ? await opened : opened
+    if (genuine instanceof Refusal) return refused(genuine, credential.scheme, operation)
+    const { token } = genuine
+    const wrong =
+      judgeToken(token, { issuer, audience, now: toEpochSeconds(clock.now()) }) ??
+      (token.jkt === undefined && credential.scheme === "Bearer"
+        ? undefined
+        : await rooms.possession.check(token, credential, view)) ??
+      judgeStanding(rooms, genuine, operation) ??
+      judgeAuthority(token, target)
+    const use = describeUse(settings, token, view, target, wrong)
+    const recorded = wrong ?? (await recorder.allow(use))
+    if (!(recorded instanceof Refusal)) return allowed(token, target, use.id, recorded)
+    if (wrong) recorder.refuse(use)
+    return refused(recorded, token.jkt === undefined ? credential.scheme : "DPoP", operation)
+  }
+}
+
+/** Revoked is certain however old the knowledge is; standing is not. */
+function judgeStanding({ revocations, catalogue }: Rooms, { token, kid }: GenuineToken, operation: string) {
+  const ended = revocations.judge(token, kid)
+  if (ended) return ended
+  const age = revocations.age()
+  if (age !== undefined && age <= catalogue.stalenessLimit(operation)) return undefined
+  return refuse("revocations_stale", age === undefined ? "never_known" : "too_old")
+}
+
+function judgeAuthority(token: TaskToken, { operation, resource }: Target): Refusal | undefined {
+  const granted = judgeUse(token, operation, resource ?? [])
+  return granted instanceof Refusal ? granted : undefined
+}
+
+function allowed(token: TaskToken, target: Target, useId: string, { finished }: Recorded): Allowed {
+  const use: TaskUse = {
+    task: token.txn,
+    agent: token.act.agent,
+    instance: token.act.instance,
+    sub: token.sub,
+    orchestrator: token.clientId,
+    operation: target.operation,
+    resource: target.resource ?? [],
+    parameters: target.parameters,
+    useId,
+  }
+  return { outcome: "allowed", use, finished }
+}
+
+/** Only what a batch can carry: one malformed member would hold up every use behind it. */
+function describeUse(
+  { resource: api, clock }: VerifierSettings,
+  token: TaskToken,
+  { method, route }: RequestView,
+  { operation, resource }: Target,
+  wrong: Refusal | undefined,
+): UseRecord {
+  const now = clock.now()
+  return {
+    id: newId("use", now),
+    at: toInstant(now),
+    task: token.txn,
+    jti: token.jti,
+    actor: formatHolder(token.act),
+    client: token.clientId,
+    api,
+    operation,
+    ...(resource && { resource: recordedResource(resource) }),
+    ...(/^[A-Za-z-]{1,32}$/.test(method) && { method }),
+    ...(isText(route, 512) && { route }),
+    decision: wrong ? "refused" : "allowed",
+    ...(wrong && { code: wrong.code, status: REFUSALS[wrong.code].status }),
+  }
+}
+
+function readiness({ keys, revocations, recorder }: Rooms, work: Work): Readiness {
+  const reasons = [
+    ...(keys.usable() ? [] : ["the issuer's keys are not known"]),
+    ...(revocations.age() === undefined ? ["revocations were never fetched"] : []),
+    ...(recorder.full() ? ["the spool is full"] : []),
+    ...work.fatal(),
+  ]
+  return { ready: reasons.length === 0, reasons: [...reasons, ...work.faults()] }
 }

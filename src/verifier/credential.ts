@@ -1,0 +1,96 @@
+// Where the credential of a request is, counted on the headers as they came: exactly one Authorization, Bearer or DPoP,
+// nowhere else. It decides whether the request is ours to judge, and nothing about the token.
+import type { IncomingMessage } from "node:http"
+import { type Refusal, refuse } from "../errors.ts"
+import type { Scheme } from "./challenge.ts"
+
+export interface Credential {
+  readonly scheme: Scheme
+  readonly token: string
+  readonly proof: string | undefined
+}
+
+const BEARER = /^(bearer|dpop)(?:[\t ]|$)/i
+const EXACT = /^(bearer|dpop) ([^\s,]+)$/i
+const IN_QUERY = /[?&](?:access_token|access%5ftoken)=([^&#]*)/gi
+/** Every `iss` as it is written, for readers differ on which of two they take. */
+const ISS = /"iss"\s*:\s*"([^"]*)"/g
+const MAX_TARGET = 16_384
+
+/**
+ * Finds the one credential (RFC 6750 section 2.1, RFC 9449 section 7.1). Schemes in any case; a second Authorization, a
+ * comma list, or a token in the query is ambiguous. Does NOT look into bodies and cookies: what is there is no credential.
+ */
+export function findCredential(
+  rawHeaders: readonly string[],
+  target: string,
+): Credential | Refusal | "absent" {
+  const authorizations = valuesOf(rawHeaders, "authorization")
+  if (authorizations.length > 1) return refuse("credential_ambiguous", "authorization_twice")
+  if (queryTokens(target).length > 0) return refuse("credential_ambiguous", "token_in_url")
+  const [value] = authorizations
+  if (value === undefined || !BEARER.test(value)) return "absent"
+  if (value.includes(",")) return refuse("credential_ambiguous", "authorization_list")
+  const [, scheme, token] = EXACT.exec(value) ?? []
+  if (scheme === undefined || token === undefined) return refuse("token_invalid", "authorization_format")
+  const proofs = valuesOf(rawHeaders, "dpop")
+  if (proofs.length > 1) return refuse("credential_ambiguous", "proof_twice")
+  return { scheme: scheme.toLowerCase() === "dpop" ? "DPoP" : "Bearer", token, proof: proofs[0] }
+}
+
+/**
+ * Whether anything in the request that could be a credential names our issuer, read as leniently as any reader might:
+ * what names us never falls through to another authentication.
+ */
+export function namesIssuer(rawHeaders: readonly string[], target: string, issuer: string): boolean {
+  const texts = [...valuesOf(rawHeaders, "authorization"), ...queryTokens(target)]
+  return texts.flatMap((text) => text.split(/[\s,]+/)).some((text) => payloadNames(text, issuer))
+}
+
+function payloadNames(text: string, issuer: string): boolean {
+  const part = text.split(".")[1]
+  if (part === undefined) return false
+  const payload = Buffer.from(part, "base64url").toString("utf8")
+  for (const [, iss] of payload.matchAll(ISS)) if (iss === issuer) return true
+  try {
+    const claims: unknown = JSON.parse(payload)
+    return typeof claims === "object" && claims !== null && "iss" in claims && claims.iss === issuer
+  } catch {
+    return false // not JSON: an opaque token that happens to hold dots
+  }
+}
+
+function queryTokens(target: string): string[] {
+  if (!target.includes("?")) return []
+  return [...target.slice(0, MAX_TARGET).matchAll(IN_QUERY)].map((match) => match[1] ?? "")
+}
+
+function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+  const values: string[] = []
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const header = rawHeaders[at]
+    if (header?.length === name.length && header.toLowerCase() === name) values.push(rawHeaders[at + 1] ?? "")
+  }
+  return values
+}
+
+/** The raw headers of a request: the node server's own where there is one, for joined ones hide duplicates. */
+export const rawHeadersOf = (headers: Headers, incoming?: IncomingMessage): readonly string[] =>
+  incoming?.rawHeaders ?? [...headers].flat()
+
+/** Takes the credential off the request that the handler sees, wherever the host can still find it. */
+export function hideCredential(headers: Headers, incoming?: IncomingMessage): void {
+  for (const name of ["authorization", "dpop"]) {
+    if (incoming) hideIncoming(incoming, name)
+    if (headers.has(name)) headers.delete(name)
+    if (headers.has(name)) throw new Error(`the ${name} header can't be taken off the request`)
+  }
+}
+
+function hideIncoming(incoming: IncomingMessage, name: string): void {
+  const { rawHeaders } = incoming
+  for (let at = rawHeaders.length - 2; at >= 0; at -= 2)
+    if (rawHeaders[at]?.toLowerCase() === name) rawHeaders.splice(at, 2)
+  delete incoming.headers[name]
+  delete incoming.headersDistinct[name]
+}

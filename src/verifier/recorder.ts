@@ -1,0 +1,191 @@
+// The record of every decision on a genuine token: allowed uses durable before their handler runs, refused ones folded
+// when they come too fast, nobody filling the spool alone. It decides whether a use can be recorded, nothing else.
+import { LRUCache } from "lru-cache"
+import { type Refusal, refuse } from "../errors.ts"
+import type { Clock } from "../time.ts"
+import type { UseRecord } from "../token/batch.ts"
+import { ROW_OVERHEAD_BYTES, type Spool, type StoredUse } from "./spool.ts"
+
+export interface Recorder {
+  /** Resolves when the use is durable; a refusal when it can't be, and then it must not be served. */
+  allow(use: UseRecord): Promise<Recorded | Refusal>
+  /** Never waits and never fails: a refusal stands whether or not it can be recorded. */
+  refuse(use: UseRecord): void
+  /** Writes what was folded so far. */
+  unfold(): void
+  /** Resolves when everything given to it before is in the spool, or is known not to be. */
+  settled(): Promise<void>
+  /** The use with its outcome, when it may be shipped: the handler is done, it took too long, or its process died. */
+  readyUse(stored: StoredUse, waitMilliseconds: number): string | undefined
+  /** What those uses held is free again: they are acknowledged. */
+  release(shares: Readonly<Record<string, number>>): void
+  /** Uses of the spool that are in no batch are gone from here: they are in one now. */
+  taken(stored: readonly StoredUse[]): void
+  readonly lastSeq: () => number
+  /** Refusals that could not be recorded since the start. */
+  readonly dropped: () => number
+  readonly full: () => boolean
+}
+
+export interface Recorded {
+  /** Joins the outcome. Later calls change nothing. */
+  finished(status: number): void
+}
+
+interface Open {
+  readonly startedAt: number
+  outcome?: { readonly status: number; readonly duration_ms: number }
+}
+
+interface Fold {
+  startedAt: number
+  recorded: number
+  folded: number
+  last: UseRecord | undefined
+}
+
+const FOLD_MILLISECONDS = 1000
+const RECORDED_PER_FOLD = 10
+const TOKENS_FOLDED = 10_000
+/** The part of the spool that one task may hold. */
+const TASK_SHARE = 10
+
+export function createRecorder(options: {
+  readonly spool: Spool
+  readonly clock: Clock
+  readonly limitBytes: number
+}): Recorder {
+  const { spool, clock, limitBytes } = options
+  const room = createRoom(spool, limitBytes)
+  const open = new Map<number, Open>()
+  const pending = new Set<Promise<void>>()
+  let lastSeq = spool.highestSeq()
+  let dropped = 0
+
+  const store = (use: UseRecord): Promise<number> => {
+    const text = JSON.stringify(use)
+    const bytes = text.length + ROW_OVERHEAD_BYTES
+    const seq = ++lastSeq
+    room.take(use.task, bytes)
+    const stored = spool.addUse({ seq, task: use.task, text }).then(
+      () => seq,
+      (fault) => {
+        room.give(use.task, bytes)
+        throw fault
+      },
+    )
+    const settled = stored.then(ignore, ignore)
+    pending.add(settled)
+    settled.then(() => pending.delete(settled))
+    return stored
+  }
+  const storeRefused = (use: UseRecord) => {
+    const count = use.count ?? 1
+    if (!room.fits(use.task)) {
+      dropped += count
+      return
+    }
+    store(use).catch(() => {
+      dropped += count
+    })
+  }
+  const fold = createFold(clock, storeRefused)
+  const finish = (entry: Open, status: number) => {
+    entry.outcome ??= { status, duration_ms: Math.max(0, Math.round(clock.monotonic() - entry.startedAt)) }
+  }
+  return {
+    async allow(use) {
+      if (!room.fits(use.task))
+        return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
+      const entry: Open = { startedAt: clock.monotonic() }
+      const stored = store(use)
+      const seq = lastSeq
+      open.set(seq, entry)
+      try {
+        await stored
+      } catch {
+        open.delete(seq)
+        return refuse("recording_unavailable", "spool_unwritable")
+      }
+      return { finished: (status) => finish(entry, status) }
+    },
+    refuse: fold.add,
+    unfold: fold.flush,
+    async settled() {
+      await Promise.all(pending)
+    },
+    readyUse(stored, waitMilliseconds) {
+      const entry = open.get(stored.seq)
+      if (!entry) return stored.text
+      if (entry.outcome) return JSON.stringify({ ...JSON.parse(stored.text), ...entry.outcome })
+      return clock.monotonic() - entry.startedAt >= waitMilliseconds ? stored.text : undefined
+    },
+    taken(stored) {
+      for (const { seq } of stored) open.delete(seq)
+    },
+    release(shares) {
+      for (const [task, bytes] of Object.entries(shares)) room.give(task, bytes)
+    },
+    lastSeq: () => lastSeq,
+    dropped: () => dropped,
+    full: room.full,
+  }
+}
+
+const ignore = () => undefined
+
+/** Who holds how much of the spool, the batch under way included. */
+function createRoom(spool: Spool, limitBytes: number) {
+  const held = new Map<string, number>()
+  let total = 0
+  const take = (task: string, bytes: number) => {
+    total += bytes
+    held.set(task, (held.get(task) ?? 0) + bytes)
+  }
+  const give = (task: string, bytes: number) => {
+    total -= bytes
+    const left = (held.get(task) ?? 0) - bytes
+    if (left > 0) held.set(task, left)
+    else held.delete(task)
+  }
+  for (const { task, bytes } of spool.shares()) take(task, bytes)
+  for (const [task, bytes] of Object.entries(spool.batch()?.shares ?? {})) take(task, bytes)
+  const full = () => total >= limitBytes
+  return {
+    take,
+    give,
+    full,
+    fits: (task: string) => !full() && (held.get(task) ?? 0) < limitBytes / TASK_SHARE,
+  }
+}
+
+/** Of one token, the refusals above ten in a second become one record with their count. */
+function createFold(clock: Clock, store: (use: UseRecord) => void) {
+  const release = (fold: Fold) => {
+    if (fold.last) store(fold.folded > 1 ? { ...fold.last, count: fold.folded } : fold.last)
+    fold.last = undefined
+    fold.folded = 0
+  }
+  const folds = new LRUCache<string, Fold>({ max: TOKENS_FOLDED, dispose: release })
+  const isOver = (fold: Fold) => clock.monotonic() - fold.startedAt >= FOLD_MILLISECONDS
+  return {
+    add(use: UseRecord) {
+      let fold = folds.get(use.jti)
+      if (!fold || isOver(fold)) {
+        if (fold) release(fold)
+        fold = { startedAt: clock.monotonic(), recorded: 0, folded: 0, last: undefined }
+        folds.set(use.jti, fold)
+      }
+      if (fold.recorded < RECORDED_PER_FOLD) {
+        fold.recorded++
+        store(use)
+      } else {
+        fold.folded++
+        fold.last = use
+      }
+    },
+    flush() {
+      for (const fold of folds.values()) release(fold)
+    },
+  }
+}

@@ -1,0 +1,203 @@
+// What ended before its time: the issuer's feed, polled, kept on disk, matched against the claims of a token. It decides
+// whether a token was ended and how old that knowledge is; how old it may be is the catalogue's.
+import { type Refusal, refuse } from "../errors.ts"
+import type { IssuerCalls } from "../remote/issuer-calls.ts"
+import type { Clock } from "../time.ts"
+import type { TaskToken } from "../token/token.ts"
+import type { Spool } from "./spool.ts"
+
+export const REVOCATION_KINDS = [
+  "token",
+  "task",
+  "delegation",
+  "instance",
+  "agent",
+  "orchestrator",
+  "subject",
+  "api",
+  "key",
+] as const
+export type RevocationKind = (typeof REVOCATION_KINDS)[number]
+
+/** One item of the feed: ends tokens with `iat <= before`. Nothing that it ends lives past `until`. Epoch seconds. */
+export interface RevocationItem {
+  readonly cursor: number
+  readonly kind: RevocationKind
+  readonly value: string
+  readonly before: number
+  readonly until: number
+  readonly code: "token_revoked" | "task_paused" | "task_ended"
+}
+
+export interface Revocations {
+  /** Asks for what is new until there is nothing more. Throws Unreachable, or FeedFault; what was known stays. */
+  poll(): Promise<void>
+  /** Whether the token was ended, and how. Never waits. */
+  judge(token: TaskToken, kid: string): Refusal | undefined
+  /** Forgets what ended no token after that (epoch seconds). */
+  forget(before: number): void
+  /** Milliseconds since the feed was last known to its end; undefined: never. */
+  age(): number | undefined
+  cursor(): number
+  /** Epoch milliseconds of the last time the feed was known to its end; zero: never. */
+  appliedAt(): number
+}
+
+/** The feed's answer makes no sense: what was known stays, and grows old. */
+export class FeedFault extends Error {
+  override readonly name = "FeedFault"
+}
+
+interface Position {
+  readonly cursor: number
+  readonly appliedAt: number
+}
+
+const LIMITS = { maxBytes: 8 * 1024 * 1024, timeoutMilliseconds: 5000 }
+const KEEP_EVERY_MILLISECONDS = 5000
+
+/** Reads what the spool knows; sends nothing until polled. Age is monotonic; across a restart, wall time. */
+export function createRevocations(options: {
+  readonly calls: IssuerCalls
+  readonly spool: Spool
+  readonly clock: Clock
+}): Revocations {
+  const { calls, spool, clock } = options
+  const ended = new Map<RevocationKind, Map<string, RevocationItem>>()
+  for (const item of spool.revocations()) remember(ended, item)
+  let position = readPosition(spool.kept("feed"))
+  let knownAt = position.appliedAt
+    ? clock.monotonic() - Math.max(0, clock.now() - position.appliedAt)
+    : undefined
+  let kept = position.appliedAt
+
+  const take = async (items: readonly RevocationItem[], cursor: number) => {
+    for (const item of items) remember(ended, item)
+    const next = { ...position, cursor }
+    // Moved on only when it is on disk: else a later item would be kept beside a cursor that skips this one.
+    if (items.length > 0) await spool.addRevocations(items, JSON.stringify(next))
+    position = next
+  }
+  const caughtUp = async (asked: number, askedAt: number) => {
+    knownAt = asked
+    position = { ...position, appliedAt: askedAt }
+    if (askedAt - kept < KEEP_EVERY_MILLISECONDS) return
+    kept = askedAt
+    await spool.keep("feed", JSON.stringify(position))
+  }
+  return {
+    async poll() {
+      for (;;) {
+        const [asked, askedAt] = [clock.monotonic(), clock.now()]
+        const { items, cursor } = await ask(calls, position.cursor)
+        await take(items, cursor)
+        if (items.length === 0) return caughtUp(asked, askedAt)
+      }
+    },
+    judge: (token, kid) => judge(ended, token, kid),
+    forget(before) {
+      for (const values of ended.values())
+        for (const [value, item] of values) if (item.until < before) values.delete(value)
+    },
+    age: () => (knownAt === undefined ? undefined : clock.monotonic() - knownAt),
+    cursor: () => position.cursor,
+    appliedAt: () => position.appliedAt,
+  }
+}
+
+type Ended = Map<RevocationKind, Map<string, RevocationItem>>
+
+/** Two orders against one name: the later instant counts, and the word of the later order. */
+function remember(ended: Ended, item: RevocationItem): void {
+  const values = ended.get(item.kind) ?? new Map<string, RevocationItem>()
+  ended.set(item.kind, values)
+  const known = values.get(item.value)
+  values.set(item.value, known ? merge(known, item) : item)
+}
+
+function merge(known: RevocationItem, item: RevocationItem): RevocationItem {
+  const last = item.cursor >= known.cursor ? item : known
+  const [before, until] = [Math.max(known.before, item.before), Math.max(known.until, item.until)]
+  return { ...last, before, until }
+}
+
+function judge(ended: Ended, token: TaskToken, kid: string): Refusal | undefined {
+  if (ended.size === 0) return undefined
+  let found: RevocationItem | undefined
+  for (const [kind, values] of ended) {
+    for (const value of namesOf(token, kid, kind)) {
+      const item = values.get(value)
+      if (item && token.iat <= item.before && (!found || item.cursor > found.cursor)) found = item
+    }
+  }
+  return found && refuse(found.code, `ended_by_${found.kind}`)
+}
+
+/** What an order of each kind names in a token. */
+function namesOf(token: TaskToken, kid: string, kind: RevocationKind): readonly string[] {
+  switch (kind) {
+    case "token":
+      return [token.jti]
+    case "task":
+      return [token.txn]
+    case "delegation":
+      return token.lineage
+    case "instance":
+      return token.actors.map((one) => `${one.agent}/${one.instance}`)
+    case "agent":
+      return token.actors.map((one) => one.agent)
+    case "orchestrator":
+      return [token.clientId]
+    case "subject":
+      return [token.sub]
+    case "api":
+      return [token.aud]
+    case "key":
+      return [kid]
+  }
+}
+
+async function ask(calls: IssuerCalls, after: number) {
+  const answer = await calls({ method: "GET", path: `/revocations?after=${after}` }, LIMITS)
+  if (answer.status !== 200) throw new FeedFault(`the issuer answered ${answer.status} at /revocations`)
+  return readFeed(answer.text, after)
+}
+
+function readFeed(text: string, after: number): { items: readonly RevocationItem[]; cursor: number } {
+  const { items, cursor } = readObject(text)
+  if (!isCursor(cursor) || !Array.isArray(items)) throw new FeedFault("the answer of /revocations is no feed")
+  if (cursor < after) throw new FeedFault("the feed went back: the issuer knows less than it told before")
+  const read = items.map(readItem)
+  if (read.some((one) => one.cursor <= after || one.cursor > cursor))
+    throw new FeedFault("the feed is out of order")
+  return { items: read, cursor }
+}
+
+function readItem(value: unknown): RevocationItem {
+  const item: Readonly<Record<string, unknown>> =
+    typeof value === "object" && value !== null ? { ...value } : {}
+  const { cursor, value: name, before, until } = item
+  const kind = REVOCATION_KINDS.find((one) => one === item.kind)
+  if (!kind || typeof name !== "string" || !isCursor(cursor) || !isCursor(before) || !isCursor(until))
+    throw new FeedFault("an item of the feed can't be read")
+  const code = item.code === "task_paused" || item.code === "task_ended" ? item.code : "token_revoked"
+  return { cursor, kind, value: name, before, until, code }
+}
+
+const isCursor = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+
+function readPosition(kept: string | undefined): Position {
+  if (kept === undefined) return { cursor: 0, appliedAt: 0 }
+  const { cursor, appliedAt }: { cursor?: unknown; appliedAt?: unknown } = JSON.parse(kept)
+  return isCursor(cursor) && isCursor(appliedAt) ? { cursor, appliedAt } : { cursor: 0, appliedAt: 0 }
+}
+
+function readObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null ? { ...value } : {}
+  } catch (cause) {
+    throw new FeedFault("the answer of /revocations is no JSON", { cause })
+  }
+}

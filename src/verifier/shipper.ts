@@ -1,0 +1,184 @@
+// Brings recorded uses to the issuer: one signed batch at a time, its bytes on disk before they travel, each sent until it
+// is acknowledged. It decides when and what to send; what is recorded is decided before.
+import type { IssuerCalls } from "../remote/issuer-calls.ts"
+import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
+import { batchDigest, signUseBatch, type UseBatch } from "../token/batch.ts"
+import type { Instance } from "./instance.ts"
+import type { Recorder } from "./recorder.ts"
+import type { Revocations } from "./revocations.ts"
+import { ROW_OVERHEAD_BYTES, type Spool, type StoredBatch, type StoredUse } from "./spool.ts"
+
+export interface Shipper {
+  /** Sends whatever is ready, or a heartbeat when one is due. Throws Unreachable, or BatchRefused; nothing is lost. */
+  ship(): Promise<void>
+  /** Sends the last word of this instance after everything that is ready. */
+  finish(): Promise<void>
+  /** Whether every use up to that one is acknowledged. */
+  acknowledged(seq: number): boolean
+  /** From now on, uses whose handler is still busy wait no longer than this. */
+  waitForOutcomes(milliseconds: number): void
+}
+
+/** The issuer answered that it will not take the batch. It is kept, and sent again. */
+export class BatchRefused extends Error {
+  override readonly name = "BatchRefused"
+}
+
+/** How long the uses of busy handlers are held back for their outcome. */
+export const OUTCOME_WAIT_MILLISECONDS = 10_000
+export const HEARTBEAT_MILLISECONDS = 10_000
+
+const MAX_USES = 1000
+/** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
+const MAX_USES_BYTES = 640 * 1024
+const LIMITS = { maxBytes: 1024 * 1024, timeoutMilliseconds: 10_000 }
+
+interface Chain {
+  readonly sequence: number
+  readonly digest: string | null
+}
+
+export interface ShipperOptions {
+  readonly issuer: string
+  /** The API's client id. */
+  readonly clientId: string
+  readonly instance: Instance
+  readonly spool: Spool
+  readonly recorder: Recorder
+  readonly revocations: Pick<Revocations, "cursor" | "appliedAt">
+  readonly calls: IssuerCalls
+  readonly clock: Clock
+}
+
+export function createShipper(options: ShipperOptions): Shipper {
+  const { spool, recorder, calls, clock } = options
+  let underWay = spool.batch()
+  let chain = readChain(spool.kept("chain"))
+  let sentAt: number | undefined
+  let outcomeWait = OUTCOME_WAIT_MILLISECONDS
+
+  const store = async (uses: readonly ReadyUse[], final: boolean) => {
+    const sequence = chain.sequence + 1
+    const text = signBatch(options, chain, sequence, uses, final)
+    const batch = { sequence, text, first: uses[0]?.stored.seq ?? 0, shares: sharesOf(uses) }
+    const next = { sequence, digest: batchDigest(text) }
+    await spool.storeBatch(
+      batch,
+      uses.map((one) => one.stored.seq),
+      JSON.stringify(next),
+    )
+    recorder.taken(uses.map((one) => one.stored))
+    chain = next
+    underWay = batch
+  }
+  const send = async (batch: StoredBatch) => {
+    await sendBatch(calls, batch)
+    await spool.releaseBatch(batch.sequence)
+    recorder.release(batch.shares)
+    underWay = undefined
+    sentAt = clock.monotonic()
+  }
+  const shipReady = async () => {
+    if (underWay) await send(underWay)
+    for (;;) {
+      const uses = readyUses(spool, recorder, outcomeWait)
+      if (uses.length === 0) return
+      await store(uses, false)
+      if (underWay) await send(underWay)
+    }
+  }
+  const shipEmpty = async (final: boolean) => {
+    await store([], final)
+    if (underWay) await send(underWay)
+  }
+  return {
+    async ship() {
+      await shipReady()
+      const due = sentAt === undefined || clock.monotonic() - sentAt >= HEARTBEAT_MILLISECONDS
+      if (due) await shipEmpty(false)
+    },
+    async finish() {
+      await shipReady()
+      await shipEmpty(true)
+    },
+    acknowledged: (seq) =>
+      !(underWay && underWay.first > 0 && underWay.first <= seq) && spool.countThrough(seq) === 0,
+    waitForOutcomes(milliseconds) {
+      outcomeWait = milliseconds
+    },
+  }
+}
+
+interface ReadyUse {
+  readonly stored: StoredUse
+  /** JSON, outcome included. */
+  readonly text: string
+}
+
+function readyUses(spool: Spool, recorder: Recorder, waitMilliseconds: number): ReadyUse[] {
+  const ready: ReadyUse[] = []
+  let bytes = 0
+  for (const stored of spool.oldestUses(MAX_USES)) {
+    const text = recorder.readyUse(stored, waitMilliseconds)
+    if (text === undefined) continue
+    bytes += Buffer.byteLength(text) + 1
+    if (bytes > MAX_USES_BYTES) break
+    ready.push({ stored, text })
+  }
+  return ready
+}
+
+function signBatch(
+  { issuer, clientId, instance, revocations, clock }: ShipperOptions,
+  chain: Chain,
+  sequence: number,
+  uses: readonly ReadyUse[],
+  final: boolean,
+): string {
+  const appliedAt = revocations.appliedAt()
+  const batch: UseBatch = {
+    iss: clientId,
+    aud: issuer,
+    iat: toEpochSeconds(clock.now()),
+    instance: instance.id,
+    sequence,
+    previous: chain.digest,
+    cursor: revocations.cursor(),
+    applied_at: appliedAt === 0 ? null : toInstant(appliedAt),
+    checkpoint: null,
+    final,
+    uses: uses.map((one) => JSON.parse(one.text)),
+  }
+  return signUseBatch(batch, instance.key)
+}
+
+function sharesOf(uses: readonly ReadyUse[]): Record<string, number> {
+  const shares: Record<string, number> = {}
+  for (const { stored } of uses)
+    shares[stored.task] = (shares[stored.task] ?? 0) + stored.text.length + ROW_OVERHEAD_BYTES
+  return shares
+}
+
+async function sendBatch(calls: IssuerCalls, { text, sequence }: StoredBatch): Promise<void> {
+  const headers = { "content-type": "application/jwt" }
+  const answer = await calls({ method: "POST", path: "/uses", headers, body: text }, LIMITS)
+  if (answer.status !== 200 || acknowledgedBy(answer.text) < sequence)
+    throw new BatchRefused(`the issuer answered ${answer.status} for batch ${sequence}`)
+}
+
+function acknowledgedBy(text: string): number {
+  try {
+    const { acknowledged }: { acknowledged?: unknown } = JSON.parse(text)
+    return typeof acknowledged === "number" ? acknowledged : -1
+  } catch {
+    return -1 // not the issuer's answer: a proxy's page, say
+  }
+}
+
+function readChain(kept: string | undefined): Chain {
+  if (kept === undefined) return { sequence: 0, digest: null }
+  const { sequence, digest }: { sequence?: unknown; digest?: unknown } = JSON.parse(kept)
+  if (!Number.isSafeInteger(sequence) || typeof digest !== "string")
+    throw new Error("the spool's chain of batches can't be read; move the spool aside and keep it")
+  return { sequence: Number(sequence), digest }
+}

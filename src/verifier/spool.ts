@@ -1,0 +1,209 @@
+// What a verifier keeps on its own disk: uses until they are acknowledged, the batch under way, proofs seen, and what it
+// knew of keys and revocations. It decides nothing; every statement of this room is here, once.
+
+import { Duplicate } from "../database/database.ts"
+import { lockFile, openFile } from "../database/file.ts"
+import type { WriterStep } from "../database/writer.ts"
+import { openWriter } from "../database/writer.ts"
+import type { RevocationItem } from "./revocations.ts"
+
+/** One use, not yet in a batch. `text` is its JSON without the outcome. */
+export interface StoredUse {
+  readonly seq: number
+  readonly task: string
+  readonly text: string
+}
+
+/** The batch under way: the exact bytes that are sent, however often. */
+export interface StoredBatch {
+  readonly sequence: number
+  readonly text: string
+  /** The lowest use in it; zero when it is empty. */
+  readonly first: number
+  /** Bytes of the spool that its uses held, by task. */
+  readonly shares: Readonly<Record<string, number>>
+}
+
+export type SettingKey = "instance" | "chain" | "keys" | "catalogue" | "feed"
+
+export interface Spool {
+  /** What was kept under that name, as of the opening and every keep since. */
+  kept(key: SettingKey): string | undefined
+  keep(key: SettingKey, value: string): Promise<void>
+  /** Durable when it resolves; concurrent callers share one fsync. */
+  addUse(use: StoredUse): Promise<void>
+  /** The oldest uses that are in no batch. */
+  oldestUses(limit: number): StoredUse[]
+  /** How many uses up to that one are in no batch. */
+  countThrough(seq: number): number
+  highestSeq(): number
+  /** Bytes held by uses that are in no batch, by task. */
+  shares(): { readonly task: string; readonly bytes: number }[]
+  /** Moves uses into a batch and the chain onwards: all of it or nothing. */
+  storeBatch(batch: StoredBatch, taken: readonly number[], chain: string): Promise<void>
+  batch(): StoredBatch | undefined
+  releaseBatch(sequence: number): Promise<void>
+  addRevocations(items: readonly RevocationItem[], feed: string): Promise<void>
+  revocations(): RevocationItem[]
+  /** False: that proof was seen before. One atomic insert. */
+  claimProof(digest: string, until: number): Promise<boolean>
+  /** Forgets proofs and revocations that ended before (epoch seconds). */
+  sweep(proofsBefore: number, revocationsBefore: number): Promise<void>
+  close(): Promise<void>
+  readonly broken: Promise<Error>
+}
+
+/** A use's row and indexes take about this many bytes beside its text. */
+export const ROW_OVERHEAD_BYTES = 64
+
+const APPLICATION_ID = 0x7461736b
+const SCHEMA = `
+  PRAGMA application_id = ${APPLICATION_ID};
+  CREATE TABLE IF NOT EXISTS setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS use (seq INTEGER PRIMARY KEY, task TEXT NOT NULL, text TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS batch (
+    sequence INTEGER PRIMARY KEY, first INTEGER NOT NULL, shares TEXT NOT NULL, text TEXT NOT NULL, highest INTEGER NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS proof (digest TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS proof_until ON proof (until);
+  CREATE TABLE IF NOT EXISTS revocation (
+    kind TEXT NOT NULL, value TEXT NOT NULL, before INTEGER NOT NULL, until INTEGER NOT NULL, code TEXT NOT NULL,
+    cursor INTEGER NOT NULL, PRIMARY KEY (kind, value)
+  ) WITHOUT ROWID;`
+
+const KEEP =
+  "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+const ADD_USE = "INSERT INTO use (seq, task, text) VALUES (?, ?, ?)"
+const TAKE_USES = "DELETE FROM use WHERE seq IN (SELECT value FROM json_each(?))"
+const ADD_BATCH = "INSERT INTO batch (sequence, first, shares, text, highest) VALUES (?, ?, ?, ?, ?)"
+const RELEASE_BATCH = "DELETE FROM batch WHERE sequence = ?"
+const CLAIM_PROOF = "INSERT INTO proof (digest, until) VALUES (?, ?)"
+const ADD_REVOCATION = `INSERT INTO revocation (kind, value, before, until, code, cursor) VALUES (?, ?, ?, ?, ?, ?)
+  ON CONFLICT (kind, value) DO UPDATE SET before = max(before, excluded.before), until = max(until, excluded.until),
+  code = CASE WHEN excluded.cursor > cursor THEN excluded.code ELSE code END, cursor = max(cursor, excluded.cursor)`
+
+/**
+ * Opens the spool, making it (0600) where there is none. Throws when another process holds it, when the file is not a
+ * spool, or when it is damaged: what may still be evidence is never overwritten.
+ */
+export async function openSpool(path: string): Promise<Spool> {
+  const lock = lockFile(path)
+  try {
+    prepare(path)
+    const writer = await openWriter({ path })
+    const reader = openFile(path, { readonly: true })
+    return spoolOver(writer, reader, () => lock.release())
+  } catch (fault) {
+    lock.release()
+    throw fault
+  }
+}
+
+function prepare(path: string): void {
+  const file = openFile(path, { create: true })
+  try {
+    const id = file.pragma("application_id", { simple: true })
+    const tables = file.prepare("SELECT count(*) FROM sqlite_schema").pluck().get()
+    if (id !== APPLICATION_ID && tables !== 0) throw new Error(`${path} is not a spool of a verifier`)
+    file.exec(SCHEMA)
+    if (file.pragma("quick_check(1)", { simple: true }) !== "ok")
+      throw new Error(
+        `the spool ${path} is damaged; move it aside and keep it: it may hold uses not yet reported`,
+      )
+  } finally {
+    file.close()
+  }
+}
+
+type Writer = Awaited<ReturnType<typeof openWriter>>
+type Reader = ReturnType<typeof openFile>
+
+function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
+  const settings = new Map(
+    (reader.prepare("SELECT key, value FROM setting").all() as { key: string; value: string }[]).map(
+      ({ key, value }) => [key, value],
+    ),
+  )
+  const oldest = reader.prepare<[number], StoredUse>("SELECT seq, task, text FROM use ORDER BY seq LIMIT ?")
+  const through = reader.prepare<[number], number>("SELECT count(*) FROM use WHERE seq <= ?").pluck()
+  const run = (sql: string, ...values: WriterStep["values"]): WriterStep => ({ sql, values, rows: "any" })
+  return {
+    broken: writer.broken,
+    kept: (key) => settings.get(key),
+    async keep(key, value) {
+      await writer.commit([run(KEEP, key, value)])
+      settings.set(key, value)
+    },
+    addUse: ({ seq, task, text }) => writer.commit([run(ADD_USE, seq, task, text)]),
+    oldestUses: (limit) => oldest.all(limit),
+    countThrough: (seq) => through.get(seq) ?? 0,
+    async storeBatch({ sequence, text, first, shares }, taken, chain) {
+      const highest = taken.reduce((a, b) => Math.max(a, b), 0)
+      await writer.commit([
+        { sql: TAKE_USES, values: [JSON.stringify(taken)], rows: taken.length },
+        run(ADD_BATCH, sequence, first, JSON.stringify(shares), text, highest),
+        run(KEEP, "chain", chain),
+      ])
+      settings.set("chain", chain)
+    },
+    releaseBatch: (sequence) => writer.commit([run(RELEASE_BATCH, sequence)]),
+    async addRevocations(items, feed) {
+      const steps = items.map((one) =>
+        run(ADD_REVOCATION, one.kind, one.value, one.before, one.until, one.code, one.cursor),
+      )
+      await writer.commit([...steps, run(KEEP, "feed", feed)])
+      settings.set("feed", feed)
+    },
+    claimProof: (digest, until) =>
+      writer.commit([{ sql: CLAIM_PROOF, values: [digest, until], rows: 1 }]).then(() => true, isDuplicate),
+    sweep: (proofsBefore, revocationsBefore) =>
+      writer.commit([
+        run("DELETE FROM proof WHERE until < ?", proofsBefore),
+        run("DELETE FROM revocation WHERE until < ?", revocationsBefore),
+      ]),
+    ...readings(reader),
+    async close() {
+      reader.close()
+      await writer.close()
+      release()
+    },
+  }
+}
+
+/** What is read once, at the start. */
+function readings(reader: Reader): Pick<Spool, "highestSeq" | "shares" | "batch" | "revocations"> {
+  return {
+    highestSeq: () =>
+      Number(
+        reader
+          .prepare(
+            "SELECT max(coalesce((SELECT max(seq) FROM use), 0), coalesce((SELECT max(highest) FROM batch), 0))",
+          )
+          .pluck()
+          .get(),
+      ),
+    shares: () =>
+      reader
+        .prepare<[], { task: string; bytes: number }>(
+          `SELECT task, sum(length(text) + ${ROW_OVERHEAD_BYTES}) AS bytes FROM use GROUP BY task`,
+        )
+        .all(),
+    batch() {
+      const row = reader
+        .prepare<[], { sequence: number; first: number; shares: string; text: string }>(
+          "SELECT sequence, first, shares, text FROM batch ORDER BY sequence LIMIT 1",
+        )
+        .get()
+      return row && { ...row, shares: JSON.parse(row.shares) }
+    },
+    revocations: () =>
+      reader
+        .prepare<[], RevocationItem>("SELECT kind, value, before, until, code, cursor FROM revocation")
+        .all(),
+  }
+}
+
+function isDuplicate(fault: unknown): false {
+  if (fault instanceof Duplicate) return false
+  throw fault
+}

@@ -1,0 +1,101 @@
+// What a verifier does beside requests: keys, revocations and the catalogue kept fresh, uses shipped, old proofs swept.
+// It decides when; each part decides what.
+import { setTimeout as sleep } from "node:timers/promises"
+import { createBackoff, type Loop, repeat } from "../remote/backoff.ts"
+import { toEpochSeconds } from "../time.ts"
+import type { Rooms } from "./rooms.ts"
+import { OUTCOME_WAIT_MILLISECONDS } from "./shipper.ts"
+
+export interface Work {
+  /** Resolves when every use recorded before the call is acknowledged. */
+  flush(): Promise<void>
+  /** Ships for at most five seconds more, says the last word, stops. */
+  close(): Promise<void>
+  /** What failed last, of what still fails. */
+  faults(): string[]
+  /** What no waiting heals. */
+  fatal(): string[]
+}
+
+const KEYS_MILLISECONDS = 300_000
+const FEED_MILLISECONDS = 1000
+const CATALOGUE_MILLISECONDS = 60_000
+const SHIP_MILLISECONDS = 300
+const UNFOLD_MILLISECONDS = 1000
+const SWEEP_MILLISECONDS = 30_000
+const CLOSE_MILLISECONDS = 5000
+/** How long a flush lets busy handlers finish before their uses go without an outcome. */
+const FLUSH_WAIT_MILLISECONDS = 1000
+const FLUSH_LOOK_MILLISECONDS = 10
+/** An ended order is kept this much longer, so that a clock set back revives nothing. */
+const REVOCATION_GRACE_SECONDS = 3600
+
+export function startWork(rooms: Rooms): Work {
+  const { keys, revocations, catalogue, recorder, shipper, spool, clock } = rooms
+  const failing = new Map<string, string>()
+  let broken: string[] = []
+  spool.broken.then((cause) => {
+    broken = [`the spool can't be written until a restart: ${cause.message}`]
+  })
+  const loop = (name: string, work: () => Promise<void>, every: number, limit: number): Loop => {
+    const watched = async () => {
+      await work()
+      failing.delete(name)
+    }
+    return repeat(watched, every, createBackoff(250, limit), (fault) =>
+      failing.set(name, describe(name, fault)),
+    )
+  }
+  const sweep = async () => {
+    const now = toEpochSeconds(clock.now())
+    revocations.forget(now - REVOCATION_GRACE_SECONDS)
+    await spool.sweep(now, now - REVOCATION_GRACE_SECONDS)
+  }
+  const ship = loop("uses", shipper.ship, SHIP_MILLISECONDS, 15_000)
+  const others = [
+    loop("keys", keys.refresh, KEYS_MILLISECONDS, 30_000),
+    loop("revocations", revocations.poll, FEED_MILLISECONDS, 5000),
+    loop("catalogue", catalogue.refresh, CATALOGUE_MILLISECONDS, 30_000),
+    loop("folding", async () => recorder.unfold(), UNFOLD_MILLISECONDS, UNFOLD_MILLISECONDS),
+    loop("sweeping", sweep, SWEEP_MILLISECONDS, SWEEP_MILLISECONDS),
+  ]
+  return {
+    flush: () => flush(rooms, ship),
+    async close() {
+      const stopped = others.map((one) => one.stop())
+      await within(CLOSE_MILLISECONDS, Promise.all([...stopped, lastWord(rooms, ship)]))
+    },
+    faults: () => [...failing.values()],
+    fatal: () => broken,
+  }
+}
+
+async function flush({ recorder, shipper }: Rooms, ship: Loop): Promise<void> {
+  recorder.unfold()
+  await recorder.settled()
+  const last = recorder.lastSeq()
+  shipper.waitForOutcomes(FLUSH_WAIT_MILLISECONDS)
+  ship.wake()
+  while (!shipper.acknowledged(last)) await sleep(FLUSH_LOOK_MILLISECONDS)
+  shipper.waitForOutcomes(OUTCOME_WAIT_MILLISECONDS)
+}
+
+async function lastWord({ recorder, shipper }: Rooms, ship: Loop): Promise<void> {
+  recorder.unfold()
+  shipper.waitForOutcomes(0)
+  await Promise.all([recorder.settled(), ship.stop()])
+  await shipper.finish()
+}
+
+/** What is not shipped by then is shipped after the next start: closing never fails for want of the issuer. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  const timer = new AbortController()
+  const late = sleep(milliseconds, undefined, { signal: timer.signal })
+  await Promise.race([work, late]).catch(() => undefined)
+  timer.abort()
+  await late.catch(() => undefined)
+}
+
+function describe(name: string, fault: unknown): string {
+  return `${name}: ${fault instanceof Error ? fault.message : "failed"}`
+}
