@@ -6,9 +6,12 @@ import { addCompletion } from "./completion.ts"
 import type { Context } from "./context.ts"
 import { addCredential } from "./credential.ts"
 import { EXIT, type ExitCode, endOf } from "./exit.ts"
+import { addInit } from "./init.ts"
 import { addLedger } from "./ledger.ts"
 import { addLock } from "./lock.ts"
+import { addPolicy } from "./policy.ts"
 import { addRevoke } from "./revoke.ts"
+import { addServe } from "./serve.ts"
 import { createSettings } from "./settings.ts"
 import { addTask } from "./task.ts"
 import { createTerminal } from "./terminal.ts"
@@ -40,6 +43,9 @@ export function createProgram(context: Context): Command {
     .showHelpAfterError("(add --help for the whole of it)")
     .showSuggestionAfterError()
     .addHelpText("after", EXIT_CODES)
+  addServe(program, context)
+  addInit(program, context)
+  addPolicy(program, context)
   addCredential(program, context)
   addTask(program, context)
   addRevoke(program, context)

@@ -1,0 +1,66 @@
+// `init`: a folder with which `serve` starts as it is, and the commands to try next. It never overwrites.
+import { join, relative } from "node:path"
+import type { Command } from "commander"
+import type { Context } from "./context.ts"
+import { forTerminal } from "./escape.ts"
+import { type ExampleFolder, writeExampleFolder } from "./example-folder.ts"
+import { withJson } from "./options.ts"
+import { writeNew } from "./secret-file.ts"
+
+export function addInit(program: Command, context: Context): void {
+  withJson(program.command("init"))
+    .description("make a folder with example policies, fresh keys and settings that work")
+    .argument("[folder]", "a new or empty folder", "taskmint")
+    .option("--port <number>", "the port that the settings name", "8787")
+    .action((path: string, flags: { readonly port: string; readonly json?: boolean }) => {
+      const made = writeExampleFolder(path)
+      const settings = writeSettings(made, `http://127.0.0.1:${flags.port}`)
+      if (flags.json) context.terminal.json({ ...made, files: [...made.files, settings], settings })
+      else showNext(context, made, settings)
+    })
+}
+
+/** A shell reads them with a dot; paths are absolute, so that they work from anywhere. */
+function writeSettings(made: ExampleFolder, issuer: string): string {
+  const path = join(made.folder, "settings.sh")
+  const settings = {
+    TASKMINT_ISSUER: issuer,
+    TASKMINT_PORT: new URL(issuer).port,
+    TASKMINT_POLICIES: made.policies,
+    TASKMINT_DATABASE: `sqlite:${made.database}`,
+    TASKMINT_KEY_ENCRYPTION_KEY_FILE: made.keyEncryptionKeyFile,
+    TASKMINT_CLIENT_ID: "support-orchestrator",
+    TASKMINT_CLIENT_KEY_FILE: made.keyFileOf("support-orchestrator"),
+  }
+  const lines = Object.entries(settings).map(([name, value]) => `export ${name}=${quote(value)}\n`)
+  writeNew(path, `# Settings of taskmint for a shell: . ${quote(path)}\n${lines.join("")}`)
+  return path
+}
+
+const quote = (text: string): string =>
+  /^[A-Za-z0-9_./:@=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
+function showNext({ terminal, settings: { command } }: Context, made: ExampleFolder, settings: string): void {
+  const { bold, dim } = terminal.colors
+  terminal.print(`${bold(forTerminal(made.folder))}\n`)
+  const rows = [
+    [relative(made.folder, made.policies), "who may get what: edit these, then run `policy check`"],
+    ["credentials", "private keys of the callers that the policies name, one file each (0600)"],
+    [
+      relative(made.folder, made.keyEncryptionKeyFile),
+      "encrypts the issuer's signing keys at rest (0600); keep a copy",
+    ],
+    ["settings.sh", "what the commands below need, for a shell"],
+  ]
+  for (const [name = "", what = ""] of rows) terminal.print(`  ${name.padEnd(20)} ${dim(what)}`)
+  const auditor = `--client-id audit-team --client-key-file ${quote(made.keyFileOf("audit-team"))}`
+  const start =
+    'task start triage-ticket --agent triage-bot/pod-1 --input ticket=SUP-1042 --purpose "first try"'
+  terminal.print(`\n${bold("Next")}, in one terminal:`)
+  terminal.print(`  . ${quote(settings)}`)
+  terminal.print(`  ${command} serve`)
+  terminal.print(`${bold("and in another:")}`)
+  terminal.print(`  . ${quote(settings)}`)
+  terminal.print(`  ${command} ${start}`)
+  terminal.print(`  ${command} ledger query ${auditor}`)
+}

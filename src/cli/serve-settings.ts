@@ -1,0 +1,107 @@
+// What `serve` needs, read and checked before anything is opened: flags, settings, and with --dev what it makes itself.
+import { existsSync } from "node:fs"
+import { isLoopback } from "../client/address.ts"
+import type { Algorithm } from "../token/signature.ts"
+import type { Context } from "./context.ts"
+import { pathsOf, writeExampleFolder } from "./example-folder.ts"
+import { wrongUse } from "./exit.ts"
+import { readSecret } from "./secret-file.ts"
+import type { Settings } from "./settings.ts"
+
+export interface ServeFlags {
+  readonly issuer?: string
+  readonly host?: string
+  readonly port?: string
+  readonly database?: string
+  readonly policies?: string
+  readonly dev?: boolean
+  readonly algorithm?: Algorithm
+  readonly logLevel: string
+}
+
+export interface ServeSettings {
+  /** Undefined with --dev: then it is the address that it listens on. */
+  readonly issuer: string | undefined
+  readonly host: string
+  readonly port: number
+  /** A path. */
+  readonly database: string
+  readonly policies: string
+  readonly keyEncryptionKey: Uint8Array
+  readonly dev: boolean
+  readonly plainHttp: boolean
+  readonly algorithm: Algorithm | undefined
+}
+
+/** Where --dev keeps what it makes, below the current folder. */
+const DEVELOPMENT_FOLDER = ".taskmint"
+
+export function readServeSettings({ settings }: Context, flags: ServeFlags): ServeSettings {
+  const dev = flags.dev === true
+  const host = settings.need("host", flags.host)
+  if (dev && !isLoopback(host))
+    throw wrongUse(`--dev listens on loopback only, and ${host} is not`, "Leave --host out, or --dev")
+  const made = dev ? madeForDevelopment(settings, flags) : undefined
+  return {
+    issuer: dev ? settings.get("issuer", flags.issuer) : settings.need("issuer", flags.issuer),
+    host,
+    port: readPort(settings.need("port", flags.port)),
+    database: databaseOf(settings.get("database", flags.database), made?.database ?? "", settings, flags),
+    policies:
+      settings.get("policies", flags.policies) ?? made?.policies ?? settings.need("policies", flags.policies),
+    keyEncryptionKey: readKey(
+      settings.get("keyEncryptionKey") ?? made?.keyEncryptionKey ?? settings.need("keyEncryptionKey"),
+    ),
+    dev,
+    plainHttp: readSwitch(settings.get("plainHttp")),
+    algorithm: flags.algorithm,
+  }
+}
+
+/** With --dev, whatever was not given: the same folder again at the next start, so that its data stays readable. */
+function madeForDevelopment(settings: Settings, flags: ServeFlags) {
+  const given = (["policies", "database"] as const).every(
+    (name) => settings.get(name, flags[name]) !== undefined,
+  )
+  if (given && settings.get("keyEncryptionKey") !== undefined) return undefined
+  const { policies, database, keyEncryptionKeyFile } = existsSync(DEVELOPMENT_FOLDER)
+    ? pathsOf(DEVELOPMENT_FOLDER)
+    : writeExampleFolder(DEVELOPMENT_FOLDER)
+  return { policies, database, keyEncryptionKey: readSecret(keyEncryptionKeyFile, "the key of --dev").trim() }
+}
+
+function databaseOf(
+  address: string | undefined,
+  made: string,
+  settings: Settings,
+  flags: ServeFlags,
+): string {
+  if (address === undefined) return made !== "" ? made : settings.need("database", flags.database)
+  if (address.startsWith("postgres")) throw wrongUse("PostgreSQL is not supported yet", "Use sqlite:<path>")
+  const path = /^sqlite:(.+)$/.exec(address)?.[1]
+  if (path === undefined)
+    throw wrongUse("TASKMINT_DATABASE is not an address", "Write sqlite:<path>, as in sqlite:./taskmint.db")
+  return path
+}
+
+function readPort(text: string): number {
+  const port = Number(text)
+  if (!/^\d{1,5}$/.test(text) || port > 65_535)
+    throw wrongUse(`${text} is no port`, "Give a number from 0 to 65535")
+  return port
+}
+
+function readKey(text: string): Uint8Array {
+  const key = Buffer.from(text, "base64url")
+  if (key.length === 32 && key.toString("base64url") === text) return key
+  throw wrongUse(
+    "The key-encryption key is not 32 bytes in base64url",
+    "Make one: node -p 'crypto.randomBytes(32).toString(\"base64url\")'",
+  )
+}
+
+function readSwitch(text: string | undefined): boolean {
+  if (text === undefined || text === "false" || text === "0") return false
+  if (text === "true" || text === "1") return true
+  throw wrongUse("TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP is neither true nor false")
+}

@@ -1,0 +1,111 @@
+// An HTTP server on a fetch function: short timeouts, one credential a request, and an end that loses nobody's answer. It
+// decides what is served while starting and stopping; everything else is the fetch function's.
+import { createServer, type IncomingMessage, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { getRequestListener } from "@hono/node-server"
+import { cannotTell, wrongUse } from "./exit.ts"
+
+export interface Listening {
+  readonly port: number
+  /** From now on requests are served; until then they get 503. */
+  serve(fetch: (request: Request) => Promise<Response>): void
+  /**
+   * Takes no more connections; requests under way are finished, later ones on open connections get 503. Resolves when
+   * all are closed, those that last longer than the grace by force.
+   */
+  drain(graceMilliseconds: number): Promise<void>
+}
+
+/** Slow senders are cut off long before Node would (60 s and 300 s). */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  connectionsCheckingInterval: 2000,
+  keepAliveTimeout: 30_000,
+  maxHeaderSize: 16 * 1024,
+}
+const MAX_CONNECTIONS = 4096
+
+export async function listen(host: string, port: number): Promise<Listening> {
+  let serving: ((request: Request) => Promise<Response>) | undefined
+  let draining = false
+  const listener = getRequestListener(
+    async (request, env) => {
+      if (!serving || draining) return unavailable(draining)
+      if (hasTwoCredentials(env.incoming)) return ambiguous()
+      return serving(request)
+    },
+    { errorHandler: () => unavailable(false) },
+  )
+  const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing))
+  server.maxConnections = MAX_CONNECTIONS
+  await bind(server, host, port)
+  return {
+    port: portOf(server.address()),
+    serve(fetch) {
+      serving = fetch
+    },
+    drain(graceMilliseconds) {
+      draining = true
+      return closeWithin(server, graceMilliseconds)
+    },
+  }
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) => {
+      const code = "code" in cause ? String(cause.code) : cause.message
+      const hint = "Is another one running? Choose another with --port or TASKMINT_PORT"
+      reject(wrongUse(`Can't listen on ${host}:${port} (${code})`, hint))
+    })
+    server.listen(port, host, resolve)
+  })
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (typeof address === "object" && address) return address.port
+  throw cannotTell("The server has no port")
+}
+
+/** Node drops a second Authorization and joins two proofs; only the raw list shows that there were two (RFC 9449 4.3). */
+function hasTwoCredentials(incoming: { readonly rawHeaders?: IncomingMessage["rawHeaders"] }): boolean {
+  const names = (incoming.rawHeaders ?? []).filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
+  const count = (name: string) => names.filter((one) => one === name).length
+  return count("authorization") > 1 || count("dpop") > 1
+}
+
+const ambiguous = () => problem(400, "credential_ambiguous", "Send exactly one credential", "stop", {})
+
+const unavailable = (ending: boolean) =>
+  problem(
+    503,
+    "temporarily_unavailable",
+    ending ? "The issuer is stopping" : "The issuer is not ready",
+    "wait",
+    {
+      "retry-after": "2",
+      ...(ending && { connection: "close" }),
+    },
+  )
+
+const problem = (
+  status: number,
+  code: string,
+  title: string,
+  next: string,
+  headers: Record<string, string>,
+) =>
+  new Response(JSON.stringify({ type: "about:blank", title, status, code, next }), {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
+  })
+
+async function closeWithin(server: Server, graceMilliseconds: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
+  const idle = setInterval(() => server.closeIdleConnections(), 50)
+  const force = setTimeout(() => server.closeAllConnections(), graceMilliseconds)
+  await closed
+  clearInterval(idle)
+  clearTimeout(force)
+}
