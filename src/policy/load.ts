@@ -1,32 +1,12 @@
 // Files into a policy, in a thread of its own: whole, or not at all with everything that is wrong. Which policy is then in
 // force is in-force.ts's.
 import { Worker } from "node:worker_threads"
-import { formatFault, type PolicyFault } from "./fault.ts"
+import { PolicyFaults } from "./fault.ts"
 import type { ParseMessage, ParseRequest } from "./parse-thread.ts"
 import { inputPattern } from "./pattern.ts"
 import type { Agent, Api, InputRule, Orchestrator, Policy, Staff, TaskType } from "./policy.ts"
 import type { LoadOptions } from "./resolve.ts"
 import type { PlainInputRule, PlainTaskType } from "./resolve-task.ts"
-
-/** Files that are no policy: why, and what was read, so that a later look can tell whether they changed. */
-export class PolicyFaults {
-  /** Never empty; at most 100. */
-  readonly faults: readonly PolicyFault[]
-  /** Of the files that could be read. */
-  readonly digest: string
-  readonly paths: readonly string[]
-
-  constructor(faults: readonly PolicyFault[], digest: string, paths: readonly string[]) {
-    this.faults = faults
-    this.digest = digest
-    this.paths = paths
-  }
-
-  /** One line a fault: `file:line:column: message (hint)`. */
-  toString(): string {
-    return this.faults.map(formatFault).join("\n")
-  }
-}
 
 /** Longest time that a policy may take to be read. */
 const TIMEOUT_MILLISECONDS = 120_000
@@ -80,7 +60,7 @@ class GatheredPolicy {
   readonly #tasks = new Map<string, TaskType>()
 
   take(message: ParseMessage): Policy | PolicyFaults | undefined {
-    if (message.kind === "faults") return new PolicyFaults(message.faults, message.digest, message.paths)
+    if (message.kind === "faults") return new PolicyFaults(message)
     if (message.kind === "end") return this.#whole(message.digest)
     if (message.section === "files") add(this.#files, message.entries)
     else if (message.section === "apis") add(this.#apis, message.entries)

@@ -35,7 +35,8 @@ export type ParseMessage =
   | {
       readonly kind: "faults"
       readonly faults: readonly PolicyFault[]
-      readonly paths: readonly string[]
+      readonly keyPaths: readonly string[]
+      readonly fingerprint: string
       readonly digest: string
     }
   | { readonly [Section in keyof Entries]: Part<Section> }[keyof Entries]
@@ -70,7 +71,7 @@ async function parseFolder(
   if (steady) return messagesOf(checked, whole, options)
   if (attempts > 1) return parseFolder(folder, options, attempts - 1)
   const message = "expected files that stay as they are while they are read"
-  return faultMessages([{ place: { file: ".", line: 1, column: 1 }, message }], whole)
+  return faultMessages([{ place: { file: ".", line: 1, column: 1 }, message }], checked, whole)
 }
 
 const withoutKeys = (snapshot: Snapshot): Snapshot => ({
@@ -84,14 +85,17 @@ function messagesOf(
   options: LoadOptions,
 ): readonly ParseMessage[] {
   const compiled = compilePolicy(checked, snapshot, options)
-  return "digest" in compiled ? policyMessages(compiled) : faultMessages(compiled, snapshot)
+  return "digest" in compiled ? policyMessages(compiled) : faultMessages(compiled, checked, snapshot)
 }
 
-function faultMessages(faults: readonly PolicyFault[], snapshot: Snapshot): readonly ParseMessage[] {
-  const paths = [...snapshot.texts.keys(), ...snapshot.unreadable.keys()]
-  return [
-    { kind: "faults", faults: faults.slice(0, MAX_FAULTS), paths, digest: digestOfFiles(snapshot.texts) },
-  ]
+function faultMessages(
+  faults: readonly PolicyFault[],
+  checked: CheckedFiles,
+  snapshot: Snapshot,
+): readonly ParseMessage[] {
+  const read = { digest: digestOfFiles(snapshot.texts), fingerprint: fingerprint(snapshot) }
+  const keyPaths = [...keyPathsOf(checked.files)]
+  return [{ kind: "faults", faults: faults.slice(0, MAX_FAULTS), keyPaths, ...read }]
 }
 
 function policyMessages(policy: PlainPolicy): readonly ParseMessage[] {
