@@ -39,7 +39,7 @@ export function findCredential(
 }
 
 /**
- * Whether anything in the request that could be a credential names our issuer, read as leniently as any reader might:
+ * Whether anything in the request that could be a credential names our issuer, read as leniently as a reader might:
  * what names us never falls through to another authentication.
  */
 export function namesIssuer(rawHeaders: readonly string[], target: string, issuer: string): boolean {

@@ -34,7 +34,7 @@ export interface Recorded {
 
 interface Open {
   readonly startedAt: number
-  outcome?: { readonly status: number; readonly duration_ms: number }
+  outcome?: { readonly status?: number; readonly duration_ms: number }
 }
 
 interface Fold {
@@ -57,82 +57,101 @@ export function createRecorder(options: {
 }): Recorder {
   const { spool, clock, limitBytes } = options
   const room = createRoom(spool, limitBytes)
-  const open = new Map<number, Open>()
-  const pending = new Set<Promise<void>>()
-  let lastSeq = spool.highestSeq()
+  const { store, settled, lastSeq } = createStore(spool, room)
+  const outcomes = createOutcomes(clock)
   let dropped = 0
-
-  const store = (use: UseRecord): Promise<number> => {
-    const text = JSON.stringify(use)
-    const bytes = text.length + ROW_OVERHEAD_BYTES
-    const seq = ++lastSeq
-    room.take(use.task, bytes)
-    const stored = spool.addUse({ seq, task: use.task, text }).then(
-      () => seq,
-      (fault) => {
-        room.give(use.task, bytes)
-        throw fault
-      },
-    )
-    const settled = stored.then(ignore, ignore)
-    pending.add(settled)
-    settled.then(() => pending.delete(settled))
-    return stored
-  }
   const storeRefused = (use: UseRecord) => {
-    const count = use.count ?? 1
-    if (!room.fits(use.task)) {
-      dropped += count
-      return
+    const drop = () => {
+      dropped += use.count ?? 1
     }
-    store(use).catch(() => {
-      dropped += count
-    })
+    if (room.fits(use.task)) store(use).stored.catch(drop)
+    else drop()
   }
   const fold = createFold(clock, storeRefused)
-  const finish = (entry: Open, status: number) => {
-    entry.outcome ??= { status, duration_ms: Math.max(0, Math.round(clock.monotonic() - entry.startedAt)) }
-  }
   return {
     async allow(use) {
       if (!room.fits(use.task))
         return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
-      const entry: Open = { startedAt: clock.monotonic() }
-      const stored = store(use)
-      const seq = lastSeq
-      open.set(seq, entry)
+      const { seq, stored } = store(use)
+      const recorded = outcomes.open(seq)
       try {
         await stored
       } catch {
-        open.delete(seq)
+        outcomes.forget(seq)
         return refuse("recording_unavailable", "spool_unwritable")
       }
-      return { finished: (status) => finish(entry, status) }
+      return recorded
     },
     refuse: fold.add,
     unfold: fold.flush,
-    async settled() {
-      await Promise.all(pending)
-    },
-    readyUse(stored, waitMilliseconds) {
-      const entry = open.get(stored.seq)
-      if (!entry) return stored.text
-      if (entry.outcome) return JSON.stringify({ ...JSON.parse(stored.text), ...entry.outcome })
-      return clock.monotonic() - entry.startedAt >= waitMilliseconds ? stored.text : undefined
-    },
+    settled,
+    readyUse: outcomes.readyUse,
     taken(stored) {
-      for (const { seq } of stored) open.delete(seq)
+      for (const { seq } of stored) outcomes.forget(seq)
     },
     release(shares) {
       for (const [task, bytes] of Object.entries(shares)) room.give(task, bytes)
     },
-    lastSeq: () => lastSeq,
+    lastSeq,
     dropped: () => dropped,
     full: room.full,
   }
 }
 
 const ignore = () => undefined
+
+/** Numbers uses, writes them, and remembers which writes are under way. */
+function createStore(spool: Spool, room: Room) {
+  const pending = new Set<Promise<void>>()
+  let lastSeq = spool.highestSeq()
+  return {
+    store(use: UseRecord): { readonly seq: number; readonly stored: Promise<void> } {
+      const text = JSON.stringify(use)
+      const bytes = text.length + ROW_OVERHEAD_BYTES
+      const seq = ++lastSeq
+      room.take(use.task, bytes)
+      const stored = spool.addUse({ seq, task: use.task, text }).catch((fault) => {
+        room.give(use.task, bytes)
+        throw fault
+      })
+      const settled = stored.then(ignore, ignore)
+      pending.add(settled)
+      settled.then(() => pending.delete(settled))
+      return { seq, stored }
+    },
+    async settled() {
+      await Promise.all(pending)
+    },
+    lastSeq: () => lastSeq,
+  }
+}
+
+/** What became of the uses whose handlers this process runs; it is joined when they are shipped. */
+function createOutcomes(clock: Clock) {
+  const open = new Map<number, Open>()
+  const since = (entry: Open) => Math.max(0, Math.round(clock.monotonic() - entry.startedAt))
+  return {
+    open(seq: number): Recorded {
+      const entry: Open = { startedAt: clock.monotonic() }
+      open.set(seq, entry)
+      return {
+        finished(status) {
+          const known = Number.isInteger(status) && status >= 100 && status <= 999
+          entry.outcome ??= { ...(known && { status }), duration_ms: since(entry) }
+        },
+      }
+    },
+    forget: (seq: number) => void open.delete(seq),
+    readyUse({ seq, text }: StoredUse, waitMilliseconds: number): string | undefined {
+      const entry = open.get(seq)
+      if (!entry) return text
+      if (entry.outcome) return JSON.stringify({ ...JSON.parse(text), ...entry.outcome })
+      return since(entry) >= waitMilliseconds ? text : undefined
+    },
+  }
+}
+
+type Room = ReturnType<typeof createRoom>
 
 /** Who holds how much of the spool, the batch under way included. */
 function createRoom(spool: Spool, limitBytes: number) {

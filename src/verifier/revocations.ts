@@ -4,30 +4,8 @@ import { type Refusal, refuse } from "../errors.ts"
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
 import type { Clock } from "../time.ts"
 import type { TaskToken } from "../token/token.ts"
+import { askFeed, isCursor, type RevocationItem, type RevocationKind } from "./feed.ts"
 import type { Spool } from "./spool.ts"
-
-export const REVOCATION_KINDS = [
-  "token",
-  "task",
-  "delegation",
-  "instance",
-  "agent",
-  "orchestrator",
-  "subject",
-  "api",
-  "key",
-] as const
-export type RevocationKind = (typeof REVOCATION_KINDS)[number]
-
-/** One item of the feed: ends tokens with `iat <= before`. Nothing that it ends lives past `until`. Epoch seconds. */
-export interface RevocationItem {
-  readonly cursor: number
-  readonly kind: RevocationKind
-  readonly value: string
-  readonly before: number
-  readonly until: number
-  readonly code: "token_revoked" | "task_paused" | "task_ended"
-}
 
 export interface Revocations {
   /** Asks for what is new until there is nothing more. Throws Unreachable, or FeedFault; what was known stays. */
@@ -43,17 +21,11 @@ export interface Revocations {
   appliedAt(): number
 }
 
-/** The feed's answer makes no sense: what was known stays, and grows old. */
-export class FeedFault extends Error {
-  override readonly name = "FeedFault"
-}
-
 interface Position {
   readonly cursor: number
   readonly appliedAt: number
 }
 
-const LIMITS = { maxBytes: 8 * 1024 * 1024, timeoutMilliseconds: 5000 }
 const KEEP_EVERY_MILLISECONDS = 5000
 
 /** Reads what the spool knows; sends nothing until polled. Age is monotonic; across a restart, wall time. */
@@ -89,7 +61,7 @@ export function createRevocations(options: {
     async poll() {
       for (;;) {
         const [asked, askedAt] = [clock.monotonic(), clock.now()]
-        const { items, cursor } = await ask(calls, position.cursor)
+        const { items, cursor } = await askFeed(calls, position.cursor)
         await take(items, cursor)
         if (items.length === 0) return caughtUp(asked, askedAt)
       }
@@ -157,47 +129,8 @@ function namesOf(token: TaskToken, kid: string, kind: RevocationKind): readonly 
   }
 }
 
-async function ask(calls: IssuerCalls, after: number) {
-  const answer = await calls({ method: "GET", path: `/revocations?after=${after}` }, LIMITS)
-  if (answer.status !== 200) throw new FeedFault(`the issuer answered ${answer.status} at /revocations`)
-  return readFeed(answer.text, after)
-}
-
-function readFeed(text: string, after: number): { items: readonly RevocationItem[]; cursor: number } {
-  const { items, cursor } = readObject(text)
-  if (!isCursor(cursor) || !Array.isArray(items)) throw new FeedFault("the answer of /revocations is no feed")
-  if (cursor < after) throw new FeedFault("the feed went back: the issuer knows less than it told before")
-  const read = items.map(readItem)
-  if (read.some((one) => one.cursor <= after || one.cursor > cursor))
-    throw new FeedFault("the feed is out of order")
-  return { items: read, cursor }
-}
-
-function readItem(value: unknown): RevocationItem {
-  const item: Readonly<Record<string, unknown>> =
-    typeof value === "object" && value !== null ? { ...value } : {}
-  const { cursor, value: name, before, until } = item
-  const kind = REVOCATION_KINDS.find((one) => one === item.kind)
-  if (!kind || typeof name !== "string" || !isCursor(cursor) || !isCursor(before) || !isCursor(until))
-    throw new FeedFault("an item of the feed can't be read")
-  const code = item.code === "task_paused" || item.code === "task_ended" ? item.code : "token_revoked"
-  return { cursor, kind, value: name, before, until, code }
-}
-
-const isCursor = (value: unknown): value is number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 0
-
 function readPosition(kept: string | undefined): Position {
   if (kept === undefined) return { cursor: 0, appliedAt: 0 }
   const { cursor, appliedAt }: { cursor?: unknown; appliedAt?: unknown } = JSON.parse(kept)
   return isCursor(cursor) && isCursor(appliedAt) ? { cursor, appliedAt } : { cursor: 0, appliedAt: 0 }
-}
-
-function readObject(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null ? { ...value } : {}
-  } catch (cause) {
-    throw new FeedFault("the answer of /revocations is no JSON", { cause })
-  }
 }
