@@ -63,7 +63,7 @@ function permittedType(policy: Policy, request: TaskRequest): TaskType | Refusal
 }
 
 /** Everything that the task type grants and the agent may have, with the inputs bound. */
-export function authorityOf(
+function authorityOf(
   policy: Policy,
   type: TaskType,
   agent: string,

@@ -1,0 +1,118 @@
+// Why a request is allowed or not, step by step with the place of each rule: for the policy's owner, on the files at hand.
+// Unknown and forbidden differ here; on the wire they never do. The verdict is decide.ts's own, never a second one.
+import { Refusal } from "../errors.ts"
+import type { Authority } from "../token/authority.ts"
+import { type Decision, decide, type TaskRequest } from "./decide.ts"
+import { describeRule, readInputs } from "./inputs.ts"
+import { suggest } from "./nearest.ts"
+import type { Place, Policy, TaskType } from "./policy.ts"
+
+export interface ExplanationStep {
+  readonly ok: boolean
+  readonly text: string
+  /** The rule that says so. */
+  readonly place?: Place
+}
+
+export interface Explanation {
+  readonly allowed: boolean
+  /** In the order in which they are decided. */
+  readonly steps: readonly ExplanationStep[]
+  /** What the task would get; absent where it is refused. */
+  readonly authority?: Authority
+}
+
+interface Named {
+  readonly enabled: boolean
+  readonly place: Place
+}
+
+/** Explains one request. Limits, locks and proof of possession are NOT looked at: they are not in the files. */
+export function explain(policy: Policy, request: TaskRequest): Explanation {
+  const decision = decide(policy, request)
+  const type = policy.tasks.get(request.type)
+  const steps = [
+    ...explainName("orchestrator", request.orchestrator, policy.orchestrators),
+    ...explainName("task type", request.type, policy.tasks),
+    ...explainName("agent", request.agent, policy.agents),
+    ...(type ? explainType(policy, type, request) : []),
+  ]
+  if (decision instanceof Refusal) return { allowed: false, steps: [...steps, ...explainRefusal(decision)] }
+  return { allowed: true, steps: [...steps, ...explainWanted(decision)], authority: decision.authority }
+}
+
+function explainName(what: string, name: string, known: ReadonlyMap<string, Named>): ExplanationStep[] {
+  const found = known.get(name)
+  if (!found) {
+    const hint = suggest(name, known.keys())
+    return [{ ok: false, text: `the ${what} "${name}" is unknown${hint === undefined ? "" : ` (${hint})`}` }]
+  }
+  if (!found.enabled) return [{ ok: false, text: `the ${what} "${name}" is disabled`, place: found.place }]
+  return [{ ok: true, text: `the ${what} "${name}" is known`, place: found.place }]
+}
+
+function explainType(policy: Policy, type: TaskType, request: TaskRequest): ExplanationStep[] {
+  const { place } = type
+  const listed = (what: string, name: string, names: ReadonlySet<string>): ExplanationStep => {
+    const ok = names.has(name)
+    return { ok, text: `"${type.name}" ${ok ? "lists" : "does not list"} the ${what} "${name}"`, place }
+  }
+  return [
+    listed("orchestrator", request.orchestrator, type.orchestrators),
+    listed("agent", request.agent, type.agents),
+    ...explainInputs(type, request),
+    ...explainGrants(policy, type, request),
+  ]
+}
+
+function explainInputs(type: TaskType, request: TaskRequest): ExplanationStep[] {
+  const inputs = readInputs(type, request.inputs)
+  if (inputs instanceof Refusal) {
+    return inputs.errors.map(({ pointer, expected }) => ({
+      ok: false,
+      text: `${pointer}: expected ${expected}`,
+      place: type.place,
+    }))
+  }
+  return [...type.inputs].map(([name, rule]) => ({
+    ok: true,
+    text: `the input "${name}" is ${describeRule(rule)}`,
+    place: type.place,
+  }))
+}
+
+function explainGrants(policy: Policy, type: TaskType, request: TaskRequest): ExplanationStep[] {
+  const agent = policy.agents.get(request.agent)
+  return type.grants.flatMap((grant): ExplanationStep[] => {
+    const { place } = grant
+    const api = policy.apis.get(grant.api)
+    if (!api?.enabled)
+      return [{ ok: false, text: `the API "${grant.api}" is disabled`, ...(api && { place: api.place }) }]
+    const kept = grant.operations.filter((operation) => agent?.atMost?.has(operation) ?? true)
+    const cut = grant.operations.filter((operation) => !kept.includes(operation))
+    const steps: ExplanationStep[] = []
+    if (kept.length > 0) steps.push({ ok: true, text: `${grant.api} grants ${kept.join(", ")}`, place })
+    if (cut.length > 0 && agent) {
+      steps.push({
+        ok: false,
+        text: `at_most of "${agent.name}" leaves out ${cut.join(", ")}`,
+        place: agent.place,
+      })
+    }
+    return steps
+  })
+}
+
+/** What decide() found besides the names: the fields that were asked for in vain. Inputs have their own steps. */
+function explainRefusal(refusal: Refusal): ExplanationStep[] {
+  if (refusal.code === "inputs_invalid") return []
+  if (refusal.errors.length === 0) return [{ ok: false, text: `refused: ${refusal.reason}` }]
+  return refusal.errors.map(({ pointer, expected }) => ({
+    ok: false,
+    text: `${pointer}: expected ${expected}`,
+  }))
+}
+
+function explainWanted(decision: Decision): ExplanationStep[] {
+  return decision.apis.map((api) => ({ ok: true, text: `a token for ${api}` }))
+}
