@@ -6,6 +6,7 @@ import { openSqlite } from "../database/sqlite.ts"
 import { refuse } from "../errors.ts"
 import { openKeyring } from "../keys/keyring.ts"
 import { createLedger } from "../ledger/ledger.ts"
+import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { createRevocations } from "../task/revocation.ts"
 import { createTasks } from "../task/task.ts"
@@ -68,8 +69,9 @@ export class NotStarted extends Error {
 }
 
 /**
- * Starts an issuer. Throws TypeError on misused options, NotStarted (or KeysLocked, or what loading the policies throws)
- * when the data or the files don't allow a start; the database is then released again.
+ * Starts an issuer. Throws TypeError on misused options, NotStarted when the policy is not valid (its message is the list
+ * of faults with their places) or the data was made the other way, KeysLocked when the stored keys don't open, Unavailable
+ * when the database can't be had. Whatever it throws, the database is released again.
  */
 export async function createIssuer(options: IssuerOptions): Promise<Issuer> {
   checkIssuerUrl(options)
@@ -130,10 +132,12 @@ async function openRooms(
   options: IssuerOptions & { readonly clock: Clock; readonly dev: boolean },
   engine: Engine,
 ): Promise<Rooms> {
-  const { issuer, clock, dev } = options
+  const { issuer, clock, dev, onFault } = options
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock })
-  const policies = await createPolicyStore({ engine, ledger, folder: options.policies, dev, clock })
+  const folder = options.policies
+  const policies = await createPolicyStore({ engine, ledger, folder, dev, ...(onFault && { onFault }) })
+  if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
   const keyring = await openKeyring({
     engine,
     ledger,

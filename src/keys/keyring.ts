@@ -8,6 +8,7 @@ import {
   generatePrivateJwk,
   importSigningKey,
   type JsonWebKeySet,
+  KeyFault,
   readPublicJwk,
   type SigningKey,
   type VerificationKey,
@@ -73,7 +74,7 @@ const lockedMessage = (kid: string): string =>
 function readPair(secret: Uint8Array, kid: string): Omit<Opened, "state"> {
   const signing = importSigningKey(JSON.parse(Buffer.from(secret).toString("utf8")))
   const verification = readPublicJwk(signing.publicJwk)
-  if (!("thumbprint" in verification) || signing.kid !== kid || verification.kid !== kid)
+  if (verification instanceof KeyFault || signing.kid !== kid || verification.kid !== kid)
     throw new KeysLocked(`The stored signing key ${kid} is not the key that its id names.`)
   return { signing, verification }
 }
