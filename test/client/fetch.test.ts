@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { createSession } from "../../src/client/client.ts"
+import { ClientError } from "../../src/client/error.ts"
+import { readTarget, tokenFor } from "../../src/client/fetch.ts"
+import { type HandedToken, HeldToken } from "../../src/client/held-token.ts"
+import { accessTokenHash, readProof } from "../../src/token/proof.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { type ScriptedServer, startScripted } from "../support/scripted-server.ts"
+
+const handed = (resource: string, more: Partial<HandedToken> = {}): HandedToken => ({
+  resource,
+  accessToken: `token-of-${resource}`,
+  tokenType: "Bearer",
+  expiresAt: Date.now() + 600_000,
+  renewAt: Date.now() + 300_000,
+  scope: [],
+  authorizationDetails: [],
+  ...more,
+})
+
+const held = (resource: string) => {
+  const { accessToken, ...rest } = handed(resource)
+  return { ...rest, token: new HeldToken(resource, accessToken) }
+}
+
+describe("a URL gets the token of the API it belongs to", () => {
+  const tokens = [
+    "https://api.example",
+    "https://api.example/tickets",
+    "https://api.example/tickets/deep/",
+  ].map(held)
+  const cases: readonly (readonly [url: string, resource: string | undefined])[] = [
+    ["https://api.example/", "https://api.example"],
+    ["https://api.example/other?x=1", "https://api.example"],
+    ["https://api.example/tickets", "https://api.example/tickets"],
+    ["https://api.example/tickets/1", "https://api.example/tickets"],
+    ["https://api.example/ticketsx", "https://api.example"],
+    ["https://api.example/tickets/deep/1", "https://api.example/tickets/deep/"],
+    ["https://api.example/tickets/../other", "https://api.example"],
+    ["https://api.example/tickets/%2e%2e/other", "https://api.example"],
+    ["https://api.example:443/", "https://api.example"],
+    ["https://api.example:8443/", undefined],
+    ["http://api.example/", undefined],
+    ["https://api.example.evil.test/", undefined],
+    ["https://evil.test/https://api.example", undefined],
+    ["https://sub.api.example/", undefined],
+  ]
+  for (const [url, resource] of cases)
+    test(`${url} -> ${resource ?? "none"}`, () => {
+      expect(tokenFor(tokens, new URL(url))?.resource).toBe(resource)
+    })
+})
+
+describe("what carries no token is refused before it is sent", () => {
+  const wrong: readonly (readonly [what: string, url: string, init?: RequestInit])[] = [
+    ["a relative URL", "/tickets"],
+    ["a user and password", "https://a:b@api.example/"],
+    ["a credential of one's own", "https://api.example/", { headers: { Authorization: "Bearer x" } }],
+    ["a proof of one's own", "https://api.example/", { headers: { dpop: "x" } }],
+  ]
+  for (const [what, url, init] of wrong)
+    test(what, () => {
+      expect(() => readTarget(url, init)).toThrow(TypeError)
+    })
+})
+
+describe("a session with tokens that were handed over", () => {
+  let api: ScriptedServer
+  let other: ScriptedServer
+  beforeAll(async () => {
+    other = await startScripted(() => ({ body: {} }))
+    api = await startScripted(({ path }) =>
+      path === "/moved"
+        ? { status: 307, headers: { location: `${other.origin}/trap` } }
+        : { body: { ok: true } },
+    )
+  })
+  afterAll(() => Promise.all([api.close(), other.close()]))
+
+  test("sends the token to its API", async () => {
+    const session = await createSession({ tokens: [handed(api.origin)] })
+    const answer = await session.fetch(`${api.origin}/tickets/1`, { method: "POST", body: "x" })
+    expect(answer.status).toBe(200)
+    expect(api.asked.at(-1)).toMatchObject({
+      method: "POST",
+      body: "x",
+      headers: { authorization: `Bearer token-of-${api.origin}` },
+    })
+  })
+
+  test("sends nothing anywhere else, and says which APIs it could reach", async () => {
+    const session = await createSession({ tokens: [handed(api.origin)] })
+    const refused = await session.fetch(`${other.origin}/tickets/1?secret=1`).catch((error: unknown) => error)
+    expect(refused).toBeInstanceOf(ClientError)
+    expect(refused).toMatchObject({ code: "url_not_granted", next: "stop" })
+    expect(String(refused)).toContain(api.origin)
+    expect(String(refused)).not.toMatch(/token-of|secret/)
+    expect(other.asked).toEqual([])
+  })
+
+  for (const redirect of [undefined, "follow", "manual"] as const)
+    test(`never follows a redirect with the token (redirect: ${redirect})`, async () => {
+      const session = await createSession({ tokens: [handed(api.origin), handed(other.origin)] })
+      const answer = await session.fetch(`${api.origin}/moved`, redirect === undefined ? {} : { redirect })
+      expect(answer.status).toBe(307)
+      expect(other.asked).toEqual([])
+    })
+
+  test("proves possession of a bound token for exactly this request", async () => {
+    const key = generatePrivateJwk("EdDSA")
+    const session = await createSession({ tokens: [handed(api.origin, { tokenType: "DPoP" })], key })
+    await session.fetch(`${api.origin}/tickets/1?q=1`, { method: "delete" })
+    const { authorization, dpop } = api.asked.at(-1)?.headers ?? {}
+    expect(authorization).toBe(`DPoP token-of-${api.origin}`)
+    expect(readProof(String(dpop))).toMatchObject({
+      htm: "DELETE",
+      htu: `${api.origin}/tickets/1`,
+      ath: accessTokenHash(`token-of-${api.origin}`),
+      jkt: importSigningKey(key).thumbprint,
+    })
+  })
+
+  test("is not opened for a bound token without its key", async () => {
+    await expect(createSession({ tokens: [handed(api.origin, { tokenType: "DPoP" })] })).rejects.toThrow(
+      TypeError,
+    )
+  })
+
+  test("gives the headers to whatever else sends the request", async () => {
+    const session = await createSession({ tokens: [handed(api.origin)] })
+    expect(await session.headers("GET", `${api.origin}/x`)).toEqual({
+      authorization: `Bearer token-of-${api.origin}`,
+    })
+  })
+})
