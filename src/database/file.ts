@@ -20,14 +20,24 @@ const KEPT_LOG_BYTES = 64 * 1024 * 1024
  */
 export function openFile(path: string, options: { readonly?: boolean; create?: boolean } = {}): Database {
   const { readonly = false, create = !readonly } = options
-  prepareFile(path, readonly, create)
-  let database: Database | undefined
+  return opening(path, () => {
+    prepareFile(path, readonly, create)
+    const database = new Sqlite(path, { readonly, fileMustExist: true, timeout: BUSY_MILLISECONDS })
+    try {
+      settle(database, path, readonly)
+      return database
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  })
+}
+
+/** Failures of SQLite and the system become one, which names the file and the failure's code. */
+function opening<T>(path: string, open: () => T): T {
   try {
-    database = new Sqlite(path, { readonly, fileMustExist: true, timeout: BUSY_MILLISECONDS })
-    settle(database, path, readonly)
-    return database
+    return open()
   } catch (error) {
-    database?.close()
     if (error instanceof Unavailable) throw error
     throw new Unavailable(`${path} can't be used as a database (${codeOf(error)})`)
   }
@@ -47,13 +57,21 @@ function prepareFile(path: string, readonly: boolean, create: boolean): void {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined && !create) throw new Unavailable(`${path} does not exist`)
   if (found === undefined) {
-    closeSync(openSync(path, "wx", 0o600))
+    closeSync(openSync(path, "a", 0o600))
     return
   }
   if (!found.isFile()) throw new Unavailable(`${path} is not a plain file`)
   if (!isAllowed(path, access))
     throw new Unavailable(`${path} can't be ${readonly ? "read" : "written"} by this user`)
-  if (!readonly && (found.mode & 0o777) !== 0o600) chmodSync(path, 0o600)
+  if (!readonly && (found.mode & 0o777) !== 0o600) restrict(path)
+}
+
+function restrict(path: string): void {
+  try {
+    chmodSync(path, 0o600)
+  } catch (error) {
+    throw new Unavailable(`${path} is open to others and belongs to another user (${codeOf(error)})`)
+  }
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
@@ -103,16 +121,16 @@ function isRecent(version: string): boolean {
  */
 export function lockFile(path: string): { release(): void } {
   const lockPath = `${path}.lock`
-  prepareFile(lockPath, false, true)
-  let lock: Database | undefined
-  try {
-    lock = new Sqlite(lockPath, { timeout: 0 })
-    lock.exec("BEGIN EXCLUSIVE")
-    const held = lock
-    return { release: () => void held.close() }
-  } catch (error) {
-    lock?.close()
-    if (codeOf(error) === "SQLITE_BUSY") throw new Unavailable(`${path} is in use by another process`)
-    throw new Unavailable(`${lockPath} can't be locked (${codeOf(error)})`)
-  }
+  return opening(lockPath, () => {
+    prepareFile(lockPath, false, true)
+    const held = new Sqlite(lockPath, { timeout: 0 })
+    try {
+      held.exec("BEGIN EXCLUSIVE")
+      return { release: () => void held.close() }
+    } catch (error) {
+      held.close()
+      if (codeOf(error) === "SQLITE_BUSY") throw new Unavailable(`${path} is in use by another process`)
+      throw error
+    }
+  })
 }

@@ -84,17 +84,21 @@ class SqliteEngine implements Engine {
   #prepare(statement: Statement<unknown>): Prepared<unknown[]> {
     const known = this.#reads.get(statement)
     if (known) return known
-    try {
-      const prepared = this.#reader.prepare<unknown[]>(compile(statement).sql)
-      this.#reads.set(statement, prepared)
-      return prepared
-    } catch (error) {
-      if (codeOf(error) !== "SQLITE_ERROR")
-        throw new Unavailable(`${statement.name} can't be read (${codeOf(error)})`)
-      throw new TypeError(
-        `${statement.name}: ${error instanceof Error ? error.message : "can't be prepared"}`,
-      )
-    }
+    const prepared = prepare(this.#reader, statement)
+    if (!prepared.reader) throw new TypeError(`${statement.name} answers no rows: it belongs into atomically`)
+    this.#reads.set(statement, prepared)
+    return prepared
+  }
+}
+
+function prepare(database: Database, statement: Statement<unknown>): Prepared<unknown[]> {
+  const { sql } = compile(statement)
+  try {
+    return database.prepare<unknown[]>(sql)
+  } catch (error) {
+    const code = codeOf(error)
+    if (code !== "SQLITE_ERROR") throw new Unavailable(`${statement.name} can't be read (${code})`)
+    throw new TypeError(`${statement.name}: ${error instanceof Error ? error.message : code}`)
   }
 }
 

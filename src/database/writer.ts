@@ -17,7 +17,7 @@ export interface Writer {
   /**
    * All steps or none, durable when it resolves. Throws Unexpected or Duplicate when a step met another state,
    * Unavailable when nothing can be committed (now, or ever again: see `broken`), TypeError on a statement that can't
-   * be prepared.
+   * be prepared or a value that SQLite has no type for (a NaN would become NULL).
    */
   commit(steps: readonly WriterStep[]): Promise<void>
   /** Commits what was accepted, then lets go of the file. Later commits throw Unavailable. */
@@ -77,9 +77,8 @@ class ThreadWriter implements Writer {
   readonly #statements = new Map<string, number>()
   #state: "open" | "closing" | "closed" | "broken" = "open"
   #outgoing: Waiting[] = []
-  /** Sent and not yet decided, oldest first; those before #oldest are done with. */
-  #sent: (Waiting | undefined)[] = []
-  #oldest = 0
+  /** Sent and not yet decided, oldest first: the thread decides them in this order. */
+  #sent: Waiting[] = []
 
   constructor(path: string) {
     this.opened = this.#open.promise
@@ -95,8 +94,11 @@ class ThreadWriter implements Writer {
 
   commit(steps: readonly WriterStep[]): Promise<void> {
     if (this.#state !== "open") return Promise.reject(new Unavailable(`the database is ${this.#state}`))
-    if (this.#sent.length - this.#oldest + this.#outgoing.length >= MOST_WAITING)
+    if (this.#sent.length + this.#outgoing.length >= MOST_WAITING)
       return Promise.reject(new Unavailable("too many writes are waiting for the disk"))
+    const wrong = steps.findIndex((step) => !step.values.every(isValue))
+    if (wrong >= 0)
+      return Promise.reject(new TypeError(`${nameOf(steps, wrong)} has a value of a wrong type`))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#outgoing.push({ steps, resolve, reject })
     if (this.#outgoing.length === 1) setImmediate(() => this.#send())
@@ -108,7 +110,7 @@ class ThreadWriter implements Writer {
       this.#send()
       this.#state = "closing"
       this.#thread.postMessage("close")
-    }
+    } else if (this.#state === "broken") void this.#thread.terminate()
     return this.#closing.promise
   }
 
@@ -132,31 +134,25 @@ class ThreadWriter implements Writer {
   }
 
   #decide(count: number, failures: readonly Failure[]): void {
-    const decided = this.#sent.slice(this.#oldest, this.#oldest + count)
-    this.#sent.fill(undefined, this.#oldest, this.#oldest + count)
-    this.#oldest += count
-    if (this.#oldest > 1024 && this.#oldest * 2 > this.#sent.length) {
-      this.#sent = this.#sent.slice(this.#oldest)
-      this.#oldest = 0
+    const decided = this.#sent.splice(0, count)
+    const failed = new Map(failures.map((failure) => [failure.request, failure]))
+    for (const [at, request] of decided.entries()) {
+      const failure = failed.get(at)
+      if (failure) request.reject(toError(failure, request.steps))
+      else request.resolve()
     }
-    for (const failure of failures) {
-      const request = decided[failure.request]
-      request?.reject(toError(failure, request.steps))
-      decided[failure.request] = undefined
-    }
-    for (const request of decided) request?.resolve()
   }
 
   #break(cause: Error): void {
     if (this.#state === "broken" || this.#state === "closed") return
     this.#state = "broken"
     this.#breaking.resolve(cause)
+    this.#thread.unref()
     const failed = new Unavailable("the database can't commit any more", { cause })
     this.#open.reject(new Unavailable(cause.message))
-    for (const request of [...this.#sent.slice(this.#oldest), ...this.#outgoing]) request?.reject(failed)
+    for (const request of [...this.#sent, ...this.#outgoing]) request.reject(failed)
     this.#sent = []
     this.#outgoing = []
-    this.#oldest = 0
   }
 
   #ended(): void {
@@ -164,6 +160,15 @@ class ThreadWriter implements Writer {
     this.#closing.resolve()
   }
 }
+
+const isValue = (value: unknown): boolean =>
+  typeof value === "string" ||
+  Number.isFinite(value) ||
+  value === null ||
+  value instanceof Uint8Array ||
+  typeof value === "bigint"
+
+const nameOf = (steps: readonly WriterStep[], step: number): string => steps[step]?.name ?? `step ${step}`
 
 /** Flattens requests; statements met for the first time are numbered and sent along. */
 function encode(requests: readonly (readonly WriterStep[])[], statements: Map<string, number>): Requests {
@@ -203,7 +208,7 @@ function join(blobs: readonly Uint8Array[]): Uint8Array {
 }
 
 function toError(failure: Failure, steps: readonly WriterStep[]): Error {
-  const name = steps[failure.step]?.name ?? `step ${failure.step}`
+  const name = nameOf(steps, failure.step)
   if (failure.tag === "unexpected") return new Unexpected(name, failure.step)
   if (failure.tag === "duplicate") return new Duplicate(name, failure.step)
   if (failure.tag === "misuse") return new TypeError(`${name}: ${failure.message}`)
