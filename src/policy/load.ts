@@ -16,13 +16,19 @@ const TIMEOUT_MILLISECONDS = 120_000
  * Whether it takes force is NOT decided here.
  */
 export const loadPolicy = (folder: string, options: LoadOptions = {}): Promise<Policy | PolicyFaults> =>
-  load({ source: { folder }, options })
+  load({ source: { folder }, options: plainOptions(options) })
 
 /** The same from texts that were read once: `Policy.files` of an earlier load. */
 export const loadStoredPolicy = (
   texts: ReadonlyMap<string, string>,
   options: LoadOptions = {},
-): Promise<Policy | PolicyFaults> => load({ source: { texts }, options })
+): Promise<Policy | PolicyFaults> => load({ source: { texts }, options: plainOptions(options) })
+
+/** Only these cross to the thread; callers may hand in an object that holds more. */
+const plainOptions = ({ dev, allowPlainHttp }: LoadOptions): LoadOptions => ({
+  ...(dev !== undefined && { dev }),
+  ...(allowPlainHttp !== undefined && { allowPlainHttp }),
+})
 
 /** From source it is TypeScript, from the package it is JavaScript: the thread is started as this file was. */
 const THREAD = new URL(
