@@ -1,0 +1,168 @@
+// A30: bytes nobody thought of. Seeded, so that a failure can be run again.
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { readClientAssertion, signClientAssertion } from "../../src/token/assertion.ts"
+import { Unreadable } from "../../src/token/jwt.ts"
+import { readProof, signProof } from "../../src/token/proof.ts"
+import {
+  claims,
+  compact,
+  eddsa,
+  es256,
+  header,
+  ISSUER,
+  NOW,
+  open,
+  tagOf,
+  validToken,
+} from "../support/forge.ts"
+
+const valid = [
+  validToken(),
+  validToken(),
+  validToken(eddsa),
+  compact(header(), claims({ sub: "people/ana@example.com" })),
+]
+const proof = signProof({ method: "GET", url: `${ISSUER}/`, now: NOW }, es256)
+const assertion = signClientAssertion({ clientId: "tickets", issuer: ISSUER, jti: "j", now: NOW }, eddsa)
+
+const base = fc.constantFrom(...valid)
+const place = fc.nat(2000)
+const flip = fc.tuple(base, place, fc.nat(7)).map(([text, at, bit]) => {
+  const bytes = Buffer.from(text, "latin1")
+  const index = at % bytes.length
+  bytes.writeUInt8((bytes[index] ?? 0) ^ (1 << bit), index)
+  return bytes.toString("latin1")
+})
+const cut = fc.tuple(base, place).map(([text, at]) => text.slice(0, at % text.length))
+const insert = fc
+  .tuple(base, place, fc.string({ minLength: 1, maxLength: 8, unit: "binary" }))
+  .map(([text, at, more]) => text.slice(0, at % text.length) + more + text.slice(at % text.length))
+const splice = fc
+  .tuple(base, base, place, place)
+  .map(([one, other, from, to]) => one.slice(0, from % one.length) + other.slice(to % other.length))
+const swap = fc
+  .tuple(fc.constantFrom(...valid), fc.constantFrom(...valid, proof, assertion), fc.nat(2))
+  .map(([one, other, at]) => {
+    const parts = one.split(".")
+    parts[at] = other.split(".")[at] ?? ""
+    return parts.join(".")
+  })
+
+describe("A30 mutations", () => {
+  test("A30 no deformed token is genuine, none makes the reader throw", () => {
+    const known = new Set(valid)
+    const deformed = fc.oneof(flip, cut, insert, splice, swap).filter((text) => !known.has(text))
+    fc.assert(
+      fc.property(deformed, (text) => open(text) instanceof Unreadable),
+      { numRuns: 10_000, seed: 30 },
+    )
+  })
+
+  test("A30 no deformed proof or assertion makes its reader throw", () => {
+    const change = fc.tuple(fc.constantFrom(proof, assertion), place, fc.string({ maxLength: 3 }))
+    const deformed = change.map(
+      ([text, at, more]) => text.slice(0, at % text.length) + more + text.slice((at % text.length) + 1),
+    )
+    fc.assert(
+      fc.property(deformed, (text) => {
+        const read = readProof(text)
+        expect(read instanceof Unreadable || text === proof).toBe(true)
+        readClientAssertion(text)
+      }),
+      { numRuns: 2000, seed: 30 },
+    )
+  })
+
+  test("A30 a payload deformed and then signed by ourselves is read whole or refused, never thrown over", () => {
+    const json = JSON.stringify(claims())
+    const change = fc.tuple(
+      fc.nat(json.length),
+      fc.nat(4),
+      fc.string({ maxLength: 4, unit: fc.constantFrom(...'{}[]",:0e.-\\tn\u0000é') }),
+    )
+    fc.assert(
+      fc.property(change, ([at, gone, more]) => {
+        const text = json.slice(0, at) + more + json.slice(at + gone)
+        const read = open(compact(header(), text))
+        if (!(read instanceof Unreadable)) expect(() => JSON.parse(text)).not.toThrow()
+      }),
+      { numRuns: 1500, seed: 30 },
+    )
+  })
+
+  const bodies = [
+    "",
+    " ",
+    "[",
+    "]",
+    "{",
+    "}",
+    "[[]",
+    "[1,,2]",
+    "[1 2]",
+    '{"a"}',
+    '{"a":}',
+    '{"a":1,}',
+    '{"a":1,,"b":2}',
+    "{'a':1}",
+    "{a:1}",
+    '{"a":1}#',
+    '{"a":1}//',
+    '{"a":/*x*/1}',
+    '{"a":1}}',
+    '{"a":1}{"b":2}',
+    "[1]x",
+    "nul",
+    "tru",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "-",
+    "+1",
+    "01",
+    "-01",
+    "1.",
+    ".1",
+    "1e",
+    "1e+",
+    "0e",
+    "0x1",
+    "1eE2",
+    "2.e3",
+    "--1",
+    "1+2",
+    "[-]",
+    "[1.2.3]",
+    '"',
+    '"\\"',
+    '"\\u"',
+    '"\\u00A"',
+    '"\\uD800\\u"',
+    '"\\x00"',
+    '"\\\\\\"',
+    '"\t"',
+    '"\n"',
+    "\u2060",
+    "[\u000b]",
+    "[\f]",
+    "\ufeff",
+    "[\u0085]",
+    "a",
+    '{[: "x"}',
+    '{"a":"b"}"',
+    '["",]',
+    "[,]",
+    "[{}",
+    '{"a":true]',
+    "*",
+    "<.>",
+    "\u0000",
+    "å",
+    "⍂㈴⍂",
+  ]
+  test.each(bodies)("A30 the text %j is neither header nor payload", (text) => {
+    expect(["json", "json_member", "format"]).toContain(tagOf(open(compact(header(), text))))
+    expect(["json", "json_member", "format"]).toContain(tagOf(open(compact(text, claims()))))
+  })
+})
