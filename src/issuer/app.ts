@@ -75,8 +75,13 @@ export function createApp(endpoints: readonly Endpoint[], boundary: Boundary): H
 
   for (const endpoint of endpoints)
     app.on(endpoint.method, routeOf(endpoint.path), async (c) => {
-      const answer = await answerOf(endpoint, c, boundary.callers)
-      return answer instanceof Refusal ? refusal(c.req.path, answer) : answer
+      try {
+        const answer = await answerOf(endpoint, c, boundary.callers)
+        return answer instanceof Refusal ? refusal(c.req.path, answer) : answer
+      } catch (error) {
+        // The boundary: whatever was thrown, the answer is "cannot tell", and only the operator learns why.
+        return fault(c.req.path, error)
+      }
     })
   for (const [path, allow] of methodsByPath(endpoints))
     app.all(routeOf(path), (c) => refusal(c.req.path, refuse("method_not_allowed", "[method]"), { allow }))

@@ -150,7 +150,10 @@ function toFieldError(issue: z.core.$ZodIssue): FieldError {
   const pointer = issue.path.map((step) => `/${escapePointer(String(step))}`).join("")
   if (issue.code === "unrecognized_keys")
     return { pointer, expected: "no members besides the documented ones" }
-  return { pointer, expected: issue.message.replace(/^Invalid input: /, "") }
+  return {
+    pointer,
+    expected: issue.message.replace(/^Invalid input: (expected )?/, "").replace(/, received .*$/s, ""),
+  }
 }
 
 /** RFC 6901 section 3. */

@@ -10,7 +10,7 @@ export const plain = (most: number) =>
     .string()
     .min(1, `1 to ${most} characters`)
     .max(most, `1 to ${most} characters`)
-    .regex(PLAIN, "text without control or bidirectional characters")
+    .refine((text) => PLAIN.test(text), "text without control or bidirectional characters")
 
 /** Of the policy. Any short word is taken here, so that a name that is misspelled answers like one that is forbidden. */
 const name = z
@@ -92,7 +92,13 @@ export const StartAnswer = z
     state,
     deadline: instant,
     tokens: z.array(TokenAnswer),
-    approvals: z.array(z.never()),
+    approvals: z.array(
+      z.strictObject({
+        operations: z.array(z.string()),
+        resources: z.array(z.string()),
+        by: z.array(z.string()),
+      }),
+    ),
   })
   .openapi("StartedTask")
 
