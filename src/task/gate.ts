@@ -95,7 +95,7 @@ function guardsOf(parts: Parts, policy: Policy, request: MintRequest, authority:
   }
   const apis = new Set(authority.map((grant) => apiOf(policy, grant.api)?.name ?? ""))
   return [
-    parts.policies.guard(),
+    parts.policies.guard(policy),
     { statement: noLock, values: names, rows: 0 },
     ...[...apis].map((api) => ({ statement: noApiLock, values: { now, api }, rows: 0 })),
   ]

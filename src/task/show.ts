@@ -1,7 +1,7 @@
 // What may be seen of tasks: an orchestrator's own, or everybody's for staff. It decides who sees what; a task that the
 // viewer may not see answers like one that does not exist.
 import { type Refusal, refuse } from "../errors.ts"
-import type { Entry } from "../ledger/ledger.ts"
+import type { Entry } from "../ledger/entry.ts"
 import type { Authority } from "../token/authority.ts"
 import { formatResource } from "../token/resource.ts"
 import type { Parts } from "./parts.ts"

@@ -1,0 +1,72 @@
+// What every benchmark needs of the machine: servers on one core, the load on the other, medians of interleaved rounds.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+
+export const SERVER_CORE = 0
+export const LOAD_CORE = 1
+
+const pinned = spawnSync("taskset", ["-V"]).status === 0
+
+/** What a server under test prints, as one line of JSON, once it listens: the one request to repeat. */
+export interface Target {
+  readonly url: string
+  readonly method: "GET" | "POST"
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+export interface Server {
+  readonly pid: number
+  readonly target: Target
+  stop(): Promise<void>
+}
+
+const children = new Set<ChildProcess>()
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL")
+})
+
+/** Starts bench/servers/<name>.ts on the server's core and waits for its target. */
+export async function startServer(
+  name: string,
+  args: readonly string[] = [],
+  core = SERVER_CORE,
+): Promise<Server> {
+  const file = fileURLToPath(new URL(`./servers/${name}.ts`, import.meta.url))
+  const command = [process.execPath, "--disable-warning=ExperimentalWarning", file, ...args]
+  const [first = "", ...rest] = pinned ? ["taskset", "-c", String(core), ...command] : command
+  const child = spawn(first, rest, { stdio: ["pipe", "pipe", "inherit"] })
+  children.add(child)
+  const target = await firstLine(child, name)
+  return {
+    pid: child.pid ?? 0,
+    target,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once("exit", () => resolve(void children.delete(child)))
+        child.kill("SIGTERM")
+      }),
+  }
+}
+
+function firstLine(child: ChildProcess, name: string): Promise<Target> {
+  return new Promise((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`${name} ended with ${code} before it listened`)))
+    if (!child.stdout) return reject(new Error(`${name} has no output`))
+    createInterface({ input: child.stdout }).once("line", (line) => resolve(JSON.parse(line)))
+  })
+}
+
+/** Puts this process, which makes the load, on the other core. */
+export function pinLoad(): void {
+  if (pinned) spawnSync("taskset", ["-cp", String(LOAD_CORE), String(process.pid)])
+  else console.log("taskset is not installed: servers and load share the cores, the ratios say less")
+}
+
+export const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  const [low = Number.NaN, high = Number.NaN] = [sorted[(sorted.length - 1) >> 1], sorted[middle]]
+  return (low + high) / 2
+}

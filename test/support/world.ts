@@ -1,0 +1,72 @@
+// A whole issuing side without HTTP: a real SQLite file, a real policy folder, real keys, and a clock that the test
+// moves. Closed and removed by the test that made it.
+import { randomBytes } from "node:crypto"
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createNames } from "../../src/database/names.ts"
+import { openSqlite } from "../../src/database/sqlite.ts"
+import { openKeyring } from "../../src/keys/keyring.ts"
+import { createLedger } from "../../src/ledger/ledger.ts"
+import { PolicyFaults } from "../../src/policy/fault.ts"
+import { createPolicyStore } from "../../src/policy/in-force.ts"
+import { createRevocations } from "../../src/task/revocation.ts"
+import { createTasks } from "../../src/task/task.ts"
+import { createUses } from "../../src/task/use.ts"
+import { createFakeClock } from "./fake-clock.ts"
+import { ROOT } from "./source.ts"
+
+export const ISSUER = "https://taskmint.internal"
+export const TICKETS = "https://tickets.internal.example"
+
+export type World = Awaited<ReturnType<typeof createWorld>>
+
+export interface WorldOptions {
+  /** Policy files by name; the shipped examples where absent. */
+  readonly files?: Readonly<Record<string, string>>
+  /** A folder made by an earlier world, to start again on what it left. */
+  readonly folder?: string
+  readonly keyEncryptionKey?: Uint8Array
+}
+
+export async function createWorld(options: WorldOptions = {}) {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "taskmint-world-"))
+  const policyFolder = join(folder, "policies")
+  if (options.folder === undefined) writePolicies(policyFolder, options.files)
+  const keyEncryptionKey = options.keyEncryptionKey ?? randomBytes(32)
+  const clock = createFakeClock()
+  const engine = await openSqlite({ path: join(folder, "issuer.db") })
+  const names = createNames(engine)
+  const ledger = await createLedger({ engine, names, clock })
+  const policies = await createPolicyStore({ engine, ledger, folder: policyFolder, dev: true })
+  if (policies instanceof PolicyFaults) throw new Error(JSON.stringify(policies.faults))
+  const keyring = await openKeyring({ engine, ledger, keyEncryptionKey, clock })
+  const parts = { engine, names, ledger, policies, keyring, clock, issuer: ISSUER }
+  return {
+    ...parts,
+    folder,
+    policyFolder,
+    keyEncryptionKey,
+    tasks: createTasks(parts),
+    uses: createUses(parts),
+    revocations: createRevocations(parts),
+    /** Ends what runs; the files stay for a world that starts on them. */
+    close: () => engine.close(),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+export function writePolicies(folder: string, files?: Readonly<Record<string, string>>): void {
+  mkdirSync(folder, { recursive: true, mode: 0o755 })
+  if (!files) cpSync(join(ROOT, "policies"), folder, { recursive: true })
+  for (const [name, text] of Object.entries(files ?? {}))
+    writeFileSync(join(folder, name), text, { mode: 0o644 })
+}
+
+/** A start that the shipped support policy allows. */
+export const SUPPORT_START = {
+  type: "triage-ticket",
+  agent: { id: "triage-bot", instance: "pod-1" },
+  purpose: "Triage the ticket",
+  inputs: { ticket: "SUP-1042" },
+} as const

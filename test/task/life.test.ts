@@ -1,0 +1,186 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { Refusal } from "../../src/errors.ts"
+import type { Change } from "../../src/task/finish.ts"
+import type { Started, StartRequest } from "../../src/task/start.ts"
+import { openTaskToken } from "../../src/token/verify.ts"
+import { createWorld, SUPPORT_START, type World, writePolicies } from "../support/world.ts"
+
+let world: World
+
+beforeEach(async () => {
+  world = await createWorld()
+})
+
+afterEach(async () => {
+  await world.close()
+  world.remove()
+})
+
+const ORCHESTRATOR = "support-orchestrator"
+const change = (taskId: string, to: Change) => world.tasks.change(ORCHESTRATOR, taskId, to)
+
+async function start(request: Partial<StartRequest> = {}): Promise<Started> {
+  const started = await world.tasks.start(ORCHESTRATOR, { ...SUPPORT_START, ...request })
+  if (started instanceof Refusal) throw new Error(`refused: ${started.code} ${started.reason}`)
+  return started
+}
+
+function iatOf(text: string | undefined): number {
+  const opened = openTaskToken(text ?? "", (kid) => world.keyring.keyOf(kid))
+  return "token" in opened ? opened.token.iat : Number.NaN
+}
+
+const feed = async () => (await world.revocations.feed("tickets", 0, 100)).items
+
+describe("the life of a task", () => {
+  test.each([
+    ["complete", "completed", "task.completed"],
+    ["fail", "failed", "task.failed"],
+    ["cancel", "canceled", "task.canceled"],
+  ] as const)("%s ends it: entry, feed, and no way back", async (to, state, kind) => {
+    const { taskId } = await start()
+    expect(await change(taskId, to)).toMatchObject({ state })
+    expect(await change(taskId, to)).toMatchObject({ state })
+    expect(await feed()).toMatchObject([{ kind: "task", value: taskId, code: "task_ended" }])
+    const { entries } = await world.ledger.read({ task: taskId })
+    expect(entries.filter((entry) => entry.kind === kind)).toHaveLength(1)
+    expect(await change(taskId, "resume")).toMatchObject({ code: "task_ended" })
+    expect(await change(taskId, "pause")).toMatchObject({ code: "task_ended" })
+    expect(await world.tasks.renew(ORCHESTRATOR, taskId, {})).toMatchObject({ code: "task_ended" })
+  })
+
+  test("a pause ends every live token, and what a resumption mints is later than what ended", async () => {
+    const { taskId } = await start()
+    await change(taskId, "pause")
+    expect(await feed()).toMatchObject([{ kind: "task", value: taskId, code: "task_paused" }])
+    expect(await world.tasks.renew(ORCHESTRATOR, taskId, {})).toMatchObject({ code: "task_paused" })
+    const resumed = await change(taskId, "resume")
+    if (resumed instanceof Refusal) throw new Error(resumed.reason)
+    expect(resumed).toMatchObject({ state: "active" })
+    expect(iatOf(resumed.tokens[0]?.accessToken)).toBeGreaterThan((await feed())[0]?.before ?? Infinity)
+  })
+
+  test("a task that is past its deadline mints nothing and is recorded as expired", async () => {
+    const { taskId } = await start()
+    world.clock.advance(2 * 3600_000)
+    expect(await world.tasks.renew(ORCHESTRATOR, taskId, {})).toMatchObject({ code: "task_ended" })
+    expect(await world.tasks.sweep()).toBe(1)
+    expect(await world.tasks.show({ clientId: ORCHESTRATOR, staff: false }, taskId)).toMatchObject({
+      state: "expired",
+    })
+    expect((await world.ledger.read({ kind: "task.expired" })).entries).toHaveLength(1)
+    expect(await world.tasks.sweep()).toBe(0)
+  })
+
+  test("no token outlives the deadline", async () => {
+    const { taskId, deadline } = await start()
+    world.clock.advance(2 * 3600_000 - 60_500)
+    const renewed = await world.tasks.renew(ORCHESTRATOR, taskId, {})
+    if (renewed instanceof Refusal) throw new Error(renewed.reason)
+    const opened = openTaskToken(renewed.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
+    expect("token" in opened && opened.token.exp * 1000).toBeLessThanOrEqual(deadline)
+  })
+
+  test("somebody else's task answers like a missing one", async () => {
+    const { taskId } = await start()
+    for (const id of [taskId, taskId.slice(0, -1).concat("0")]) {
+      expect(await world.tasks.change("release-orchestrator", id, "complete")).toMatchObject({
+        code: "not_found",
+      })
+      expect(await world.tasks.renew("release-orchestrator", id, {})).toMatchObject({ code: "not_found" })
+      expect(await world.tasks.show({ clientId: "release-orchestrator", staff: false }, id)).toMatchObject({
+        code: "not_found",
+      })
+    }
+  })
+})
+
+describe("a renewal", () => {
+  test("gives the same rights and a new token, recorded as renewed", async () => {
+    const first = await start()
+    world.clock.advance(450_000)
+    const renewed = await world.tasks.renew(ORCHESTRATOR, first.taskId, {})
+    if (renewed instanceof Refusal) throw new Error(renewed.reason)
+    expect(renewed.tokens[0]?.scope).toBe(first.tokens[0]?.scope)
+    expect(renewed.tokens[0]?.accessToken).not.toBe(first.tokens[0]?.accessToken)
+    expect((await world.ledger.read({ kind: "token.renewed" })).entries).toHaveLength(1)
+    expect(await feed()).toEqual([])
+  })
+
+  test("never gets more than the task was started with, even where policy grew", async () => {
+    const { taskId } = await start({ operations: ["tickets:read"] })
+    const renewed = await world.tasks.renew(ORCHESTRATOR, taskId, {})
+    expect(renewed).toMatchObject({ tokens: [{ scope: "tickets:read" }] })
+    const more = await world.tasks.renew(ORCHESTRATOR, taskId, { operations: ["tickets:close"] })
+    expect(more).toMatchObject({ code: "access_denied" })
+  })
+
+  test("gets no more than a fresh start would under the policy of now", async () => {
+    const { taskId } = await start()
+    const narrower = (await import("node:fs")).readFileSync(`${world.policyFolder}/support.yaml`, "utf8")
+    writePolicies(world.policyFolder, {
+      "support.yaml": narrower.replace(
+        "operations: [tickets:read, tickets:comment]",
+        "operations: [tickets:read]",
+      ),
+    })
+    expect(await world.policies.reload()).toBe("loaded")
+    const renewed = await world.tasks.renew(ORCHESTRATOR, taskId, {})
+    expect(renewed).toMatchObject({ tokens: [{ scope: "tickets:read tickets:close" }] })
+  })
+
+  test("a bound task is never renewed or taken over without a key", async () => {
+    const jkt = "A".repeat(42).concat("E")
+    const { taskId, tokens } = await start({ dpopJkt: jkt })
+    expect(tokens[0]?.tokenType).toBe("DPoP")
+    expect(await world.tasks.renew(ORCHESTRATOR, taskId, {})).toMatchObject({
+      tokens: [{ tokenType: "DPoP" }],
+    })
+    expect(await world.tasks.renew(ORCHESTRATOR, taskId, { instance: "pod-2" })).toMatchObject({
+      code: "key_required",
+    })
+  })
+
+  test("many changes of holder within a second never share it", async () => {
+    const { taskId } = await start()
+    const iats: number[] = []
+    for (let count = 0; count < 4; count++) {
+      const renewed = await world.tasks.renew(ORCHESTRATOR, taskId, { instance: `pod-${count + 2}` })
+      if (renewed instanceof Refusal) throw new Error(renewed.reason)
+      iats.push(iatOf(renewed.tokens[0]?.accessToken))
+    }
+    expect(new Set(iats).size).toBe(4)
+    const next = await world.tasks.renew(ORCHESTRATOR, taskId, { instance: "pod-9" })
+    expect(next).toMatchObject({ code: "task_conflict" })
+    world.clock.advance(5000)
+    expect(await world.tasks.renew(ORCHESTRATOR, taskId, { instance: "pod-9" })).toHaveProperty("tokens")
+  })
+})
+
+describe("what is seen of tasks", () => {
+  test("an orchestrator lists its own, staff all, page by page", async () => {
+    const ids: string[] = []
+    for (let count = 0; count < 5; count++) ids.push((await start()).taskId)
+    const page = await world.tasks.list({ clientId: ORCHESTRATOR, staff: false }, { limit: 3 })
+    expect(page.tasks.map((task) => task.taskId)).toEqual(ids.slice(2).reverse())
+    const rest = await world.tasks.list(
+      { clientId: "audit-team", staff: true },
+      { limit: 3, after: page.next ?? "" },
+    )
+    expect(rest).toMatchObject({ next: null })
+    expect(rest.tasks.map((task) => task.taskId)).toEqual(ids.slice(0, 2).reverse())
+    const none = await world.tasks.list({ clientId: "release-orchestrator", staff: false }, { limit: 3 })
+    expect(none.tasks).toEqual([])
+  })
+
+  test("a task shows its tokens by state and its timeline", async () => {
+    const { taskId } = await start()
+    world.clock.advance(601_000)
+    await world.tasks.renew(ORCHESTRATOR, taskId, {})
+    const shown = await world.tasks.show({ clientId: ORCHESTRATOR, staff: false }, taskId)
+    expect(shown).toMatchObject({ tokens: [{ state: "expired" }, { state: "live" }] })
+    expect(shown).toMatchObject({
+      timeline: [{ kind: "task.started" }, { kind: "token.issued" }, { kind: "token.renewed" }],
+    })
+  })
+})

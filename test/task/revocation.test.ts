@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { Refusal } from "../../src/errors.ts"
+import type { Revocation, RevokeRequest } from "../../src/task/revocation.ts"
+import { insertRevocation, setLock } from "../../src/task/revocation-statements.ts"
+import type { Started, StartRequest } from "../../src/task/start.ts"
+import { toEpochSeconds } from "../../src/time.ts"
+import { newId } from "../../src/token/id.ts"
+import { openTaskToken } from "../../src/token/verify.ts"
+import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
+
+let world: World
+
+beforeEach(async () => {
+  world = await createWorld()
+})
+
+afterEach(async () => {
+  await world.close()
+  world.remove()
+})
+
+const ORCHESTRATOR = "support-orchestrator"
+
+async function start(request: Partial<StartRequest> = {}): Promise<Started> {
+  const started = await world.tasks.start(ORCHESTRATOR, { ...SUPPORT_START, ...request })
+  if (started instanceof Refusal) throw new Error(`refused: ${started.code} ${started.reason}`)
+  return started
+}
+
+async function revoke(request: Omit<RevokeRequest, "reason">): Promise<Revocation> {
+  const revoked = await world.revocations.revoke("operations-team", { ...request, reason: "leak" })
+  if (revoked instanceof Refusal) throw new Error(`refused: ${revoked.code}`)
+  return revoked
+}
+
+const jtiOf = (started: Started) => {
+  const opened = openTaskToken(started.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
+  return "token" in opened ? opened.token.jti : ""
+}
+
+const stateOf = async (taskId: string) => {
+  const shown = await world.tasks.show({ clientId: ORCHESTRATOR, staff: true }, taskId)
+  return shown instanceof Refusal ? shown.code : shown.state
+}
+
+const feed = async () => (await world.revocations.feed("tickets", 0, 100)).items
+
+describe("a revocation", () => {
+  test("of a token ends that token and leaves its task", async () => {
+    const [one, other] = [await start(), await start()]
+    const revoked = await revoke({ kind: "token", value: jtiOf(one) })
+    expect(revoked).toMatchObject({ tokensEnded: 1, lock: false })
+    expect(await feed()).toMatchObject([{ kind: "token", value: jtiOf(one), code: "token_revoked" }])
+    expect(await stateOf(one.taskId)).toBe("active")
+    expect(await stateOf(other.taskId)).toBe("active")
+  })
+
+  test.each([
+    ["task", (started: Started) => started.taskId, false],
+    ["instance", () => "triage-bot/pod-1", true],
+    ["agent", () => "triage-bot", true],
+    ["orchestrator", () => ORCHESTRATOR, true],
+    ["subject", () => ORCHESTRATOR, true],
+    ["api", () => "tickets", true],
+  ] as const)("of a %s ends its tokens and its tasks", async (kind, value, lock) => {
+    const started = await start()
+    const revoked = await revoke({ kind, value: value(started) })
+    expect(revoked).toMatchObject({ tokensEnded: 1, lock })
+    expect(await stateOf(started.taskId)).toBe("revoked")
+    expect(await feed()).toHaveLength(1)
+    const again = await world.tasks.start(ORCHESTRATOR, SUPPORT_START)
+    if (lock) expect(again).toMatchObject({ code: "locked" })
+    else expect(again).toHaveProperty("taskId")
+    const { entries } = await world.ledger.read({ limit: 1000 })
+    const kinds = entries.map((entry) => entry.kind)
+    expect(kinds.filter((one) => one === "task.revoked")).toHaveLength(1)
+    expect(kinds.includes("lock.set")).toBe(lock)
+  })
+
+  test("of a key ends every token signed with it", async () => {
+    await Promise.all([start(), start()])
+    expect(await revoke({ kind: "key", value: world.keyring.current().kid })).toMatchObject({
+      tokensEnded: 2,
+    })
+    expect(await feed()).toMatchObject([{ kind: "key", value: world.keyring.current().kid }])
+  })
+
+  test("covers the newest token, also where it is dated a second ahead", async () => {
+    const { taskId } = await start()
+    const taken = await world.tasks.renew(ORCHESTRATOR, taskId, { instance: "pod-2" })
+    if (taken instanceof Refusal) throw new Error(taken.reason)
+    const revoked = await revoke({ kind: "agent", value: "triage-bot" })
+    const opened = openTaskToken(taken.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
+    expect("token" in opened && opened.token.iat <= revoked.before).toBe(true)
+  })
+
+  test("of what nobody knows is written down all the same", async () => {
+    expect(await revoke({ kind: "token", value: "tok_0190b8a2-7c5e-7d4c-8e1f-123456789abc" })).toMatchObject({
+      tokensEnded: 0,
+    })
+    expect((await world.ledger.read({ kind: "token.revoked" })).entries).toHaveLength(1)
+  })
+
+  test("tells one API nothing of another's tokens", async () => {
+    await start()
+    await revoke({ kind: "agent", value: "triage-bot" })
+    expect((await world.revocations.feed("deployments", 0, 100)).items).toEqual([])
+  })
+
+  test("races with a hundred starts: nothing minted after it, everything before it ended", async () => {
+    const outcomes = await Promise.all([
+      ...Array.from({ length: 25 }, () => world.tasks.start(ORCHESTRATOR, SUPPORT_START)),
+      revoke({ kind: "agent", value: "triage-bot" }),
+      ...Array.from({ length: 25 }, () => world.tasks.start(ORCHESTRATOR, SUPPORT_START)),
+    ])
+    const started = outcomes.filter((one): one is Started => "created" in one)
+    for (const one of started) expect(await stateOf(one.taskId)).toBe("revoked")
+    expect(
+      outcomes.filter((one) => one instanceof Refusal).every((one) => "code" in one && one.code === "locked"),
+    ).toBe(true)
+  })
+})
+
+describe("a lock", () => {
+  test("can be lifted once its second is over, and what is minted then lives", async () => {
+    const lock = await revoke({ kind: "agent", value: "triage-bot" })
+    expect(await world.revocations.lift("operations-team", lock.id)).toMatchObject({ code: "task_conflict" })
+    world.clock.advance(1000)
+    expect(await world.revocations.lift("operations-team", lock.id)).toHaveProperty("liftedAt")
+    expect(await world.revocations.locks()).toEqual([])
+    await start()
+    expect((await world.ledger.read({ kind: "lock.lifted" })).entries).toHaveLength(1)
+  })
+
+  test("with a time lifts by itself", async () => {
+    await revoke({ kind: "agent", value: "triage-bot", until: world.clock.now() + 60_000 })
+    expect(await world.tasks.start(ORCHESTRATOR, SUPPORT_START)).toMatchObject({ code: "locked" })
+    world.clock.advance(60_000)
+    await start()
+    await world.revocations.sweep()
+    expect((await world.ledger.read({ kind: "lock.lifted" })).entries).toMatchObject([
+      { body: { by: "time" } },
+    ])
+  })
+
+  test("that a dead process left half done is finished by the sweep", async () => {
+    const { taskId } = await start()
+    const id = newId("rev", world.clock.now())
+    const at = world.clock.now()
+    const lock = {
+      id,
+      kind: "agent",
+      value: "triage-bot",
+      agent: "",
+      instance: "",
+      until: null,
+      reason: "leak",
+      at,
+    }
+    const values = {
+      ...lock,
+      set_by: "operations-team",
+      before: toEpochSeconds(at),
+      now_seconds: toEpochSeconds(at),
+    }
+    await world.engine.atomically([
+      { statement: insertRevocation, values },
+      { statement: setLock, values },
+    ])
+    expect(await stateOf(taskId)).toBe("active")
+    await world.revocations.sweep()
+    expect(await stateOf(taskId)).toBe("revoked")
+  })
+})
