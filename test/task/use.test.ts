@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { Refusal } from "../../src/errors.ts"
+import type { Taken } from "../../src/task/use.ts"
+import { toEpochSeconds, toInstant } from "../../src/time.ts"
+import { batchDigest, signUseBatch, type UseBatch, type UseRecord } from "../../src/token/batch.ts"
+import { newId, newUuid } from "../../src/token/id.ts"
+import { generatePrivateJwk, importSigningKey, readPublicJwk } from "../../src/token/signature.ts"
+import { openTaskToken } from "../../src/token/verify.ts"
+import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "../support/world.ts"
+
+let world: World
+let task: { id: string; jti: string }
+const signingKey = importSigningKey(generatePrivateJwk("ES256"))
+const instance = newUuid()
+
+beforeEach(async () => {
+  world = await createWorld()
+  const started = await world.tasks.start("support-orchestrator", { ...SUPPORT_START, reference: "run-7" })
+  if (started instanceof Refusal) throw new Error(started.reason)
+  const opened = openTaskToken(started.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
+  task = { id: started.taskId, jti: "token" in opened ? opened.token.jti : "" }
+})
+
+afterEach(async () => {
+  await world.close()
+  world.remove()
+})
+
+const use = (change: Partial<UseRecord> = {}): UseRecord => ({
+  id: newId("use", world.clock.now()),
+  at: toInstant(world.clock.now() - 400),
+  task: task.id,
+  jti: task.jti,
+  actor: "triage-bot/pod-1",
+  client: "support-orchestrator",
+  api: TICKETS,
+  operation: "tickets:read",
+  resource: ["tickets", "SUP-1042"],
+  method: "GET",
+  route: "/tickets/:id",
+  decision: "allowed",
+  status: 200,
+  duration_ms: 3,
+  ...change,
+})
+
+const batch = (change: Partial<UseBatch> = {}): string =>
+  signUseBatch(
+    {
+      iss: "tickets",
+      aud: ISSUER,
+      iat: toEpochSeconds(world.clock.now()),
+      instance,
+      sequence: 1,
+      previous: null,
+      cursor: 0,
+      applied_at: toInstant(world.clock.now()),
+      checkpoint: null,
+      final: false,
+      uses: [use()],
+      ...change,
+    },
+    signingKey,
+  )
+
+function take(text: string, api = "tickets"): Promise<Taken | Refusal> {
+  const key = readPublicJwk(signingKey.publicJwk)
+  if (!("thumbprint" in key)) throw new Error("not a key")
+  return world.uses.take({ api, key }, text)
+}
+
+const count = async (
+  kind: "use.allowed" | "use.refused" | "verifier.joined" | "verifier.gap" | "alarm.raised",
+) => (await world.ledger.read({ kind, limit: 1000 })).entries.length
+
+describe("a batch of uses", () => {
+  test("becomes one entry for each use, against its task", async () => {
+    const refused = use({
+      decision: "refused",
+      code: "operation_not_granted",
+      operation: "tickets:close",
+      status: 403,
+    })
+    expect(await take(batch({ uses: [use(), refused] }))).toEqual({ acknowledged: 1 })
+    const { entries } = await world.ledger.read({ task: task.id })
+    expect(entries.slice(2)).toMatchObject([
+      {
+        kind: "use.allowed",
+        jti: task.jti,
+        agent: "triage-bot",
+        instance: "pod-1",
+        orchestrator: "support-orchestrator",
+        api: "tickets",
+        operation: "tickets:read",
+        resource: "tickets/SUP-1042",
+        reference: "run-7",
+        outcome: "allowed",
+        body: { verifier: instance, sequence: 1, status: 200, method: "GET" },
+      },
+      { kind: "use.refused", outcome: "refused", code: "operation_not_granted" },
+    ])
+    expect(await count("verifier.joined")).toBe(1)
+  })
+
+  test("sent again is acknowledged again and recorded once, also when sent at the same time", async () => {
+    const text = batch()
+    const answers = await Promise.all(Array.from({ length: 10 }, () => take(text)))
+    expect(answers).toEqual(Array.from({ length: 10 }, () => ({ acknowledged: 1 })))
+    expect(await take(text)).toEqual({ acknowledged: 1 })
+    expect(await count("use.allowed")).toBe(1)
+  })
+
+  test("of an older number is still recognised after others followed", async () => {
+    const first = batch()
+    const second = batch({ sequence: 2, previous: batchDigest(first) })
+    expect(await take(first)).toEqual({ acknowledged: 1 })
+    expect(await take(second)).toEqual({ acknowledged: 2 })
+    expect(await take(first)).toEqual({ acknowledged: 2 })
+    expect(await count("use.allowed")).toBe(2)
+  })
+
+  test.each([
+    ["other uses under a known number", () => batch({ uses: [use(), use()] })],
+    [
+      "a number of another instance's key",
+      () => batch({ sequence: 2, previous: "sha-256:".concat("A".repeat(43)) }),
+    ],
+  ])("with %s is a conflict and an alarm, and adds nothing", async (_name, other) => {
+    await take(batch())
+    expect(await take(other())).toMatchObject({ code: "batch_conflict" })
+    expect(await count("use.allowed")).toBe(1)
+    expect(await count("alarm.raised")).toBe(1)
+  })
+
+  test("that skips a number is taken in and leaves a gap that everybody sees", async () => {
+    await take(batch())
+    expect(await take(batch({ sequence: 4, previous: "sha-256:".concat("A".repeat(43)) }))).toEqual({
+      acknowledged: 4,
+    })
+    const { entries } = await world.ledger.read({ kind: "verifier.gap" })
+    expect(entries).toMatchObject([{ body: { from: 2, to: 3 } }])
+  })
+
+  test("without uses is a heartbeat: it moves the cursor and adds no entry", async () => {
+    const first = batch()
+    await take(first)
+    const before = (await world.ledger.read({ limit: 1000 })).entries.length
+    expect(await take(batch({ sequence: 2, previous: batchDigest(first), uses: [], cursor: 9 }))).toEqual({
+      acknowledged: 2,
+    })
+    expect((await world.ledger.read({ limit: 1000 })).entries).toHaveLength(before)
+  })
+
+  test.each([
+    ["for another issuer", () => batch({ aud: "https://other.example" })],
+    [
+      "that speaks for another API",
+      () => batch({ uses: [use({ api: "https://deployments.internal.example" })] }),
+    ],
+    ["by another caller", () => batch({ iss: "deployments" })],
+    ["with a broken signature", () => batch().slice(0, -8).concat("AAAAAAAA")],
+    ["that is no JWT", () => "junk"],
+  ])("%s is refused and adds nothing", async (_name, text) => {
+    expect(await take(text())).toMatchObject({ code: "batch_invalid" })
+    expect(await count("verifier.joined")).toBe(0)
+  })
+
+  test("an instance is not taken over by another API", async () => {
+    await take(batch())
+    const stolen = batch({ iss: "deployments", sequence: 2, uses: [] })
+    expect(await take(stolen, "deployments")).toMatchObject({ code: "batch_conflict" })
+  })
+
+  test("of a token nobody knows is written down against the task it names, or none", async () => {
+    const unknown = use({ task: newId("task"), jti: newId("tok") })
+    expect(await take(batch({ uses: [unknown] }))).toEqual({ acknowledged: 1 })
+    expect(await count("use.allowed")).toBe(1)
+  })
+
+  test("refused for a resource that is no data is written so that it reads back one way", async () => {
+    const hostile = use({
+      decision: "refused",
+      code: "segment_invalid",
+      resource: ["tickets", "42/../43", "a\u202eb"],
+    })
+    await take(batch({ uses: [hostile] }))
+    const { entries } = await world.ledger.read({ kind: "use.refused" })
+    expect(entries[0]?.resource).toBe("tickets/42%2F..%2F43/a%E2%80%AEb")
+  })
+})
