@@ -2,8 +2,8 @@
 // with a key where one was given. It decides nothing about what is asked with it.
 import { readFile } from "node:fs/promises"
 import { type Clock, toEpochSeconds } from "../time.ts"
+import { signClientAssertion } from "../token/assertion.ts"
 import { newUuid } from "../token/id.ts"
-import { signJwt } from "../token/jwt.ts"
 import { signProof } from "../token/proof.ts"
 import { importSigningKey, type SigningKey } from "../token/signature.ts"
 import { type Answered, exchange, Unreachable } from "./exchange.ts"
@@ -108,10 +108,8 @@ async function requestToken(options: ServiceTokenOptions): Promise<Held> {
 }
 
 async function createAssertion({ issuer, credential }: ServiceTokenOptions, now: number): Promise<string> {
-  const { clientId } = credential
   const key = importSigningKey(await readPrivateJwk(credential))
-  const claims = { iss: clientId, sub: clientId, aud: issuer, jti: newUuid(), iat: now, exp: now + 60 }
-  return signJwt({ typ: "client-authentication+jwt", kid: key.kid }, claims, key)
+  return signClientAssertion({ clientId: credential.clientId, issuer, jti: newUuid(), now }, key)
 }
 
 async function readPrivateJwk(credential: ServiceCredential): Promise<unknown> {

@@ -87,10 +87,10 @@ export function hideCredential(headers: Headers, incoming?: IncomingMessage): vo
   }
 }
 
-function hideIncoming(incoming: IncomingMessage, name: string): void {
-  const { rawHeaders } = incoming
+/** The parsed views first: Node builds them on first sight, by the count of raw headers that it once read. */
+function hideIncoming({ headers, headersDistinct, rawHeaders }: IncomingMessage, name: string): void {
+  delete headers[name]
+  delete headersDistinct[name]
   for (let at = rawHeaders.length - 2; at >= 0; at -= 2)
     if (rawHeaders[at]?.toLowerCase() === name) rawHeaders.splice(at, 2)
-  delete incoming.headers[name]
-  delete incoming.headersDistinct[name]
 }
