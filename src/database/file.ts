@@ -125,6 +125,7 @@ export function lockFile(path: string): { release(): void } {
     prepareFile(lockPath, false, true)
     const held = new Sqlite(lockPath, { timeout: 0 })
     try {
+      held.pragma("journal_mode = MEMORY")
       held.exec("BEGIN EXCLUSIVE")
       return { release: () => void held.close() }
     } catch (error) {

@@ -6,11 +6,15 @@ import { drizzle } from "drizzle-orm/better-sqlite3"
 import { migrate } from "drizzle-orm/better-sqlite3/migrator"
 import { readMigrationFiles } from "drizzle-orm/migrator"
 import { Unavailable } from "./database.ts"
+import { codeOf } from "./file.ts"
 
 /** Beside the package's sources and beside its built files alike. */
 const MIGRATIONS = fileURLToPath(new URL("../../migrations/sqlite", import.meta.url))
 
-/** Applies what is missing. Throws Unavailable when the file is newer than the migrations in the folder. */
+/**
+ * Applies what is missing. Throws Unavailable when the file is newer than the migrations in the folder, and when one
+ * fails: with SQLite's code alone, because drizzle's error quotes the statement.
+ */
 export function migrateFile(database: Database, folder: string = MIGRATIONS): void {
   const newest = Math.max(
     0,
@@ -18,7 +22,12 @@ export function migrateFile(database: Database, folder: string = MIGRATIONS): vo
   )
   if (appliedUpTo(database) > newest)
     throw new Unavailable("the database was written by a newer version of taskmint")
-  migrate(drizzle(database), { migrationsFolder: folder })
+  try {
+    migrate(drizzle(database), { migrationsFolder: folder })
+  } catch (error) {
+    const code = codeOf(error instanceof Error ? (error.cause ?? error) : error)
+    throw new Unavailable(`the database's schema can't be brought up to this version (${code})`)
+  }
 }
 
 function appliedUpTo(database: Database): number {
