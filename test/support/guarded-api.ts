@@ -74,7 +74,7 @@ export function createApp(verifier: Awaited<ReturnType<typeof createVerifier>>, 
     Bindings: { incoming?: { rawHeaders: string[]; headers: { authorization?: string } } }
   }>()
   app.all("/tickets/:id", guard(verifier, "tickets:read", "tickets/{id}"), (c) => {
-    const { incoming } = c.env
+    const { incoming } = c.env ?? {}
     const rest = [
       c.req.raw.headers.get("authorization"),
       c.req.raw.headers.get("dpop"),

@@ -1,0 +1,171 @@
+// What a verifier knows across its starts and the issuer's absences.
+import { statSync } from "node:fs"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { createVerifier, type Verifier } from "../../src/verifier/verifier.ts"
+import { createFakeClock, type FakeClock } from "../support/fake-clock.ts"
+import { createApp, type Handled, newFolder, optionsOf, removeFolder } from "../support/guarded-api.ts"
+import { type IssuerStub, json, startIssuerStub } from "../support/issuer-stub.ts"
+
+let clock: FakeClock
+let stub: IssuerStub
+let folder: string
+let verifier: Verifier | undefined
+const handled: Handled[] = []
+
+beforeEach(async () => {
+  clock = createFakeClock()
+  stub = await startIssuerStub(clock)
+  folder = newFolder()
+  handled.length = 0
+})
+afterEach(async () => {
+  await verifier?.close()
+  verifier = undefined
+  await stub.close()
+  removeFolder(folder)
+})
+
+const start = async () => {
+  verifier = await createVerifier(optionsOf(stub.issuer, join(folder, "uses.db"), { clock }))
+  return verifier
+}
+const startReady = async () => {
+  const started = await start()
+  await vi.waitFor(() => expect(started.ready()).toEqual({ ready: true, reasons: [] }), 5000)
+  await vi.waitFor(() => expect(stub.requests).toContain("GET /catalogue"))
+  return started
+}
+const ask = async (from: Verifier, token: string, path = "/tickets/SUP-1042", method = "GET") => {
+  const headers = { authorization: `Bearer ${token}` }
+  const answer = await createApp(from, handled).request(path, { method, headers })
+  const body = answer.status >= 400 ? ((await answer.json()) as { code: string }) : undefined
+  return body ? `${answer.status} ${body.code}` : String(answer.status)
+}
+const COMMENT = ["/tickets/SUP-1042/comments", "POST"] as const
+const CLOSE = ["/tickets/SUP-1042/close", "POST"] as const
+
+describe("a first start", () => {
+  test("without the issuer resolves, is not ready, and lets nothing through", async () => {
+    stub.setDown(true)
+    const started = await start()
+    expect(started.ready().ready).toBe(false)
+    expect(await ask(started, stub.mint())).toBe("503 keys_unavailable")
+    expect(handled).toEqual([])
+  })
+
+  test("with keys but no feed lets nothing through, and does as soon as the feed answers", async () => {
+    stub.overrides.set("/revocations", () => json(500, {}))
+    const started = await start()
+    await vi.waitFor(() => expect(started.ready().reasons[0]).toBe("revocations were never fetched"))
+    expect(await ask(started, stub.mint())).toBe("503 revocations_stale")
+    stub.overrides.clear()
+    await vi.waitFor(() => expect(started.ready().ready).toBe(true), 5000)
+    expect(await ask(started, stub.mint())).toBe("200")
+  })
+
+  test("makes its spool for its owner alone, and joins the issuer with the instance's key", async () => {
+    const started = await startReady()
+    expect(statSync(join(folder, "uses.db")).mode & 0o777).toBe(0o600)
+    await started.flush()
+    expect(stub.batches[0]).toMatchObject({
+      sequence: 1,
+      previous: null,
+      uses: [],
+      final: false,
+      checkpoint: null,
+    })
+  })
+})
+
+describe("a restart", () => {
+  test("without the issuer knows its keys, its feed and who it is, and ships what was left", async () => {
+    const first = await startReady()
+    const ended = stub.mint()
+    stub.revoke({ kind: "task", value: taskOf(ended), code: "task_ended" })
+    await vi.waitFor(async () => expect(await ask(first, ended)).toBe("401 task_ended"), 5000)
+    await first.close()
+    expect(stub.batches.at(-1)).toMatchObject({ final: true, uses: [] })
+    const { instance } = stub.batches[0] ?? {}
+
+    stub.setDown(true)
+    clock.advance(20_000)
+    const second = await start()
+    expect(second.ready().ready).toBe(true)
+    const token = stub.mint()
+    expect(await ask(second, token)).toBe("200")
+    expect(await ask(second, ended)).toBe("401 task_ended")
+    await second.close()
+
+    stub.setDown(false)
+    const third = await startReady()
+    await third.flush()
+    const uses = stub.uses().filter((use) => use.task === taskOf(token))
+    expect(uses).toMatchObject([{ decision: "allowed" }])
+    expect(new Set(stub.batches.map((batch) => batch.instance))).toEqual(new Set([instance]))
+    expect(stub.batches.map((batch) => batch.sequence)).toEqual(stub.batches.map((_, index) => index + 1))
+  })
+
+  test("while another process holds the spool is refused", async () => {
+    await start()
+    await expect(createVerifier(optionsOf(stub.issuer, join(folder, "uses.db")))).rejects.toThrow(/in use/)
+  })
+})
+
+describe("without the issuer", () => {
+  test("each risk is served for as long as the contract says", async () => {
+    const started = await startReady()
+    stub.setDown(true)
+    const token = stub.mint()
+    const [mint] = [() => stub.mint()]
+    expect(await ask(started, token, ...CLOSE)).toBe("204")
+    clock.advance(40_000)
+    expect(await ask(started, mint(), ...CLOSE)).toBe("503 revocations_stale")
+    expect(await ask(started, mint(), ...COMMENT)).toBe("204")
+    clock.advance(300_000)
+    expect(await ask(started, mint(), ...COMMENT)).toBe("503 revocations_stale")
+    expect(await ask(started, mint())).toBe("200")
+  })
+
+  test("a wall clock that steps changes nothing about how old knowledge is", async () => {
+    const started = await startReady()
+    stub.setDown(true)
+    clock.step(-3_600_000)
+    expect(await ask(started, stub.mint(), ...CLOSE)).toBe("204")
+    clock.step(7_200_000)
+    expect(await ask(started, stub.mint(), ...CLOSE)).toBe("204")
+  })
+})
+
+describe("closing", () => {
+  test("refuses what comes later, and is done once", async () => {
+    const started = await startReady()
+    await Promise.all([started.close(), started.close()])
+    expect(await ask(started, stub.mint())).toBe("503 temporarily_unavailable")
+  })
+})
+
+describe('with others: "next"', () => {
+  test("only what names our issuer is judged", async () => {
+    verifier = await createVerifier(
+      optionsOf(stub.issuer, join(folder, "uses.db"), { clock, others: "next" }),
+    )
+    const check = (authorization?: string) =>
+      verifier?.check(
+        { method: "GET", target: "/", rawHeaders: authorization ? ["Authorization", authorization] : [] },
+        "tickets:read",
+        ["tickets", "1"],
+      )
+    const foreign = `x.${Buffer.from('{"iss":"https://login.example","aud":"taskmint"}').toString("base64url")}.x`
+    for (const theirs of [undefined, "Basic eDp5", "Bearer opaque", `Bearer ${foreign}`])
+      expect(await check(theirs)).toEqual({ outcome: "not_ours" })
+    const twice = `x.${Buffer.from(`{"iss":"${stub.issuer}","iss":"https://login.example"}`).toString("base64url")}.x`
+    for (const ours of [stub.mint(), `  ${stub.mint()}`, `${stub.mint()}, Bearer x`, twice])
+      expect(await check(`Bearer ${ours}`)).toMatchObject({ outcome: "refused" })
+  })
+})
+
+function taskOf(token: string): string {
+  const payload: { txn: string } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString())
+  return payload.txn
+}
