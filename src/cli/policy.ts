@@ -1,7 +1,7 @@
 // `policy`: look at policy files before they decide. Nothing is sent: the files are read as the issuer would read them.
 import type { Command } from "commander"
-import { formatFault } from "../policy/fault.ts"
-import { loadPolicy, PolicyFaults } from "../policy/load.ts"
+import { formatFault, PolicyFaults } from "../policy/fault.ts"
+import { loadPolicy } from "../policy/load.ts"
 import type { Policy } from "../policy/policy.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"

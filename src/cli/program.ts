@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander"
 import { addCompletion } from "./completion.ts"
 import type { Context } from "./context.ts"
 import { addCredential } from "./credential.ts"
+import { addDemo } from "./demo.ts"
 import { EXIT, type ExitCode, endOf } from "./exit.ts"
 import { addInit } from "./init.ts"
 import { addLedger } from "./ledger.ts"
@@ -44,6 +45,7 @@ export function createProgram(context: Context): Command {
     .showSuggestionAfterError()
     .addHelpText("after", EXIT_CODES)
   addServe(program, context)
+  addDemo(program, context)
   addInit(program, context)
   addPolicy(program, context)
   addCredential(program, context)

@@ -83,6 +83,7 @@ const DEVELOPMENT = [
 async function untilTold(issuer: Issuer, server: Listening, log: Log): Promise<void> {
   const signals = watchSignals(issuer, log)
   const broken = await Promise.race([signals.ended, issuer.broken])
+  issuer.drain()
   log.info({ grace_ms: GRACE_MILLISECONDS }, "draining")
   await server.drain(broken instanceof Error ? 1000 : GRACE_MILLISECONDS)
   await issuer.close()

@@ -1,14 +1,17 @@
 // An HTTP server on a fetch function: short timeouts, one credential a request, and an end that loses nobody's answer. It
 // decides what is served while starting and stopping; everything else is the fetch function's.
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import { createServer, IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { getRequestListener } from "@hono/node-server"
 import { cannotTell, wrongUse } from "./exit.ts"
 
+/** Hono's `fetch`, or an issuer's: the second argument shows the request as it came over the wire. */
+type Fetch = (request: Request, wire: { readonly incoming: IncomingMessage }) => Response | Promise<Response>
+
 export interface Listening {
   readonly port: number
   /** From now on requests are served; until then they get 503. */
-  serve(fetch: (request: Request) => Promise<Response>): void
+  serve(fetch: Fetch): void
   /**
    * Takes no more connections; requests under way are finished, later ones on open connections get 503. Resolves when
    * all are closed, those that last longer than the grace by force.
@@ -27,13 +30,14 @@ const LIMITS = {
 const MAX_CONNECTIONS = 4096
 
 export async function listen(host: string, port: number): Promise<Listening> {
-  let serving: ((request: Request) => Promise<Response>) | undefined
+  let serving: Fetch | undefined
   let draining = false
   const listener = getRequestListener(
     async (request, env) => {
       if (!serving || draining) return unavailable(draining)
-      if (hasTwoCredentials(env.incoming)) return ambiguous()
-      return serving(request)
+      const { incoming } = env
+      if (!(incoming instanceof IncomingMessage) || hasTwoCredentials(incoming)) return ambiguous()
+      return serving(request, { incoming })
     },
     { errorHandler: () => unavailable(false) },
   )
@@ -69,8 +73,8 @@ function portOf(address: AddressInfo | string | null): number {
 }
 
 /** Node drops a second Authorization and joins two proofs; only the raw list shows that there were two (RFC 9449 4.3). */
-function hasTwoCredentials(incoming: { readonly rawHeaders?: IncomingMessage["rawHeaders"] }): boolean {
-  const names = (incoming.rawHeaders ?? []).filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
+function hasTwoCredentials(incoming: IncomingMessage): boolean {
+  const names = incoming.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
   const count = (name: string) => names.filter((one) => one === name).length
   return count("authorization") > 1 || count("dpop") > 1
 }

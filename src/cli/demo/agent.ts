@@ -1,0 +1,55 @@
+// A process of the demo: the agent. It has the tokens that it was handed, and tries what it is told to.
+import { setTimeout as sleep } from "node:timers/promises"
+import { createSession } from "../../client/client.ts"
+import type { Session } from "../../client/session.ts"
+import type { Handover } from "../../client/task.ts"
+import { answerCues } from "./cues.ts"
+
+export interface Attempt {
+  readonly task: string
+  readonly method: string
+  readonly url: string
+  /** Sends the token of this URL's API to `url`, where it does not belong: what an agent gone wrong would do. */
+  readonly tokenOf?: string
+}
+
+export interface Outcome {
+  readonly status: number
+  readonly code: string
+}
+
+const sessions = new Map<string, Session>()
+const EVERY_MILLISECONDS = 25
+const PATIENCE_MILLISECONDS = 8000
+
+answerCues({
+  async take(handover: Handover) {
+    sessions.set(handover.task, await createSession({ tokens: handover.tokens }))
+  },
+  attempt,
+  /** Asks again and again until it is refused. */
+  async untilRefused(given: Attempt) {
+    const began = performance.now()
+    for (;;) {
+      const outcome = await attempt(given)
+      if (outcome.status >= 300 || performance.now() - began > PATIENCE_MILLISECONDS) return outcome
+      await sleep(EVERY_MILLISECONDS)
+    }
+  },
+})
+
+async function attempt({ task, method, url, tokenOf }: Attempt): Promise<Outcome> {
+  const session = sessions.get(task)
+  if (!session) throw new Error("no such task was handed over")
+  const response =
+    tokenOf === undefined
+      ? await session.fetch(url, { method })
+      : await fetch(url, { method, headers: await session.headers(method, tokenOf), redirect: "manual" })
+  const text = await response.text()
+  return { status: response.status, code: response.ok ? "" : codeOf(text) }
+}
+
+function codeOf(text: string): string {
+  const problem: unknown = JSON.parse(text)
+  return typeof problem === "object" && problem !== null && "code" in problem ? String(problem.code) : ""
+}

@@ -1,0 +1,127 @@
+// The demo's story: one task from its start to its account, and one that is revoked. Each step is asserted as it is told.
+import { asRecord } from "../../client/issuer-call.ts"
+import type { Handover } from "../../client/task.ts"
+import type { Terminal } from "../terminal.ts"
+import { showAccount, showLedger } from "./account.ts"
+import type { Outcome } from "./agent.ts"
+import type { Scenery } from "./stage.ts"
+import type { Teller } from "./tell.ts"
+
+const TICKET = "SUP-1042"
+const OTHER_TICKET = "SUP-2001"
+const HOLDER = { id: "triage-bot", instance: "pod-7f3c" }
+const REVOKED = { id: "triage-bot", instance: "pod-91aa" }
+const allowed = (status: number): Outcome => ({ status, code: "" })
+const refused = (status: number, code: string): Outcome => ({ status, code })
+
+export async function play(scenery: Scenery, tell: Teller, terminal: Terminal): Promise<void> {
+  const task = await startTask(scenery, tell)
+  await work(scenery, tell, task)
+  await overstep(scenery, tell, task)
+  await finish(scenery, tell, task)
+  await revoke(scenery, tell)
+  await Promise.all(scenery.apis.map((api) => api.ask("flush")))
+  tell.scene("The auditor reads what happened in the first task")
+  const entries = await showLedger(scenery, tell, terminal, task)
+  tell.scene("Granted against used")
+  await showAccount(scenery, tell, terminal, task, entries)
+}
+
+const request = (agent: typeof HOLDER, ticket: string, operations: readonly string[]) => ({
+  type: "triage-ticket",
+  agent,
+  purpose: `Look into ${ticket} and say what to do`,
+  inputs: { ticket },
+  operations,
+})
+
+/** Starts a task at the orchestrator and hands its tokens to the agent. */
+async function begin(
+  { orchestrator, agent }: Scenery,
+  ...asked: Parameters<typeof request>
+): Promise<Handover> {
+  const handover = await orchestrator.ask<Handover>("start", request(...asked))
+  await agent.ask("take", handover)
+  return handover
+}
+
+async function startTask(scenery: Scenery, tell: Teller): Promise<string> {
+  tell.scene("An orchestrator starts a task, and its agent is handed one token")
+  const started = await begin(scenery, HOLDER, TICKET, ["tickets:read", "tickets:comment"])
+  const [token, ...others] = started.tokens
+  tell.must(token !== undefined && others.length === 0, "the task was to get one token")
+  const [grant] = (token?.authorizationDetails ?? []).map(asRecord)
+  const resources = Array.isArray(grant?.resources) ? grant.resources : []
+  tell.must(resources.includes(`tickets/${TICKET}`), "the grant was to name the ticket")
+  const minutes = Math.round(((token?.expiresAt ?? 0) - Date.now()) / 60_000)
+  tell.step("triage-ticket", `for ${HOLDER.id}/${HOLDER.instance}, ticket ${TICKET}`)
+  tell.step(`may ${token?.scope.join(", ")}`, `on ${resources.join(" and ")}`)
+  tell.step(`at the tickets API alone, for ${minutes} minutes`)
+  return started.task
+}
+
+async function work({ agent, tickets }: Scenery, tell: Teller, task: string): Promise<void> {
+  tell.scene("The agent does its work")
+  const outcome = await agent.ask<Outcome>("attempt", {
+    task,
+    method: "GET",
+    url: `${tickets}/tickets/${TICKET}`,
+  })
+  tell.request(`GET tickets /tickets/${TICKET}`, outcome, allowed(200), "recorded before it was served")
+}
+
+async function overstep(scenery: Scenery, tell: Teller, task: string): Promise<void> {
+  const { agent, tickets, deployments } = scenery
+  tell.scene("The same valid token is refused")
+  const attempt = (method: string, url: string, more = {}) =>
+    agent.ask<Outcome>("attempt", { task, method, url, ...more })
+  const close = await attempt("POST", `${tickets}/tickets/${TICKET}/close`)
+  tell.request(`POST tickets /tickets/${TICKET}/close`, close, refused(403, "operation_not_granted"))
+  const other = await attempt("GET", `${tickets}/tickets/${OTHER_TICKET}`)
+  tell.request(`GET tickets /tickets/${OTHER_TICKET}`, other, refused(403, "resource_not_granted"))
+  const path = "/environments/staging/services/web"
+  const elsewhere = await attempt("GET", `${deployments}${path}`, { tokenOf: tickets })
+  tell.request(`GET deployments ${path}`, elsewhere, refused(401, "token_invalid"), "made for another API")
+}
+
+async function finish({ orchestrator, agent, tickets }: Scenery, tell: Teller, task: string): Promise<void> {
+  const began = performance.now()
+  await orchestrator.ask("complete", task)
+  const given = { task, method: "GET", url: `${tickets}/tickets/${TICKET}` }
+  const outcome = await agent.ask<Outcome>("untilRefused", given)
+  const delay = since(began)
+  tell.request(
+    `GET tickets /tickets/${TICKET}`,
+    outcome,
+    refused(401, "task_ended"),
+    `${delay} after it was completed`,
+  )
+}
+
+async function revoke(scenery: Scenery, tell: Teller): Promise<void> {
+  const { agent, operator, orchestrator, tickets } = scenery
+  tell.scene("An operator revokes an agent's instance in the middle of another task")
+  const { task } = await begin(scenery, REVOKED, OTHER_TICKET, ["tickets:read"])
+  const given = { task, method: "GET", url: `${tickets}/tickets/${OTHER_TICKET}` }
+  tell.request(
+    `GET tickets /tickets/${OTHER_TICKET}`,
+    await agent.ask<Outcome>("attempt", given),
+    allowed(200),
+  )
+  const value = `${REVOKED.id}/${REVOKED.instance}`
+  const began = performance.now()
+  await operator.call("POST", "/revocations", { kind: "instance", value, reason: "It behaves oddly" })
+  const outcome = await agent.ask<Outcome>("untilRefused", given)
+  const delay = since(began)
+  const about = `${delay} after ${value} was revoked`
+  tell.request(`GET tickets /tickets/${OTHER_TICKET}`, outcome, refused(401, "token_revoked"), about)
+  const again = orchestrator.ask("start", request(REVOKED, OTHER_TICKET, ["tickets:read"]))
+  const answer = await again.then(
+    () => "a task was started",
+    (error: unknown) => (error instanceof Error ? error.message : ""),
+  )
+  tell.must(/lock/i.test(answer), `no task was to start for a locked instance: ${answer}`)
+  tell.step("no more tasks start for it", "until an operator lifts the lock")
+}
+
+const since = (began: number): string => `${Math.round(performance.now() - began)} ms`
