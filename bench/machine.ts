@@ -14,6 +14,8 @@ export interface Target {
   readonly method: "GET" | "POST"
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
+  /** What a server of another kind needs to work with this one. */
+  readonly given?: Readonly<Record<string, unknown>>
 }
 
 export interface Server {

@@ -1,0 +1,42 @@
+// npm run bench [-- starts|guard|memory|rows] [--rounds N] [--seconds N] [--tasks N]
+// Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
+// beside each. Exit code 1 when a limit is missed.
+import { parseArgs } from "node:util"
+import { benchGuard } from "./guard.ts"
+import { pinLoad } from "./machine.ts"
+import { benchMemory } from "./memory.ts"
+import { benchStarts } from "./starts.ts"
+import type { Settings } from "./table.ts"
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "5" },
+    tasks: { type: "string", default: "100000" },
+  },
+})
+
+const settings: Settings = {
+  rounds: Number(values.rounds),
+  seconds: Number(values.seconds),
+  tasks: Number(values.tasks),
+}
+
+const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>> = {
+  starts: benchStarts,
+  guard: benchGuard,
+  memory: benchMemory,
+}
+
+const wanted = positionals.length > 0 ? positionals : Object.keys(BENCHES)
+const unknown = wanted.filter((name) => !(name in BENCHES))
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(", ")}; there are ${Object.keys(BENCHES).join(", ")}`)
+  process.exit(2)
+}
+
+pinLoad()
+let within = true
+for (const name of wanted) within = ((await BENCHES[name]?.(settings)) ?? false) && within
+process.exit(within ? 0 : 1)

@@ -1,0 +1,93 @@
+// The subject: an issuer on a fresh SQLite file, one task type with one API, a service token that is reused.
+import { createPrivateKey, randomBytes } from "node:crypto"
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { getRequestListener } from "@hono/node-server"
+import { SignJWT } from "jose"
+import { createIssuer } from "../../src/issuer/issuer.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { announce } from "./listen.ts"
+
+const ISSUER = "http://127.0.0.1:1"
+const jwk = generatePrivateJwk("ES256")
+const key = importSigningKey(jwk)
+const apiJwk = generatePrivateJwk("ES256")
+const inline = (publicJwk: object) => JSON.stringify({ keys: [publicJwk] })
+const resource = "https://tickets.internal.example"
+
+const POLICY = `version: 1
+apis:
+  tickets:
+    resource: ${resource}
+    owner: bench@example.com
+    authenticate: [{ private_key_jwt: { jwks: ${inline(importSigningKey(apiJwk).publicJwk)} } }]
+    operations: { tickets:read: { risk: low }, tickets:comment: { risk: moderate } }
+agents: { triage-bot: { owner: bench@example.com } }
+orchestrators:
+  support-orchestrator:
+    owner: bench@example.com
+    authenticate: [{ private_key_jwt: { jwks: ${inline(key.publicJwk)} } }]
+tasks:
+  triage-ticket:
+    orchestrators: [support-orchestrator]
+    agents: [triage-bot]
+    deadline: 2h
+    inputs: { ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" } }
+    grants:
+      - { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
+    limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
+`
+
+const folder = mkdtempSync(join(tmpdir(), "bench-taskmint-"))
+const policies = join(folder, "policies")
+mkdirSync(policies)
+writeFileSync(join(policies, "bench.yaml"), POLICY, { mode: 0o644 })
+
+const issuer = await createIssuer({
+  issuer: ISSUER,
+  database: join(folder, "issuer.db"),
+  policies,
+  keyEncryptionKey: randomBytes(32),
+  onFault: (error) => console.error(error),
+})
+
+async function serviceToken(): Promise<string> {
+  const assertion = await new SignJWT({})
+    .setProtectedHeader({ alg: "ES256", typ: "client-authentication+jwt", kid: key.kid })
+    .setIssuer("support-orchestrator")
+    .setSubject("support-orchestrator")
+    .setAudience(ISSUER)
+    .setJti(randomBytes(16).toString("hex"))
+    .setIssuedAt()
+    .setExpirationTime("1m")
+    .sign(createPrivateKey({ key: { ...jwk }, format: "jwk" }))
+  const answer = await issuer.fetch(
+    new Request(`${ISSUER}/token`, {
+      method: "POST",
+      body: new URLSearchParams({
+        grant_type: "client_credentials",
+        client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        client_assertion: assertion,
+      }),
+    }),
+  )
+  const body: unknown = await answer.json()
+  if (typeof body === "object" && body && "access_token" in body) return String(body.access_token)
+  throw new Error(`no service token: ${JSON.stringify(body)}`)
+}
+
+const authorization = `Bearer ${await serviceToken()}`
+announce(createServer(getRequestListener(issuer.fetch)), (origin) => ({
+  url: `${origin}/tasks`,
+  method: "POST",
+  headers: { "content-type": "application/json", authorization },
+  body: JSON.stringify({
+    type: "triage-ticket",
+    agent: { id: "triage-bot", instance: "pod-7f3c" },
+    purpose: "Triage the ticket",
+    inputs: { ticket: "SUP-1042" },
+  }),
+  given: { issuer: ISSUER, issuerAddress: origin, resource, apiJwk },
+}))
