@@ -4,6 +4,7 @@ import { LRUCache } from "lru-cache"
 import type { Engine } from "../database/database.ts"
 import { Refusal, refuse } from "../errors.ts"
 import type { Keyring } from "../keys/keyring.ts"
+import type { Ledger } from "../ledger/ledger.ts"
 import { type CallerKind, type CallerScope, caller as callerOf } from "../policy/callers.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import { type Clock, SKEW_SECONDS, toEpochSeconds } from "../time.ts"
@@ -32,6 +33,7 @@ export interface Caller {
 export interface CallerOptions {
   readonly issuer: string
   readonly engine: Engine
+  readonly ledger: Ledger
   readonly keyring: Keyring
   readonly policies: PolicyStore
   readonly clock: Clock
@@ -55,7 +57,7 @@ interface Credential {
 }
 
 export function createCallers(options: CallerOptions): Callers {
-  const { issuer, engine, keyring, policies, clock } = options
+  const { issuer, engine, ledger, keyring, policies, clock } = options
   // Keyed by the exact bytes: only what was verified is found. Time, policy and proof are checked at every use.
   const verified = new LRUCache<string, ServiceToken>({ max: CACHED_TOKENS })
 
@@ -84,7 +86,8 @@ export function createCallers(options: CallerOptions): Callers {
     async identify(request, path) {
       const credential = readCredential(request)
       if (credential instanceof Refusal) return credential
-      const token = openToken(credential.text, toEpochSeconds(clock.now()))
+      // Our own tokens by the ledger's time, which dated them; what callers date is judged by the clock.
+      const token = openToken(credential.text, toEpochSeconds(ledger.at()))
       if (token instanceof Refusal) return token
       const known = callerOf(policies.inForce(), token.clientId)
       if (!known) return refuse("service_token_invalid", "[caller] not in the policy in force")
