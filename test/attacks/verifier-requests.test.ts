@@ -1,0 +1,191 @@
+// Requests that try to reach what their token does not grant, as bytes on a socket, at a real server.
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { newId } from "../../src/token/id.ts"
+import { isSegment } from "../../src/token/resource.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { compact, header as headerOf } from "../support/forge.ts"
+import { type GuardedApi, startGuardedApi } from "../support/guarded-api.ts"
+import { API, OPERATIONS } from "../support/issuer-stub.ts"
+
+let api: GuardedApi
+let token: string
+beforeAll(async () => {
+  api = await startGuardedApi()
+  const grants = [
+    { api: API, operations: OPERATIONS, resources: [["tickets", "42"]], rule: "support.yaml#/0" },
+  ]
+  token = api.stub.mint({ grants })
+})
+afterEach(() => {
+  api.handled.length = 0
+})
+afterAll(() => api.close())
+
+const send = (line: string, ...headers: string[]) =>
+  api.raw([line, "Host: tickets.internal.example", "Connection: close", ...headers, "", ""].join("\r\n"))
+const bearer = (text = token) => `Authorization: Bearer ${text}`
+
+describe("C23 what is checked is what the handler sees", () => {
+  const LINES: readonly [string, number[]][] = [
+    ["GET /tickets/42", [200]],
+    ["HEAD /tickets/42", [200]],
+    ["GET /tickets/42/", [404]],
+    ["GET //tickets/42", [404]],
+    ["GET /tickets//42", [404]],
+    ["GET /TICKETS/42", [404]],
+    ["GET /Tickets/42", [404]],
+    ["GET /tickets/42/../43", [403]],
+    ["GET /tickets/42%2F..%2F43", [403]],
+    ["GET /tickets/..%2f43", [403]],
+    ["GET /tickets/%2e%2e%2f43", [403]],
+    ["GET /tickets/%252e%252e%252f43", [403]],
+    ["GET /tickets/%34%32", [200]],
+    ["GET /%74ickets/42", [200, 404]],
+    ["GET /tickets/42%00", [403]],
+    ["GET /tickets/42%0d%0aX", [403]],
+    ["GET /tickets/42;v=1", [403]],
+    ["GET /tickets/42%3Fx=1", [403]],
+    ["GET /tickets/%E0%A4%A", [403]],
+    ["GET /tickets/%c0%ae%c0%ae", [403]],
+    ["GET /tickets/%EF%BC%94%EF%BC%92", [403]],
+    ["GET /tickets/42%20", [403]],
+    ["GET /tickets/*", [403]],
+    ["GET http://evil/tickets/42", [200]],
+    ["GET http://evil/tickets/42/../43", [403]],
+    ["GET /tickets/./42", [200]],
+    ["GET /tickets/%2e/42", [200]],
+    ["GET /tickets/%2e%2e/tickets/42", [200]],
+    ["GET /tickets/\\..\\43", [400]],
+    ["GET /tickets/42?id=43", [200]],
+    ["GET /tickets/42#frag", [200, 400]],
+    ["GET /tickets/43", [403]],
+  ]
+  test.each(LINES)("%s", async (line, statuses) => {
+    const { status } = await send(`${line} HTTP/1.1`, bearer())
+    expect(statuses).toContain(status)
+    expect(api.handled.length).toBe(status === 200 ? 1 : 0)
+    for (const { id, use } of api.handled) {
+      expect(id).toBe("42")
+      expect(use.resource).toEqual(["tickets", "42"])
+      expect(use.parameters.id).toBe(id)
+    }
+  })
+})
+
+describe("C24 a part of the path that is not plain data", () => {
+  const PARTS =
+    "42%2f43 42%5c43 42%2e%2e %2e%2e %2e 42%252f43 42%00 42%0a 42%0d 42%25 42%7b 42%7d 42%23 42%2a %2a %2a%2a 42%e2%80%8b 42%e2%80%ae 42%cc%81 %c1%9c %ff%fe 42%3b 42%7f 42%c2%a0 42%f0%80%80%80 %u0034"
+  test.each(PARTS.split(" "))("%s reaches no handler", async (part) => {
+    const { status } = await send(`GET /tickets/${part} HTTP/1.1`, bearer())
+    expect(status).toBeGreaterThanOrEqual(400)
+    expect(status).toBeLessThan(500)
+    expect(api.handled).toEqual([])
+  })
+
+  test("one that is too long, or a thousand of them, reaches no handler and breaks nothing", async () => {
+    for (const part of ["4".repeat(257), "4".repeat(8000)])
+      expect((await send(`GET /tickets/${part} HTTP/1.1`, bearer())).status).toBe(403)
+    expect((await send(`GET /tickets/${"42/".repeat(1000)} HTTP/1.1`, bearer())).status).toBe(404)
+    expect(isSegment("4".repeat(257))).toBe(false)
+  })
+})
+
+describe("A29 a credential in another place, or more than one", () => {
+  const LINE = "GET /tickets/42 HTTP/1.1"
+  test.each([
+    ["in any case of the scheme", () => [`authorization: bearer ${token}`], 200],
+    ["in capitals", () => [`AUTHORIZATION: BEARER ${token}`], 200],
+    ["twice", () => [bearer(), bearer()], 400],
+    ["twice, the second junk", () => [bearer(), "Authorization: Basic x"], 400],
+    ["twice, the first junk", () => ["Authorization: Basic x", bearer()], 400],
+    ["as a list", () => [`Authorization: Bearer ${token}, Bearer ${token}`], 400],
+    ["with two spaces", () => [`Authorization: Bearer  ${token}`], 401],
+    ["with a tab", () => [`Authorization: Bearer\t${token}`], 401],
+    ["with something behind it", () => [`Authorization: Bearer ${token} x`], 401],
+    ["alone, without scheme", () => [`Authorization: ${token}`], 401],
+    ["of scheme Basic", () => [`Authorization: Basic ${token}`], 401],
+    ["of scheme JWT", () => [`Authorization: JWT ${token}`], 401],
+    ["in a cookie", () => [`Cookie: access_token=${token}`], 401],
+    ["in X-Authorization", () => [`X-Authorization: Bearer ${token}`], 401],
+    ["in Proxy-Authorization", () => [`Proxy-Authorization: Bearer ${token}`], 401],
+    ["with two proofs", () => [bearer(), "DPoP: x", "DPoP: y"], 400],
+  ])("%s", async (_, headers, status) => {
+    expect((await send(LINE, ...headers())).status).toBe(status)
+    expect(api.handled.length).toBe(status === 200 ? 1 : 0)
+  })
+
+  test.each(["access_token", "access%5Ftoken", "ACCESS_TOKEN"])("in the query as %s", async (name) => {
+    const answer = await send(`GET /tickets/42?${name}=${token} HTTP/1.1`)
+    expect(answer.status).toBe(400)
+    expect(answer.text).not.toContain(token)
+  })
+
+  test("in a form body", async () => {
+    const body = `access_token=${token}`
+    const headers = ["Content-Type: application/x-www-form-urlencoded", `Content-Length: ${body.length}`]
+    const request = ["POST /tickets/42/close HTTP/1.1", "Host: x", "Connection: close", ...headers, "", body]
+    expect((await api.raw(request.join("\r\n"))).status).toBe(401)
+    expect(api.handled).toEqual([])
+  })
+})
+
+test("A08 a header that names an address makes no connection, and no key", async () => {
+  const hits: string[] = []
+  const canary = createServer((request, response) => {
+    hits.push(request.url ?? "")
+    response.end("{}")
+  })
+  await new Promise<void>((resolve) => canary.listen(0, "127.0.0.1", resolve))
+  const address = `http://127.0.0.1:${(canary.address() as AddressInfo).port}/keys`
+  const payload = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString())
+  const key = importSigningKey(generatePrivateJwk("ES256"))
+  const [ours] = api.stub.signing
+  const before = api.stub.requests.filter((one) => one.includes("jwks")).length
+  for (const url of [address, "http://169.254.169.254/latest", "file:///etc/passwd"])
+    for (const member of ["jku", "x5u"])
+      for (const signer of [key, ...(ours ? [ours] : [])]) {
+        const forged = compact(headerOf({ [member]: url }, signer), payload, signer)
+        expect((await api.get("/tickets/42", forged)).status).toBe(401)
+      }
+  expect(hits).toEqual([])
+  expect(api.stub.requests.filter((one) => one.includes("jwks")).length).toBe(before)
+  expect(api.handled).toEqual([])
+  await new Promise((resolve) => canary.close(resolve))
+})
+
+describe("B21 one token, many requests", () => {
+  test("a thousand at once are all served, each with a use of its own", async () => {
+    const task = newId("task")
+    const grants = [
+      { api: API, operations: OPERATIONS, resources: [["tickets", "42"]], rule: "support.yaml#/0" },
+    ]
+    const one = api.stub.mint({ grants, txn: task })
+    const answers = await Promise.all(Array.from({ length: 1000 }, () => api.get("/tickets/42", one)))
+    expect(answers.every((answer) => answer.status === 200)).toBe(true)
+    await api.verifier.flush()
+    const uses = api.stub.uses().filter((use) => use.task === task)
+    expect(new Set(uses.map((use) => use.id)).size).toBe(1000)
+    expect(uses.every((use) => use.decision === "allowed" && use.status === 200)).toBe(true)
+  })
+})
+
+test("B20 the decision at the start stands in the record, though the token ends while the handler runs", async () => {
+  const task = newId("task")
+  const decision = await api.verifier.check(
+    {
+      method: "GET",
+      target: "/tickets/SUP-1042",
+      rawHeaders: ["authorization", `Bearer ${api.stub.mint({ txn: task })}`],
+    },
+    "tickets:read",
+    ["tickets", "SUP-1042"],
+  )
+  api.clock.advance(3_000_000)
+  if (decision.outcome !== "allowed") throw new Error(decision.outcome)
+  decision.finished(200)
+  await api.verifier.flush()
+  const uses = api.stub.uses().filter((use) => use.task === task)
+  expect(uses).toMatchObject([{ decision: "allowed", status: 200, duration_ms: 3_000_000 }])
+})
