@@ -2,9 +2,7 @@
 // that nothing of it is left behind.
 import type { Command } from "commander"
 import type { Context } from "./context.ts"
-import { createStage, type Scenery } from "./demo/stage.ts"
-import { play } from "./demo/story.ts"
-import { createTeller } from "./demo/tell.ts"
+import type { Scenery } from "./demo/stage.ts"
 import { EXIT, Stop } from "./exit.ts"
 
 export function addDemo(program: Command, context: Context): void {
@@ -18,6 +16,7 @@ export function addDemo(program: Command, context: Context): void {
 }
 
 async function demo(context: Context, keep: boolean): Promise<void> {
+  const { createStage } = await import("./demo/stage.ts")
   const stage = createStage()
   const interrupted = Promise.withResolvers<never>()
   const interrupt = () => interrupted.reject(new Stop(EXIT.cannotTell, "The demo was interrupted"))
@@ -39,6 +38,10 @@ async function demo(context: Context, keep: boolean): Promise<void> {
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 async function perform({ terminal }: Context, opening: Promise<Scenery>): Promise<Scenery> {
+  const [{ play }, { createTeller }] = await Promise.all([
+    import("./demo/story.ts"),
+    import("./demo/tell.ts"),
+  ])
   const { bold, dim } = terminal.colors
   terminal.print(
     `${bold("taskmint demo")}  ${dim("five processes, real HTTP on loopback, the shipped policies")}`,

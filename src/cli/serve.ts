@@ -1,13 +1,12 @@
 // `serve`: the issuer as a process. It decides when to listen, when to stop and what an operator is told; everything that
 // callers ask is the issuer's.
 import { type Command, Option } from "commander"
-import { createIssuer, type Issuer, NotStarted } from "../issuer/issuer.ts"
-import { KeysLocked } from "../keys/keyring.ts"
+import type { Issuer } from "../issuer/issuer.ts"
 import type { Context } from "./context.ts"
 import { answerIsNo, cannotTell } from "./exit.ts"
-import { createLog, type Log } from "./log.ts"
+import type { Log } from "./log.ts"
 import { readServeSettings, type ServeFlags, type ServeSettings } from "./serve-settings.ts"
-import { type Listening, listen } from "./server.ts"
+import type { Listening } from "./server.ts"
 
 const GRACE_MILLISECONDS = 10_000
 
@@ -28,6 +27,7 @@ export function addServe(program: Command, context: Context): void {
 
 async function serve(context: Context, flags: ServeFlags): Promise<void> {
   const settings = readServeSettings(context, flags)
+  const [{ createLog }, { listen }] = await Promise.all([import("./log.ts"), import("./server.ts")])
   const log = createLog(process.stdout, flags.logLevel)
   const server = await listen(settings.host, settings.port)
   const name = settings.issuer ?? `http://${settings.host}:${server.port}`
@@ -40,6 +40,8 @@ async function serve(context: Context, flags: ServeFlags): Promise<void> {
 }
 
 async function start(settings: ServeSettings, name: string, log: Log, server: Listening): Promise<Issuer> {
+  const { createIssuer, NotStarted } = await import("../issuer/issuer.ts") // most of what there is to load
+  const { KeysLocked } = await import("../keys/keyring.ts")
   try {
     return await createIssuer({
       issuer: name,

@@ -64,7 +64,10 @@ export function layOut(
   rows: readonly (readonly string[])[],
   colors: Colors,
 ): string {
-  const table = new Table({ chars: NO_LINES, style: { "padding-left": 0, "padding-right": 0, head: [] } })
+  const table = new Table({
+    chars: NO_LINES,
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
+  })
   table.push(headings.map((heading) => colors.bold(heading)))
   for (const row of rows) table.push(row.map(forTerminal))
   return table

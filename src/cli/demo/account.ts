@@ -11,7 +11,7 @@ const TOLD = ["task.started", "token.issued", "use.allowed", "use.refused", "tas
 const REFUSALS = ["operation_not_granted", "resource_not_granted", "token_invalid", "task_ended"]
 
 export async function showLedger(
-  { auditor, tickets, deployments }: Scenery,
+  { auditor }: Scenery,
   tell: Teller,
   terminal: Terminal,
   task: string,
@@ -29,29 +29,17 @@ export async function showLedger(
       entries.some((one) => one.code === code),
       `the ledger was to hold ${code}`,
     )
-  const names = new Map([
-    [tickets, "tickets"],
-    [deployments, "deployments"],
-  ])
-  const nameOf = (api: unknown) => names.get(String(api)) ?? String(api ?? "")
+  const rows = entries.map(rowOf).sort((one, other) => (one[0] ?? "").localeCompare(other[0] ?? ""))
   terminal.print()
-  terminal.table(
-    ["  AT", "WHAT", "API", "OPERATION", "RESOURCE", "WHY"],
-    folded(entries.map((one) => rowOf(one, nameOf))),
-  )
+  terminal.table(["  AT", "WHAT", "API", "OPERATION", "RESOURCE", "WHY"], folded(rows))
   return entries
 }
 
-function rowOf(entry: Entry, nameOf: (api: unknown) => string): string[] {
-  const { at, kind, api, operation, resource, code } = entry
-  return [
-    `  ${String(at).slice(11, 23)}`,
-    String(kind),
-    nameOf(api),
-    String(operation ?? ""),
-    String(resource ?? ""),
-    String(code ?? ""),
-  ]
+/** A use was served before its API reported it: the time shown is that of the use. */
+function rowOf(entry: Entry): string[] {
+  const { kind, api, operation, resource, code } = entry
+  const at = String(asRecord(entry.body).served_at ?? entry.at).slice(11, 23)
+  return [`  ${at}`, ...[kind, api, operation, resource, code].map((cell) => String(cell ?? ""))]
 }
 
 /** Rows that say the same one after the other become one with their number. */

@@ -11,6 +11,8 @@ export interface Actor {
   readonly pid: number | undefined
   /** Answers what the process answered. Rejects when it failed or ended; its last words are in the message. */
   ask<T>(cue: string, given?: unknown): Promise<T>
+  /** Sends what is no cue: for a process that has a way of its own. */
+  tell(words: unknown): void
   /** Resolves when the process has written something that matches. Rejects as `ask` does. */
   said(pattern: RegExp): Promise<RegExpExecArray>
   /** Resolves when the process is gone: asked to end, and after the grace made to. */
@@ -45,6 +47,7 @@ export function startActor(name: string, part: string, args: readonly string[], 
       child.send({ id, cue, given: given ?? null })
       return (await orGone(answer)) as T
     },
+    tell: (words) => void child.send(words as object),
     said: (pattern) => orGone(words.until(pattern)),
     async end() {
       if (child.exitCode !== null || child.signalCode !== null) return

@@ -19,7 +19,6 @@ export interface Outcome {
 }
 
 const sessions = new Map<string, Session>()
-const EVERY_MILLISECONDS = 25
 const PATIENCE_MILLISECONDS = 8000
 
 answerCues({
@@ -28,12 +27,12 @@ answerCues({
   },
   attempt,
   /** Asks again and again until it is refused. */
-  async untilRefused(given: Attempt) {
+  async untilRefused({ everyMilliseconds, ...given }: Attempt & { readonly everyMilliseconds: number }) {
     const began = performance.now()
     for (;;) {
       const outcome = await attempt(given)
       if (outcome.status >= 300 || performance.now() - began > PATIENCE_MILLISECONDS) return outcome
-      await sleep(EVERY_MILLISECONDS)
+      await sleep(everyMilliseconds)
     }
   },
 })

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type IssuerCalls, openIssuer } from "../../client/issuer-call.ts"
 import { systemClock } from "../../time.ts"
-import { type ExampleFolder, writeExampleFolder } from "../example-folder.ts"
+import { type ExampleFolder, pathsOf, writeExampleFolder } from "../example-folder.ts"
 import { type Actor, startActor } from "./actor.ts"
 
 /** Everything is up and knows each other. */
@@ -33,7 +33,7 @@ export function createStage(): Stage {
   const cast: Actor[] = []
   const start = (...given: Parameters<typeof startActor>) => {
     const actor = startActor(...given)
-    cast.unshift(actor)
+    cast.push(actor)
     return actor
   }
   const sweep = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
@@ -41,11 +41,8 @@ export function createStage(): Stage {
   return {
     open: () => open(folder, start),
     async end() {
-      // Who was started last ends first: APIs still have an issuer to report to.
-      const [issuer, ...others] = [...cast]
-        .reverse()
-        .sort((a, b) => Number(b.name === "issuer") - Number(a.name === "issuer"))
-      await Promise.all(others.map((actor) => actor.end()))
+      const [issuer, ...others] = cast
+      await Promise.all(others.map((actor) => actor.end())) // APIs still have an issuer to report to
       await issuer?.end()
       sweep()
       process.off("exit", sweep)
@@ -54,6 +51,10 @@ export function createStage(): Stage {
 }
 
 async function open(folder: string, start: typeof startActor): Promise<Scenery> {
+  const { keyEncryptionKeyFile } = pathsOf(join(folder, "house"))
+  const issuerProcess = start("issuer", "issuer", [], {
+    TASKMINT_KEY_ENCRYPTION_KEY_FILE: keyEncryptionKeyFile,
+  })
   const apis = [start("tickets", "api", ["tickets"]), start("deployments", "api", ["deployments"])]
   const orchestrator = start("orchestrator", "orchestrator", [])
   const agent = start("agent", "agent", [])
@@ -63,7 +64,7 @@ async function open(folder: string, start: typeof startActor): Promise<Scenery> 
       .replace("https://tickets.internal.example", tickets)
       .replace("https://deployments.internal.example", deployments),
   )
-  const issuer = await openIssuerProcess(house, start)
+  const issuer = await openIssuerProcess(house, issuerProcess)
   const credential = (clientId: string) => ({ clientId, privateJwkFile: house.keyFileOf(clientId) })
   const addresses = [tickets, deployments]
   const openApi = (api: Actor, at: number) =>
@@ -82,18 +83,9 @@ async function open(folder: string, start: typeof startActor): Promise<Scenery> 
   return { house, issuer, tickets, deployments, apis, orchestrator, agent, ...staff }
 }
 
-async function openIssuerProcess(house: ExampleFolder, start: typeof startActor): Promise<string> {
-  const environment = { TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile }
-  const args = [
-    "--dev",
-    "--port",
-    "0",
-    "--policies",
-    house.policies,
-    "--database",
-    `sqlite:${house.database}`,
-  ]
-  const issuer = start("issuer", "issuer", args, environment)
-  const [, address = ""] = await issuer.said(/"address":"([^"]+)".*"msg":"listening"/)
+async function openIssuerProcess(house: ExampleFolder, process: Actor): Promise<string> {
+  const database = `sqlite:${house.database}`
+  process.tell(["--dev", "--port", "0", "--policies", house.policies, "--database", database])
+  const [, address = ""] = await process.said(/"address":"([^"]+)".*"msg":"listening"/)
   return address
 }

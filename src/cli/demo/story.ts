@@ -87,7 +87,7 @@ async function overstep(scenery: Scenery, tell: Teller, task: string): Promise<v
 async function finish({ orchestrator, agent, tickets }: Scenery, tell: Teller, task: string): Promise<void> {
   const began = performance.now()
   await orchestrator.ask("complete", task)
-  const given = { task, method: "GET", url: `${tickets}/tickets/${TICKET}` }
+  const given = { task, method: "GET", url: `${tickets}/tickets/${TICKET}`, everyMilliseconds: 200 }
   const outcome = await agent.ask<Outcome>("untilRefused", given)
   const delay = since(began)
   tell.request(
@@ -100,7 +100,7 @@ async function finish({ orchestrator, agent, tickets }: Scenery, tell: Teller, t
 
 async function revoke(scenery: Scenery, tell: Teller): Promise<void> {
   const { agent, operator, orchestrator, tickets } = scenery
-  tell.scene("An operator revokes an agent's instance in the middle of another task")
+  tell.scene(`An operator revokes ${REVOKED.id}/${REVOKED.instance} in the middle of another task`)
   const { task } = await begin(scenery, REVOKED, OTHER_TICKET, ["tickets:read"])
   const given = { task, method: "GET", url: `${tickets}/tickets/${OTHER_TICKET}` }
   tell.request(
@@ -111,9 +111,9 @@ async function revoke(scenery: Scenery, tell: Teller): Promise<void> {
   const value = `${REVOKED.id}/${REVOKED.instance}`
   const began = performance.now()
   await operator.call("POST", "/revocations", { kind: "instance", value, reason: "It behaves oddly" })
-  const outcome = await agent.ask<Outcome>("untilRefused", given)
+  const outcome = await agent.ask<Outcome>("untilRefused", { ...given, everyMilliseconds: 20 })
   const delay = since(began)
-  const about = `${delay} after ${value} was revoked`
+  const about = `${delay} after the revocation`
   tell.request(`GET tickets /tickets/${OTHER_TICKET}`, outcome, refused(401, "token_revoked"), about)
   const again = orchestrator.ask("start", request(REVOKED, OTHER_TICKET, ["tickets:read"]))
   const answer = await again.then(

@@ -15,7 +15,7 @@ export interface Teller {
   must(holds: boolean, what: string): void
 }
 
-const WIDTH = 44
+const WIDTH = 52
 
 export function createTeller(terminal: Terminal): Teller {
   const { bold, green, red, dim } = terminal.colors
