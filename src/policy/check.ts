@@ -5,6 +5,7 @@ import type { PolicyFault } from "./fault.ts"
 import { isLater, isLaterValue } from "./later.ts"
 import { nearest, suggest } from "./nearest.ts"
 import type { ParsedFile } from "./parse.ts"
+import { quote } from "./quote.ts"
 import { keysAt, type PolicyFile, policyFile } from "./schema.ts"
 
 type Issue = z.core.$ZodIssue
@@ -19,8 +20,25 @@ export interface CheckedFile {
 export function checkPolicyFile(parsed: ParsedFile): CheckedFile | readonly PolicyFault[] {
   const result = policyFile.safeParse(parsed.content)
   if (result.success) return { parsed, rules: result.data }
-  return result.error.issues.flatMap((issue) => toFaults(parsed, issue))
+  const { issues } = result.error
+  return issues
+    .filter((issue) => !isFollowing(parsed, issue, issues))
+    .flatMap((issue) => toFaults(parsed, issue))
 }
+
+/** Whether a member is missing only because another stands in its place: mistyped, or of a later version. */
+function isFollowing(file: ParsedFile, issue: Issue, all: readonly Issue[]): boolean {
+  const parent = issue.path.slice(0, -1)
+  const name = String(issue.path.at(-1))
+  if (issue.code !== "invalid_type" || valueAt(file.content, issue.path) !== undefined) return false
+  const strangers = all.flatMap((one) =>
+    one.code === "unrecognized_keys" && samePath(one.path, parent) ? one.keys : [],
+  )
+  return strangers.some((key) => isLater([...parent, key]) || nearest(key, [name]) !== undefined)
+}
+
+const samePath = (one: Path, other: Path) =>
+  one.length === other.length && one.every((part, at) => part === other[at])
 
 function toFaults(file: ParsedFile, issue: Issue): readonly PolicyFault[] {
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(file, issue.path, key))
@@ -38,11 +56,12 @@ function unknownKey(file: ParsedFile, path: Path, key: string): PolicyFault {
   const place = file.place([...path, key], "key")
   if (isLater([...path, key])) return { place, message: `"${key}" is not supported yet` }
   const hint = suggest(key, keysAt(path))
-  return { place, message: `expected a known key, found "${key}"`, ...(hint !== undefined && { hint }) }
+  return { place, message: `expected a known key, found ${quote(key)}`, ...(hint !== undefined && { hint }) }
 }
 
 function missing(file: ParsedFile, path: Path): PolicyFault {
-  const owner = path.length > 1 ? ` in "${String(path.at(-2))}"` : ""
+  const within = path.slice(0, -1).findLast((part) => typeof part === "string")
+  const owner = within === undefined ? "" : ` in "${String(within)}"`
   return {
     place: file.place(path.slice(0, -1), "key"),
     message: `expected "${String(path.at(-1))}"${owner}, found none`,
@@ -57,7 +76,7 @@ function messageOf(issue: Issue, value: unknown): string {
     return `expected ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}, found ${shown(value)}`
   }
   if (issue.code === "invalid_key")
-    return `${issue.issues[0]?.message ?? "expected a name"}, found "${String(issue.path.at(-1))}"`
+    return `${issue.issues[0]?.message ?? "expected a name"}, found ${quote(String(issue.path.at(-1)))}`
   return typeof value === "object" ? issue.message : `${issue.message}, found ${shown(value)}`
 }
 
@@ -87,8 +106,7 @@ function shown(value: unknown): string {
   if (value === null) return "nothing"
   if (Array.isArray(value)) return "a list"
   if (typeof value === "object") return "members"
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  return typeof value === "string" ? quote(value) : String(value)
 }
 
 function valueAt(content: unknown, path: Path): unknown {

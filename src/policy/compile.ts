@@ -90,7 +90,10 @@ function readKeyFiles(files: readonly CheckedFile[], snapshot: Snapshot): Readon
   const read = [...keyPathsOf(files)].map((path): [string, KeyFile] => {
     const text = snapshot.texts.get(path)
     if (text === undefined) {
-      return [path, { fault: snapshot.unreadable.get(path) ?? "expected a key file, found none" }]
+      return [
+        path,
+        { fault: snapshot.unreadable.get(path) ?? "expected a file that can be read, found none" },
+      ]
     }
     const content = parseJson(text, { maxDepth: 4 })
     return [path, content instanceof JsonFault ? { fault: "expected a key file in JSON" } : { content }]

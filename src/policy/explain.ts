@@ -6,8 +6,10 @@ import { type Decision, decide, type TaskRequest } from "./decide.ts"
 import { describeRule, readInputs } from "./inputs.ts"
 import { suggest } from "./nearest.ts"
 import type { Place, Policy, TaskType } from "./policy.ts"
+import { quote } from "./quote.ts"
 
 export interface ExplanationStep {
+  /** False: refused, or left out of what is granted. */
   readonly ok: boolean
   readonly text: string
   /** The rule that says so. */
@@ -45,7 +47,9 @@ function explainName(what: string, name: string, known: ReadonlyMap<string, Name
   const found = known.get(name)
   if (!found) {
     const hint = suggest(name, known.keys())
-    return [{ ok: false, text: `the ${what} "${name}" is unknown${hint === undefined ? "" : ` (${hint})`}` }]
+    return [
+      { ok: false, text: `the ${what} ${quote(name)} is unknown${hint === undefined ? "" : ` (${hint})`}` },
+    ]
   }
   if (!found.enabled) return [{ ok: false, text: `the ${what} "${name}" is disabled`, place: found.place }]
   return [{ ok: true, text: `the ${what} "${name}" is known`, place: found.place }]

@@ -61,7 +61,7 @@ export async function readFolder(
 async function listFolder(folder: string, unreadable: Map<string, string>): Promise<string[]> {
   const names = await readdir(folder).catch(toFault)
   if (!Array.isArray(names)) {
-    unreadable.set(".", `expected a folder of policy files${names.fault}`)
+    unreadable.set(".", `expected a folder of policy files${names.reason}`)
     return []
   }
   const listed: string[] = []
@@ -88,8 +88,7 @@ async function readOne(folder: string, path: string, dev: boolean): Promise<Read
     }
     return await readTarget(target, isPolicyFile(path) ? MAX_POLICY_BYTES : MAX_KEY_BYTES, dev)
   } catch (error) {
-    const { fault } = toFault(error)
-    return { fault: `expected a file that can be read${fault}` }
+    return { fault: `expected a file that can be read${toFault(error).reason}` }
   }
 }
 
@@ -120,7 +119,7 @@ function writableFault(stats: Stats, dev: boolean): string | undefined {
 }
 
 /** The file system's own reasons are faults of the folder; anything else is not ours to judge. */
-function toFault(error: unknown): { readonly fault: string } {
+function toFault(error: unknown): { readonly reason: string } {
   if (!(error instanceof Error && "code" in error)) throw error
-  return { fault: error.code === "ENOENT" ? ", found none" : ` (${String(error.code)})` }
+  return { reason: error.code === "ENOENT" ? ", found none" : ` (${String(error.code)})` }
 }

@@ -14,6 +14,7 @@ import {
 } from "yaml"
 import type { PolicyFault } from "./fault.ts"
 import type { Place } from "./policy.ts"
+import { quote } from "./quote.ts"
 
 /** Deepest nesting of a policy file. The contract's own files reach 8. */
 const MAX_DEPTH = 24
@@ -138,7 +139,7 @@ class TreeReader {
     const earlier = known.get(name)
     if (!earlier) return name
     const { line } = this.#places(earlier.key)
-    return this.#refuse(key, `expected each key once, found "${name}" again`, `first on line ${line}`)
+    return this.#refuse(key, `expected each key once, found ${quote(name)} again`, `first on line ${line}`)
   }
 
   #refuse(node: ParsedNode, message: string, hint?: string): undefined {

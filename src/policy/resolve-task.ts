@@ -6,6 +6,7 @@ import type { Declared, Sections } from "./merge.ts"
 import { suggest } from "./nearest.ts"
 import { patternFault } from "./pattern.ts"
 import type { InputRule, TaskGrant, TaskType } from "./policy.ts"
+import { quote } from "./quote.ts"
 import { checkKnown, type Resolving } from "./resolve.ts"
 import type { GrantRule, InputDeclaration, TaskRule } from "./schema.ts"
 
@@ -68,7 +69,7 @@ function resolveInput(
   if (rule.enum) {
     for (const [index, value] of rule.enum.entries()) {
       if (isSegment(value)) continue
-      const message = `expected a value that is plain data (no / \\ % * { } ? # ;, no spaces), found ${JSON.stringify(value)}`
+      const message = `expected a value that is plain data (no / \\ % * { } ? # ;, no spaces), found ${quote(value)}`
       to.faults.push({ place: declared.at("inputs", name, "enum", index), message })
     }
     return { kind: "enum", values: new Set(rule.enum) }
@@ -118,7 +119,7 @@ function resolveTemplate(
   const hint = meant === undefined ? {} : { hint: meant }
   to.faults.push({
     place,
-    message: `expected a resource such as tickets/{ticket}, found ${JSON.stringify(text)}: ${template}`,
+    message: `expected a resource such as tickets/{ticket}, found ${quote(text)}: ${template}`,
     ...hint,
   })
   return []

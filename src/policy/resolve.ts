@@ -6,6 +6,7 @@ import type { PolicyFault } from "./fault.ts"
 import type { Declared, Section, Sections } from "./merge.ts"
 import { suggest } from "./nearest.ts"
 import type { Agent, Api, Orchestrator, Place, PrivateKeyJwt, Staff } from "./policy.ts"
+import { quote } from "./quote.ts"
 import { resourceIdentity, resourceUrlFault } from "./resource-url.ts"
 import type { ApiRule, KeySetRule } from "./schema.ts"
 
@@ -54,7 +55,7 @@ function checkResource(declared: Declared<ApiRule>, resources: Map<string, strin
   const place = declared.at("resource")
   const fault = resourceUrlFault(resource, to.options.allowPlainHttp ?? false)
   if (fault !== undefined) {
-    to.faults.push({ place, message: `${fault}, found ${JSON.stringify(resource)}` })
+    to.faults.push({ place, message: `${fault}, found ${quote(resource)}` })
     return
   }
   const other = resources.get(resourceIdentity(resource))

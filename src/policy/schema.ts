@@ -44,10 +44,10 @@ const members = <Key extends z.ZodType<string, string>, Value extends z.ZodType>
 const duration = (shortest: string, longest: string) =>
   z
     .string()
-    .regex(
-      /^(0|[1-9]\d{0,6})[smhd]$/,
-      `expected a duration such as ${shortest}, from ${shortest} to ${longest}`,
-    )
+    .regex(/^(0|[1-9]\d{0,6})[smhd]$/, {
+      error: `expected a duration such as ${shortest}, from ${shortest} to ${longest}`,
+      abort: true,
+    })
     .refine((value) => {
       const seconds = parseDuration(value) ?? -1
       return seconds >= (parseDuration(shortest) ?? 0) && seconds <= (parseDuration(longest) ?? 0)
@@ -58,9 +58,20 @@ const count = z
   .min(1, "expected at least 1")
   .max(1_000_000, "expected at most 1000000")
 
+const KEY_SET =
+  "expected the relative path of a key file, inside the policy folder or beside it (../keys/...), or a key set inline"
+
 const keySet = z.union(
-  [z.string().regex(KEY_PATH), z.looseObject({ keys: z.array(z.looseObject({})).min(1).max(16) })],
-  "expected the relative path of a key file, inside the policy folder or beside it (../keys/...), or a key set inline",
+  [
+    z.string().regex(KEY_PATH, KEY_SET),
+    z.looseObject({
+      keys: z
+        .array(z.looseObject({}))
+        .min(1, "expected at least one key")
+        .max(16, "expected at most 16 keys"),
+    }),
+  ],
+  KEY_SET,
 )
 
 const authenticate = z

@@ -1,0 +1,141 @@
+import { describe, expect, test } from "vitest"
+import { Refusal } from "../../src/errors.ts"
+import { decide, type TaskRequest } from "../../src/policy/decide.ts"
+import { policyOf, shippedTexts, textOf } from "../support/policies.ts"
+
+const policy = await policyOf(shippedTexts())
+const TICKETS = "https://tickets.internal.example"
+const DEPLOYMENTS = "https://deployments.internal.example"
+
+const triage: TaskRequest = {
+  type: "triage-ticket",
+  orchestrator: "support-orchestrator",
+  agent: "triage-bot",
+  inputs: { ticket: "SUP-1042" },
+}
+const production: TaskRequest = {
+  type: "deploy-to-production",
+  orchestrator: "release-orchestrator",
+  agent: "deploy-bot",
+  inputs: { service: "checkout", change: "17" },
+}
+
+const decided = (request: TaskRequest, by = policy) => {
+  const decision = decide(by, request)
+  if (decision instanceof Refusal) throw new Error(JSON.stringify(decision))
+  return decision
+}
+
+describe("what is allowed", () => {
+  test("everything that the task type grants, with the inputs bound", () => {
+    const rule = "support.yaml#/tasks/triage-ticket/grants"
+    expect(decided(triage).authority).toEqual([
+      {
+        api: TICKETS,
+        operations: ["tickets:read", "tickets:comment"],
+        resources: [
+          ["tickets", "SUP-1042"],
+          ["tickets", "SUP-1042", "comments"],
+        ],
+        rule: `${rule}/0`,
+      },
+      {
+        api: TICKETS,
+        operations: ["tickets:close"],
+        resources: [["tickets", "SUP-1042"]],
+        rule: `${rule}/1`,
+      },
+    ])
+    expect(decided(triage).apis).toEqual([TICKETS])
+  })
+
+  test("patterns stay patterns beside bound inputs", () => {
+    expect(decided(production).authority.map(({ resources }) => resources)).toEqual([
+      [["environments", "*", "services", "checkout"]],
+      [
+        ["environments", "production", "services", "checkout"],
+        ["changes", "17"],
+      ],
+    ])
+  })
+
+  test("the subset of operations that was asked for", () => {
+    const { authority } = decided({
+      ...triage,
+      operations: ["tickets:close", "tickets:read", "tickets:read"],
+    })
+    expect(authority.map(({ operations }) => operations)).toEqual([["tickets:read"], ["tickets:close"]])
+  })
+
+  test("the APIs whose tokens are wanted now narrow no authority", () => {
+    expect(decided({ ...triage, resources: [TICKETS, TICKETS] }).apis).toEqual([TICKETS])
+    const none = decided({ ...triage, resources: [] })
+    expect([none.apis, none.authority.length]).toEqual([[], 2])
+  })
+
+  test("never more than at_most of the agent", async () => {
+    const texts = shippedTexts()
+    const less = textOf("support.yaml").replace(
+      "at_most: [tickets:read, tickets:comment, tickets:close]",
+      "at_most: [tickets:read]",
+    )
+    const by = await policyOf({ ...texts, "support.yaml": less })
+    expect(decided(triage, by).authority.map(({ operations }) => operations)).toEqual([["tickets:read"]])
+    expect(decide(by, { ...triage, operations: ["tickets:comment"] })).toMatchObject({
+      code: "operation_not_allowed",
+    })
+  })
+})
+
+test("a disabled API grants nothing; with nothing left there is no task", async () => {
+  const off = textOf("support.yaml").replace("resource: https", "enabled: false\n    resource: https")
+  const by = await policyOf({ ...shippedTexts(), "support.yaml": off })
+  expect(decide(by, triage)).toMatchObject({ code: "access_denied" })
+})
+
+test.each<[string, Partial<TaskRequest>, string]>([
+  ["no operation at all", { operations: [] }, "/operations"],
+  ["an operation of another API", { operations: ["deployments:plan"] }, "/operations/0"],
+])("asking for %s is refused", (_, change, pointer) => {
+  expect(decide(policy, { ...triage, ...change })).toMatchObject({
+    code: "operation_not_allowed",
+    errors: [{ pointer }],
+  })
+})
+
+test("an API that the narrowed operations leave out is not to be had", async () => {
+  const both = `version: 1
+tasks:
+  both:
+    orchestrators: [release-orchestrator]
+    agents: [both-bot]
+    deadline: 1h
+    grants:
+      - { api: tickets, operations: ["tickets:read"], resources: ["tickets/*"] }
+      - { api: deployments, operations: ["deployments:plan"], resources: ["**"] }
+agents: { both-bot: { owner: a } }
+`
+  const by = await policyOf({ ...shippedTexts(), "both.yaml": both })
+  const request = { type: "both", orchestrator: "release-orchestrator", agent: "both-bot", inputs: {} }
+  expect(decided(request, by).apis).toEqual([TICKETS, DEPLOYMENTS])
+  expect(decide(by, { ...request, operations: ["tickets:read"], resources: [DEPLOYMENTS] })).toMatchObject({
+    code: "api_not_allowed",
+    errors: [{ pointer: "/resources/0" }],
+  })
+})
+
+test.each([
+  ["1", true],
+  ["999999999", true],
+  ["0", false],
+  ["1000000000", false],
+  ["01", false],
+  ["+1", false],
+  ["1.0", false],
+  ["1e3", false],
+  ["-1", false],
+  ["١", false],
+])("an integer input is canonical decimal within its range: %s", (change, allowed) => {
+  const decision = decide(policy, { ...production, inputs: { service: "checkout", change } })
+  expect(decision instanceof Refusal).toBe(!allowed)
+})

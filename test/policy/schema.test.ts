@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import { keysAt, policyJsonSchema } from "../../src/policy/schema.ts"
+import { POLICIES } from "../support/policies.ts"
+
+test("the JSON Schema for editors is the one that the reader's definition gives (npm run schema)", () => {
+  const written = readFileSync(join(POLICIES, "policy.schema.json"), "utf8")
+  expect(written).toBe(`${JSON.stringify(policyJsonSchema(), null, 2)}\n`)
+})
+
+test("the JSON Schema refuses unknown keys, as the reader does", () => {
+  expect(policyJsonSchema()).toMatchObject({
+    additionalProperties: false,
+    properties: {
+      tasks: {
+        additionalProperties: {
+          additionalProperties: false,
+          required: expect.arrayContaining(["deadline", "grants"]),
+        },
+      },
+    },
+  })
+})
+
+test.each([
+  [[], ["version", "apis", "agents", "orchestrators", "staff", "tasks"]],
+  [
+    ["tasks", "any", "grants", 0],
+    ["api", "operations", "resources"],
+  ],
+  [
+    ["tasks", "any", "limits"],
+    ["active_tasks", "starts_per_hour"],
+  ],
+  [["apis", "any", "authenticate", 0], ["private_key_jwt"]],
+  [["nothing", "here"], []],
+])("known keys at %j", (path, keys) => {
+  expect(keysAt(path)).toEqual(keys)
+})
