@@ -14,6 +14,7 @@ import { createRevocations } from "../../src/task/revocation.ts"
 import { createTasks } from "../../src/task/task.ts"
 import { createUses } from "../../src/task/use.ts"
 import { createFakeClock } from "./fake-clock.ts"
+import { replaceKeys } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
 
 export const ISSUER = "https://taskmint.internal"
@@ -58,7 +59,10 @@ export async function createWorld(options: WorldOptions = {}) {
 
 export function writePolicies(folder: string, files?: Readonly<Record<string, string>>): void {
   mkdirSync(folder, { recursive: true, mode: 0o755 })
-  if (!files) cpSync(join(ROOT, "policies"), folder, { recursive: true })
+  if (!files) {
+    cpSync(join(ROOT, "policies"), folder, { recursive: true })
+    replaceKeys(folder)
+  }
   for (const [name, text] of Object.entries(files ?? {}))
     writeFileSync(join(folder, name), text, { mode: 0o644 })
 }

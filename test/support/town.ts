@@ -1,0 +1,145 @@
+// Everything that talks, on real sockets: an issuer, two guarded APIs, and callers with keys of their own. The clock is
+// the machine's, for what is shown here happens between processes in use.
+import { randomBytes } from "node:crypto"
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { getRequestListener } from "@hono/node-server"
+import { Hono } from "hono"
+import { vi } from "vitest"
+import { createOrchestrator } from "../../src/client/client.ts"
+import { createIssuer, type Issuer } from "../../src/issuer/issuer.ts"
+import { createServiceTokens } from "../../src/remote/service-token.ts"
+import { systemClock } from "../../src/time.ts"
+import type { PrivateJwk } from "../../src/token/signature.ts"
+import { guard } from "../../src/verifier/hono.ts"
+import { createVerifier, type TaskUse, type Verifier } from "../../src/verifier/verifier.ts"
+import { replaceKeys } from "./policy-keys.ts"
+import { ROOT } from "./source.ts"
+
+type Fetch = (request: Request, env?: object) => Response | Promise<Response>
+
+/** A server that listens before what it serves exists, so that names with ports in them can be given out. */
+async function listenFirst() {
+  let answer: Fetch = () => new Response(null, { status: 503 })
+  const server = createServer(getRequestListener((request: Request, env: object) => answer(request, env)))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const { port } = server.address() as AddressInfo
+  const serve = (fetch: Fetch) => {
+    answer = fetch
+  }
+  return { server, origin: `http://127.0.0.1:${port}`, serve }
+}
+
+export type Town = Awaited<ReturnType<typeof buildTown>>
+
+export async function buildTown() {
+  const folder = mkdtempSync(join(tmpdir(), "taskmint-town-"))
+  const policies = join(folder, "policies")
+  cpSync(join(ROOT, "policies"), policies, { recursive: true })
+  const [issuerPlace, tickets, deployments] = [await listenFirst(), await listenFirst(), await listenFirst()]
+  const keys = replaceKeys(policies)
+  replaceText(join(policies, "support.yaml"), "https://tickets.internal.example", tickets.origin)
+  replaceText(join(policies, "deployments.yaml"), "https://deployments.internal.example", deployments.origin)
+  const options = {
+    issuer: issuerPlace.origin,
+    database: join(folder, "issuer.db"),
+    policies,
+    keyEncryptionKey: randomBytes(32),
+  }
+  let issuer: Issuer = await createIssuer(options)
+  issuerPlace.serve(issuer.fetch)
+  const served: TaskUse[] = []
+  const credential = (clientId: string) => ({ clientId, privateJwk: keyOf(keys, clientId) })
+  const verifiers = await Promise.all(
+    [tickets, deployments].map((place, index) =>
+      createVerifier({
+        issuer: issuerPlace.origin,
+        resource: place.origin,
+        credential: credential(index === 0 ? "tickets" : "deployments"),
+        spool: join(folder, `uses-${index}.db`),
+      }),
+    ),
+  )
+  const [ticketGuard, deploymentGuard] = verifiers
+  if (!ticketGuard || !deploymentGuard) throw new Error("no verifiers")
+  tickets.serve(ticketApp(ticketGuard, served).fetch)
+  deployments.serve(deploymentApp(deploymentGuard, served).fetch)
+  await vi.waitFor(() => {
+    if (!verifiers.every((one) => one.ready().ready)) throw new Error("not ready")
+  }, 5000)
+  const servers: Server[] = [issuerPlace.server, tickets.server, deployments.server]
+  return {
+    folder,
+    policies,
+    issuerUrl: issuerPlace.origin,
+    tickets: tickets.origin,
+    deployments: deployments.origin,
+    served,
+    flush: () => Promise.all(verifiers.map((one) => one.flush())),
+    orchestrator: (name = "support-orchestrator") =>
+      createOrchestrator({ issuer: issuerPlace.origin, credential: credential(name) }),
+    /** A call to the issuer as one of its callers; answers its JSON. */
+    async ask(as: string, method: string, path: string, json?: object): Promise<Record<string, unknown>> {
+      const tokens = createServiceTokens({
+        issuer: issuerPlace.origin,
+        credential: credential(as),
+        clock: systemClock,
+      })
+      const headers = { authorization: `Bearer ${await tokens.get()}`, "content-type": "application/json" }
+      const init = { method, headers, ...(json && { body: JSON.stringify(json) }) }
+      return (await fetch(`${issuerPlace.origin}${path}`, init)).json() as Promise<Record<string, unknown>>
+    },
+    /** Stops the issuer as a crash of its host would look to others, and starts another on the same files. */
+    async restartIssuer(meanwhile: () => Promise<void> = async () => undefined) {
+      issuerPlace.serve(() => new Response(null, { status: 503 }))
+      await issuer.close()
+      await meanwhile()
+      issuer = await createIssuer(options)
+      issuerPlace.serve(issuer.fetch)
+    },
+    async close() {
+      await Promise.all(verifiers.map((one) => one.close()))
+      await issuer.close()
+      for (const server of servers) {
+        server.closeAllConnections()
+        server.close()
+      }
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function ticketApp(verifier: Verifier, served: TaskUse[]) {
+  return new Hono()
+    .get("/tickets/:id", guard(verifier, "tickets:read", "tickets/{id}"), (c) => {
+      served.push(c.get("task"))
+      return c.json({ id: c.get("task").parameters.id })
+    })
+    .post("/tickets/:id/close", guard(verifier, "tickets:close", "tickets/{id}"), (c) => {
+      served.push(c.get("task"))
+      return c.json({ closed: true })
+    })
+}
+
+function deploymentApp(verifier: Verifier, served: TaskUse[]) {
+  return new Hono().get(
+    "/environments/:env/services/:service",
+    guard(verifier, "deployments:read", "environments/{env}/services/{service}"),
+    (c) => {
+      served.push(c.get("task"))
+      return c.json({})
+    },
+  )
+}
+
+function keyOf(keys: ReadonlyMap<string, PrivateJwk>, name: string): PrivateJwk {
+  const key = keys.get(name)
+  if (!key) throw new Error(`no key for ${name}`)
+  return key
+}
+
+const replaceText = (file: string, from: string, to: string) =>
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll(from, to))
