@@ -10,7 +10,7 @@ import type { PolicyStore } from "../policy/in-force.ts"
 import { type Clock, SKEW_SECONDS, toEpochSeconds } from "../time.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { judgeProof, type Proof, readProof } from "../token/proof.ts"
-import { openServiceToken, type ServiceToken } from "../token/service.ts"
+import { openServiceToken, type ServiceToken } from "../token/service-token.ts"
 import type { VerificationKey } from "../token/signature.ts"
 import { spendOnce, spendProof } from "./replay.ts"
 

@@ -43,8 +43,8 @@ export function judgeToken(
 ): Refusal | undefined {
   if (token.iss !== here.issuer) return refuse("token_invalid", "iss")
   if (token.aud !== here.audience) return refuse("token_invalid", "aud")
-  const soonest = here.now + SKEW_SECONDS
-  if (token.iat > soonest || token.nbf > soonest) return refuse("token_invalid", "not_yet")
+  // Never before iat: the parser has seen to it.
+  if (token.nbf > here.now + SKEW_SECONDS) return refuse("token_invalid", "not_yet")
   return token.exp < here.now - SKEW_SECONDS ? refuse("token_expired", "expired") : undefined
 }
 

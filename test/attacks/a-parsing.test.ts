@@ -4,7 +4,7 @@ import { judgeAssertion, readClientAssertion, signClientAssertion } from "../../
 import { readUseBatch, signUseBatch, type UseBatch } from "../../src/token/batch.ts"
 import { Unreadable } from "../../src/token/jwt.ts"
 import { readProof, signProof } from "../../src/token/proof.ts"
-import { openServiceToken, serviceTokenClaims, signServiceToken } from "../../src/token/service.ts"
+import { openServiceToken, serviceTokenClaims, signServiceToken } from "../../src/token/service-token.ts"
 import { publicHalf } from "../../src/token/signature.ts"
 import {
   claims,

@@ -96,3 +96,12 @@ export function opened(text: string): GenuineToken {
   if (token instanceof Unreadable) throw new Error(`unreadable: ${token.tag} ${token.member}`)
   return token
 }
+
+/** A task token of ours with members replaced, or left out where undefined. */
+export const signed = (changes: Record<string, unknown>): string => compact(header(), claims(changes))
+
+/** Why that token is not read: the tag and the member; "accepted" where it is. */
+export function wrongMember(changes: Record<string, unknown>): string {
+  const read = open(signed(changes))
+  return read instanceof Unreadable ? `${read.tag} ${read.member}` : "accepted"
+}

@@ -18,6 +18,12 @@ const okp = eddsa.publicJwk
 const tagOf = (value: unknown) => (value instanceof KeyFault ? value.tag : "accepted")
 const { kid: _1, alg: _2, use: _3, ...bareEc } = ec
 
+/** The same 32 bytes for a lenient decoder: the last two bits of base64url are thrown away. */
+function respelled(coordinate: string): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+  return coordinate.slice(0, 42) + alphabet.charAt(alphabet.indexOf(coordinate.slice(42)) + 1)
+}
+
 describe("public keys", () => {
   test.each([
     ["P-256", ec],
@@ -61,7 +67,7 @@ describe("public keys", () => {
     ["a short coordinate", { ...bareEc, x: ec.x.slice(0, 42) }, "point"],
     ["a long coordinate", { ...bareEc, x: `${ec.x}AA` }, "point"],
     ["a padded coordinate", { ...bareEc, x: `${ec.x}=` }, "point"],
-    ["another spelling of a coordinate", { ...bareEc, x: `${ec.x.slice(0, 42)}_` }, "point"],
+    ["another spelling of a coordinate", { ...bareEc, x: respelled(ec.x) }, "point"],
     ["y on Ed25519", { ...okp, y: ec.y }, "format"],
     ["Ed25519's neutral point", small(`01${"00".repeat(31)}`), "point"],
     ["Ed25519's neutral point, sign set", small(`01${"00".repeat(30)}80`), "point"],

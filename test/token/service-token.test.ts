@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { openServiceToken, serviceTokenClaims, signServiceToken } from "../../src/token/service.ts"
+import { openServiceToken, serviceTokenClaims, signServiceToken } from "../../src/token/service-token.ts"
 import { claims, compact, es256, header, ID, ISSUER, keyOf, NOW, stranger, tagOf } from "../support/forge.ts"
 
 const base = {
@@ -57,6 +57,10 @@ describe("a service token", () => {
     expect(tagOf(openAt(text, NOW, "https://other.internal"))).toBe("iss")
     expect(tagOf(openAt(signServiceToken(serviceTokenClaims(base), stranger)))).toBe("kid")
     expect(tagOf(openAt(compact(header(), serviceTokenClaims(base), stranger)))).toBe("signature")
+  })
+
+  test("of a key whose algorithm is another is refused", () => {
+    expect(tagOf(openAt(compact(header({ alg: "EdDSA" }), serviceTokenClaims(base))))).toBe("alg")
   })
 
   test("a task token is none", () => {
