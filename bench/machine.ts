@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 
-export const SERVER_CORE = 0
+const SERVER_CORE = 0
 export const LOAD_CORE = 1
 
 const pinned = spawnSync("taskset", ["-V"]).status === 0

@@ -90,7 +90,7 @@ async function planRenewal(
   })
 }
 
-export function notActive(task: TaskRow): Refusal | undefined {
+function notActive(task: TaskRow): Refusal | undefined {
   if (task.state === "active") return undefined
   if (task.state === "paused") return refuse("task_paused", "[state] the task is paused")
   return refuse("task_ended", `[state] the task is ${task.state}`)
