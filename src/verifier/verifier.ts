@@ -209,5 +209,7 @@ function readiness({ keys, revocations, recorder }: Rooms, work: Work): Readines
     ...(recorder.full() ? ["the spool is full"] : []),
     ...work.fatal(),
   ]
-  return { ready: reasons.length === 0, reasons: [...reasons, ...work.faults()] }
+  const dropped = recorder.dropped()
+  const lost = dropped === 0 ? [] : [`${dropped} refusals were not recorded for want of room in the spool`]
+  return { ready: reasons.length === 0, reasons: [...reasons, ...work.faults(), ...lost] }
 }
