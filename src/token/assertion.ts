@@ -16,8 +16,8 @@ import {
 } from "./signature.ts"
 
 /** The longest life of an assertion, and how far ahead `exp` may be. */
-export const MAX_ASSERTION_SECONDS = 300
-export const ASSERTION_TYP = "client-authentication+jwt"
+const MAX_ASSERTION_SECONDS = 300
+const ASSERTION_TYP = "client-authentication+jwt"
 
 /** Claimed, not proven, until `judgeAssertion` answers undefined. */
 export interface ClientAssertion {

@@ -9,9 +9,9 @@ import { isDigest, isName, parseHolder } from "./name.ts"
 import { MAX_SEGMENTS } from "./resource.ts"
 import { type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
 
-export const USE_BATCH_TYP = "use-batch+jwt"
+const USE_BATCH_TYP = "use-batch+jwt"
 /** Of the compact form. */
-export const MAX_BATCH_BYTES = 1_048_576
+const MAX_BATCH_BYTES = 1_048_576
 const MAX_SEGMENT_LENGTH = 256
 
 /** One request that a verifier decided with a genuine token. Members as on the wire. */

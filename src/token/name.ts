@@ -17,8 +17,7 @@ export interface Holder {
 export const isName = (value: unknown): value is string => typeof value === "string" && NAME.test(value)
 
 /** An instance of an agent: `[A-Za-z0-9._:-]{1,128}`. */
-export const isInstance = (value: unknown): value is string =>
-  typeof value === "string" && INSTANCE.test(value)
+const isInstance = (value: unknown): value is string => typeof value === "string" && INSTANCE.test(value)
 
 /** An operation: an API's name, a colon, a word of ASCII letters, digits, `.`, `_` and `-`. Case counts. */
 export const isOperation = (value: unknown): value is string =>

@@ -14,7 +14,7 @@ import {
   verifySignature,
 } from "./signature.ts"
 
-export const PROOF_TYP = "dpop+jwt"
+const PROOF_TYP = "dpop+jwt"
 /** How old a proof may be, and how far ahead. A replay store keeps a proof until `iat + MAX_PROOF_AGE_SECONDS` has passed. */
 export const MAX_PROOF_AGE_SECONDS = 60
 export const MAX_PROOF_AHEAD_SECONDS = 10

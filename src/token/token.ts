@@ -15,7 +15,7 @@ export const TASK_TOKEN_TYP = "at+jwt"
 /** A larger token is neither minted nor read. */
 export const MAX_TOKEN_BYTES = 6144
 /** `exp - iat` of any task token; a cap in code, whatever a policy or an issuer says. */
-export const MAX_TOKEN_SECONDS = 1800
+const MAX_TOKEN_SECONDS = 1800
 
 export interface TaskToken {
   readonly iss: string
