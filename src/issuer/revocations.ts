@@ -66,6 +66,10 @@ const FeedAnswer = z
   })
   .openapi("RevocationFeed")
 
+const LocksAnswer = z
+  .strictObject({ locks: z.array(RevocationAnswer) })
+  .openapi("Locks", { description: "The newest first" })
+
 export const revocationEndpoints = (rooms: Rooms): Endpoint[] => [
   revoke(rooms),
   show(rooms),
@@ -128,12 +132,17 @@ const feed = ({ revocations }: Rooms): Endpoint =>
   guarded({
     method: "get",
     path: "/revocations",
-    summary: "What ends live tokens of the calling API, after a cursor",
+    summary:
+      "To an API: what ends live tokens of its own, after a cursor. To an operator: the locks that stand",
     group: "revocations",
-    who: ["api"],
+    who: ["api", "operator"],
     query: FeedQuery,
-    answers: { 200: { description: "Items in the order they were set", schema: FeedAnswer } },
+    answers: {
+      200: { description: "Items in the order they were set", schema: z.union([FeedAnswer, LocksAnswer]) },
+    },
     async run({ query: { after } }, caller) {
+      if (caller.kind !== "api")
+        return json(200, { locks: (await revocations.locks()).map(revocationOnWire) })
       const { items, cursor } = await revocations.feed(caller.clientId, after ?? 0, FEED_LIMIT)
       return json(200, { items, cursor })
     },

@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest"
+import { answerIsNo, cannotTell, endOf, wrongUse } from "../../src/cli/exit.ts"
+import { ClientError } from "../../src/client/error.ts"
+import { Unavailable } from "../../src/database/database.ts"
+
+const refusal = (code: string, status?: number) =>
+  new ClientError("no", {
+    code,
+    status,
+    next: "stop",
+    requestId: "r-1",
+    errors: [{ pointer: "/a", expected: "b" }],
+  })
+
+describe("each way to fail has its exit code", () => {
+  const cases: readonly (readonly [what: string, error: unknown, code: number])[] = [
+    ["the answer is no", answerIsNo("no"), 1],
+    ["wrong use", wrongUse("wrong"), 2],
+    ["could not tell", cannotTell("?"), 3],
+    ["the issuer refused", refusal("access_denied", 403), 1],
+    ["the issuer did not know us", refusal("invalid_client", 401), 1],
+    ["the issuer was too busy", refusal("temporarily_unavailable", 503), 3],
+    ["the issuer was not there", refusal("issuer_unreachable"), 3],
+    ["the answer made no sense", refusal("answer_invalid", 200), 3],
+    ["an option was misused", new TypeError("issuer must be https"), 2],
+    ["the disk is full", new Unavailable("disk full"), 3],
+    ["a fault", new Error("boom"), 3],
+    ["something that is no error", "boom", 3],
+  ]
+  for (const [what, error, code] of cases)
+    test(what, () => {
+      expect(endOf(error).exitCode).toBe(code)
+      expect(endOf(error).lines.length).toBeGreaterThan(0)
+    })
+})
+
+test("a refusal is told with its code, its fields, its request and what to do", () => {
+  expect(endOf(refusal("task_ended", 409)).lines).toEqual([
+    "no (task_ended, 409)",
+    "/a: expected b",
+    "request r-1",
+    expect.stringContaining("start another"),
+  ])
+})
+
+test("what an issuer writes can't steer the terminal", () => {
+  const error = new ClientError("a\u001b[2Jb", { code: "x\u202e", status: 400, next: "stop" })
+  expect(endOf(error).lines[0]).toBe("a\\u{1b}[2Jb (x\\u{202e}, 400)")
+})

@@ -1,0 +1,98 @@
+import { connect } from "node:net"
+import { afterEach, describe, expect, test } from "vitest"
+import { Stop } from "../../src/cli/exit.ts"
+import { type Listening, listen } from "../../src/cli/server.ts"
+
+const open: Listening[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.drain(0)))
+})
+
+async function start(): Promise<{ server: Listening; url: string }> {
+  const server = await listen("127.0.0.1", 0)
+  open.push(server)
+  return { server, url: `http://127.0.0.1:${server.port}/` }
+}
+
+/** What a raw request is answered, whole. */
+function send(port: number, lines: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(`${lines.join("\r\n")}\r\n\r\n`))
+    let text = ""
+    socket.on("data", (part) => {
+      text += part.toString("utf8")
+    })
+    socket.on("close", () => resolve(text))
+    socket.on("error", reject)
+  })
+}
+
+test("until it serves, it can't tell: 503, to be asked again", async () => {
+  const { server, url } = await start()
+  const early = await fetch(url)
+  expect([early.status, early.headers.get("retry-after")]).toEqual([503, "2"])
+  server.serve(() => new Response("here"))
+  expect(await (await fetch(url)).text()).toBe("here")
+})
+
+describe("one credential a request", () => {
+  const cases: readonly (readonly [what: string, headers: readonly string[], status: string])[] = [
+    ["one Authorization", ["Authorization: Bearer a"], "200"],
+    ["two Authorization", ["Authorization: Bearer a", "authorization: Bearer b"], "400"],
+    ["two proofs", ["DPoP: a", "dpop: b"], "400"],
+    ["none", [], "200"],
+  ]
+  for (const [what, headers, status] of cases)
+    test(what, async () => {
+      const { server } = await start()
+      server.serve(() => new Response("here"))
+      const answer = await send(server.port, ["GET / HTTP/1.1", "Host: x", "Connection: close", ...headers])
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    })
+})
+
+test("draining finishes what is under way and takes nothing more", async () => {
+  const { server, url } = await start()
+  const held = Promise.withResolvers<void>()
+  const entered = Promise.withResolvers<void>()
+  server.serve(async () => {
+    entered.resolve()
+    await held.promise
+    return new Response("finished")
+  })
+  const under = fetch(url)
+  await entered.promise
+  const drained = server.drain(10_000)
+  await expect(fetch(url)).rejects.toThrow()
+  held.resolve()
+  expect(await (await under).text()).toBe("finished")
+  await drained
+})
+
+test("a request that outlasts the grace is cut off", async () => {
+  const { server, url } = await start()
+  const entered = Promise.withResolvers<void>()
+  server.serve(() => {
+    entered.resolve()
+    return new Promise<Response>(() => undefined)
+  })
+  const under = expect(fetch(url)).rejects.toThrow()
+  await entered.promise
+  await server.drain(50)
+  await under
+})
+
+test("a port that is taken is wrong use, with what to do", async () => {
+  const { server } = await start()
+  await expect(listen("127.0.0.1", server.port)).rejects.toThrow(Stop)
+})
+
+test("an exception becomes 503 and says nothing", async () => {
+  const { server, url } = await start()
+  server.serve(() => {
+    throw new Error("secret")
+  })
+  const answer = await fetch(url)
+  expect(answer.status).toBe(503)
+  expect(await answer.text()).not.toContain("secret")
+})

@@ -1,0 +1,79 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, describe, expect, test } from "vitest"
+import { Stop } from "../../src/cli/exit.ts"
+import { createSettings, SETTINGS } from "../../src/cli/settings.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "taskmint-settings-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function file(name: string, text: string, mode = 0o600): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  chmodSync(path, mode)
+  return path
+}
+
+describe("a setting comes from the flag, then the variable, then the file, then the default", () => {
+  const named = file("issuer", "https://from-file.example\n")
+  const cases: readonly (readonly [
+    string,
+    string | undefined,
+    Record<string, string>,
+    string | undefined,
+  ])[] = [
+    ["flag", "https://flag.example", { TASKMINT_ISSUER: "https://variable.example" }, "https://flag.example"],
+    [
+      "variable",
+      undefined,
+      { TASKMINT_ISSUER: "https://v.example", TASKMINT_ISSUER_FILE: named },
+      "https://v.example",
+    ],
+    ["file, trimmed", undefined, { TASKMINT_ISSUER_FILE: named }, "https://from-file.example"],
+    [
+      "an empty flag is none",
+      "",
+      { TASKMINT_ISSUER: "https://variable.example" },
+      "https://variable.example",
+    ],
+    ["an empty variable is none", undefined, { TASKMINT_ISSUER: "" }, undefined],
+    ["nothing", undefined, {}, undefined],
+  ]
+  for (const [what, flag, environment, value] of cases)
+    test(what, () => {
+      expect(createSettings({ ...environment }, undefined).get("issuer", flag)).toBe(value)
+    })
+
+  test("defaults are the contract's", () => {
+    const settings = createSettings({}, undefined)
+    expect([settings.get("port"), settings.get("host")]).toEqual(["8787", "127.0.0.1"])
+  })
+
+  test("what is missing is said with every way to give it", () => {
+    const need = () => createSettings({}, undefined).need("issuer")
+    expect(need).toThrow(Stop)
+    expect(need).toThrow(
+      expect.objectContaining({ exitCode: 2, hint: expect.stringMatching(/--issuer.*TASKMINT_ISSUER/) }),
+    )
+  })
+
+  test("a secret has no flag, for a flag is seen by everyone", () => {
+    expect(SETTINGS.keyEncryptionKey).not.toHaveProperty("flag")
+  })
+})
+
+describe("next steps are printed as this program was called", () => {
+  const cases: readonly (readonly [Record<string, string>, string | undefined, string])[] = [
+    [{ npm_lifecycle_event: "taskmint" }, "/x/src/cli/main.ts", "npm run taskmint --"],
+    [{ npm_lifecycle_event: "demo" }, "/x/src/cli/main.ts", "npm run taskmint --"],
+    [{}, "/x/node_modules/.bin/taskmint", "npx taskmint"],
+    [{}, "/usr/local/bin/taskmint", "taskmint"],
+    [{}, "/x/src/cli/main.ts", "node /x/src/cli/main.ts"],
+    [{}, undefined, "taskmint"],
+  ]
+  for (const [environment, script, command] of cases)
+    test(command, () => {
+      expect(createSettings(environment, script).command).toBe(command)
+    })
+})
