@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import { toInstant } from "../time.ts"
-import { isJsonObject, type JsonObject, parseJson } from "../token/json.ts"
+import { isJsonObject, JsonFault, type JsonObject, parseJson } from "../token/json.ts"
 import type { Context } from "./context.ts"
 import { answerIsNo, wrongUse } from "./exit.ts"
 import { asCaller, type CallerFlags, issuerOf, orchestratorOf, withJson } from "./options.ts"
@@ -84,12 +84,15 @@ function readInput(file: string): string {
 /** Header and payload of a compact JWS, by the strict JSON reader. Stop (wrong use) where it is none. NOT verified. */
 export function decodeJwt(text: string): { readonly header: JsonObject; readonly payload: JsonObject } {
   const parts = text.replace(/^(bearer|dpop)\s+/i, "").split(".")
-  const [header, payload] = parts
-    .slice(0, 2)
-    .map((part) => parseJson(Buffer.from(part, "base64url").toString("utf8")))
-  if (parts.length !== 3 || !isJsonObject(header) || !isJsonObject(payload))
+  const [header, payload] = parts.slice(0, 2).map(readPart)
+  if (parts.length !== 3 || !header || !payload)
     throw wrongUse("This is not a JWT: three parts of base64url, joined by dots")
   return { header, payload }
+}
+
+function readPart(part: string): JsonObject | undefined {
+  const value = parseJson(Buffer.from(part, "base64url").toString("utf8"))
+  return isJsonObject(value) && !(value instanceof JsonFault) ? value : undefined
 }
 
 const HEADER: Readonly<Record<string, string>> = { typ: "type", alg: "algorithm", kid: "key" }

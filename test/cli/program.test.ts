@@ -1,0 +1,209 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { writeExampleFolder } from "../../src/cli/example-folder.ts"
+import { signJwt } from "../../src/token/jwt.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { runCli } from "../support/command-line.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "taskmint-cli-"))
+const house = join(folder, "house")
+beforeAll(() => void writeExampleFolder(house))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const COMMANDS = [
+  "serve",
+  "demo",
+  "init",
+  "policy check",
+  "policy explain",
+  "credential new",
+  "task start",
+  "task list",
+  "task show",
+  "task pause",
+  "task resume",
+  "task complete",
+  "task fail",
+  "task cancel",
+  "revoke",
+  "lock list",
+  "lock lift",
+  "ledger query",
+  "token get",
+  "token inspect",
+  "completion",
+]
+
+describe.concurrent("each command explains itself", () => {
+  for (const command of COMMANDS)
+    test(command, async () => {
+      const { code, stdout, stderr } = await runCli([...command.split(" "), "--help"])
+      expect([code, stderr]).toEqual([0, ""])
+      expect(stdout).toContain(`Usage: taskmint ${command}`)
+    })
+})
+
+const caller = () => ({
+  TASKMINT_ISSUER: "http://127.0.0.1:9",
+  TASKMINT_CLIENT_ID: "support-orchestrator",
+  TASKMINT_CLIENT_KEY_FILE: join(house, "credentials/support-orchestrator.private.json"),
+})
+const START = ["task", "start", "triage-ticket", "--agent", "triage-bot/pod-1", "--purpose", "x"]
+const EXPLAIN = [
+  "policy",
+  "explain",
+  "triage-ticket",
+  "--orchestrator",
+  "support-orchestrator",
+  "--agent",
+  "triage-bot",
+]
+
+describe.concurrent("a wrong turn ends with its exit code and the next step, on standard error", () => {
+  const cases: readonly (readonly [
+    args: readonly string[],
+    env: () => Record<string, string>,
+    code: number,
+    says: RegExp,
+  ])[] = [
+    [[], () => ({}), 2, /Usage: taskmint/],
+    [["tusk"], () => ({}), 2, /unknown command 'tusk'[\s\S]*task/],
+    [["task", "stort"], () => ({}), 2, /Did you mean start/],
+    [["task", "list", "--stat", "x"], () => ({}), 2, /Did you mean --state/],
+    [["task", "list"], () => ({}), 2, /TASKMINT_ISSUER is not set\s+Give --issuer/],
+    [["task", "list", "--issuer", "https://x.example"], () => ({}), 2, /TASKMINT_CLIENT_ID is not set/],
+    [
+      ["task", "list"],
+      () => ({ ...caller(), TASKMINT_CLIENT_KEY_FILE: "/nowhere" }),
+      2,
+      /can't be read \(ENOENT\)/,
+    ],
+    [["task", "list", "--limit", "0"], caller, 2, /whole number above 0/],
+    [["task", "list", "--issuer", "http://issuer.example"], caller, 2, /must be https/],
+    [["task", "list"], caller, 3, /can't be asked.*[\s\S]*Is it running\?/],
+    [["task", "start", "triage-ticket"], caller, 2, /--agent/],
+    [[...START, "--agent", "triage-bot"], caller, 2, /agent\/instance/],
+    [[...START, "--input", "ticket"], caller, 2, /name=value/],
+    [["revoke", "pod", "x", "--reason", "y"], caller, 2, /Allowed choices are token/],
+    [["revoke", "task", "task_1", "--reason", "y", "--until", "2h"], caller, 2, /--until is for locks/],
+    [["revoke", "agent", "a", "--reason", "y", "--until", "soon"], caller, 2, /--until soon is no time/],
+    [["token", "inspect", "eyJhbGciOiJFUzI1NiJ9.e30.e30"], () => ({}), 2, /seen by everyone/],
+    [["token", "inspect", "/nowhere"], () => ({}), 2, /can't be read/],
+    [["credential", "new", "No Name"], () => ({}), 2, /can't be a name/],
+    [["credential", "new", "a", "--algorithm", "RS256"], () => ({}), 2, /Allowed choices are ES256, EdDSA/],
+    [["policy", "check"], () => ({}), 2, /TASKMINT_POLICIES is not set/],
+    [["policy", "check", "/nowhere"], () => ({}), 1, /mistake/],
+    [["policy", "check", "policies"], () => ({}), 1, /6 mistake/],
+    [
+      [...EXPLAIN, "--input", "ticket=nonsense"],
+      () => ({ TASKMINT_POLICIES: join(house, "policies") }),
+      1,
+      /does not allow/,
+    ],
+    [["completion", "tcsh"], () => ({}), 2, /Allowed choices are zsh, bash, fish/],
+    [["init", folder], () => ({}), 2, /not empty/],
+  ]
+  for (const [args, env, code, says] of cases)
+    test(`taskmint ${args.join(" ").replaceAll(folder, "<folder>")}`, async () => {
+      const ended = await runCli(args, { env: env(), cwd: join(import.meta.dirname, "../..") })
+      expect(ended.stderr).toMatch(says)
+      expect(ended.code).toBe(code)
+      expect(ended.stderr).not.toMatch(/\n\s+at |node_modules/)
+    })
+})
+
+describe.concurrent("what needs no issuer works without one", () => {
+  const env = () => ({ TASKMINT_POLICIES: join(house, "policies") })
+
+  test("policy check", async () => {
+    const { code, stdout } = await runCli(["policy", "check"], { env: env() })
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^valid {2}4 tasks, 2 apis/)])
+    const json = await runCli(["policy", "check", "--json"], { env: env() })
+    expect(JSON.parse(json.stdout)).toMatchObject({ valid: true, digest: expect.stringMatching(/^sha-256:/) })
+  })
+
+  test("policy check tells each mistake with its place", async () => {
+    const bad = join(folder, "bad")
+    writeExampleFolder(bad, (text) =>
+      text.replace("orchestrators: [support-orchestrator]", "orchestraters: [x]"),
+    )
+    const { code, stdout } = await runCli(["policy", "check", join(bad, "policies")])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^support\.yaml:\d+:\d+: .*orchestraters/m)
+  })
+
+  test("policy explain", async () => {
+    const { code, stdout } = await runCli([...EXPLAIN, "--input", "ticket=SUP-1", "--json"], { env: env() })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ allowed: true, authority: expect.any(Array) })
+  })
+
+  test("credential new", async () => {
+    const out = join(folder, "credential")
+    const { code, stdout } = await runCli(["credential", "new", "tickets", "--out", out, "--json"])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      clientId: "tickets",
+      privateFile: join(out, "tickets.private.json"),
+    })
+    expect(stdout).not.toContain(JSON.parse(readFileSync(join(out, "tickets.private.json"), "utf8")).d)
+  })
+
+  for (const shell of ["bash", "zsh", "fish"])
+    test(`completion ${shell}`, async () => {
+      const { code, stdout } = await runCli(["completion", shell])
+      expect([code, stdout]).toEqual([0, expect.stringContaining("taskmint complete --")])
+    })
+
+  test("completion answers the shell with commands and options", async () => {
+    expect((await runCli(["complete", "--", "ta"])).stdout).toContain("task\t")
+    expect((await runCli(["complete", "--", "task", "st"])).stdout).toContain("start\t")
+  })
+})
+
+describe.concurrent("token inspect shows what a token says, and that it proves nothing", () => {
+  const key = importSigningKey(generatePrivateJwk("ES256"))
+  const claims = {
+    iss: "https://i.example",
+    exp: 1_700_000_000,
+    act: { sub: "triage-bot/\u001b[31mpod" },
+    txn: "task_1",
+  }
+  const token = signJwt({ typ: "at+jwt", kid: key.kid }, claims, key)
+
+  test("from standard input, as a table, escaped", async () => {
+    const { code, stdout } = await runCli(["token", "inspect"], { stdin: `${token}\n` })
+    expect(code).toBe(0)
+    expect(stdout).toContain("NOT verified")
+    expect(stdout).toMatch(/expires +2023-11-14T22:13:20.000Z {2}\(expired\)/)
+    expect(stdout).toContain("triage-bot/\\u{1b}[31mpod")
+    expect(stdout).not.toMatch(/eyJ|\u001b/)
+  })
+
+  test("from a file, as JSON", async () => {
+    const path = join(folder, "token")
+    writeFileSync(path, token)
+    const { stdout } = await runCli(["token", "inspect", path, "--json"])
+    expect(JSON.parse(stdout)).toEqual({
+      verified: false,
+      header: { typ: "at+jwt", alg: "ES256", kid: key.kid },
+      payload: claims,
+    })
+  })
+
+  for (const [what, stdin] of [
+    ["nothing", ""],
+    ["two parts", "eyJ.eyJ"],
+    ["no JSON", "eyJ.eyJ.eyJ"],
+    [
+      "two members of one name",
+      `${Buffer.from("{}").toString("base64url")}.${Buffer.from('{"a":1,"a":2}').toString("base64url")}.x`,
+    ],
+  ] as const)
+    test(`${what} is no token`, async () => {
+      const { code, stderr } = await runCli(["token", "inspect"], { stdin })
+      expect([code, stderr]).toEqual([2, expect.stringContaining("not a JWT")])
+    })
+})
