@@ -25,17 +25,24 @@ async function createFile() {
 const kill = (call: string, when: number): Injection => ({ inject: `${call}:signal=KILL:when=${when}` })
 
 describe("I01 killed at any instant", () => {
-  const injections = [kill("pwrite64", 3), kill("pwrite64", 47), kill("fsync", 2), kill("fsync", 15)]
-  test.concurrent.each([1, 8, 64])(
-    "I01 with %i writers in flight nothing acknowledged is lost, nothing is torn, and the next start needs no hand",
+  test.concurrent.each([
+    { lanes: 1, writes: [3, 47], syncs: [2, 15] },
+    { lanes: 8, writes: [11, 90], syncs: [4, 23] },
+    { lanes: 64, writes: [29, 160], syncs: [7, 12] },
+  ])(
+    "I01 with $lanes writers in flight nothing acknowledged is lost, nothing is torn, and the next start needs no hand",
     { timeout: 120_000 },
-    async (lanes) => {
+    async ({ lanes, writes, syncs }) => {
       const file = await createFile()
       for (const killAfter of HAS_STRACE ? [1, 150] : [1, 2, 3, 10, 50, 150, 400]) {
         const { signal } = await runAppender({ ...file, lanes, killAfter })
         expect(signal).toBe("SIGKILL")
         expect(await checkWhatIsLeft(file)).toBeGreaterThanOrEqual(killAfter)
       }
+      const injections = [
+        ...writes.map((when) => kill("pwrite64", when)),
+        ...syncs.map((when) => kill("fsync", when)),
+      ]
       for (const injection of HAS_STRACE ? injections : []) {
         const { signal } = await runAppender({ ...file, lanes, stopAfter: 5000 }, { injection })
         expect([injection.inject, signal]).toEqual([injection.inject, "SIGKILL"])

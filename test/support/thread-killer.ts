@@ -6,7 +6,7 @@ import { openSqlite } from "../../src/database/sqlite.ts"
 
 const flood = statement(
   "flood",
-  sql`WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1000000) SELECT n, n || '-text' AS t FROM c`,
+  sql`WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 600000) SELECT n, n || '-text' AS t FROM c`,
 )
 const put = statement("put", sql`INSERT INTO setting (key, value) VALUES (${sql.placeholder("key")}, 'v')`)
 
