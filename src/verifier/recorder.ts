@@ -16,7 +16,7 @@ export interface Recorder {
   /** Resolves when everything given to it before is in the spool, or is known not to be. */
   settled(): Promise<void>
   /** The use with its outcome, when it may be shipped: the handler is done, it took too long, or its process died. */
-  readyUse(stored: StoredUse, waitMilliseconds: number): string | undefined
+  readyUse(stored: StoredUse, waitMilliseconds: number): UseRecord | undefined
   /** What those uses held is free again: they are acknowledged. */
   release(shares: Readonly<Record<string, number>>): void
   /** Uses of the spool that are in no batch are gone from here: they are in one now. */
@@ -142,11 +142,11 @@ function createOutcomes(clock: Clock) {
       }
     },
     forget: (seq: number) => void open.delete(seq),
-    readyUse({ seq, text }: StoredUse, waitMilliseconds: number): string | undefined {
+    readyUse({ seq, text }: StoredUse, waitMilliseconds: number): UseRecord | undefined {
       const entry = open.get(seq)
-      if (!entry) return text
-      if (entry.outcome) return JSON.stringify({ ...JSON.parse(text), ...entry.outcome })
-      return since(entry) >= waitMilliseconds ? text : undefined
+      if (!entry) return JSON.parse(text)
+      if (entry.outcome) return Object.assign(JSON.parse(text), entry.outcome)
+      return since(entry) >= waitMilliseconds ? JSON.parse(text) : undefined
     },
   }
 }

@@ -2,7 +2,7 @@
 // is acknowledged. It decides when and what to send; what is recorded is decided before.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
 import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
-import { batchDigest, signUseBatch, type UseBatch } from "../token/batch.ts"
+import { batchDigest, signUseBatch, type UseBatch, type UseRecord } from "../token/batch.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
 import type { Revocations } from "./revocations.ts"
@@ -31,6 +31,8 @@ export const HEARTBEAT_MILLISECONDS = 10_000
 const MAX_USES = 1000
 /** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
 const MAX_USES_BYTES = 640 * 1024
+/** What an outcome adds to a use, with the comma. */
+const OUTCOME_BYTES = 48
 const LIMITS = { maxBytes: 1024 * 1024, timeoutMilliseconds: 10_000 }
 
 interface Chain {
@@ -111,19 +113,19 @@ export function createShipper(options: ShipperOptions): Shipper {
 
 interface ReadyUse {
   readonly stored: StoredUse
-  /** JSON, outcome included. */
-  readonly text: string
+  /** Outcome included. */
+  readonly use: UseRecord
 }
 
 function readyUses(spool: Spool, recorder: Recorder, waitMilliseconds: number): ReadyUse[] {
   const ready: ReadyUse[] = []
   let bytes = 0
   for (const stored of spool.oldestUses(MAX_USES)) {
-    const text = recorder.readyUse(stored, waitMilliseconds)
-    if (text === undefined) continue
-    bytes += Buffer.byteLength(text) + 1
+    const use = recorder.readyUse(stored, waitMilliseconds)
+    if (use === undefined) continue
+    bytes += Buffer.byteLength(stored.text) + OUTCOME_BYTES
     if (bytes > MAX_USES_BYTES) break
-    ready.push({ stored, text })
+    ready.push({ stored, use })
   }
   return ready
 }
@@ -147,7 +149,7 @@ function signBatch(
     applied_at: appliedAt === 0 ? null : toInstant(appliedAt),
     checkpoint: null,
     final,
-    uses: uses.map((one) => JSON.parse(one.text)),
+    uses: uses.map((one) => one.use),
   }
   return signUseBatch(batch, instance.key)
 }
