@@ -18,7 +18,7 @@ import { createApp, endpointsOf } from "./app.ts"
 import { createCallers } from "./caller.ts"
 import { countFailures } from "./failures.ts"
 import { watchHealth } from "./health.ts"
-import { claimData } from "./mark.ts"
+import { claimDatabase } from "./mark.ts"
 import { problem } from "./problem.ts"
 import type { Rooms } from "./rooms.ts"
 import { startChores } from "./timers.ts"
@@ -99,7 +99,7 @@ function checkIssuerUrl({ issuer, dangerouslyAllowPlainHttp }: IssuerOptions): v
 async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
   const { dev = false, clock = systemClock } = options
   const onFault = options.onFault ?? (() => undefined)
-  const objection = await claimData(engine, dev)
+  const objection = await claimDatabase(engine, dev)
   if (objection !== undefined) throw new NotStarted(objection)
   const rooms = await openRooms({ ...options, clock, dev }, engine)
   const callers = createCallers(rooms)

@@ -38,7 +38,7 @@ export const EntryQuery = z.strictObject({
 
 const committed = z.union([z.string(), z.strictObject({ hmac: z.string() })])
 
-const EntryAnswer = z
+export const EntryAnswer = z
   .strictObject({
     seq: z.int(),
     at: z.string().openapi({ format: "date-time" }),

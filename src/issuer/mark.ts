@@ -6,7 +6,7 @@ import { insertSetting, readSetting } from "./statements.ts"
 const KEY = "made_for"
 
 /** Marks new data; answers why not when it was made the other way, and what to do. Data without a mark is new. */
-export async function claimData(engine: Engine, dev: boolean): Promise<string | undefined> {
+export async function claimDatabase(engine: Engine, dev: boolean): Promise<string | undefined> {
   const wanted = dev ? "development" : "production"
   const [known] = await engine.query(readSetting, { key: KEY })
   if (!known) {
@@ -14,7 +14,7 @@ export async function claimData(engine: Engine, dev: boolean): Promise<string | 
       await engine.atomically([{ statement: insertSetting, values: { key: KEY, value: wanted }, rows: 1 }])
       return undefined
     } catch (error) {
-      if (error instanceof Duplicate) return claimData(engine, dev)
+      if (error instanceof Duplicate) return claimDatabase(engine, dev)
       throw error
     }
   }

@@ -2,9 +2,10 @@
 // document. They decide shapes only; whether a type, an agent or an operation exists is policy's to say.
 import { z } from "@hono/zod-openapi"
 import { isJsonObject, type JsonObject } from "../token/json.ts"
+import { EntryAnswer } from "./ledger.ts"
 
 /** No control characters and nothing that turns the direction of text: what people read must be what was sent. */
-const PLAIN = /^[^\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+$/u
+const PLAIN = /^[^\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$/u
 export const plain = (most: number) =>
   z
     .string()
@@ -12,10 +13,10 @@ export const plain = (most: number) =>
     .max(most, `1 to ${most} characters`)
     .refine((text) => PLAIN.test(text), "text without control or bidirectional characters")
 
-/** Of the policy. Any short word is taken here, so that a name that is misspelled answers like one that is forbidden. */
+/** Of the policy. Any case is taken here, so that a name that is misspelled answers like one that is forbidden. */
 const name = z
   .string()
-  .regex(/^[!-~]{1,63}$/, "a name of the policy, up to 63 characters")
+  .regex(/^[A-Za-z0-9_-]{1,63}$/, "a name of the policy, up to 63 characters")
   .openapi({ example: "triage-ticket" })
 const instance = z
   .string()
@@ -146,6 +147,6 @@ export const ShowAnswer = z
         state: z.enum(["live", "expired", "ended"]),
       }),
     ),
-    timeline: z.array(z.record(z.string(), z.unknown())),
+    timeline: z.array(EntryAnswer),
   })
   .openapi("Task")

@@ -42,6 +42,8 @@ export interface House {
   /** What onFault was told. */
   readonly faults: unknown[]
   readonly keys: Readonly<Record<CallerName, SigningKey>>
+  /** The key that this API's service token is bound to: its verifier instance's. */
+  proofKeyOf(name: CallerName): SigningKey
   /** One request; with `as` it carries a service token of that caller, kept while it lives. */
   call(method: string, path: string, call?: Call): Promise<Response>
   /** The same, and its JSON. */
@@ -152,6 +154,7 @@ export async function openHouse(
     policyFolder,
     faults,
     keys,
+    proofKeyOf,
     call,
     form,
     assertion,

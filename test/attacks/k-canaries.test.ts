@@ -1,0 +1,199 @@
+// Catalogue K01: secrets pushed through every endpoint and error path, and looked for in everything that comes out or
+// stays: answers, their headers, the database's files, what the operator is told.
+import { randomBytes } from "node:crypto"
+import { readdirSync, readFileSync } from "node:fs"
+import { inspect } from "node:util"
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { ASSERTION_TYPE, type Call, type House, openHouse, START } from "../support/issuer-house.ts"
+import { NAME, openDesk } from "../support/token-desk.ts"
+
+const keyEncryptionKey = randomBytes(32)
+let house: House
+let desk: ReturnType<typeof openDesk>
+const answers: string[] = []
+/** What must never come out again, and where it went in. */
+const canaries = new Map<string, string>()
+
+beforeAll(async () => {
+  house = await openHouse({ keyEncryptionKey })
+  desk = openDesk(house)
+})
+afterAll(() => house.remove())
+
+/** A fresh secret of the shape of a JWT, or of a private key. */
+function canary(where: string, shape: "jwt" | "key" = "jwt"): string {
+  const part = () => randomBytes(48).toString("base64url")
+  const text = shape === "key" ? randomBytes(32).toString("base64url") : `eyJ${part()}.${part()}.${part()}`
+  canaries.set(where, text)
+  return text
+}
+
+async function send(method: string, path: string, call: Call = {}): Promise<Response> {
+  const answer = await house.call(method, path, call)
+  answers.push(inspect(Object.fromEntries(answer.headers)), await answer.clone().text())
+  return answer
+}
+
+const ENDPOINTS: readonly [string, string][] = [
+  ["GET", "/.well-known/oauth-authorization-server"],
+  ["GET", "/.well-known/openid-configuration"],
+  ["GET", "/.well-known/jwks.json"],
+  ["GET", "/openapi.json"],
+  ["GET", "/livez"],
+  ["GET", "/readyz"],
+  ["POST", "/token"],
+  ["POST", "/tasks"],
+  ["GET", "/tasks"],
+  ["GET", "/tasks/task_x"],
+  ["POST", "/tasks/task_x/tokens"],
+  ["POST", "/tasks/task_x/pause"],
+  ["POST", "/tasks/task_x/resume"],
+  ["POST", "/tasks/task_x/complete"],
+  ["POST", "/tasks/task_x/fail"],
+  ["POST", "/tasks/task_x/cancel"],
+  ["POST", "/uses"],
+  ["GET", "/catalogue"],
+  ["GET", "/revocations"],
+  ["POST", "/revocations"],
+  ["GET", "/revocations/rev_x"],
+  ["DELETE", "/revocations/rev_x"],
+  ["GET", "/ledger/entries"],
+  ["POST", "/policy/reload"],
+  ["POST", "/policy/use"],
+  ["GET", "/nowhere"],
+]
+const CALLERS = ["support-orchestrator", "tickets", "audit-team", "operations-team"] as const
+const TYPES = ["application/json", "application/x-www-form-urlencoded", "application/jwt", "text/plain"]
+
+test("K01 every endpoint, as nobody: credentials, bodies, queries and paths", async () => {
+  for (const [method, path] of ENDPOINTS) {
+    const at = `${method} ${path}`
+    for (const scheme of ["Bearer", "DPoP", "Basic"])
+      await send(method, path, {
+        headers: {
+          authorization: `${scheme} ${canary(`${at} ${scheme}`)}`,
+          dpop: canary(`${at} ${scheme} proof`),
+        },
+      })
+    await send(method, `${path}?access_token=${canary(`${at} query`)}`)
+    await send(method, `${path}/${canary(`${at} path`)}`)
+    if (method === "POST")
+      for (const type of TYPES)
+        await send(method, path, { body: canary(`${at} ${type}`), headers: { "content-type": type } })
+  }
+})
+
+test("K01 every endpoint, as each caller: bodies, member names, values, queries, ids", async () => {
+  for (const as of CALLERS)
+    for (const [method, path] of ENDPOINTS.filter(([, path]) => path !== "/token")) {
+      const at = `${as} ${method} ${path}`
+      await send(method, `${path}?${canary(`${at} name`, "key")}=${canary(`${at} value`)}`, { as })
+      await send(method, path.replace(/_x/, `_${canary(`${at} id`)}`), { as })
+      if (method !== "POST") continue
+      await send(method, path, { as, json: { [canary(`${at} member`)]: canary(`${at} member value`) } })
+      await send(method, path, { as, json: canary(`${at} JSON`) })
+      await send(method, path, {
+        as,
+        body: `{"a":${canary(`${at} not JSON`)}`,
+        headers: { "content-type": TYPES[0] ?? "" },
+      })
+      await send(method, path, {
+        as,
+        body: canary(`${at} jwt`),
+        headers: { "content-type": "application/jwt" },
+      })
+    }
+})
+
+test("K01 the start of a task: every member that is not free text", async () => {
+  const as = NAME
+  const wrong: [string, (where: string) => object][] = [
+    ["type", (where) => ({ type: canary(where) })],
+    ["agent id", (where) => ({ agent: { id: canary(where), instance: "pod-1" } })],
+    ["instance", (where) => ({ agent: { id: "triage-bot", instance: canary(where) } })],
+    ["input", (where) => ({ inputs: { ticket: canary(where) } })],
+    ["input's name", (where) => ({ inputs: { ticket: "SUP-1", [canary(where)]: "x" } })],
+    ["operation", (where) => ({ operations: [canary(where, "key")] })],
+    ["resource", (where) => ({ resources: [canary(where, "key")] })],
+    ["thumbprint", (where) => ({ dpop_jkt: `${canary(where, "key")}=` })],
+    ["subject token", (where) => ({ subject_token: canary(where) })],
+  ]
+  for (const [what, change] of wrong) {
+    const answer = await send("POST", "/tasks", { as, json: { ...START, ...change(`start ${what}`) } })
+    expect(answer.status, what).toBeGreaterThanOrEqual(400)
+  }
+})
+
+test("K01 the token endpoint: what was bent, what was right, what was secret", async () => {
+  const form = async (members: Record<string, string>, headers: Record<string, string> = {}) => {
+    const answer = await house.form({ grant_type: "client_credentials", ...members }, headers)
+    answers.push(inspect(Object.fromEntries(answer.headers)), answer.ok ? "" : await answer.clone().text())
+    return answer
+  }
+  const with_ = (assertion: string) => ({
+    client_assertion_type: ASSERTION_TYPE,
+    client_assertion: assertion,
+  })
+  const keep = (where: string, text: string) => {
+    canaries.set(where, text)
+    return text
+  }
+  await form(with_(canary("assertion")))
+  await form({ ...with_(canary("assertion 2")), client_secret: canary("secret", "key") })
+  await form({ ...with_(desk.assert()), scope: canary("scope", "key") })
+  await form({ ...with_(desk.assert()), resource: canary("resource", "key") })
+  await form({ ...with_(desk.assert()), [canary("parameter", "key")]: canary("parameter value") })
+  await form({ ...with_(desk.assert()), grant_type: canary("grant type", "key") })
+  await form({ ...with_(desk.assert()), client_assertion_type: canary("assertion type", "key") })
+  await form(with_(desk.assert()), { dpop: canary("proof") })
+  await form(with_(keep("genuine assertion of the wrong time", desk.assert({ exp: 1 }))))
+  const good = keep("genuine assertion", desk.assert())
+  const answer = await form(with_(good))
+  expect(answer.status).toBe(200)
+  await form(with_(good))
+})
+
+test("K01 nothing of it comes out or stays, and no token, key or proof either", async () => {
+  const started = await house.ask("POST", "/tasks", { as: NAME, json: START })
+  const [minted] = started.body.tokens as { access_token: string }[]
+  canaries.set("task token", minted?.access_token ?? "missing")
+  canaries.set("task token's signature", minted?.access_token.split(".")[2] ?? "missing")
+  const proofKey = generatePrivateJwk("ES256")
+  canaries.set("service token", await house.serviceToken("tickets", importSigningKey(proofKey)))
+  canaries.set("key-encryption key", keyEncryptionKey.toString("base64url"))
+  await send("GET", "/ledger/entries?limit=1000", { as: "audit-team" })
+  await send("GET", `/tasks/${started.body.task_id}`, { as: "audit-team" })
+  await house.issuer.sweep()
+
+  expect(canaries.size).toBeGreaterThan(400)
+  const out = Buffer.from([...answers, inspect(house.faults, { depth: 12 })].join("\n"))
+  expect(found(out), "in answers").toEqual([])
+  const files = readdirSync(house.folder).filter((name) => name.startsWith("issuer.db"))
+  expect(files.length).toBeGreaterThan(1)
+  for (const name of files) expect(found(readFileSync(`${house.folder}/${name}`)), name).toEqual([])
+  expect(house.faults).toEqual([])
+})
+
+/** Which canaries are in these bytes: as they went in, or coded as URLs, base64 and hex do. */
+function found(bytes: Buffer): string[] {
+  const text = bytes.toString("latin1")
+  const codings = (secret: string) => [
+    secret,
+    encodeURIComponent(secret),
+    Buffer.from(secret).toString("base64").slice(0, -4),
+    Buffer.from(secret).toString("base64url").slice(0, -4),
+    Buffer.from(secret).toString("hex"),
+  ]
+  return [...canaries].flatMap(([where, secret]) =>
+    codings(secret).some((one) => text.includes(one)) ? [where] : [],
+  )
+}
+
+test("K01 the search itself finds what is there", () => {
+  const [[, secret = ""] = []] = [...canaries]
+  const base64 = Buffer.from(secret).toString("base64")
+  for (const text of [secret, base64, Buffer.from(secret).toString("hex")])
+    expect(found(Buffer.from(`before ${text} after`)), text).toHaveLength(1)
+  expect(found(Buffer.from(`before ${secret.slice(1)} after`))).toHaveLength(0)
+})

@@ -1,0 +1,152 @@
+// The document against the answers: every endpoint is called, and what it answers fits the schema that the document gives
+// for that status.
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { z } from "zod"
+import { signUseBatch } from "../../src/token/batch.ts"
+import { newUuid } from "../../src/token/id.ts"
+import { type Call, type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
+
+type Json = Record<string, unknown>
+let house: House
+let document: Json
+const called = new Set<string>()
+/** The first heartbeat of a verifier instance. */
+const FIRST = {
+  iss: "tickets",
+  aud: ISSUER,
+  iat: 1_772_355_600,
+  instance: newUuid(),
+  sequence: 1,
+  previous: null,
+  cursor: 0,
+  applied_at: null,
+  checkpoint: null,
+  final: false,
+  uses: [],
+}
+
+beforeAll(async () => {
+  house = await openHouse()
+  document = (await house.ask("GET", "/openapi.json")).body
+})
+afterAll(() => house.remove())
+
+const at = (value: unknown, ...path: string[]): unknown =>
+  path.reduce<unknown>((inner, step) => (inner as Json | undefined)?.[step], value)
+
+/** The schema with what it refers to in place of the references. */
+function whole(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(whole)
+  if (typeof schema !== "object" || schema === null) return schema
+  const { $ref } = schema as { $ref?: string }
+  if ($ref !== undefined) return whole(at(document, ...$ref.slice(2).split("/")))
+  return Object.fromEntries(Object.entries(schema).map(([name, inner]) => [name, whole(inner)]))
+}
+
+/** The path as the document has it: ids are whatever stands where the document has a parameter. */
+function documented(path: string): string {
+  const steps = (path.split("?")[0] ?? "").split("/")
+  const fits = (template: string) => {
+    const wanted = template.split("/")
+    return (
+      wanted.length === steps.length &&
+      wanted.every((one, index) => one.startsWith("{") || one === steps[index])
+    )
+  }
+  return Object.keys(document.paths as Json).find(fits) ?? path
+}
+
+async function answers(method: string, path: string, call: Call = {}): Promise<Json> {
+  const template = documented(path)
+  called.add(`${method.toLowerCase()} ${template}`)
+  const response = await house.call(method, path, call)
+  const text = await response.text()
+  const responses = at(document, "paths", template, method.toLowerCase(), "responses")
+  const told = at(responses, String(response.status)) ?? at(responses, "default")
+  expect(told, `${method} ${template} ${response.status}`).toBeDefined()
+  const type = (response.headers.get("content-type") ?? "").split(";")[0] ?? ""
+  const schema = at(told, "content", type, "schema")
+  if (schema === undefined) {
+    expect(at(told, "content"), `${template}: nothing is documented for ${type}`).toBeUndefined()
+  } else {
+    const read = z.fromJSONSchema(whole(schema) as Json).safeParse(JSON.parse(text))
+    expect(read.error?.issues ?? [], `${method} ${template} ${response.status}`).toEqual([])
+  }
+  return text === "" ? {} : JSON.parse(text)
+}
+
+describe("the document", () => {
+  test("is OpenAPI 3.1, and anyone may read it", () => {
+    expect(document.openapi).toMatch(/^3\.1\./)
+    expect(at(document, "paths", "/tasks", "post", "security")).toEqual([{ service_token: ["orchestrator"] }])
+  })
+
+  test("says what public endpoints answer", async () => {
+    for (const path of [
+      "/.well-known/oauth-authorization-server",
+      "/.well-known/openid-configuration",
+      "/.well-known/jwks.json",
+      "/livez",
+      "/readyz",
+      "/openapi.json",
+    ])
+      await answers("GET", path)
+    await answers("POST", "/token", { body: "x", headers: { "content-type": "text/plain" } })
+    await answers("POST", "/token", {
+      body: "grant_type=client_credentials",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    })
+  })
+
+  test("says what the life of a task answers", async () => {
+    const as = "support-orchestrator"
+    const started = await answers("POST", "/tasks", { as, json: { ...START, reference: "run-1" } })
+    await answers("POST", "/tasks", { as, json: { ...START, reference: "run-1" } })
+    await answers("POST", "/tasks", { as, json: { ...START, inputs: { ticket: "no" } } })
+    await answers("POST", "/tasks", { as, json: {} })
+    const path = `/tasks/${started.task_id}`
+    await answers("GET", "/tasks?limit=1&state=active", { as })
+    await answers("GET", path, { as })
+    await answers("GET", path, { as: "release-orchestrator" })
+    await answers("POST", `${path}/tokens`, { as, json: { operations: ["tickets:read"] } })
+    for (const change of ["pause", "resume", "complete"]) await answers("POST", `${path}/${change}`, { as })
+    for (const change of ["fail", "cancel"])
+      await answers("POST", `${path}/${change}`, { as, json: { reason: "no" } })
+    await answers("GET", path, { as: "audit-team" })
+  })
+
+  test("says what verifiers get", async () => {
+    const as = "tickets"
+    await answers("GET", "/catalogue", { as })
+    await answers("GET", "/revocations?after=0", { as })
+    const headers = { "content-type": "application/jwt" }
+    await answers("POST", "/uses", { as, headers, body: "x.y.z" })
+    expect(
+      await answers("POST", "/uses", { as, headers, body: signUseBatch(FIRST, house.proofKeyOf(as)) }),
+    ).toEqual({
+      acknowledged: 1,
+    })
+  })
+
+  test("says what staff get", async () => {
+    const as = "operations-team"
+    const json = { kind: "agent", value: "summarizer", reason: "drill", until: "2026-03-01T12:00:00Z" }
+    const set = await answers("POST", "/revocations", { as, json })
+    house.clock.advance(1000)
+    await answers("GET", `/revocations/${set.id}`, { as })
+    await answers("DELETE", `/revocations/${set.id}`, { as })
+    await answers("GET", "/revocations/rev_unknown", { as })
+    await answers("POST", "/policy/reload", { as })
+    await answers("POST", "/policy/use", { as, json: { digest: house.issuer.policyDigest() } })
+    await answers("GET", "/ledger/entries", { as: "audit-team" })
+    await answers("GET", "/ledger/entries?colour=red", { as: "audit-team" })
+    await answers("GET", "/ledger/entries", { as })
+  })
+
+  test("names no endpoint that was not tried here", () => {
+    const named = Object.entries(document.paths as Json).flatMap(([path, methods]) =>
+      Object.keys(methods as Json).map((method) => `${method} ${path}`),
+    )
+    expect(named.filter((one) => !called.has(one))).toEqual([])
+  })
+})
