@@ -3,7 +3,7 @@
 import { RE2JS } from "re2js"
 
 /** Longest source of a pattern, in characters. */
-export const MAX_PATTERN_LENGTH = 512
+const MAX_PATTERN_LENGTH = 512
 
 /** Longest text that is matched at all: an input value is one resource segment. */
 const MAX_TEXT_LENGTH = 256

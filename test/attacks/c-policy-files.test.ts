@@ -221,6 +221,16 @@ describe("C21 patterns", () => {
   )
 })
 
+test("A26 nobody is let in by a key that taskmint ships as an example, except with dev", async () => {
+  const folder = shippedFolder()
+  const faults = await loadPolicy(folder.path)
+  const [orchestrator, ...others] = String(faults)
+    .split("\n")
+    .filter((line) => line.startsWith("support.yaml:28:"))
+  expect(orchestrator).toContain("expected a key of your own, found an example key that taskmint ships")
+  expect([others, "faults" in (await loadPolicy(folder.path, { dev: true }))]).toEqual([[], false])
+})
+
 test("C22 only explain, on the owner's own files, tells unknown from forbidden; a decision never does", async () => {
   const policy = await policyOf(shippedTexts())
   const ask = (type: string) => ({
