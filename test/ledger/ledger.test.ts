@@ -267,6 +267,29 @@ describe("reading", () => {
     expect((await ledger.read({ agent: "many" })).entries).toHaveLength(100)
   })
 
+  test("what is rare is found in a long ledger, wherever it stands", async () => {
+    const { engine: long, ledger: longLedger } = await open()
+    const places = [1, 50_000, 50_001, 100_000, 100_001, 120_000]
+    const fill = (table: string, columns: string, values: string) =>
+      statement(
+        "fill",
+        sql.raw(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000)
+          INSERT INTO ${table} (${columns}) SELECT ${values} FROM n`),
+      )
+    const rare = `CASE WHEN i IN (${places.join()}) THEN 'rare' ELSE 'often' END`
+    await long.atomically([
+      { statement: fill("entry", "seq, at, kind, resource", `i, i, 1, ${rare}`), values: {}, rows: 120_000 },
+      { statement: fill("entry_bytes", "seq, bytes, leaf", "i, x'7b7d', x''"), values: {}, rows: 120_000 },
+    ])
+    const { entries, next } = await longLedger.read({ resource: "rare" })
+    expect([entries.map((entry) => entry.seq), next]).toEqual([places, null])
+    const first = await longLedger.read({ resource: "rare", limit: 3 })
+    const second = await longLedger.read({ resource: "rare", limit: 3, after: first.next ?? undefined })
+    expect([...first.entries, ...second.entries].map((entry) => entry.seq)).toEqual(places)
+    expect(second.next).toBeNull()
+    await long.close()
+  })
+
   test.each([0, 1001, 1.5, -1, Number.NaN])("a limit of %d is misuse", async (limit) => {
     await expect(ledger.read({ limit })).rejects.toBeInstanceOf(TypeError)
   })
