@@ -22,6 +22,8 @@ export interface Recorder {
   /** Uses of the spool that are in no batch are gone from here: they are in one now. */
   taken(stored: readonly StoredUse[]): void
   readonly lastSeq: () => number
+  /** Uses of this process that are in no batch: what it must remember outcomes for. */
+  readonly openUses: () => number
   /** Refusals that could not be recorded since the start. */
   readonly dropped: () => number
   readonly full: () => boolean
@@ -93,6 +95,7 @@ export function createRecorder(options: {
       for (const [task, bytes] of Object.entries(shares)) room.give(task, bytes)
     },
     lastSeq,
+    openUses: outcomes.count,
     dropped: () => dropped,
     full: room.full,
   }
@@ -142,6 +145,7 @@ function createOutcomes(clock: Clock) {
       }
     },
     forget: (seq: number) => void open.delete(seq),
+    count: () => open.size,
     readyUse({ seq, text }: StoredUse, waitMilliseconds: number): UseRecord | undefined {
       const entry = open.get(seq)
       if (!entry) return JSON.parse(text)
@@ -153,7 +157,7 @@ function createOutcomes(clock: Clock) {
 
 type Room = ReturnType<typeof createRoom>
 
-/** Who holds how much of the spool, the batch under way included. */
+/** Who holds how much of the spool, batches included. */
 function createRoom(spool: Spool, limitBytes: number) {
   const held = new Map<string, number>()
   let total = 0
@@ -168,7 +172,6 @@ function createRoom(spool: Spool, limitBytes: number) {
     else held.delete(task)
   }
   for (const { task, bytes } of spool.shares()) take(task, bytes)
-  for (const [task, bytes] of Object.entries(spool.batch()?.shares ?? {})) take(task, bytes)
   const full = () => total >= limitBytes
   return {
     take,

@@ -29,6 +29,8 @@ export const OUTCOME_WAIT_MILLISECONDS = 10_000
 export const HEARTBEAT_MILLISECONDS = 10_000
 
 const MAX_USES = 1000
+/** Above this many uses in no batch, they are sealed without waiting for the issuer. */
+const OPEN_USES = 5000
 /** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
 const MAX_USES_BYTES = 640 * 1024
 /** What an outcome adds to a use, with the comma. */
@@ -54,44 +56,42 @@ export interface ShipperOptions {
 
 export function createShipper(options: ShipperOptions): Shipper {
   const { spool, recorder, calls, clock } = options
-  let underWay = spool.batch()
   let chain = readChain(spool.kept("chain"))
   let sentAt: number | undefined
   let outcomeWait = OUTCOME_WAIT_MILLISECONDS
 
-  const store = async (uses: readonly ReadyUse[], final: boolean) => {
+  const seal = async (uses: readonly ReadyUse[], final: boolean) => {
     const sequence = chain.sequence + 1
     const text = signBatch(options, chain, sequence, uses, final)
-    const batch = { sequence, text, first: uses[0]?.stored.seq ?? 0, shares: sharesOf(uses) }
+    const first = uses[0]?.stored.seq ?? 0
+    const taken = uses.map((one) => one.stored.seq)
     const next = { sequence, digest: batchDigest(text) }
-    await spool.storeBatch(
-      batch,
-      uses.map((one) => one.stored.seq),
-      JSON.stringify(next),
-    )
+    await spool.storeBatch({ sequence, text, first, shares: sharesOf(uses) }, taken, JSON.stringify(next))
     recorder.taken(uses.map((one) => one.stored))
     chain = next
-    underWay = batch
   }
-  const send = async (batch: StoredBatch) => {
-    await sendBatch(calls, batch)
-    await spool.releaseBatch(batch.sequence)
-    recorder.release(batch.shares)
-    underWay = undefined
-    sentAt = clock.monotonic()
+  const sealReady = async () => {
+    const uses = readyUses(spool, recorder, outcomeWait)
+    if (uses.length > 0) await seal(uses, false)
+    return uses.length > 0
   }
-  const shipReady = async () => {
-    if (underWay) await send(underWay)
-    for (;;) {
-      const uses = readyUses(spool, recorder, outcomeWait)
-      if (uses.length === 0) return
-      await store(uses, false)
-      if (underWay) await send(underWay)
+  const sendSealed = async () => {
+    for (let batch = spool.oldestBatch(); batch; batch = spool.oldestBatch()) {
+      await sendBatch(calls, batch)
+      await spool.releaseBatch(batch.sequence)
+      recorder.release(batch.shares)
+      sentAt = clock.monotonic()
     }
   }
+  const shipReady = async () => {
+    // While the issuer is away, outcomes go to the disk with their uses instead of filling the memory.
+    while (recorder.openUses() > OPEN_USES && (await sealReady()));
+    do await sendSealed()
+    while (await sealReady())
+  }
   const shipEmpty = async (final: boolean) => {
-    await store([], final)
-    if (underWay) await send(underWay)
+    await seal([], final)
+    await sendSealed()
   }
   return {
     async ship() {
@@ -103,8 +103,7 @@ export function createShipper(options: ShipperOptions): Shipper {
       await shipReady()
       await shipEmpty(true)
     },
-    acknowledged: (seq) =>
-      !(underWay && underWay.first > 0 && underWay.first <= seq) && spool.countThrough(seq) === 0,
+    acknowledged: (seq) => !spool.holdsThrough(seq),
     waitForOutcomes(milliseconds) {
       outcomeWait = milliseconds
     },

@@ -14,7 +14,7 @@ export interface StoredUse {
   readonly text: string
 }
 
-/** The batch under way: the exact bytes that are sent, however often. */
+/** A batch that is not acknowledged: the exact bytes that are sent, however often. */
 export interface StoredBatch {
   readonly sequence: number
   readonly text: string
@@ -34,14 +34,15 @@ export interface Spool {
   addUse(use: StoredUse): Promise<void>
   /** The oldest uses that are in no batch. */
   oldestUses(limit: number): StoredUse[]
-  /** How many uses up to that one are in no batch. */
-  countThrough(seq: number): number
+  /** Whether a use up to that one is here still, in a batch or in none. */
+  holdsThrough(seq: number): boolean
   highestSeq(): number
-  /** Bytes held by uses that are in no batch, by task. */
+  /** Bytes held by uses, by task; a task may be told more than once. */
   shares(): { readonly task: string; readonly bytes: number }[]
   /** Moves uses into a batch and the chain onwards: all of it or nothing. */
   storeBatch(batch: StoredBatch, taken: readonly number[], chain: string): Promise<void>
-  batch(): StoredBatch | undefined
+  /** The oldest that is not acknowledged. */
+  oldestBatch(): StoredBatch | undefined
   releaseBatch(sequence: number): Promise<void>
   addRevocations(items: readonly RevocationItem[], feed: string): Promise<void>
   revocations(): RevocationItem[]
@@ -76,6 +77,9 @@ const KEEP =
 const ADD_USE = "INSERT INTO use (seq, task, text) VALUES (?, ?, ?)"
 const TAKE_USES = "DELETE FROM use WHERE seq IN (SELECT value FROM json_each(?))"
 const ADD_BATCH = "INSERT INTO batch (sequence, first, shares, text, highest) VALUES (?, ?, ?, ?, ?)"
+const OLDEST_BATCH = "SELECT sequence, first, shares, text FROM batch ORDER BY sequence LIMIT 1"
+const HOLDS_THROUGH = `SELECT EXISTS (SELECT 1 FROM use WHERE seq <= ?)
+  OR EXISTS (SELECT 1 FROM batch WHERE first BETWEEN 1 AND ?)`
 const RELEASE_BATCH = "DELETE FROM batch WHERE sequence = ?"
 const CLAIM_PROOF = "INSERT INTO proof (digest, until) VALUES (?, ?)"
 const ADD_REVOCATION = `INSERT INTO revocation (kind, value, before, until, code, cursor) VALUES (?, ?, ?, ?, ?, ?)
@@ -115,6 +119,13 @@ function prepare(path: string): void {
   }
 }
 
+interface BatchRow {
+  readonly sequence: number
+  readonly first: number
+  readonly shares: string
+  readonly text: string
+}
+
 type Writer = Awaited<ReturnType<typeof openWriter>>
 type Reader = ReturnType<typeof openFile>
 
@@ -125,7 +136,8 @@ function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
     ),
   )
   const oldest = reader.prepare<[number], StoredUse>("SELECT seq, task, text FROM use ORDER BY seq LIMIT ?")
-  const through = reader.prepare<[number], number>("SELECT count(*) FROM use WHERE seq <= ?").pluck()
+  const holds = reader.prepare<[number, number], number>(HOLDS_THROUGH).pluck()
+  const batch = reader.prepare<[], BatchRow>(OLDEST_BATCH)
   const run = (sql: string, ...values: WriterStep["values"]): WriterStep => ({ sql, values, rows: "any" })
   return {
     broken: writer.broken,
@@ -136,7 +148,11 @@ function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
     },
     addUse: ({ seq, task, text }) => writer.commit([run(ADD_USE, seq, task, text)]),
     oldestUses: (limit) => oldest.all(limit),
-    countThrough: (seq) => through.get(seq) ?? 0,
+    holdsThrough: (seq) => holds.get(seq, seq) === 1,
+    oldestBatch() {
+      const row = batch.get()
+      return row && { ...row, shares: JSON.parse(row.shares) }
+    },
     async storeBatch({ sequence, text, first, shares }, taken, chain) {
       const highest = taken.reduce((a, b) => Math.max(a, b), 0)
       await writer.commit([
@@ -171,7 +187,7 @@ function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
 }
 
 /** What is read once, at the start. */
-function readings(reader: Reader): Pick<Spool, "highestSeq" | "shares" | "batch" | "revocations"> {
+function readings(reader: Reader): Pick<Spool, "highestSeq" | "shares" | "revocations"> {
   return {
     highestSeq: () =>
       Number(
@@ -182,19 +198,15 @@ function readings(reader: Reader): Pick<Spool, "highestSeq" | "shares" | "batch"
           .pluck()
           .get(),
       ),
-    shares: () =>
-      reader
+    shares() {
+      const uses = reader
         .prepare<[], { task: string; bytes: number }>(
           `SELECT task, sum(length(text) + ${ROW_OVERHEAD_BYTES}) AS bytes FROM use GROUP BY task`,
         )
-        .all(),
-    batch() {
-      const row = reader
-        .prepare<[], { sequence: number; first: number; shares: string; text: string }>(
-          "SELECT sequence, first, shares, text FROM batch ORDER BY sequence LIMIT 1",
-        )
-        .get()
-      return row && { ...row, shares: JSON.parse(row.shares) }
+        .all()
+      const batches = reader.prepare<[], string>("SELECT shares FROM batch").pluck().all()
+      const sealed = batches.flatMap((text) => Object.entries<number>(JSON.parse(text)))
+      return [...uses, ...sealed.map(([task, bytes]) => ({ task, bytes }))]
     },
     revocations: () =>
       reader

@@ -28,7 +28,7 @@ let fails: "" | "away" | "lost answer" | "refused"
 const openAll = async () => {
   spool = await openSpool(join(folder, "uses.db"))
   instance = await openInstance(spool, clock.now())
-  recorder = createRecorder({ spool, clock, limitBytes: 1024 ** 2 })
+  recorder = createRecorder({ spool, clock, limitBytes: 1024 ** 3 })
   return createShipper({
     issuer: ISSUER,
     clientId: "tickets",
@@ -152,8 +152,7 @@ describe("a batch", () => {
     const all = Array.from({ length: 1500 }, () =>
       use({ task: newId("task"), route: `/tickets/${"x".repeat(300)}` }),
     )
-    const wide = createRecorder({ spool, clock, limitBytes: 1024 ** 3 })
-    for (const one of await Promise.all(all.map((each) => wide.allow(each))))
+    for (const one of await Promise.all(all.map((each) => recorder.allow(each))))
       if (one instanceof Refusal) throw new Error(one.reason)
     await restart()
     await shipper.ship()
@@ -161,6 +160,24 @@ describe("a batch", () => {
     expect(Math.max(...sent.map((text) => text.length))).toBeLessThan(1024 ** 2)
     expect(sent.flatMap((text) => read(text).uses.map((one) => one.id))).toEqual(all.map((one) => one.id))
   })
+})
+
+test("L14 while the issuer is away, uses and outcomes rest on disk, sealed; none is lost, none sent twice", async () => {
+  fails = "away"
+  const wide = async (count: number) => {
+    const all = Array.from({ length: count }, () => use())
+    await Promise.all(all.map((one) => allow(one, 200)))
+    return all.map((one) => one.id)
+  }
+  const ids = await wide(6000)
+  await expect(shipper.ship()).rejects.toBeInstanceOf(Unreachable)
+  await restart()
+  ids.push(...(await wide(10)))
+  fails = ""
+  await shipper.ship()
+  const uses = sent.flatMap((text) => read(text).uses)
+  expect(uses.map((one) => one.id)).toEqual(ids)
+  expect(sent.map((text) => read(text).sequence)).toEqual(sent.map((_, at) => at + 1))
 })
 
 describe("a use whose handler is busy", () => {
