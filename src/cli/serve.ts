@@ -29,14 +29,21 @@ async function serve(context: Context, flags: ServeFlags): Promise<void> {
   const settings = readServeSettings(context, flags)
   const [{ createLog }, { listen }] = await Promise.all([import("./log.ts"), import("./server.ts")])
   const log = createLog(process.stdout, flags.logLevel)
-  const server = await listen(settings.host, settings.port)
-  const name = settings.issuer ?? `http://${settings.host}:${server.port}`
-  const address = `http://${settings.host}:${server.port}`
-  const issuer = await start(settings, name, log, server)
-  server.serve(issuer.fetch)
-  log.info({ issuer: name, address, policy: issuer.policyDigest() }, "listening")
-  greet(context, settings, name, address)
-  await untilTold(issuer, server, log)
+  if (settings.dev) warn(context)
+  let issuer: Issuer | undefined
+  const signals = watchSignals(log, () => issuer)
+  try {
+    const server = await listen(settings.host, settings.port)
+    const address = `http://${settings.host}:${server.port}`
+    const name = settings.issuer ?? address
+    issuer = await start(settings, name, log, server)
+    server.serve(issuer.fetch)
+    greet(context, settings, name, address)
+    log.info({ issuer: name, address, policy: issuer.policyDigest() }, "listening")
+    await end(await Promise.race([signals.ended, issuer.broken]), issuer, server, log)
+  } finally {
+    signals.forget()
+  }
 }
 
 async function start(settings: ServeSettings, name: string, log: Log, server: Listening): Promise<Issuer> {
@@ -67,8 +74,7 @@ function greet(
   name: string,
   address: string,
 ): void {
-  const { bold, yellow, dim } = terminal.errorColors
-  if (settings.dev) for (const line of DEVELOPMENT) terminal.note(yellow(bold(line)))
+  const { bold, dim } = terminal.errorColors
   terminal.note(`${bold("taskmint")} ${name}${name === address ? "" : dim(`  at ${address}`)}`)
   terminal.note(dim(`policies ${settings.policies}   database ${settings.database}`))
   terminal.note(
@@ -76,50 +82,55 @@ function greet(
   )
 }
 
+function warn({ terminal }: Context): void {
+  const { bold, yellow } = terminal.errorColors
+  for (const line of DEVELOPMENT) terminal.note(yellow(bold(line)))
+}
+
 const DEVELOPMENT = [
   "DEVELOPMENT: example keys are let in, people's decisions are not asked for, and loopback is",
   "all it listens on. What it writes is refused without --dev. Never use it for real work.",
 ]
 
-/** Resolves when a signal asked for the end and everything is on disk; throws when the engine can't commit any more. */
-async function untilTold(issuer: Issuer, server: Listening, log: Log): Promise<void> {
-  const signals = watchSignals(issuer, log)
-  const broken = await Promise.race([signals.ended, issuer.broken])
+/** Everything is on disk when it resolves; throws when the reason is that the engine can't commit any more. */
+async function end(reason: Error | undefined, issuer: Issuer, server: Listening, log: Log): Promise<void> {
+  const grace = reason ? 1000 : GRACE_MILLISECONDS
   issuer.drain()
-  log.info({ grace_ms: GRACE_MILLISECONDS }, "draining")
-  await server.drain(broken instanceof Error ? 1000 : GRACE_MILLISECONDS)
+  log.info({ grace_ms: grace }, "draining")
+  await server.drain(grace)
   await issuer.close()
-  signals.forget()
   log.info("stopped")
-  if (broken instanceof Error) {
-    log.fatal({ err: broken }, "the database can't be written any more")
-    throw cannotTell(
-      `The database can't be written any more: ${broken.message}`,
-      "Look at the disk, then start again",
-    )
-  }
+  if (!reason) return
+  log.fatal({ err: reason }, "can't go on")
+  throw cannotTell(`Can't go on: ${reason.message}`, "Look at the log and the disk, then start again")
 }
 
-function watchSignals(issuer: Issuer, log: Log) {
-  const ending = Promise.withResolvers<void>()
-  const end = () => ending.resolve()
-  const reload = () => {
-    issuer.reload().then(
-      () => log.info({ policy: issuer.policyDigest() }, "policies read"),
-      (error: unknown) => log.error({ err: error }, "policies not read; those in force stay"),
-    )
-  }
-  const fault = (error: unknown) => {
-    log.fatal({ err: error }, "unexpected fault")
-    process.exitCode = 3
-    ending.resolve()
-  }
+/**
+ * `ended` resolves at SIGTERM or SIGINT, with the error at a fault that nobody caught. Watched from before the start, so
+ * that a signal at any moment lets what began be finished. SIGHUP reloads the issuer once there is one.
+ */
+function watchSignals(log: Log, issuer: () => Issuer | undefined) {
+  const ending = Promise.withResolvers<Error | undefined>()
+  const end = () => ending.resolve(undefined)
+  const fault = (error: unknown) =>
+    ending.resolve(error instanceof Error ? error : new Error("unknown fault"))
+  const reload = () => void reloadNow(log, issuer())
   process.on("SIGTERM", end).on("SIGINT", end).on("SIGHUP", reload)
   process.on("uncaughtException", fault).on("unhandledRejection", fault)
   return {
     ended: ending.promise,
     forget() {
       process.off("SIGTERM", end).off("SIGINT", end).off("SIGHUP", reload)
+      process.off("uncaughtException", fault).off("unhandledRejection", fault)
     },
+  }
+}
+
+async function reloadNow(log: Log, issuer: Issuer | undefined): Promise<void> {
+  try {
+    await issuer?.reload()
+    log.info({ policy: issuer?.policyDigest() }, "policies read")
+  } catch (error) {
+    log.error({ err: error }, "policies not read; those in force stay")
   }
 }

@@ -26,8 +26,19 @@ export interface Running {
   readonly ended: Promise<Ended>
 }
 
-export function startCli(args: readonly string[], { cwd, env = {}, stdin = "" }: Surroundings = {}): Running {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+export const startCli = (args: readonly string[], surroundings: Surroundings = {}): Running =>
+  start(process.execPath, [MAIN, ...args], surroundings)
+
+/** A line as it was printed, by the shell; it must `exec` what is to get signals. */
+export const startShell = (line: string, surroundings: Surroundings = {}): Running =>
+  start("/bin/sh", ["-c", line], surroundings)
+
+function start(
+  command: string,
+  args: readonly string[],
+  { cwd, env = {}, stdin = "" }: Surroundings,
+): Running {
+  const child = spawn(command, args, {
     cwd,
     env: { PATH: process.env.PATH ?? "", ...env },
     stdio: ["pipe", "pipe", "pipe"],

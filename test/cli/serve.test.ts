@@ -1,0 +1,247 @@
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
+import { type Running, runCli, startCli, startShell } from "../support/command-line.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "taskmint-serve-"))
+const running: Running[] = []
+afterEach(async () => {
+  for (const one of running) one.child.kill("SIGKILL")
+  await Promise.all(running.splice(0).map((one) => one.ended))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const LISTENING = /"address":"([^"]+)".*"msg":"listening"/
+
+let serial = 0
+function makeHouse(): ExampleFolder {
+  serial += 1
+  return writeExampleFolder(join(folder, `house-${serial}`))
+}
+
+const settingsOf = (house: ExampleFolder) => ({
+  TASKMINT_ISSUER: "https://taskmint.example",
+  TASKMINT_PORT: "0",
+  TASKMINT_POLICIES: house.policies,
+  TASKMINT_DATABASE: `sqlite:${house.database}`,
+  TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
+})
+
+function serve(house: ExampleFolder, args: readonly string[] = []): Running {
+  const one = startCli(["serve", ...args], { env: settingsOf(house), cwd: folder })
+  running.push(one)
+  return one
+}
+
+describe("it ends as it was told to", () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    test(`${signal}: everything is on disk, exit code 0`, async () => {
+      const house = makeHouse()
+      const one = serve(house)
+      await one.said(LISTENING)
+      one.child.kill(signal)
+      const { code, stdout } = await one.ended
+      expect(code).toBe(0)
+      expect(stdout).toContain('"msg":"stopped"')
+      expect(existsSync(`${house.database}-wal`)).toBe(false)
+    })
+
+  test("the next start has the same keys", async () => {
+    const house = makeHouse()
+    const kids: string[] = []
+    for (let start = 0; start < 2; start++) {
+      const one = serve(house)
+      const [, address] = await one.said(LISTENING)
+      kids.push(await (await fetch(`${address}/.well-known/jwks.json`)).text())
+      one.child.kill("SIGTERM")
+      await one.ended
+    }
+    expect(kids[0]).toMatch(/"kid"/)
+    expect(kids[0]).toBe(kids[1])
+  })
+})
+
+test("SIGHUP reads the policies again; bad ones leave those in force", async () => {
+  const house = makeHouse()
+  const one = serve(house)
+  await one.said(LISTENING)
+  appendFileSync(join(house.policies, "support.yaml"), "# a change\n")
+  one.child.kill("SIGHUP")
+  const [, digest] = await one.said(/"policy":"([^"]+)","msg":"policies read"/)
+  writeFileSync(join(house.policies, "support.yaml"), "version: 2\n")
+  const before = one.stdout().length
+  one.child.kill("SIGHUP")
+  await one.said(new RegExp(`^[\\s\\S]{${before}}.*polic`))
+  expect(one.stdout().slice(before)).toContain(digest)
+})
+
+describe("it refuses to start, and says what to do", () => {
+  const cases: readonly (readonly [
+    what: string,
+    env: (house: ExampleFolder) => Record<string, string>,
+    args: readonly string[],
+    code: number,
+    says: RegExp,
+  ])[] = [
+    [
+      "without a key-encryption key",
+      () => ({ TASKMINT_KEY_ENCRYPTION_KEY_FILE: "" }),
+      [],
+      2,
+      /KEY_ENCRYPTION_KEY is not set/,
+    ],
+    [
+      "with a key of 31 bytes",
+      () => ({ TASKMINT_KEY_ENCRYPTION_KEY: "A".repeat(42) }),
+      [],
+      2,
+      /not 32 bytes/,
+    ],
+    ["without policies", () => ({ TASKMINT_POLICIES: "" }), [], 2, /TASKMINT_POLICIES is not set/],
+    ["without a database", () => ({ TASKMINT_DATABASE: "" }), [], 2, /TASKMINT_DATABASE is not set/],
+    ["without a name", () => ({ TASKMINT_ISSUER: "" }), [], 2, /TASKMINT_ISSUER is not set/],
+    ["with a name that is no https URL", () => ({ TASKMINT_ISSUER: "http://x.example" }), [], 2, /https/],
+    [
+      "with a database of another kind",
+      () => ({ TASKMINT_DATABASE: "postgres://x" }),
+      [],
+      2,
+      /not supported yet/,
+    ],
+    ["with a path that is no address", () => ({ TASKMINT_DATABASE: "./x.db" }), [], 2, /Write sqlite:/],
+    ["with a port that is none", () => ({ TASKMINT_PORT: "99999" }), [], 2, /no port/],
+    [
+      "with the example keys",
+      () => ({ TASKMINT_POLICIES: join(import.meta.dirname, "../../policies") }),
+      [],
+      1,
+      /example key/,
+    ],
+    ["for development beyond loopback", () => ({}), ["--dev", "--host", "0.0.0.0"], 2, /loopback only/],
+  ]
+  for (const [what, env, args, code, says] of cases)
+    test(what, async () => {
+      const house = makeHouse()
+      const ended = await runCli(["serve", ...args], {
+        env: { ...settingsOf(house), ...env(house) },
+        cwd: folder,
+      })
+      expect(ended.stderr).toMatch(says)
+      expect(ended.code).toBe(code)
+      expect(ended.stderr).not.toMatch(/\n\s+at /)
+    })
+
+  test("with a key file that others can read", async () => {
+    const house = makeHouse()
+    chmodSync(house.keyEncryptionKeyFile, 0o644)
+    const ended = await runCli(["serve"], { env: settingsOf(house) })
+    expect([ended.code, ended.stderr]).toEqual([2, expect.stringContaining("chmod 600")])
+  })
+
+  test("with stored keys that this key does not open; it makes none beside them", async () => {
+    const [house, other] = [makeHouse(), makeHouse()]
+    const one = serve(house)
+    await one.said(LISTENING)
+    one.child.kill("SIGTERM")
+    await one.ended
+    const env = { ...settingsOf(house), TASKMINT_KEY_ENCRYPTION_KEY_FILE: other.keyEncryptionKeyFile }
+    const ended = await runCli(["serve"], { env })
+    expect(ended.code).toBe(1)
+    expect(ended.stderr).toMatch(/key/)
+  })
+
+  test("a second time on one database, or on one port", async () => {
+    const house = makeHouse()
+    const one = serve(house)
+    const [, address = ""] = await one.said(LISTENING)
+    const same = await runCli(["serve"], { env: settingsOf(house) })
+    expect(same.code).not.toBe(0)
+    expect(same.stderr).toMatch(/another process|in use|locked|held/i)
+    const port = await runCli(["serve", "--port", new URL(address).port], { env: settingsOf(makeHouse()) })
+    expect([port.code, port.stderr]).toEqual([2, expect.stringContaining("--port")])
+  })
+})
+
+describe("--dev makes what is missing, and says so loudly", () => {
+  test("from an empty folder, again with the same data, and never without --dev", async () => {
+    const empty = mkdtempSync(join(folder, "empty-"))
+    for (let start = 0; start < 2; start++) {
+      const one = startCli(["serve", "--dev", "--port", "0"], { cwd: empty })
+      running.push(one)
+      await one.said(LISTENING)
+      expect(one.stderr()).toContain("DEVELOPMENT")
+      one.child.kill("SIGTERM")
+      expect((await one.ended).code).toBe(0)
+    }
+    const house = { ...makeHouse(), database: join(empty, ".taskmint/taskmint.db") }
+    const key = join(empty, ".taskmint/key-encryption.key")
+    const ended = await runCli(["serve"], {
+      env: { ...settingsOf(house), TASKMINT_KEY_ENCRYPTION_KEY_FILE: key },
+    })
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(/--dev|development/i)])
+  })
+})
+
+describe("what init prints runs as printed", () => {
+  const path = join(folder, "made by init")
+  let printed = ""
+  let port = 0
+  beforeAll(async () => {
+    port = await freePort()
+    const made = await runCli(["init", path, "--port", String(port)])
+    expect([made.code, made.stderr]).toEqual([0, ""])
+    printed = made.stdout
+  })
+
+  const inShell = (line: string) =>
+    startShell(
+      `${printed
+        .split("\n")
+        .find((one) => one.startsWith("  . "))
+        ?.trim()}; exec ${line}`,
+    )
+
+  test("serve, task start and ledger query", async () => {
+    const commands = printed.split("\n").flatMap((line) => /^ {2}(node .*)$/.exec(line)?.[1] ?? [])
+    const [serving = "", ...tries] = commands
+    expect(tries).toHaveLength(2)
+    const one = inShell(serving)
+    running.push(one)
+    await one.said(LISTENING)
+    for (const command of tries) {
+      const ended = await inShell(command).ended
+      expect(ended.stderr).not.toContain("error:")
+      expect(ended.code).toBe(0)
+      expect(ended.stdout).toMatch(/task_|task\.started/)
+    }
+    one.child.kill("SIGTERM")
+    expect((await one.ended).code).toBe(0)
+  })
+
+  test("nothing is overwritten", async () => {
+    const key = readFileSync(join(path, "key-encryption.key"), "utf8")
+    expect((await runCli(["init", path])).code).toBe(2)
+    expect(readFileSync(join(path, "key-encryption.key"), "utf8")).toBe(key)
+  })
+})
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0))
+    })
+  })
+}
