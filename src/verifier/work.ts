@@ -27,8 +27,9 @@ const CLOSE_MILLISECONDS = 5000
 /** How long a flush lets busy handlers finish before their uses go without an outcome. */
 const FLUSH_WAIT_MILLISECONDS = 1000
 const FLUSH_LOOK_MILLISECONDS = 10
-/** An ended order is kept this much longer, so that a clock set back revives nothing. */
+/** What has run out is kept this much longer, so that a clock set forward and back revives nothing. */
 const REVOCATION_GRACE_SECONDS = 3600
+const PROOF_GRACE_SECONDS = 120
 
 export function startWork(rooms: Rooms): Work {
   const { keys, revocations, catalogue, recorder, shipper, spool, clock } = rooms
@@ -49,7 +50,7 @@ export function startWork(rooms: Rooms): Work {
   const sweep = async () => {
     const now = toEpochSeconds(clock.now())
     revocations.forget(now - REVOCATION_GRACE_SECONDS)
-    await spool.sweep(now, now - REVOCATION_GRACE_SECONDS)
+    await spool.sweep(now - PROOF_GRACE_SECONDS, now - REVOCATION_GRACE_SECONDS)
   }
   const ship = loop("uses", shipper.ship, SHIP_MILLISECONDS, 15_000)
   const others = [

@@ -107,7 +107,7 @@ describe("a key that is not known", () => {
   })
 })
 
-describe("L05 a poisoned set is refused whole, the old one kept", () => {
+describe("A12 L05 a poisoned set is refused whole, the old one kept", () => {
   const { kty, crv, x, y } = key.publicJwk
   const keysOf = (...keys: unknown[]) => JSON.stringify({ keys })
   const ours = { kty, crv, x, y, kid: "ours" }
