@@ -11,7 +11,7 @@ export interface Catalogue {
 }
 
 /** The catalogue's answer makes no sense. */
-export class CatalogueFault extends Error {
+class CatalogueFault extends Error {
   override readonly name = "CatalogueFault"
 }
 

@@ -26,7 +26,7 @@ export class BatchRefused extends Error {
 
 /** How long the uses of busy handlers are held back for their outcome. */
 export const OUTCOME_WAIT_MILLISECONDS = 10_000
-export const HEARTBEAT_MILLISECONDS = 10_000
+const HEARTBEAT_MILLISECONDS = 10_000
 
 const MAX_USES = 1000
 /** Above this many uses in no batch, they are sealed without waiting for the issuer. */

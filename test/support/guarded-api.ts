@@ -114,12 +114,12 @@ export async function serveApp(app: { readonly fetch: Parameters<typeof serve>[0
   return { server, address: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }
 
-export async function closeServer(server: Server): Promise<void> {
+async function closeServer(server: Server): Promise<void> {
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))
 }
 
-export function sendRaw(port: string, text: string): Promise<{ status: number; text: string }> {
+function sendRaw(port: string, text: string): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), "127.0.0.1", () => socket.write(Buffer.from(text, "latin1")))
     let answer = ""

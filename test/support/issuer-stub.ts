@@ -119,7 +119,7 @@ export async function startIssuerStub(clock: Clock) {
   }
 }
 
-export const CATALOGUE = {
+const CATALOGUE = {
   api: "tickets",
   resource: API,
   operations: [
