@@ -12,6 +12,16 @@ const CHECKPOINT_PAGES = 1000
 /** Requests in one transaction at most, so that no one waits for a whole backlog. */
 const MOST_TOGETHER = 512
 
+const STATEMENTS = {
+  begin: "BEGIN IMMEDIATE",
+  commit: "COMMIT",
+  save: "SAVEPOINT request",
+  undo: "ROLLBACK TO request",
+  release: "RELEASE request",
+  measure: "PRAGMA wal_checkpoint(NOOP)",
+  copy: "PRAGMA wal_checkpoint(PASSIVE)",
+} as const
+
 interface Prepared {
   readonly statement: Statement
   readonly reads: boolean
@@ -28,7 +38,7 @@ type Request = readonly Step[]
 class Thread {
   readonly #port: MessagePort
   readonly #database: Database
-  readonly #run: Readonly<Record<"begin" | "commit" | "save" | "undo" | "release", Statement>>
+  readonly #run: Readonly<Record<keyof typeof STATEMENTS, Statement>>
   readonly #sql: string[] = []
   readonly #prepared: Prepared[] = []
   readonly #waiting: Request[] = []
@@ -40,13 +50,7 @@ class Thread {
     this.#database = openFile(path)
     // Copied over by hand: SQLite's own checkpoint swallows its errors, a failed fsync among them.
     this.#database.pragma("wal_autocheckpoint = 0")
-    this.#run = {
-      begin: this.#database.prepare("BEGIN IMMEDIATE"),
-      commit: this.#database.prepare("COMMIT"),
-      save: this.#database.prepare("SAVEPOINT request"),
-      undo: this.#database.prepare("ROLLBACK TO request"),
-      release: this.#database.prepare("RELEASE request"),
-    }
+    this.#run = prepareAll(this.#database)
     this.#say({ tag: "open" })
     port.on("message", (message: Requests | "close") => this.#wake(message))
   }
@@ -131,9 +135,8 @@ class Thread {
   /** Copies the log over when it is long, after the answers went out. What fails here is tried again later. */
   #checkpoint(): void {
     try {
-      const [log] = this.#database.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[]
-      if (log && log.log - log.checkpointed >= CHECKPOINT_PAGES)
-        this.#database.pragma("wal_checkpoint(PASSIVE)")
+      const [, log = 0, copied = 0] = this.#run.measure.get() as [number, number?, number?]
+      if (log - copied >= CHECKPOINT_PAGES) this.#run.copy.get()
     } catch (error) {
       if (endsEverything(codeOf(error))) this.#break(codeOf(error))
     }
@@ -170,6 +173,19 @@ class Thread {
     this.#database.close()
     this.#say({ tag: "closed" })
     this.#port.close()
+  }
+}
+
+function prepareAll(database: Database): Readonly<Record<keyof typeof STATEMENTS, Statement>> {
+  const { begin, commit, save, undo, release, measure, copy } = STATEMENTS
+  return {
+    begin: database.prepare(begin),
+    commit: database.prepare(commit),
+    save: database.prepare(save),
+    undo: database.prepare(undo),
+    release: database.prepare(release),
+    measure: database.prepare(measure).raw(),
+    copy: database.prepare(copy),
   }
 }
 

@@ -145,6 +145,7 @@ class ThreadWriter implements Writer {
 
   #break(cause: Error): void {
     if (this.#state === "broken" || this.#state === "closed") return
+    if (this.#state === "closing") void this.#thread.terminate()
     this.#state = "broken"
     this.#breaking.resolve(cause)
     this.#thread.unref()

@@ -34,7 +34,7 @@ describe("I01 killed at any instant", () => {
     { timeout: 120_000 },
     async ({ lanes, writes, syncs }) => {
       const file = await createFile()
-      for (const killAfter of HAS_STRACE ? [1, 150] : [1, 2, 3, 10, 50, 150, 400]) {
+      for (const killAfter of HAS_STRACE ? [150] : [1, 2, 3, 10, 50, 150, 400]) {
         const { signal } = await runAppender({ ...file, lanes, killAfter })
         expect(signal).toBe("SIGKILL")
         expect(await checkWhatIsLeft(file)).toBeGreaterThanOrEqual(killAfter)
