@@ -1,11 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { signJwt } from "../../src/token/jwt.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { runCli } from "../support/command-line.ts"
+
+// Every step is a process of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-cli-"))
 const house = join(folder, "house")

@@ -10,9 +10,12 @@ import {
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
 import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { type Running, runCli, startCli, startShell } from "../support/command-line.ts"
+
+// Every step is a process of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-serve-"))
 const running: Running[] = []
@@ -213,7 +216,9 @@ describe("what init prints runs as printed", () => {
     )
 
   test("serve, task start and ledger query", async () => {
-    const commands = printed.split("\n").flatMap((line) => /^ {2}(node .*)$/.exec(line)?.[1] ?? [])
+    const commands = printed
+      .split("\n")
+      .flatMap((line) => /^ {2}((?:as-caller .*)?taskmint .*)$/.exec(line)?.[1] ?? [])
     const [serving = "", ...tries] = commands
     expect(tries).toHaveLength(2)
     const one = inShell(serving)
