@@ -15,7 +15,8 @@ export function addInit(program: Command, context: Context): void {
     .action((path: string, flags: { readonly port: string; readonly json?: boolean }) => {
       const made = writeExampleFolder(path)
       const settings = writeSettings(made, `http://127.0.0.1:${flags.port}`)
-      if (flags.json) context.terminal.json({ ...made, files: [...made.files, settings], settings })
+      const files = [...made.files, settings, ...writePrograms(made)]
+      if (flags.json) context.terminal.json({ ...made, files, settings })
       else showNext(context, made, settings)
     })
 }
@@ -33,14 +34,41 @@ function writeSettings(made: ExampleFolder, issuer: string): string {
     TASKMINT_CLIENT_KEY_FILE: made.keyFileOf("support-orchestrator"),
   }
   const lines = Object.entries(settings).map(([name, value]) => `export ${name}=${quote(value)}\n`)
-  writeNew(path, `# Settings of taskmint for a shell: . ${quote(path)}\n${lines.join("")}`)
+  const programs = `export PATH=${quote(join(made.folder, "bin"))}:"$PATH"\n`
+  writeNew(path, `# Settings of taskmint for a shell: . ${quote(path)}\n${lines.join("")}${programs}`)
   return path
 }
+
+/**
+ * Two programs for that shell: `taskmint`, which runs this very version with this very Node, and `as-caller NAME`,
+ * which runs a command as another caller of the example policies.
+ */
+function writePrograms(made: ExampleFolder): string[] {
+  const { execPath, argv } = process
+  const programs = {
+    taskmint: `exec ${quote(execPath)} ${quote(argv[1] ?? "")} "$@"`,
+    "as-caller": [
+      `key=${quote(join(made.folder, "credentials"))}/$1.private.json`,
+      `[ -f "$key" ] || { echo "usage: as-caller NAME COMMAND..., NAME one of: ${callersOf(made)}" >&2; exit 2; }`,
+      `export TASKMINT_CLIENT_ID="$1" TASKMINT_CLIENT_KEY_FILE="$key"`,
+      `shift`,
+      `exec "$@"`,
+    ].join("\n"),
+  }
+  return Object.entries(programs).map(([name, script]) => {
+    const path = join(made.folder, "bin", name)
+    writeNew(path, `#!/bin/sh\n${script}\n`, 0o700)
+    return path
+  })
+}
+
+const callersOf = (made: ExampleFolder): string =>
+  made.files.flatMap((file) => /([^/\\]+)\.private\.json$/.exec(file)?.[1] ?? []).join(" ")
 
 const quote = (text: string): string =>
   /^[A-Za-z0-9_./:@=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 
-function showNext({ terminal, settings: { command } }: Context, made: ExampleFolder, settings: string): void {
+function showNext({ terminal }: Context, made: ExampleFolder, settings: string): void {
   const { bold, dim } = terminal.colors
   terminal.print(`${bold(forTerminal(made.folder))}\n`)
   const rows = [
@@ -51,16 +79,16 @@ function showNext({ terminal, settings: { command } }: Context, made: ExampleFol
       "encrypts the issuer's signing keys at rest (0600); keep a copy",
     ],
     ["settings.sh", "what the commands below need, for a shell"],
+    ["bin", "`taskmint` and `as-caller NAME`, for that shell"],
   ]
   for (const [name = "", what = ""] of rows) terminal.print(`  ${name.padEnd(20)} ${dim(what)}`)
-  const auditor = `--client-id audit-team --client-key-file ${quote(made.keyFileOf("audit-team"))}`
   const start =
     'task start triage-ticket --agent triage-bot/pod-1 --input ticket=SUP-1042 --purpose "first try"'
   terminal.print(`\n${bold("Next")}, in one terminal:`)
   terminal.print(`  . ${quote(settings)}`)
-  terminal.print(`  ${command} serve`)
+  terminal.print("  taskmint serve")
   terminal.print(`${bold("and in another:")}`)
   terminal.print(`  . ${quote(settings)}`)
-  terminal.print(`  ${command} ${start}`)
-  terminal.print(`  ${command} ledger query ${auditor}`)
+  terminal.print(`  taskmint ${start}`)
+  terminal.print("  as-caller audit-team taskmint ledger query")
 }

@@ -57,7 +57,7 @@ function showEntries({ terminal }: Context, answer: Readonly<Record<string, unkn
 const HEADINGS = ["SEQ", "AT", "KIND", "WHO", "OPERATION", "RESOURCE", "OUTCOME", "CODE"]
 
 /** One entry as a row; who: the agent's instance where there is one, else the orchestrator or the API. */
-export function rowOfEntry(entry: Readonly<Record<string, unknown>>): string[] {
+function rowOfEntry(entry: Readonly<Record<string, unknown>>): string[] {
   const { agent, instance, orchestrator, api } = entry
   const who =
     agent === undefined ? (orchestrator ?? api) : instance === undefined ? agent : `${agent}/${instance}`

@@ -36,7 +36,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-export function createProgram(context: Context): Command {
+function createProgram(context: Context): Command {
   const program = new Command("taskmint")
     .description("Task tokens for AI agents: minted by policy, checked and recorded by every API")
     .version(versionOfPackage())

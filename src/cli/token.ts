@@ -82,7 +82,7 @@ function readInput(file: string): string {
 }
 
 /** Header and payload of a compact JWS, by the strict JSON reader. Stop (wrong use) where it is none. NOT verified. */
-export function decodeJwt(text: string): { readonly header: JsonObject; readonly payload: JsonObject } {
+function decodeJwt(text: string): { readonly header: JsonObject; readonly payload: JsonObject } {
   const parts = text.replace(/^(bearer|dpop)\s+/i, "").split(".")
   const [header, payload] = parts.slice(0, 2).map(readPart)
   if (parts.length !== 3 || !header || !payload)
