@@ -170,6 +170,7 @@ CREATE TABLE `token` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `token_jti_unique` ON `token` (`jti`);--> statement-breakpoint
 CREATE INDEX `token_task` ON `token` (`task`);--> statement-breakpoint
+CREATE INDEX `token_exp` ON `token` (`exp`);--> statement-breakpoint
 CREATE TABLE `use_batch` (
 	`instance` integer NOT NULL,
 	`sequence` integer NOT NULL,

@@ -107,7 +107,7 @@ export const token = sqliteTable(
     generation: integer().notNull(),
     endedAt: integer("ended_at"),
   },
-  (table) => [index("token_task").on(table.task)],
+  (table) => [index("token_task").on(table.task), index("token_exp").on(table.exp)],
 )
 
 /** What verifiers poll: one row for each API that a revocation concerns. */
