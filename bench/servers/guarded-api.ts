@@ -1,6 +1,7 @@
 // A Hono API with one route guarded and the same route unguarded. Its argument is a JSON file of what it needs.
 import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
+import { setTimeout } from "node:timers/promises"
 import { getRequestListener } from "@hono/node-server"
 import { Hono } from "hono"
 import { guard } from "../../src/verifier/hono.ts"
@@ -23,7 +24,7 @@ const app = new Hono()
     c.json(ticket(c.req.param("id"))),
   )
 
-await verifier.ready()
+while (!verifier.ready().ready) await setTimeout(20)
 announce(createServer(getRequestListener(app.fetch)), (origin) => ({
   url: `${origin}/tickets/SUP-1042`,
   method: "GET",
