@@ -1,7 +1,10 @@
+import type { HttpBindings } from "@hono/node-server"
+import { Hono } from "hono"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { newId } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { type GuardedApi, startGuardedApi } from "../support/guarded-api.ts"
+import { guard } from "../../src/verifier/hono.ts"
+import { type GuardedApi, serveApp, startGuardedApi } from "../support/guarded-api.ts"
 import { API } from "../support/issuer-stub.ts"
 
 const METADATA = `resource_metadata="${API}/.well-known/oauth-protected-resource"`
@@ -55,6 +58,34 @@ describe("an allowed request", () => {
     expect(api.handled[0]?.authorization).toBeUndefined()
     expect(api.handled[0]?.rest.filter((one) => one !== undefined && one !== null)).toEqual([])
   })
+})
+
+test("the credential is gone too where a middleware has read it before, and where there is no node server", async () => {
+  const seen: unknown[] = []
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.use(async (c, next) => {
+    seen.push(c.req.header("authorization")?.slice(0, 7))
+    seen.push(c.env?.incoming?.headersDistinct.authorization?.length)
+    await next()
+  })
+  app.get("/tickets/:id", guard(api.verifier, "tickets:read", "tickets/{id}"), (c) => {
+    const { incoming } = c.env ?? {}
+    const left = [c.req.header(), [...c.req.raw.headers], incoming?.headers, incoming?.headersDistinct]
+    return c.json([left, incoming?.rawHeaders ?? null])
+  })
+  const headers = { authorization: `Bearer ${api.stub.mint()}`, dpop: "x", accept: "application/json" }
+  const { server, address } = await serveApp(app)
+  for (const answer of [
+    await fetch(`${address}/tickets/SUP-1042`, { headers }),
+    await app.request("/tickets/SUP-1042", { headers }),
+  ]) {
+    const text = await answer.text()
+    expect(answer.status).toBe(200)
+    expect(text).toContain("application/json")
+    expect(text).not.toMatch(/authorization|dpop|bearer|eyJ/i)
+  }
+  expect(seen).toEqual(["Bearer ", 1, "Bearer ", undefined])
+  await new Promise((resolve) => server.close(resolve))
 })
 
 describe("a refusal", () => {
