@@ -22,8 +22,11 @@ export interface Answer {
 
 /** Calls the issuer as one caller. Throws ClientError for every answer that is not 2xx, and for none. */
 export interface IssuerCalls {
-  /** `path` below the issuer, query included. A service token that the issuer would not have is replaced once. */
-  call(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<Answer>
+  /**
+   * `path` below the issuer, query included. A service token that the issuer would not have is replaced once. A call that
+   * may be made twice (by default all but POST) is, when an open connection turns out to have been closed meanwhile.
+   */
+  call(method: "GET" | "POST" | "DELETE", path: string, body?: object, twice?: boolean): Promise<Answer>
   /** The service token as text, for other programs on purpose. */
   serviceToken(): Promise<string>
 }
@@ -48,11 +51,13 @@ export function openIssuer(options: IssuerOptions, clock: Clock): IssuerCalls {
   }
 
   return {
-    async call(method, path, body) {
-      let answer = await reach(base, () => send(method, path, body))
+    async call(method, path, body, twice = method !== "POST") {
+      const attempt = () => send(method, path, body)
+      const sent = () => (twice ? attempt().catch(againWhenReset(attempt)) : attempt())
+      let answer = await reach(base, sent)
       if (answer.status === 401) {
         tokens.drop()
-        answer = await reach(base, () => send(method, path, body))
+        answer = await reach(base, sent)
       }
       if (answer.status < 200 || answer.status > 299) throw refusalOf(answer)
       return { status: answer.status, body: readBody(answer) }
@@ -60,6 +65,16 @@ export function openIssuer(options: IssuerOptions, clock: Clock): IssuerCalls {
     serviceToken: () => reach(base, () => tokens.get()),
   }
 }
+
+/** The server closed an idle connection while we wrote on it: nothing is wrong with either side. */
+const RESET = /\((ECONNRESET|EPIPE|UND_ERR_SOCKET)\)/
+
+const againWhenReset =
+  <T>(attempt: () => Promise<T>) =>
+  (cause: unknown): Promise<T> => {
+    if (cause instanceof Unreachable && RESET.test(codeOf(cause))) return attempt()
+    throw cause
+  }
 
 /** Faults of the way there become errors that say where it ended and whether asking again may help. */
 async function reach<T>(base: string, attempt: () => Promise<T>): Promise<T> {

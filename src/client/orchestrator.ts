@@ -41,7 +41,12 @@ export function orchestrate(issuer: IssuerCalls, clock: Clock): Orchestrator {
   const orchestrator: Orchestrator = {
     async start(request) {
       const asked = clock.now()
-      const { body } = await issuer.call("POST", "/tasks", startBody(request))
+      const { body } = await issuer.call(
+        "POST",
+        "/tasks",
+        startBody(request),
+        request.reference !== undefined,
+      )
       const { task_id, state, deadline, tokens } = asRecord(body)
       const until = typeof deadline === "string" ? parseInstant(deadline) : undefined
       if (typeof task_id !== "string" || typeof state !== "string" || until === undefined) throw misread()
@@ -64,7 +69,7 @@ export function orchestrate(issuer: IssuerCalls, clock: Clock): Orchestrator {
     },
     async change(taskId, change, options = {}) {
       const asked = clock.now()
-      const { body } = await issuer.call("POST", `${pathOf(taskId)}/${change}`, { ...options })
+      const { body } = await issuer.call("POST", `${pathOf(taskId)}/${change}`, { ...options }, true)
       const { state, tokens } = asRecord(body)
       if (typeof state !== "string") throw misread()
       return { state, tokens: tokens === undefined ? [] : readTokens(tokens, asked) }

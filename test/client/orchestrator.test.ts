@@ -239,3 +239,34 @@ describe("errors say what to do and hold no secret", () => {
     ])
   })
 })
+
+describe("a connection that was closed meanwhile", () => {
+  const calls: readonly (readonly [
+    what: string,
+    made: number,
+    call: (issuer: string) => Promise<unknown>,
+  ])[] = [
+    ["reading is tried again", 2, (issuer) => createOrchestrator({ issuer, credential }).show("task_1")],
+    [
+      "so is a change of state",
+      2,
+      (issuer) => createOrchestrator({ issuer, credential }).change("task_1", "pause"),
+    ],
+    [
+      "so is a start with a reference",
+      2,
+      (issuer) => createOrchestrator({ issuer, credential }).start({ ...REQUEST, reference: "r" }),
+    ],
+    [
+      "a start without one is not: it could start two",
+      1,
+      (issuer) => createOrchestrator({ issuer, credential }).start(REQUEST),
+    ],
+  ]
+  for (const [what, made, call] of calls)
+    test(what, async () => {
+      const server = await scripted(() => ({ cut: true }))
+      await expect(call(server.origin)).rejects.toMatchObject({ code: "issuer_unreachable", next: "wait" })
+      expect(server.asked.filter((one) => one.path !== "/token")).toHaveLength(made)
+    })
+})

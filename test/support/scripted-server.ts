@@ -9,6 +9,8 @@ export interface Asked {
 }
 
 export interface Scripted {
+  /** Cuts the connection instead of answering. */
+  readonly cut?: boolean
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
@@ -32,7 +34,8 @@ export async function startScripted(answer: (asked: Asked) => Scripted): Promise
       body: Buffer.concat(parts).toString("utf8"),
     }
     asked.push(one)
-    const { status = 200, headers = {}, body } = answer(one)
+    const { status = 200, headers = {}, body, cut = false } = answer(one)
+    if (cut) return void incoming.socket.destroy()
     outgoing.writeHead(status, { "content-type": "application/json", ...headers })
     outgoing.end(body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body))
   })

@@ -30,7 +30,7 @@ export function createTeller(terminal: Terminal): Teller {
       terminal.print(`\n${bold(`${scenes}  ${title}`)}`)
     },
     step(what, about = "") {
-      const line = `   ${green("✓")}      ${forTerminal(what).padEnd(WIDTH)} ${dim(forTerminal(about))}`
+      const line = `   ${green("✓")}      ${forTerminal(what).padEnd(WIDTH)} ${about && dim(forTerminal(about))}`
       terminal.print(line.trimEnd())
     },
     request(request, outcome, expected, about = "") {
@@ -38,7 +38,7 @@ export function createTeller(terminal: Terminal): Teller {
       const got = `${outcome.status} ${outcome.code}`.trim()
       must(wanted === got, `${request} was answered ${got}, not ${wanted}`)
       const paint = outcome.status < 300 ? green : red
-      const words = [outcome.code === "" ? "" : paint(outcome.code), dim(forTerminal(about))]
+      const words = [outcome.code && paint(outcome.code), about && dim(forTerminal(about))]
       const line = `   ${green("✓")} ${paint(String(outcome.status))}  ${forTerminal(request).padEnd(WIDTH)} ${words.filter(Boolean).join("  ")}`
       terminal.print(line.trimEnd())
     },
