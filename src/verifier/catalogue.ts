@@ -52,9 +52,9 @@ export function createCatalogue(options: { readonly calls: IssuerCalls; readonly
 }
 
 function read(text: string): Known | undefined {
-  const { operations, stale_seconds: stale } = members(parsed(text))
+  const { operations, staleness_seconds: staleness } = members(parsed(text))
   if (!Array.isArray(operations)) return undefined
-  const { high, moderate } = members(stale)
+  const { high, moderate } = members(staleness)
   const risks = new Map<string, string>()
   for (const one of operations) {
     const { operation, risk } = members(one)

@@ -127,7 +127,7 @@ const CATALOGUE = {
     { operation: "tickets:comment", risk: "moderate" },
     { operation: "tickets:close", risk: "high" },
   ],
-  stale_seconds: { high: 30, moderate: 300, low: null },
+  staleness_seconds: { high: 30, moderate: 300, low: null },
 }
 
 export const OPERATIONS = ["tickets:read", "tickets:comment", "tickets:close"]
