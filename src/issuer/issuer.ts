@@ -40,7 +40,7 @@ export interface IssuerOptions {
   /** Of signing keys made from now on. Default ES256. */
   readonly algorithm?: Algorithm
   readonly clock?: Clock
-  /** Allows an http issuer URL that is not on loopback: every token can then be read on the way. Default false. */
+  /** Lets the issuer and APIs be plain http beyond loopback: every token can then be read on the way. Default false. */
   readonly dangerouslyAllowPlainHttp?: boolean
   /** Told of every unexpected fault; the caller got 503 with the same request id (absent for work on a timer). */
   readonly onFault?: (error: unknown, requestId?: string) => void
@@ -136,7 +136,14 @@ async function openRooms(
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock })
   const folder = options.policies
-  const policies = await createPolicyStore({ engine, ledger, folder, dev, ...(onFault && { onFault }) })
+  const policies = await createPolicyStore({
+    engine,
+    ledger,
+    folder,
+    dev,
+    allowPlainHttp: options.dangerouslyAllowPlainHttp ?? false,
+    ...(onFault && { onFault }),
+  })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
   const keyring = await openKeyring({
     engine,

@@ -13,7 +13,7 @@ const instant = z
   .refine((value) => parseInstant(value) !== undefined, "an RFC 3339 time")
   .optional()
 
-export const EntryQuery = z.strictObject({
+const EntryQuery = z.strictObject({
   task: text,
   reference: text,
   jti: text,

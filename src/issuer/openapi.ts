@@ -8,7 +8,7 @@ const CODES = Object.keys(REFUSALS)
 const NEXT = ["renew", "wait", "ask_approval", "stop"] as const
 const errors = z.array(z.strictObject({ pointer: z.string(), expected: z.string() })).optional()
 
-export const ProblemAnswer = z
+const ProblemAnswer = z
   .strictObject({
     type: z.literal("about:blank"),
     title: z.string(),
@@ -20,7 +20,7 @@ export const ProblemAnswer = z
   })
   .openapi("Problem", { description: "RFC 9457; `next` is what to do now" })
 
-export const OAuthErrorAnswer = z
+const OAuthErrorAnswer = z
   .strictObject({
     error: z.string(),
     error_description: z.string(),

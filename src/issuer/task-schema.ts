@@ -75,7 +75,7 @@ export const ListQuery = z.strictObject({
 const state = z.enum(STATES)
 const instant = z.string().openapi({ format: "date-time" })
 
-export const TokenAnswer = z
+const TokenAnswer = z
   .strictObject({
     resource: z.string(),
     access_token: z.string(),
