@@ -46,7 +46,7 @@ function writeSettings(made: ExampleFolder, issuer: string): string {
 function writePrograms(made: ExampleFolder): string[] {
   const { execPath, argv } = process
   const programs = {
-    taskmint: `exec ${quote(execPath)} ${quote(argv[1] ?? "")} "$@"`,
+    taskmint: `TASKMINT_COMMAND=taskmint exec ${quote(execPath)} ${quote(argv[1] ?? "")} "$@"`,
     "as-caller": [
       `key=${quote(join(made.folder, "credentials"))}/$1.private.json`,
       `[ -f "$key" ] || { echo "usage: as-caller NAME COMMAND..., NAME one of: ${callersOf(made)}" >&2; exit 2; }`,

@@ -82,8 +82,9 @@ function missing({ variable, flag }: Setting) {
   return wrongUse(`${variable} is not set`, ways)
 }
 
-/** `npm run taskmint --`, `npx taskmint`, `taskmint`, or `node <path>`. */
+/** As a wrapper named itself, or `npm run taskmint --`, `npx taskmint`, `taskmint`, `node <path>`. */
 function commandOf(environment: Environment, script = "taskmint"): string {
+  if (/^[\w-]+$/.test(environment.TASKMINT_COMMAND ?? "")) return environment.TASKMINT_COMMAND ?? ""
   if (/^(taskmint|demo)$/.test(environment.npm_lifecycle_event ?? "")) return "npm run taskmint --"
   if (/[\\/]node_modules[\\/]/.test(script)) return "npx taskmint"
   return /[\\/]?taskmint$/.test(script) ? "taskmint" : `node ${script}`
