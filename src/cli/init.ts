@@ -4,15 +4,15 @@ import type { Command } from "commander"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { type ExampleFolder, writeExampleFolder } from "./example-folder.ts"
-import { withJson } from "./options.ts"
+import { readCount, withJson } from "./options.ts"
 import { writeNew } from "./secret-file.ts"
 
 export function addInit(program: Command, context: Context): void {
   withJson(program.command("init"))
     .description("make a folder with example policies, fresh keys and settings that work")
     .argument("[folder]", "a new or empty folder", "taskmint")
-    .option("--port <number>", "the port that the settings name", "8787")
-    .action((path: string, flags: { readonly port: string; readonly json?: boolean }) => {
+    .option("--port <number>", "the port that the settings name", readCount, 8787)
+    .action((path: string, flags: { readonly port: number; readonly json?: boolean }) => {
       const made = writeExampleFolder(path)
       const settings = writeSettings(made, `http://127.0.0.1:${flags.port}`)
       const files = [...made.files, settings, ...writePrograms(made)]

@@ -25,10 +25,15 @@ export const withJson = (command: Command): Command => command.option("--json", 
 
 /** Who calls which issuer, from flags and settings. */
 function callerOf({ settings }: Context, flags: CallerFlags) {
+  settings.refuseLater("clientAssertionFile")
   const issuer = settings.need("issuer", flags.issuer)
   const clientId = settings.need("clientId", flags.clientId)
   const path = settings.need("clientKeyFile", flags.clientKeyFile)
-  return { issuer, credential: { clientId, privateJwk: readPrivateJwk(path) } }
+  return {
+    issuer,
+    credential: { clientId, privateJwk: readPrivateJwk(path) },
+    dangerouslyAllowPlainHttp: settings.isOn("plainHttp"),
+  }
 }
 
 export const issuerOf = (context: Context, flags: CallerFlags) =>

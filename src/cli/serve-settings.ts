@@ -37,6 +37,7 @@ export interface ServeSettings {
 const DEVELOPMENT_FOLDER = ".taskmint"
 
 export function readServeSettings({ settings }: Context, flags: ServeFlags): ServeSettings {
+  settings.refuseLater("managementPort", "retention")
   const dev = flags.dev === true
   const host = settings.need("host", flags.host)
   if (dev && !isLoopback(host))
@@ -53,7 +54,7 @@ export function readServeSettings({ settings }: Context, flags: ServeFlags): Ser
       settings.get("keyEncryptionKey") ?? made?.keyEncryptionKey ?? settings.need("keyEncryptionKey"),
     ),
     dev,
-    plainHttp: readSwitch(settings.get("plainHttp")),
+    plainHttp: settings.isOn("plainHttp"),
     algorithm: flags.algorithm,
   }
 }
@@ -87,7 +88,10 @@ function databaseOf(
 function readPort(text: string): number {
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port > 65_535)
-    throw wrongUse(`${text} is no port`, "Give a number from 0 to 65535")
+    throw wrongUse(
+      `${text} is no port`,
+      "Give a number from 0 to 65535 (in Kubernetes, a Service named taskmint sets TASKMINT_PORT: turn off enableServiceLinks)",
+    )
   return port
 }
 
@@ -98,10 +102,4 @@ function readKey(text: string): Uint8Array {
     "The key-encryption key is not 32 bytes in base64url",
     "Make one: node -p 'crypto.randomBytes(32).toString(\"base64url\")'",
   )
-}
-
-function readSwitch(text: string | undefined): boolean {
-  if (text === undefined || text === "false" || text === "0") return false
-  if (text === "true" || text === "1") return true
-  throw wrongUse("TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP is neither true nor false")
 }

@@ -1,5 +1,5 @@
-// Settings: flags first, then TASKMINT_* variables, then files named by TASKMINT_*_FILE, then defaults. This is the only
-// reader of the environment; what a setting means is decided where it is used.
+// Settings: flags first, then TASKMINT_* variables (of a secret, the file that TASKMINT_*_FILE names), then defaults. This
+// is the only reader of the environment; what a setting means is decided where it is used.
 
 import { wrongUse } from "./exit.ts"
 import { readSecret } from "./secret-file.ts"
@@ -10,6 +10,8 @@ interface Setting {
   readonly standard?: string
   /** A secret: taken out of the environment once read, so that no child inherits it. */
   readonly secret?: boolean
+  /** Named by the contract and not supported yet: refused when it is set, never ignored. */
+  readonly later?: boolean
 }
 
 /** Every setting there is. Secrets have no flag: a flag is seen by everyone on the computer. */
@@ -21,6 +23,9 @@ export const SETTINGS = {
   policies: { variable: "TASKMINT_POLICIES", flag: "--policies" },
   keyEncryptionKey: { variable: "TASKMINT_KEY_ENCRYPTION_KEY", secret: true },
   plainHttp: { variable: "TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP" },
+  managementPort: { variable: "TASKMINT_MANAGEMENT_PORT", later: true },
+  retention: { variable: "TASKMINT_RETENTION", later: true },
+  clientAssertionFile: { variable: "TASKMINT_CLIENT_ASSERTION_FILE", later: true },
   clientId: { variable: "TASKMINT_CLIENT_ID", flag: "--client-id" },
   clientKeyFile: { variable: "TASKMINT_CLIENT_KEY_FILE", flag: "--client-key-file" },
 } as const satisfies Record<string, Setting>
@@ -31,7 +36,11 @@ type Environment = Record<string, string | undefined>
 export interface Settings {
   /** A setting, or undefined where nobody gave it and it has no default. An empty value counts as not given. */
   get(name: SettingName, flag?: string | undefined): string | undefined
-  /** The same; Stop (wrong use) says how to give it. */
+  /** Whether a setting that is a switch is on. Stop (wrong use) when it is neither true nor false. */
+  isOn(name: SettingName): boolean
+  /** Stop (wrong use) when one of these is set: it is not supported yet. */
+  refuseLater(...names: readonly SettingName[]): void
+  /** The same as `get`; Stop (wrong use) says how to give it. */
   need(name: SettingName, flag?: string | undefined): string
   /** How the person called this program, for next steps that can be run as printed. */
   readonly command: string
@@ -45,12 +54,17 @@ export function createSettings(environment: Environment, script: string | undefi
     return (
       given(flag) ??
       given(secrets.get(setting.variable) ?? environment[setting.variable]) ??
-      fromFile(environment[`${setting.variable}_FILE`], setting) ??
-      setting.standard
+      (setting.secret ? fromFile(environment[`${setting.variable}_FILE`], setting) : setting.standard)
     )
   }
   return {
     get,
+    isOn: (name) => readSwitch(SETTINGS[name].variable, get(name)),
+    refuseLater(...names) {
+      for (const name of names)
+        if (get(name) !== undefined)
+          throw wrongUse(`${SETTINGS[name].variable} is not supported yet`, "Unset it")
+    },
     need(name, flag) {
       const value = get(name, flag)
       if (value === undefined) throw missing(SETTINGS[name])
@@ -58,6 +72,12 @@ export function createSettings(environment: Environment, script: string | undefi
     },
     command: commandOf(environment, script),
   }
+}
+
+function readSwitch(variable: string, text: string | undefined): boolean {
+  if (text === undefined || text === "false" || text === "0") return false
+  if (text === "true" || text === "1") return true
+  throw wrongUse(`${variable} is neither true nor false`)
 }
 
 function takeSecrets(environment: Environment): ReadonlyMap<string, string> {

@@ -15,11 +15,13 @@ export interface OrchestratorOptions {
   readonly credential: IssuerOptions["credential"]
   /** Milliseconds after which a call to the issuer counts as unanswered. Default 10,000. */
   readonly timeoutMilliseconds?: number
+  /** Lets issuer and address be plain http anywhere: tokens then travel in the clear. Default false. */
+  readonly dangerouslyAllowPlainHttp?: boolean
   readonly clock?: Clock
 }
 
 /**
- * The orchestrator's side. Nothing is sent before the first call; service tokens (PROTOCOL: POST /token, RFC 7523) are
+ * The orchestrator's side. Nothing is sent before the first call; service tokens (RFC 7523) are
  * fetched when needed and kept fresh. Every call throws ClientError; misuse is a TypeError here, at construction.
  */
 export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
@@ -40,5 +42,9 @@ export interface SessionOptions {
  * and it does NOT check the tokens. TypeError when a token is bound to a key and none was given.
  */
 export async function createSession(options: SessionOptions): Promise<Session> {
+  if (!Array.isArray(options.tokens))
+    throw new TypeError(
+      "tokens must be what task.handover() gave; an agent that collects its own is not supported yet",
+    )
   return openSession(options.tokens, options.key, options.clock ?? systemClock)
 }

@@ -12,7 +12,18 @@ export interface IssuerOptions {
   readonly issuerAddress?: string
   readonly credential: ServiceCredential
   readonly timeoutMilliseconds?: number
+  readonly dangerouslyAllowPlainHttp?: boolean
+  readonly clock?: Clock
 }
+
+const MEMBERS = new Set([
+  "issuer",
+  "issuerAddress",
+  "credential",
+  "timeoutMilliseconds",
+  "dangerouslyAllowPlainHttp",
+  "clock",
+])
 
 export interface Answer {
   readonly status: number
@@ -35,10 +46,13 @@ const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 /** Checks the options (TypeError on misuse); sends nothing. */
 export function openIssuer(options: IssuerOptions, clock: Clock): IssuerCalls {
-  readServiceUrl(options.issuer, "issuer")
-  const { issuer, credential, timeoutMilliseconds = 10_000 } = options
+  const unknown = Object.keys(options).find((member) => !MEMBERS.has(member))
+  if (unknown !== undefined) throw new TypeError(`There is no option ${unknown}`)
+  const { issuer, credential, timeoutMilliseconds = 10_000, dangerouslyAllowPlainHttp = false } = options
+  readServiceUrl(issuer, "issuer", dangerouslyAllowPlainHttp)
+  const address = readServiceUrl(options.issuerAddress ?? issuer, "issuerAddress", dangerouslyAllowPlainHttp)
+  const base = address.href.replace(/\/$/, "")
   if (!credential?.clientId) throw new TypeError("credential must name a clientId")
-  const base = readServiceUrl(options.issuerAddress ?? issuer, "issuerAddress").href.replace(/\/$/, "")
   const tokens = createServiceTokens({ issuer, issuerAddress: base, credential, clock })
   const limits = { maxBytes: MAX_ANSWER_BYTES, timeoutMilliseconds }
 

@@ -15,8 +15,7 @@ function file(name: string, text: string, mode = 0o600): string {
   return path
 }
 
-describe("a setting comes from the flag, then the variable, then the file, then the default", () => {
-  const named = file("issuer", "https://from-file.example\n")
+describe("a setting comes from the flag, then the variable, then the default", () => {
   const cases: readonly (readonly [
     string,
     string | undefined,
@@ -24,13 +23,7 @@ describe("a setting comes from the flag, then the variable, then the file, then 
     string | undefined,
   ])[] = [
     ["flag", "https://flag.example", { TASKMINT_ISSUER: "https://variable.example" }, "https://flag.example"],
-    [
-      "variable",
-      undefined,
-      { TASKMINT_ISSUER: "https://v.example", TASKMINT_ISSUER_FILE: named },
-      "https://v.example",
-    ],
-    ["file, trimmed", undefined, { TASKMINT_ISSUER_FILE: named }, "https://from-file.example"],
+    ["variable", undefined, { TASKMINT_ISSUER: "https://variable.example" }, "https://variable.example"],
     [
       "an empty flag is none",
       "",
@@ -44,6 +37,39 @@ describe("a setting comes from the flag, then the variable, then the file, then 
     test(what, () => {
       expect(createSettings({ ...environment }, undefined).get("issuer", flag)).toBe(value)
     })
+
+  test("a secret comes from its variable, or from the file that is named, trimmed", () => {
+    const named = { TASKMINT_KEY_ENCRYPTION_KEY_FILE: file("key", "from the file\n") }
+    expect(createSettings({ ...named }, undefined).get("keyEncryptionKey")).toBe("from the file")
+    const both = { ...named, TASKMINT_KEY_ENCRYPTION_KEY: "from the variable" }
+    expect(createSettings(both, undefined).get("keyEncryptionKey")).toBe("from the variable")
+  })
+
+  test("what is not supported yet is refused, never ignored", () => {
+    const settings = createSettings({ TASKMINT_RETENTION: "30d" }, undefined)
+    expect(() => settings.refuseLater("managementPort", "retention")).toThrow(
+      /TASKMINT_RETENTION is not supported yet/,
+    )
+    expect(() => settings.refuseLater("managementPort")).not.toThrow()
+  })
+
+  for (const [text, on] of [
+    ["true", true],
+    ["1", true],
+    ["false", false],
+    ["0", false],
+    ["", false],
+  ] as const)
+    test(`a switch that is "${text}" is ${on ? "on" : "off"}`, () => {
+      expect(
+        createSettings({ TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP: text }, undefined).isOn("plainHttp"),
+      ).toBe(on)
+    })
+
+  test("a switch that is neither is refused", () => {
+    const settings = createSettings({ TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP: "ja" }, undefined)
+    expect(() => settings.isOn("plainHttp")).toThrow(Stop)
+  })
 
   test("defaults are the contract's", () => {
     const settings = createSettings({}, undefined)

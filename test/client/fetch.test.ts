@@ -126,6 +126,10 @@ describe("a session with tokens that were handed over", () => {
     )
   })
 
+  test("is not opened without tokens", async () => {
+    await expect(createSession(JSON.parse("{}"))).rejects.toThrow(/handover/)
+  })
+
   test("gives the headers to whatever else sends the request", async () => {
     const session = await createSession({ tokens: [handed(api.origin)] })
     expect(await session.headers("GET", `${api.origin}/x`)).toEqual({

@@ -67,6 +67,7 @@ describe("misuse is found at construction", () => {
       issuerAddress: "http://10.0.0.1",
       credential,
     },
+    "an option that there is not": { issuer: "https://issuer.example", credential, dev: true },
     "no client id": { issuer: "https://issuer.example", credential: { ...credential, clientId: "" } },
   }
   for (const [what, options] of Object.entries(wrong))
