@@ -2,7 +2,7 @@
 // the words are said where the error is made.
 import { ClientError } from "../client/error.ts"
 import { Unavailable } from "../database/database.ts"
-import { forTerminal } from "./escape.ts"
+import { forTerminal, withoutTokens } from "./escape.ts"
 
 export const EXIT = { done: 0, no: 1, wrongUse: 2, cannotTell: 3 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
@@ -67,4 +67,6 @@ function endOfCall(error: ClientError) {
 }
 
 const linesOf = (message: string, hint?: string): string[] =>
-  [message, hint ?? ""].filter((text) => text !== "").flatMap((text) => text.split("\n").map(forTerminal))
+  [message, hint ?? ""]
+    .filter((text) => text !== "")
+    .flatMap((text) => withoutTokens(text).split("\n").map(forTerminal))

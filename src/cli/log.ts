@@ -1,6 +1,7 @@
 // The log of a long-running command: one JSON object a line on standard output. It decides what never enters a log:
 // credentials by the name of their member, tokens by their look, and of errors everything but what they say.
 import { type Logger, pino } from "pino"
+import { withoutTokens } from "./escape.ts"
 
 const SECRET_MEMBERS = [
   "authorization",
@@ -14,12 +15,6 @@ const SECRET_MEMBERS = [
   "keyEncryptionKey",
   "d",
 ]
-
-/** Three parts of base64url that begin as every JWT does, percent-encoded or not; the signature may be cut off. */
-const LOOKS_LIKE_A_TOKEN = /eyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,2}/g
-
-/** The line, with `[token]` wherever something in it looks like one. */
-export const withoutTokens = (line: string): string => line.replace(LOOKS_LIKE_A_TOKEN, "[token]")
 
 export type Log = Logger
 

@@ -47,3 +47,8 @@ test("what an issuer writes can't steer the terminal", () => {
   const error = new ClientError("a\u001b[2Jb", { code: "x\u202e", status: 400, next: "stop" })
   expect(endOf(error).lines[0]).toBe("a\\u{1b}[2Jb (x\\u{202e}, 400)")
 })
+
+test("whatever fails, its message shows no token", () => {
+  const token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0In0.c2ln"
+  expect(endOf(new Error(`could not send ${token}`)).lines).toEqual(["could not send [token]"])
+})

@@ -1,6 +1,7 @@
 import { Writable } from "node:stream"
 import { describe, expect, test } from "vitest"
-import { createLog, withoutTokens } from "../../src/cli/log.ts"
+import { withoutTokens } from "../../src/cli/escape.ts"
+import { createLog } from "../../src/cli/log.ts"
 
 const JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0ZXN0In0.c2lnbmF0dXJl"
 

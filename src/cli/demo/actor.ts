@@ -3,7 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { EventEmitter, once } from "node:events"
 import { fileURLToPath } from "node:url"
-import { withoutTokens } from "../log.ts"
+import { withoutTokens } from "../escape.ts"
 import type { Answered } from "./cues.ts"
 
 export interface Actor {
