@@ -69,6 +69,32 @@ test("draining finishes what is under way and takes nothing more", async () => {
   await drained
 })
 
+test("a request that comes on an open connection while it drains is refused, to be asked elsewhere", async () => {
+  const { server } = await start()
+  const held = Promise.withResolvers<void>()
+  const entered = Promise.withResolvers<void>()
+  let served = 0
+  server.serve(async () => {
+    served += 1
+    entered.resolve()
+    await held.promise
+    return new Response("finished")
+  })
+  const socket = connect(server.port, "127.0.0.1")
+  let text = ""
+  socket.on("data", (part) => {
+    text += part.toString("utf8")
+  })
+  const closed = new Promise((resolve) => socket.once("close", resolve))
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+  await entered.promise
+  const drained = server.drain(10_000)
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n", () => setImmediate(held.resolve))
+  await Promise.all([drained, closed])
+  expect(text).toMatch(/^HTTP\/1.1 200 [\s\S]*finished/)
+  expect(served).toBe(1)
+})
+
 test("a request that outlasts the grace is cut off", async () => {
   const { server, url } = await start()
   const entered = Promise.withResolvers<void>()
