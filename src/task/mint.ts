@@ -41,8 +41,8 @@ export interface PlannedToken {
   readonly exp: number
   readonly grants: Authority
   readonly jkt: string | undefined
-  /** Signed as they are, at every signing. */
-  readonly claims: object
+  /** JSON text: stored and signed as it is, byte for byte, at every signing. */
+  readonly claims: string
 }
 
 export interface MintPlan {
@@ -137,8 +137,8 @@ function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedT
       ...(token.jkt !== undefined && { jkt: token.jkt }),
     },
   }
-  const claims = JSON.stringify(token.claims)
-  const row = { jti, task_id: mint.taskId, api, iat, exp, kid, claims, generation: mint.generation }
+  const { taskId, generation } = mint
+  const row = { jti, task_id: taskId, api, iat, exp, kid, claims: token.claims, generation }
   return [{ statement: insertToken, values: row, rows: 1 }, ...parts.ledger.steps(event, mint.taskKey)]
 }
 

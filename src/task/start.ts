@@ -230,10 +230,9 @@ async function signRecorded(parts: Parts, task: TaskRow): Promise<readonly Minte
 /** Undefined where the claims were erased. */
 function recordedToken(row: TokenRow): PlannedToken | undefined {
   if (row.claims === null) return undefined
-  const claims = JSON.parse(row.claims)
-  const token = parseTaskToken(claims)
+  const token = parseTaskToken(JSON.parse(row.claims))
   if (token instanceof Unreadable) throw new Error("A recorded token can't be read")
-  return { ...token, api: row.api, jkt: token.jkt, claims }
+  return { ...token, api: row.api, jkt: token.jkt, claims: row.claims }
 }
 
 /** Everything of a request but the instance and the key: those two may differ when an agent restarts. */

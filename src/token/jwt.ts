@@ -90,25 +90,34 @@ export function signJwt(
   payload: object,
   key: SigningKey,
 ): string {
+  return signText(header, JSON.stringify(payload), key)
+}
+
+/** The same for a payload that is JSON text already, and stays as it is to the byte. */
+export function signText(
+  header: { readonly typ: string; readonly kid?: string; readonly jwk?: object },
+  payload: string,
+  key: SigningKey,
+): string {
   const input = signingInputOf(header, payload, key.alg)
   return `${input}.${Buffer.from(key.sign(Buffer.from(input, "latin1"))).toString("base64url")}`
 }
 
-/** How many bytes `signJwt` would answer. */
+/** How many bytes `signText` would answer. */
 export const signedLength = (
   header: { readonly typ: string; readonly kid?: string },
-  payload: object,
+  payload: string,
 ): number => signingInputOf(header, payload, "ES256").length + 1 + Math.ceil((SIGNATURE_BYTES * 4) / 3)
 
 /** `sha-256:` and the base64url of the text's hash. */
 export const digestOf = (text: string): string => `sha-256:${hash("sha256", text, "base64url")}`
 
-function signingInputOf(header: { readonly typ: string }, payload: object, alg: Algorithm): string {
+function signingInputOf(header: { readonly typ: string }, payload: string, alg: Algorithm): string {
   const { typ, ...others } = header
-  return `${encodePart({ typ, alg, ...others })}.${encodePart(payload)}`
+  return `${encodePart(JSON.stringify({ typ, alg, ...others }))}.${encodePart(payload)}`
 }
 
-const encodePart = (value: object): string => Buffer.from(JSON.stringify(value), "utf8").toString("base64url")
+const encodePart = (text: string): string => Buffer.from(text, "utf8").toString("base64url")
 
 /** Node's decoder takes padding, white space and either alphabet; encoding again finds all of that. */
 function decodePart(part: string): Buffer | undefined {

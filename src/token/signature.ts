@@ -10,6 +10,8 @@ import {
   verify,
 } from "node:crypto"
 
+import { fromDer, toDer } from "./der.ts"
+
 export type Algorithm = "ES256" | "EdDSA"
 
 /** A public key as RFC 7517 writes it: `x` and `y` for P-256, `x` alone for Ed25519. */
@@ -148,7 +150,7 @@ export function verifySignature(
   signature: Uint8Array,
 ): boolean {
   if (signature.length !== SIGNATURE_BYTES) return false
-  return verify(DIGESTS[key.alg], signingInput, { key: key.key, dsaEncoding: "ieee-p1363" }, signature)
+  return verify(DIGESTS[key.alg], signingInput, key.key, key.alg === "ES256" ? toDer(signature) : signature)
 }
 
 /** Imports a private key and tries it once. Throws TypeError where it is not a P-256 or Ed25519 key pair. */
@@ -166,7 +168,10 @@ export function importSigningKey(privateJwk: unknown): SigningKey {
     alg: own.alg,
     thumbprint: own.thumbprint,
     publicJwk: own.jwk,
-    sign: (input) => sign(DIGESTS[own.alg], input, { key: secret, dsaEncoding: "ieee-p1363" }),
+    sign: (input) => {
+      const signature = sign(DIGESTS[own.alg], input, secret)
+      return own.alg === "ES256" ? fromDer(signature) : signature
+    },
   }
   const probe = Buffer.from(own.thumbprint)
   if (!verifySignature(own, probe, signer.sign(probe)))

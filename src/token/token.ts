@@ -6,7 +6,7 @@ import { isEpoch, isText, onlyMembers } from "./claims.ts"
 import { parseGrants, parseScope } from "./grant.ts"
 import { isId } from "./id.ts"
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
-import { signedLength, signJwt, Unreadable } from "./jwt.ts"
+import { signedLength, signText, Unreadable } from "./jwt.ts"
 import { type Holder, isDigest, isHash, isName } from "./name.ts"
 import { formatResource } from "./resource.ts"
 import type { SigningKey } from "./signature.ts"
@@ -66,11 +66,11 @@ export interface TaskTokenInput {
 }
 
 /**
- * The exact payload of a task token, to be stored and then signed. Throws TypeError where no verifier would take it
+ * The exact payload of a task token as JSON text, to be stored and then signed byte for byte. Throws TypeError where no verifier would take it
  * (a grant of another API, no actor, a lifetime over 30 minutes): a mint that gets there has a fault. Does NOT check
  * the size: `taskTokenBytes` does.
  */
-export function taskTokenClaims(input: TaskTokenInput): Record<string, unknown> {
+export function taskTokenClaims(input: TaskTokenInput): string {
   if (input.grants.some((grant) => grant.api !== input.aud)) throw new TypeError("A grant is of another API")
   const claims = {
     iss: input.iss,
@@ -92,7 +92,7 @@ export function taskTokenClaims(input: TaskTokenInput): Record<string, unknown> 
   const own = parseTaskToken(claims as JsonObject)
   if (own instanceof Unreadable)
     throw new TypeError(`A task token can't carry this: ${own.member ?? own.tag}`)
-  return claims
+  return JSON.stringify(claims)
 }
 
 /** RFC 9396, as the token and the answers of the issuer carry it. */
@@ -111,13 +111,13 @@ export const authorizationDetails = (
     rule: grant.rule,
   }))
 
-/** How many bytes the token with these claims will have; over MAX_TOKEN_BYTES it must not be minted. */
-export const taskTokenBytes = (claims: object, kid: string): number =>
+/** How many bytes the token with these claims, as JSON text, will have; over MAX_TOKEN_BYTES it must not be minted. */
+export const taskTokenBytes = (claims: string, kid: string): number =>
   signedLength({ typ: TASK_TOKEN_TYP, kid }, claims)
 
-/** Signs claims that were stored before. Does NOT check them. */
-export const signTaskToken = (claims: object, key: SigningKey): string =>
-  signJwt({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
+/** Signs the text of claims, as it was stored. Does NOT check it. */
+export const signTaskToken = (claims: string, key: SigningKey): string =>
+  signText({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
 
 const MEMBERS = new Set(
   "iss aud iat nbf exp jti client_id sub act txn lineage scope authorization_details policy cnf".split(" "),

@@ -61,7 +61,7 @@ export const input = (changes: Partial<TaskTokenInput> = {}): TaskTokenInput => 
 
 /** The payload of a valid task token, with members replaced, or left out where undefined. */
 export function claims(changes: Record<string, unknown> = {}): Record<string, unknown> {
-  const all = { ...taskTokenClaims(input()), ...changes }
+  const all: Record<string, unknown> = { ...JSON.parse(taskTokenClaims(input())), ...changes }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }
 
