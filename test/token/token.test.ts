@@ -70,7 +70,7 @@ describe("what is minted", () => {
       { agent: "triage-bot", instance: "pod-7f3c" },
     ]
     const claims = taskTokenClaims(input({ actors, lineage: [ID.del] }))
-    expect(claims).toMatchObject({
+    expect(JSON.parse(claims)).toMatchObject({
       act: { sub: "summarizer/pod-1", act: { sub: "triage-bot/pod-7f3c" } },
       lineage: [ID.del],
     })
