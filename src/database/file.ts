@@ -96,6 +96,8 @@ function settle(database: Database, path: string, readonly: boolean): void {
   database.pragma("synchronous = FULL")
   database.pragma("foreign_keys = ON")
   database.pragma("trusted_schema = OFF")
+  // What a savepoint would undo is kept beside the database until then: on disk that costs more than the write itself.
+  database.pragma("temp_store = MEMORY")
   checkSettings(database, path)
 }
 

@@ -1,5 +1,5 @@
-// The thread that writes: everything waiting shares one transaction and one fsync, each request inside a savepoint of its
-// own, so that one refused request takes nothing with it. It decides what a failure means: this request's, this
+// The thread that writes: everything waiting shares one transaction and one fsync, and a refused request takes nothing with
+// it: where one is, each gets a savepoint of its own. It decides what a failure means: this request's, this
 // transaction's, or the end (after a failed fsync nobody knows what is on disk, so it never commits again).
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 import type { Database, Statement } from "better-sqlite3"
@@ -15,6 +15,7 @@ const MOST_TOGETHER = 512
 const STATEMENTS = {
   begin: "BEGIN IMMEDIATE",
   commit: "COMMIT",
+  rollback: "ROLLBACK",
   save: "SAVEPOINT request",
   undo: "ROLLBACK TO request",
   release: "RELEASE request",
@@ -91,7 +92,18 @@ class Thread {
     this.#checkpoint()
   }
 
+  /** Hoping that no request fails, which is the rule; where one does, all of it is undone and done again, each apart. */
   #transact(requests: readonly Request[]): Failure[] {
+    this.#run.begin.run()
+    if (requests.every((steps) => !this.#perform(steps))) {
+      this.#run.commit.run()
+      return []
+    }
+    this.#run.rollback.run()
+    return this.#transactApart(requests)
+  }
+
+  #transactApart(requests: readonly Request[]): Failure[] {
     const failures: Failure[] = []
     this.#run.begin.run()
     requests.forEach((steps, request) => {
@@ -177,10 +189,11 @@ class Thread {
 }
 
 function prepareAll(database: Database): Readonly<Record<keyof typeof STATEMENTS, Statement>> {
-  const { begin, commit, save, undo, release, measure, copy } = STATEMENTS
+  const { begin, commit, rollback, save, undo, release, measure, copy } = STATEMENTS
   return {
     begin: database.prepare(begin),
     commit: database.prepare(commit),
+    rollback: database.prepare(rollback),
     save: database.prepare(save),
     undo: database.prepare(undo),
     release: database.prepare(release),

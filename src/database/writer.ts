@@ -101,7 +101,7 @@ class ThreadWriter implements Writer {
       return Promise.reject(new TypeError(`${nameOf(steps, wrong)} has a value of a wrong type`))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#outgoing.push({ steps, resolve, reject })
-    if (this.#outgoing.length === 1) setImmediate(() => this.#send())
+    if (this.#outgoing.length === 1 && this.#sent.length === 0) setImmediate(() => this.#send())
     return promise
   }
 
@@ -141,6 +141,7 @@ class ThreadWriter implements Writer {
       if (failure) request.reject(toError(failure, request.steps))
       else request.resolve()
     }
+    if (this.#sent.length === 0) setImmediate(() => this.#send())
   }
 
   #break(cause: Error): void {
