@@ -36,7 +36,6 @@ const HOMES: Record<string, readonly string[]> = {
   yaml: ["policy"],
   re2js: ["policy"],
   "fastest-levenshtein": ["policy"],
-  canonicalize: ["ledger"],
   "lru-cache": ["verifier", "task", "issuer"],
   pino: ["cli"],
   commander: ["cli"],

@@ -1,8 +1,9 @@
 // What one entry is: the canonical bytes that are hashed, with commitments where personal values stand, and the reading of
 // it back with the values beside it. It decides the shape and the size limit; where entries rest, ledger.ts does.
-import { randomBytes } from "node:crypto"
 import { toInstant } from "../time.ts"
-import { type Commitment, canonicalJson, commit, KEY_BYTES } from "./commitment.ts"
+import { takeRandom } from "../token/random.ts"
+import { canonicalJson } from "./canonical.ts"
+import { type Commitment, commit, KEY_BYTES } from "./commitment.ts"
 import { type Event, type Json, type Kind, type OutcomeOfEvent, PERSONAL_IN_BODY } from "./event.ts"
 import { leafHash } from "./merkle.ts"
 
@@ -54,44 +55,58 @@ export interface Resting {
   readonly reference: string | null
 }
 
-const personalInBody: ReadonlySet<string> = new Set(PERSONAL_IN_BODY)
-
 /**
  * The bytes, the leaf and what lies beside them. Commitments are made with the task's key, else with a fresh one that
  * goes into the result. Throws TypeError when the bytes exceed 60 KiB or a value is not JSON; what can't be recorded
  * must not happen. It does NOT check that names, times or ids are well formed.
  */
 export function seal(event: Event, taskKey?: Uint8Array): Sealed {
-  let fresh: Uint8Array | null = null
-  const conceal = (name: string, value: Json): Commitment => {
-    if (!taskKey) fresh ??= randomBytes(KEY_BYTES)
-    return commit(taskKey ?? fresh ?? randomBytes(KEY_BYTES), name, value)
-  }
+  const key = taskKey ?? takeRandom(KEY_BYTES)
   const { body, task, sub, resource, reference, ...plain } = event
-  const personal = Object.entries(body ?? {}).filter(([name]) => personalInBody.has(name))
-  const bytes = Buffer.from(
-    canonicalJson({
-      ...plain,
-      at: toInstant(event.at),
-      ...(task !== undefined && { task_id: task }),
-      ...(sub !== undefined && { sub: conceal("sub", sub) }),
-      ...(resource !== undefined && { resource: conceal("resource", resource) }),
-      ...(reference !== undefined && { reference: conceal("reference", reference) }),
-      ...(body && {
-        body: {
-          ...body,
-          ...Object.fromEntries(personal.map(([name, value]) => [name, conceal(name, value)])),
-        },
-      }),
-    }),
-  )
+  const members: Record<string, Json> = { ...plain, at: toInstant(event.at) }
+  if (task !== undefined) members.task_id = task
+  const named = concealInto(members, { sub, resource, reference }, key)
+  const personal = body && personalOf(body)
+  if (body) {
+    const shown: Record<string, Json> = { ...body }
+    if (personal) concealInto(shown, personal, key)
+    members.body = shown
+  }
+  const bytes = Buffer.from(canonicalJson(members))
   if (bytes.length > MAX_ENTRY_BYTES) throw new TypeError(`a ${event.kind} entry would exceed 60 KiB`)
   return {
     bytes,
     leaf: leafHash(bytes),
-    personal: personal.length > 0 ? JSON.stringify(Object.fromEntries(personal)) : null,
-    key: fresh,
+    personal: personal ? JSON.stringify(personal) : null,
+    key: taskKey === undefined && (named || personal !== undefined) ? key : null,
   }
+}
+
+/** Puts commitments in place of values; true where there was any. */
+function concealInto(
+  members: Record<string, Json>,
+  values: Readonly<Record<string, Json | undefined>>,
+  key: Uint8Array,
+): boolean {
+  let any = false
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined) continue
+    members[name] = commit(key, name, value)
+    any = true
+  }
+  return any
+}
+
+/** The body's personal members; undefined where there are none. */
+function personalOf(body: Readonly<Record<string, Json>>): Record<string, Json> | undefined {
+  let found: Record<string, Json> | undefined
+  for (const name of PERSONAL_IN_BODY) {
+    const value = body[name]
+    if (value === undefined) continue
+    found ??= {}
+    found[name] = value
+  }
+  return found
 }
 
 /** Order in which members are shown; the hashed bytes have RFC 8785's. */

@@ -1,11 +1,13 @@
 // Starts a task: one transaction holds the task, its tokens' claims and the entries that tell of it, and only then is
 // anything signed. A reference makes a start idempotent: the same request again gets the same tokens; only another
 // instance or key takes the task over; anything else under that reference is a conflict.
-import { createHash, randomBytes } from "node:crypto"
+import { hash } from "node:crypto"
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { KEY_BYTES } from "../ledger/commitment.ts"
 import { newId } from "../token/id.ts"
 import { Unreadable } from "../token/jwt.ts"
+import { takeRandom } from "../token/random.ts"
 import { parseTaskToken } from "../token/token.ts"
 import { type Attempt, commitDecision, recordRefusal, type Settled } from "./commit.ts"
 import { type Passed, passGate } from "./gate.ts"
@@ -95,7 +97,7 @@ function planStart(
   })
   if (passed instanceof Refused) return passed
   const taskId = newId("task", now)
-  const taskKey = randomBytes(32)
+  const taskKey = takeRandom(KEY_BYTES)
   const reference = request.reference ?? null
   const plan = planMint(parts, passed, {
     taskId,
@@ -237,15 +239,10 @@ function recordedToken(row: TokenRow): PlannedToken | undefined {
 
 /** Everything of a request but the instance and the key: those two may differ when an agent restarts. */
 function digestOfRequest(request: StartRequest): string {
+  if (request.reference === undefined) return ""
   const inputs = Object.entries(request.inputs).sort(([a], [b]) => (a < b ? -1 : 1))
   const sorted = (list: readonly string[] | undefined) => (list ? [...new Set(list)].sort() : null)
-  const parts = [
-    request.type,
-    request.agent.id,
-    request.purpose,
-    inputs,
-    sorted(request.operations),
-    sorted(request.resources),
-  ]
-  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url")
+  const { type, agent, purpose, operations, resources } = request
+  const told = [type, agent.id, purpose, inputs, sorted(operations), sorted(resources)]
+  return hash("sha256", JSON.stringify(told), "base64url")
 }

@@ -1,0 +1,20 @@
+// Random bytes from a pool, because asking the system for a few at a time costs more than all else that an id needs. A
+// byte is given out once and wiped from the pool.
+import { randomFillSync } from "node:crypto"
+
+const POOL_BYTES = 4096
+const pool = Buffer.alloc(POOL_BYTES)
+let used = POOL_BYTES
+
+/** So many bytes of the system's cryptographic randomness, at most 4,096, in a buffer of their own. */
+export function takeRandom(count: number): Buffer {
+  if (used + count > POOL_BYTES) {
+    randomFillSync(pool)
+    used = 0
+  }
+  const taken = Buffer.allocUnsafeSlow(count)
+  pool.copy(taken, 0, used, used + count)
+  pool.fill(0, used, used + count)
+  used += count
+  return taken
+}
