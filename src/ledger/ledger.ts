@@ -6,7 +6,7 @@ import type { Clock } from "../time.ts"
 import { seal } from "./entry.ts"
 import type { Event } from "./event.ts"
 import { type EntryFilter, type EntryPage, findIn, outcomeNumber } from "./search.ts"
-import { insertBytes, insertEntry, insertSubject, newestTime } from "./statements.ts"
+import { ENTRY_NAMES, insertBytes, insertEntry, newestTime } from "./statements.ts"
 
 export interface Ledger {
   /**
@@ -47,25 +47,20 @@ export async function createLedger(options: {
 function stepsFor(names: Names, event: Event, taskKey: Uint8Array | undefined): Step[] {
   const { bytes, leaf, personal, key } = seal(event, taskKey)
   const { kind, agent = null, instance = null, orchestrator = null, api = null, operation = null } = event
-  const code = event.code ?? null
-  const sub = event.sub ?? null
+  const { sub = null, code = null, resource = null } = event
   const interned = [kind, agent, instance, orchestrator, api, operation, code].filter((text) => text !== null)
-  const columns = {
+  const values = {
     at: event.at,
     task: event.task ?? null,
     jti: event.jti ?? null,
     outcome: event.outcome ? outcomeNumber(event.outcome) : null,
-    resource: event.resource ?? null,
     reference: event.task === undefined ? (event.reference ?? null) : null,
+    ...{ kind, agent, instance, orchestrator, api, operation, code, sub, resource },
   }
   return [
     ...names.steps(interned),
-    ...(sub === null ? [] : [{ statement: insertSubject, values: { sub } }]),
-    {
-      statement: insertEntry,
-      values: { ...columns, kind, agent, instance, orchestrator, api, operation, code, sub },
-      rows: 1,
-    },
+    ...(sub === null ? [] : names.subjects.steps([sub])),
+    { statement: insertEntry, values: names.bind(values, ENTRY_NAMES, "sub"), rows: 1 },
     { statement: insertBytes, values: { bytes, leaf, personal, key }, rows: 1 },
   ]
 }

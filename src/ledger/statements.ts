@@ -1,7 +1,7 @@
 // Every statement of the ledger, once. Guards need none here: an entry is only ever added.
 import { type SQL, sql } from "drizzle-orm"
 import { statement } from "../database/database.ts"
-import { nameId } from "../database/names.ts"
+import { boundName, boundNames, boundSubject, nameId } from "../database/names.ts"
 import type { Resting } from "./entry.ts"
 
 const value = (name: string): SQL => sql`${sql.placeholder(name)}`
@@ -10,19 +10,18 @@ const tokenId = sql`(SELECT id FROM token WHERE jti = ${value("jti")})`
 const tokensTask = sql`(SELECT task FROM token WHERE jti = ${value("jti")})`
 const subjectId = sql`(SELECT id FROM subject WHERE text = ${value("sub")})`
 
-export const insertSubject = statement(
-  "insert-subject",
-  sql`INSERT INTO subject (text) VALUES (${value("sub")}) ON CONFLICT DO NOTHING`,
-)
-
+/** Its names and its subject are bound (`names.bind`). */
 export const insertEntry = statement(
   "insert-entry",
   sql`INSERT INTO entry
     (at, kind, task, token, agent, instance, orchestrator, api, operation, outcome, code, subject, resource, reference)
-    VALUES (${value("at")}, ${nameId("kind")}, coalesce(${taskId}, ${tokensTask}), ${tokenId}, ${nameId("agent")},
-    ${nameId("instance")}, ${nameId("orchestrator")}, ${nameId("api")}, ${nameId("operation")}, ${value("outcome")},
-    ${nameId("code")}, ${subjectId}, ${value("resource")}, ${value("reference")})`,
+    VALUES (${value("at")}, ${boundName("kind")}, coalesce(${taskId}, ${tokensTask}), ${tokenId},
+    ${boundName("agent")}, ${boundName("instance")}, ${boundName("orchestrator")}, ${boundName("api")},
+    ${boundName("operation")}, ${value("outcome")}, ${boundName("code")}, ${boundSubject()}, ${value("resource")},
+    ${value("reference")})`,
 )
+
+export const ENTRY_NAMES = boundNames("kind", "agent", "instance", "orchestrator", "api", "operation", "code")
 
 export const insertBytes = statement(
   "insert-entry-bytes",

@@ -4,18 +4,16 @@ import { type Step, Unexpected } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Event } from "../ledger/event.ts"
 import type { Parts } from "./parts.ts"
-import { countTask, noApiLock, noLock, startsWithin } from "./statements.ts"
+import { countStart, countTask, noLock } from "./statements.ts"
 
 const ATTEMPTS = 4
 
 /** A guard that means "no" and not "look again". */
 const VERDICTS: Readonly<Record<string, () => Refusal>> = {
-  [noLock.name]: () =>
-    refuse("locked", "[lock] a lock stands against the agent, instance, orchestrator or subject"),
-  [noApiLock.name]: () => refuse("locked", "[lock] a lock stands against an API of the task"),
+  [noLock.name]: () => refuse("locked", "[lock] a lock stands against a name or an API of the task"),
   [countTask.name]: () =>
     refuse("limit_reached", "[limit] active_tasks of the task type is reached", { retryAfterSeconds: 30 }),
-  [startsWithin.name]: () =>
+  [countStart.name]: () =>
     refuse("limit_reached", "[limit] starts_per_hour of the task type is reached", { retryAfterSeconds: 60 }),
 }
 

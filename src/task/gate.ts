@@ -8,7 +8,7 @@ import type { Policy, TaskType } from "../policy/policy.ts"
 import { toEpochSeconds } from "../time.ts"
 import { type Authority, intersect } from "../token/authority.ts"
 import { apiOf, type Parts } from "./parts.ts"
-import { noApiLock, noLock } from "./statements.ts"
+import { noLock } from "./statements.ts"
 
 export interface Holder {
   readonly type: string
@@ -86,6 +86,7 @@ export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
 
 function guardsOf(parts: Parts, policy: Policy, request: MintRequest, authority: Authority): Step[] {
   const { now, holder } = request
+  const apis = [...new Set(authority.map((grant) => apiOf(policy, grant.api)?.name ?? ""))]
   const names = {
     now,
     agent: holder.agent,
@@ -93,11 +94,9 @@ function guardsOf(parts: Parts, policy: Policy, request: MintRequest, authority:
     orchestrator: holder.orchestrator,
     sub: holder.sub,
   }
-  const apis = new Set(authority.map((grant) => apiOf(policy, grant.api)?.name ?? ""))
   return [
     parts.policies.guard(policy),
-    { statement: noLock, values: names, rows: 0 },
-    ...[...apis].map((api) => ({ statement: noApiLock, values: { now, api }, rows: 0 })),
+    ...apis.map((api) => ({ statement: noLock, values: { ...names, api }, rows: 0 })),
   ]
 }
 

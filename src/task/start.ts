@@ -15,11 +15,11 @@ import { type MintedToken, type MintPlan, type PlannedToken, planMint, signToken
 import { internPolicy, type Parts } from "./parts.ts"
 import { renewTask } from "./renew.ts"
 import {
+  COUNT_NAMES,
   countStart,
   countTask,
-  insertSubject,
   insertTask,
-  startsWithin,
+  TASK_NAMES,
   type TaskRow,
   type TokenRow,
   taskByReference,
@@ -128,21 +128,18 @@ interface NewTask {
 
 function startSteps(parts: Parts, passed: Passed, plan: MintPlan, task: NewTask): Step[] {
   const { holder, now, taskType } = passed
+  const { names } = parts
+  const { type, agent, instance, orchestrator, sub } = holder
+  const { activeTasks, startsPerHour } = taskType.limits
   const minute = Math.floor(now / 60_000)
-  const count = { type: holder.type, minute }
+  const count = { type, minute, since: minute - HOUR_MINUTES, most: startsPerHour }
   return [
     ...passed.guards,
-    ...parts.names.steps([holder.type, holder.agent, holder.instance, holder.orchestrator]),
-    ...parts.names.steps([parts.keyring.current().kid]),
-    { statement: insertSubject, values: { sub: holder.sub } },
-    { statement: countTask, values: { type: holder.type, most: taskType.limits.activeTasks }, rows: 1 },
-    { statement: countStart, values: count, rows: 1 },
-    {
-      statement: startsWithin,
-      values: { type: holder.type, since: minute - HOUR_MINUTES, most: taskType.limits.startsPerHour },
-      rows: 1,
-    },
-    { statement: insertTask, values: taskValues(passed, task), rows: 1 },
+    ...names.steps([type, agent, instance, orchestrator, parts.keyring.current().kid]),
+    ...names.subjects.steps([sub]),
+    { statement: countTask, values: names.bind({ type, most: activeTasks }, COUNT_NAMES), rows: 1 },
+    { statement: countStart, values: names.bind(count, COUNT_NAMES), rows: 1 },
+    { statement: insertTask, values: names.bind(taskValues(passed, task), TASK_NAMES, "sub"), rows: 1 },
     ...startedEntry(parts, passed, task),
     ...plan.steps,
   ]

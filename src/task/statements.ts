@@ -2,7 +2,7 @@
 // is the verdict, so a statement that changes nothing means that somebody else was first.
 import { sql } from "drizzle-orm"
 import { statement } from "../database/database.ts"
-import { nameId } from "../database/names.ts"
+import { boundName, boundNames, boundSubject, nameId } from "../database/names.ts"
 
 const p = sql.placeholder
 
@@ -62,20 +62,17 @@ export const tasksPastDeadline = statement<TaskRow>(
     WHERE t.state IN ('active', 'paused') AND t.deadline <= ${p("now")} ORDER BY t.deadline LIMIT ${p("limit")}`,
 )
 
-export const insertSubject = statement(
-  "subject.insert",
-  sql`INSERT INTO subject (text) VALUES (${p("sub")}) ON CONFLICT (text) DO NOTHING`,
-)
-
 export const insertTask = statement(
   "task.insert",
   sql`INSERT INTO task (task_id, type, agent, instance, orchestrator, subject, state, started_at, deadline, reference,
       request_digest, policy, authority, purpose, inputs, jkt, key, iat_floor)
-    VALUES (${p("task_id")}, ${nameId("type")}, ${nameId("agent")}, ${nameId("instance")}, ${nameId("orchestrator")},
-      (SELECT id FROM subject WHERE text = ${p("sub")}), 'active', ${p("started_at")}, ${p("deadline")},
+    VALUES (${p("task_id")}, ${boundName("type")}, ${boundName("agent")}, ${boundName("instance")},
+      ${boundName("orchestrator")}, ${boundSubject()}, 'active', ${p("started_at")}, ${p("deadline")},
       ${p("reference")}, ${p("request_digest")}, ${p("policy")}, ${p("authority")}, ${p("purpose")}, ${p("inputs")},
       ${p("jkt")}, ${p("key")}, 0)`,
 )
+
+export const TASK_NAMES = boundNames("type", "agent", "instance", "orchestrator")
 
 /** The guard of every mint after the start: the task is still as it was read, and now also past this floor. */
 export const keepTask = statement(
@@ -119,9 +116,11 @@ export const tokensOfTask = statement<TokenRow>(
 export const insertToken = statement(
   "token.insert",
   sql`INSERT INTO token (jti, task, api, iat, exp, kid, claims, generation)
-    VALUES (${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${nameId("api")}, ${p("iat")},
-      ${p("exp")}, ${nameId("kid")}, ${p("claims")}, ${p("generation")})`,
+    VALUES (${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${boundName("api")}, ${p("iat")},
+      ${p("exp")}, ${boundName("kid")}, ${p("claims")}, ${p("generation")})`,
 )
+
+export const TOKEN_NAMES = boundNames("api", "kid")
 
 /** Tells the verifiers of every API at which the task holds a live token; runs before endTokensOfTask. */
 export const feedTask = statement(
@@ -138,41 +137,35 @@ export const endTokensOfTask = statement(
     WHERE task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) AND ended_at IS NULL AND exp > ${p("now_seconds")}`,
 )
 
-/** A guard: no lock stands against any of these names. */
+/** A guard: no lock stands against any of these names, nor against this API. */
 export const noLock = statement(
   "lock.none",
   sql`SELECT kind FROM "lock" WHERE (until IS NULL OR until > ${p("now")}) AND (
     (kind = 'agent' AND value = ${p("agent")}) OR (kind = 'instance' AND value = ${p("instance")})
-    OR (kind = 'orchestrator' AND value = ${p("orchestrator")}) OR (kind = 'subject' AND value = ${p("sub")}))`,
-)
-
-export const noApiLock = statement(
-  "lock.none_api",
-  sql`SELECT kind FROM "lock" WHERE kind = 'api' AND value = ${p("api")} AND (until IS NULL OR until > ${p("now")})`,
+    OR (kind = 'orchestrator' AND value = ${p("orchestrator")}) OR (kind = 'subject' AND value = ${p("sub")})
+    OR (kind = 'api' AND value = ${p("api")}))`,
 )
 
 export const countTask = statement(
   "task_count.add",
-  sql`INSERT INTO task_count (type, active) SELECT ${nameId("type")}, 1 WHERE ${p("most")} > 0
+  sql`INSERT INTO task_count (type, active) SELECT ${boundName("type")}, 1 WHERE ${p("most")} > 0
     ON CONFLICT (type) DO UPDATE SET active = task_count.active + 1 WHERE task_count.active < ${p("most")}`,
 )
+
+export const COUNT_NAMES = boundNames("type")
 
 export const uncountTask = statement(
   "task_count.take",
   sql`UPDATE task_count SET active = active - 1 WHERE type = ${nameId("type")}`,
 )
 
+/** Counts a start, unless the last sixty minutes hold as many as may be. */
 export const countStart = statement(
   "start_minute.add",
-  sql`INSERT INTO start_minute (type, minute, count) VALUES (${nameId("type")}, ${p("minute")}, 1)
+  sql`INSERT INTO start_minute (type, minute, count) SELECT ${boundName("type")}, ${p("minute")}, 1
+    WHERE (SELECT coalesce(sum(count), 0) FROM start_minute
+      WHERE type = ${boundName("type")} AND minute > ${p("since")}) < ${p("most")}
     ON CONFLICT (type, minute) DO UPDATE SET count = start_minute.count + 1`,
-)
-
-/** A guard after countStart: the starts of the last sixty minutes, this one among them, are within the limit. */
-export const startsWithin = statement(
-  "start_minute.within",
-  sql`SELECT 1 AS ok WHERE (SELECT sum(count) FROM start_minute
-    WHERE type = ${nameId("type")} AND minute > ${p("since")}) <= ${p("most")}`,
 )
 
 export const forgetStarts = statement(
