@@ -37,15 +37,6 @@ export function parseDuration(text: string): number | undefined {
   return Number(match[1]) * (UNIT_SECONDS[match[2]] ?? 0)
 }
 
-/** The shortest spelling of a duration that parseDuration reads back. */
-export function formatDuration(seconds: number): string {
-  for (const unit of ["d", "h", "m"]) {
-    const size = UNIT_SECONDS[unit] ?? 1
-    if (seconds >= size && seconds % size === 0) return `${seconds / size}${unit}`
-  }
-  return `${seconds}s`
-}
-
 /**
  * Watches wall time against monotonic time. Each call answers by how many milliseconds the wall clock has stepped
  * since the watch began (positive: forward), ignoring drift below the limit, which it absorbs.
