@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { type Command, Option } from "commander"
+import { isName } from "../token/name.ts"
 import { type Algorithm, generatePrivateJwk } from "../token/signature.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
@@ -16,9 +17,6 @@ export interface CredentialFiles {
   readonly publicFile: string
 }
 
-/** Names in policies. */
-const NAME = /^[a-z][a-z0-9-]{0,62}$/
-
 /**
  * Makes a key pair: `<name>.private.json` (0600) and `<name>.jwks.json`. Stop when either is there: nothing is
  * overwritten, and the public half is written last, so that a key set never stands for a key that was lost.
@@ -28,7 +26,7 @@ export function createCredential(
   folders: { readonly privateTo: string; readonly publicTo: string },
   algorithm: Algorithm = "ES256",
 ): CredentialFiles {
-  if (!NAME.test(clientId))
+  if (!isName(clientId))
     throw wrongUse(
       `${clientId} can't be a name in a policy`,
       "Small letters, digits and dashes; a letter first",

@@ -2,6 +2,7 @@
 // document. They decide shapes only; whether a type, an agent or an operation exists is policy's to say.
 import { z } from "@hono/zod-openapi"
 import { isJsonObject, type JsonObject } from "../token/json.ts"
+import { HASH, INSTANCE } from "../token/name.ts"
 import { EntryAnswer } from "./ledger.ts"
 
 /** No control characters and nothing that turns the direction of text: what people read must be what was sent. */
@@ -20,13 +21,11 @@ const name = z
   .openapi({ example: "triage-ticket" })
 const instance = z
   .string()
-  .regex(/^[A-Za-z0-9._:-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 . _ : -")
+  .regex(INSTANCE, "1 to 128 of A-Z a-z 0-9 . _ : -")
   .openapi({ example: "pod-7f3c" })
 const operation = z.string().regex(/^[!-~]{1,128}$/, "an operation, such as tickets:read")
 const resource = z.string().regex(/^[!-~]{1,512}$/, "the URL of an API")
-const thumbprint = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/, "an RFC 7638 thumbprint: 43 characters of base64url")
+const thumbprint = z.string().regex(HASH, "an RFC 7638 thumbprint: 43 characters of base64url")
 
 /** Values are policy's to judge; what is not a string is refused there with its pointer. */
 const inputs = z

@@ -2,9 +2,8 @@
 // checks each file by itself; whether names lead anywhere is resolve.ts's.
 import { z } from "zod"
 import { parseDuration } from "../time.ts"
+import { NAME, OPERATION } from "../token/name.ts"
 
-const NAME = /^[a-z][a-z0-9-]{0,62}$/
-const OPERATION = /^[a-z][a-z0-9-]{0,62}:[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 /** A key file: inside the policy folder or beside it, never absolute. */
 const KEY_PATH = /^(\.\.\/)?([A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/
 const CONTROL_OR_BIDI = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u

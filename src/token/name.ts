@@ -1,11 +1,12 @@
 // How things are spelled in a token: names, instances, operations, holders. One place, so that a policy never names what
 // a token could not carry. It decides spelling only, never whether a thing exists.
 
-const NAME = /^[a-z][a-z0-9-]{0,62}$/
-const INSTANCE = /^[A-Za-z0-9._:-]{1,128}$/
-const OPERATION = /^[a-z][a-z0-9-]{0,62}:[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+// Patterns for schemas, which document themselves by them; code asks the predicates below.
+export const NAME = /^[a-z][a-z0-9-]{0,62}$/
+export const INSTANCE = /^[A-Za-z0-9._:-]{1,128}$/
+export const OPERATION = /^[a-z][a-z0-9-]{0,62}:[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 const DIGEST = /^sha-256:[A-Za-z0-9_-]{43}$/
-const HASH = /^[A-Za-z0-9_-]{43}$/
+export const HASH = /^[A-Za-z0-9_-]{43}$/
 
 /** One running copy of an agent: what `act.sub` spells `triage-bot/pod-7f3c`. */
 export interface Holder {

@@ -2,6 +2,7 @@
 // about requests.
 import type { ServiceCredential } from "../remote/service-token.ts"
 import { type Clock, systemClock } from "../time.ts"
+import { isName } from "../token/name.ts"
 
 export interface VerifierOptions {
   /** The issuer's name, an https URL (plain http on loopback only), compared byte for byte with `iss`. */
@@ -100,7 +101,7 @@ function checkCredential(credential: unknown): ServiceCredential {
   if ("assertionFile" in credential)
     throw new TypeError("createVerifier: credential.assertionFile is not supported yet")
   const { clientId } = credential as { clientId?: unknown }
-  if (typeof clientId !== "string" || !/^[a-z][a-z0-9-]{0,62}$/.test(clientId))
+  if (!isName(clientId))
     throw new TypeError("createVerifier: credential.clientId is the API's name in the policy")
   if ("privateJwk" in credential === "privateJwkFile" in credential)
     throw new TypeError("createVerifier: credential has one of privateJwk and privateJwkFile")
