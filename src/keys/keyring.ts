@@ -1,11 +1,11 @@
 // Which key signs and which keys verify. Private keys rest in the database, encrypted (wrapping.ts); this file decides
 // when one is made and which one is current, and leaves signing to token/ and serving the key set to issuer/.
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose"
 import { type Engine, Unexpected } from "../database/database.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Clock } from "../time.ts"
 import {
   type Algorithm,
-  generatePrivateJwk,
   importSigningKey,
   type JsonWebKeySet,
   KeyFault,
@@ -79,8 +79,15 @@ function readPair(secret: Uint8Array, kid: string): Omit<Opened, "state"> {
   return { signing, verification }
 }
 
+/** A fresh key pair, its `kid` the RFC 7638 thumbprint. */
+async function generatePrivateJwk(alg: Algorithm): Promise<JWK> {
+  const { privateKey } = await generateKeyPair(alg, { extractable: true })
+  const jwk = await exportJWK(privateKey)
+  return { ...jwk, alg, use: "sig", kid: await calculateJwkThumbprint(jwk) }
+}
+
 async function makeFirst(options: KeyringOptions, wrapping: Wrapping): Promise<Opened[]> {
-  const jwk = generatePrivateJwk(options.algorithm ?? "ES256")
+  const jwk = await generatePrivateJwk(options.algorithm ?? "ES256")
   const secret = Buffer.from(JSON.stringify(jwk))
   const signing = importSigningKey(jwk)
   const at = options.ledger.at()
