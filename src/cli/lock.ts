@@ -18,7 +18,7 @@ export function addLock(program: Command, context: Context): void {
 
 async function list({ terminal, ...context }: Context, flags: CallerFlags): Promise<void> {
   const issuer = issuerOf({ terminal, ...context }, flags)
-  const { body } = await terminal.progress("asking", issuer.call("GET", "/revocations"))
+  const { body } = await terminal.progress("asking", issuer.call("GET", "/locks"))
   if (flags.json) return terminal.json(body)
   const { locks } = asRecord(body)
   const found = Array.isArray(locks) ? locks.map(asRecord) : []

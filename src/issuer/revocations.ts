@@ -1,5 +1,5 @@
-// The endpoints of revocations and locks: operators set and lift them, an API reads what ends live tokens of its own.
-// They translate and decide nothing; what a kind covers is the task room's to say.
+// The endpoints of revocations and locks: operators set, list and lift them, an API reads what ends live tokens of its
+// own. They translate and decide nothing; what a kind covers is the task room's to say.
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
 import { REVOCATION_KINDS, type Revocation } from "../task/revocation.ts"
@@ -66,15 +66,14 @@ const FeedAnswer = z
   })
   .openapi("RevocationFeed")
 
-const LocksAnswer = z
-  .strictObject({ locks: z.array(RevocationAnswer) })
-  .openapi("Locks", { description: "The newest first" })
+const LocksAnswer = z.strictObject({ locks: z.array(RevocationAnswer) }).openapi("Locks")
 
 export const revocationEndpoints = (rooms: Rooms): Endpoint[] => [
   revoke(rooms),
   show(rooms),
   lift(rooms),
   feed(rooms),
+  locks(rooms),
 ]
 
 const revoke = ({ revocations }: Rooms): Endpoint =>
@@ -132,20 +131,26 @@ const feed = ({ revocations }: Rooms): Endpoint =>
   guarded({
     method: "get",
     path: "/revocations",
-    summary:
-      "To an API: what ends live tokens of its own, after a cursor. To an operator: the locks that stand",
+    summary: "What ends live tokens of the API that asks, after a cursor",
     group: "revocations",
-    who: ["api", "operator"],
+    who: ["api"],
     query: FeedQuery,
-    answers: {
-      200: { description: "Items in the order they were set", schema: z.union([FeedAnswer, LocksAnswer]) },
-    },
+    answers: { 200: { description: "Items in the order they were set", schema: FeedAnswer } },
     async run({ query: { after } }, caller) {
-      if (caller.kind !== "api")
-        return json(200, { locks: (await revocations.locks()).map(revocationOnWire) })
       const { items, cursor } = await revocations.feed(caller.clientId, after ?? 0, FEED_LIMIT)
       return json(200, { items, cursor })
     },
+  })
+
+const locks = ({ revocations }: Rooms): Endpoint =>
+  guarded({
+    method: "get",
+    path: "/locks",
+    summary: "The locks that stand: names for which nothing more is minted",
+    group: "revocations",
+    who: ["operator"],
+    answers: { 200: { description: "The newest first", schema: LocksAnswer } },
+    run: async () => json(200, { locks: (await revocations.locks()).map(revocationOnWire) }),
   })
 
 const revocationOnWire = (set: Revocation) => ({

@@ -58,6 +58,7 @@ const ENDPOINTS: readonly [string, string][] = [
   ["POST", "/revocations"],
   ["GET", "/revocations/rev_x"],
   ["DELETE", "/revocations/rev_x"],
+  ["GET", "/locks"],
   ["GET", "/ledger/entries"],
   ["POST", "/policy/reload"],
   ["POST", "/policy/use"],

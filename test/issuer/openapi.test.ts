@@ -134,6 +134,7 @@ describe("the document", () => {
     const set = await answers("POST", "/revocations", { as, json })
     house.clock.advance(1000)
     await answers("GET", `/revocations/${set.id}`, { as })
+    expect((await answers("GET", "/locks", { as })).locks).toHaveLength(1)
     await answers("DELETE", `/revocations/${set.id}`, { as })
     await answers("GET", "/revocations/rev_unknown", { as })
     await answers("POST", "/policy/reload", { as })

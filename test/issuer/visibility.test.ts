@@ -145,8 +145,11 @@ describe("revocations", () => {
     const refused = await house.ask("POST", "/tasks", { as: "support-orchestrator", json: START })
     expect([refused.status, refused.body.code]).toEqual([403, "locked"])
     house.clock.advance(1000)
+    const standing = async () => (await house.ask("GET", "/locks", { as: "operations-team" })).body.locks
+    expect(await standing()).toMatchObject([{ id: set.body.id, kind: "agent", value: "triage-bot" }])
     const lifted = await house.ask("DELETE", `/revocations/${set.body.id}`, { as: "operations-team" })
     expect(lifted.body).toHaveProperty("lifted_at")
+    expect(await standing()).toEqual([])
     expect((await house.call("POST", "/tasks", { as: "support-orchestrator", json: START })).status).toBe(201)
   })
 
