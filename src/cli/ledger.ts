@@ -14,7 +14,7 @@ const FILTERS = [
   ["instance", "instance of an agent"],
   ["orchestrator", "orchestrator"],
   ["sub", "the principal"],
-  ["api", "the API's resource URL"],
+  ["api", "the API's name in the policy"],
   ["operation", "operation, as in tickets:read"],
   ["resource", "resource, or how it begins"],
   ["kind", "kind of entry, as in use.refused"],

@@ -1,10 +1,11 @@
 // Options that several commands share, and how their values are read. It decides spelling, never meaning.
 import { type Command, InvalidArgumentError, Option } from "commander"
-import { createOrchestrator } from "../client/client.ts"
 import { openIssuer } from "../client/issuer-call.ts"
+import { orchestrate } from "../client/orchestrator.ts"
 import { systemClock } from "../time.ts"
 import type { Context } from "./context.ts"
 import { wrongUse } from "./exit.ts"
+import { patient } from "./patience.ts"
 import { readSecret } from "./secret-file.ts"
 
 export interface CallerFlags {
@@ -37,10 +38,10 @@ function callerOf({ settings }: Context, flags: CallerFlags) {
 }
 
 export const issuerOf = (context: Context, flags: CallerFlags) =>
-  openIssuer(callerOf(context, flags), systemClock)
+  patient(openIssuer(callerOf(context, flags), systemClock), context.terminal)
 
 export const orchestratorOf = (context: Context, flags: CallerFlags) =>
-  createOrchestrator(callerOf(context, flags))
+  orchestrate(issuerOf(context, flags), systemClock)
 
 function readPrivateJwk(path: string): object {
   const text = readSecret(path, "TASKMINT_CLIENT_KEY_FILE")

@@ -1,8 +1,13 @@
 // One authenticated call to the issuer's own HTTP surface. It decides what an answer means as an error; what is in a
 // good answer is left to those who asked.
 import type { FieldError, Next } from "../errors.ts"
-import { type Answered, exchange, Unreachable } from "../remote/exchange.ts"
-import { createServiceTokens, NotAuthenticated, type ServiceCredential } from "../remote/service-token.ts"
+import { type Answered, exchange, readRetryAfter, Unreachable } from "../remote/exchange.ts"
+import {
+  createServiceTokens,
+  NotAuthenticated,
+  NotNow,
+  type ServiceCredential,
+} from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
 import { readServiceUrl } from "./address.ts"
 import { ClientError } from "./error.ts"
@@ -102,6 +107,14 @@ async function reach<T>(base: string, attempt: () => Promise<T>): Promise<T> {
         next: "stop",
         cause,
       })
+    if (cause instanceof NotNow)
+      throw new ClientError(`The issuer at ${base} can't answer now`, {
+        code: cause.status === 429 ? "too_many_requests" : "temporarily_unavailable",
+        status: cause.status,
+        next: "wait",
+        retryAfterSeconds: cause.retryAfterSeconds,
+        cause,
+      })
     if (cause instanceof Unreachable)
       throw new ClientError(`The issuer at ${base} can't be asked: ${cause.message}${codeOf(cause)}`, {
         code: "issuer_unreachable",
@@ -142,7 +155,7 @@ function refusalOf({ status, headers, text }: Answered): ClientError {
     next: NEXT.find((one) => one === problem.next) ?? (status >= 500 ? "wait" : "stop"),
     requestId: textOf(problem.request_id),
     errors: Array.isArray(problem.errors) ? problem.errors.flatMap(readFieldError) : [],
-    retryAfterSeconds: readSeconds(headers.get("retry-after")),
+    retryAfterSeconds: readRetryAfter(headers),
   })
 }
 
@@ -150,8 +163,6 @@ function readFieldError(value: unknown): FieldError[] {
   const { pointer, expected } = asRecord(value)
   return typeof pointer === "string" && typeof expected === "string" ? [{ pointer, expected }] : []
 }
-
-const readSeconds = (text: string | null) => (text && /^\d{1,5}$/.test(text) ? Number(text) : undefined)
 
 const textOf = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined)
 

@@ -14,7 +14,7 @@ export interface Limits {
 
 /** The server did not answer in full: unreachable, too slow, too large, or it sent us elsewhere. Names no secret. */
 export class Unreachable extends Error {
-  override readonly name = "Unreachable"
+  override readonly name: string = "Unreachable"
 }
 
 /** Sends one request and reads the whole answer, whatever its status. Throws Unreachable. */
@@ -28,6 +28,12 @@ export async function exchange(address: string, init: RequestInit, limits: Limit
     if (fault instanceof Unreachable) throw fault
     throw new Unreachable(`no answer from ${new URL(address).origin}`, { cause: fault })
   }
+}
+
+/** Whole seconds of Retry-After (RFC 9110 section 10.2.3); undefined where it is absent or a date. */
+export function readRetryAfter(headers: Headers): number | undefined {
+  const text = headers.get("retry-after") ?? ""
+  return /^\d{1,5}$/.test(text) ? Number(text) : undefined
 }
 
 async function readBounded(response: Response, maxBytes: number): Promise<string> {

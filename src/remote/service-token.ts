@@ -6,7 +6,7 @@ import { signClientAssertion } from "../token/assertion.ts"
 import { newUuid } from "../token/id.ts"
 import { signProof } from "../token/proof.ts"
 import { importSigningKey, type SigningKey } from "../token/signature.ts"
-import { type Answered, exchange, Unreachable } from "./exchange.ts"
+import { type Answered, exchange, readRetryAfter, Unreachable } from "./exchange.ts"
 
 /** The caller's name in the policy and its private key: the JWK, or a file read anew for every token. */
 export type ServiceCredential =
@@ -39,6 +39,20 @@ export interface ServiceTokens {
 /** The issuer answered that we are not who we say, or not in a way that makes sense. Carries its error code only. */
 export class NotAuthenticated extends Error {
   override readonly name = "NotAuthenticated"
+}
+
+/** The issuer answered, but only that it can't say now: it is starting, busy, or asked too often. */
+export class NotNow extends Unreachable {
+  override readonly name = "NotNow"
+  readonly status: number
+  /** What Retry-After said. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor({ status, headers }: Answered) {
+    super(`the issuer answered ${status} at /token`)
+    this.status = status
+    this.retryAfterSeconds = readRetryAfter(headers)
+  }
 }
 
 interface Held {
@@ -122,11 +136,12 @@ async function readPrivateJwk(credential: ServiceCredential): Promise<unknown> {
   }
 }
 
-function readAnswer({ status, text }: Answered): { token: string; lifeSeconds: number } {
+function readAnswer(answered: Answered): { token: string; lifeSeconds: number } {
+  const { status, text } = answered
   const answer = readObject(text)
   if (status !== 200) {
     const error = typeof answer.error === "string" && /^[a-z_]{1,64}$/.test(answer.error) ? answer.error : ""
-    if (status >= 500 || status === 429) throw new Unreachable(`the issuer answered ${status} at /token`)
+    if (status >= 500 || status === 429) throw new NotNow(answered)
     throw new NotAuthenticated(`the issuer answered ${status} ${error} at /token`.replace("  ", " "))
   }
   const { access_token: token, expires_in: lifeSeconds } = answer

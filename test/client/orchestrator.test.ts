@@ -225,6 +225,16 @@ describe("errors say what to do and hold no secret", () => {
     await expect(call).rejects.toMatchObject({ code: "invalid_client", status: 401, next: "stop" })
   })
 
+  test.each([
+    [503, "temporarily_unavailable"],
+    [429, "too_many_requests"],
+  ])("no service token for now (%i): it is there, and says when to ask again", async (status, code) => {
+    const server = await startScripted(() => ({ status, headers: { "retry-after": "7" } }))
+    servers.push(server)
+    const call = createOrchestrator({ issuer: server.origin, credential }).show("task_1")
+    await expect(call).rejects.toMatchObject({ code, status, next: "wait", retryAfterSeconds: 7 })
+  })
+
   test("a service token that is not taken is replaced once", async () => {
     const server = await scripted(() => ({
       status: 401,
