@@ -75,20 +75,20 @@ async function planChange(
   const state = TARGET[change]
   if (task.state === state) return { settled: { taskId: task.task_id, state, tokens: [] } }
   if (!isOpen(task)) return refuse("task_ended", `[state] the task is ${task.state}`)
-  if (state === "active") return planResume(parts, task)
+  if (state === "active") return planResume(parts, task, reason)
   const answer = () => ({ taskId: task.task_id, state, tokens: [] })
-  if (state === "paused") return { steps: pauseSteps(parts, task), answer }
+  if (state === "paused") return { steps: pauseSteps(parts, task, reason), answer }
   return { steps: endSteps(parts, task, state, reason), answer }
 }
 
-function pauseSteps(parts: Parts, task: TaskRow): Step[] {
+function pauseSteps(parts: Parts, task: TaskRow, reason: string | undefined): Step[] {
   const now = parts.ledger.at()
   const before = nextFloor(now, task.iat_floor)
   const values = { task_id: task.task_id, floor: task.iat_floor, new_floor: before }
   return [
     { statement: pauseTask, values, rows: 1 },
     ...endingSteps(task.task_id, now, before, "task_paused"),
-    ...parts.ledger.steps({ ...factsOf(ENTRY.paused, task), at: now }, task.key ?? undefined),
+    ...changeEntry(parts, task, "paused", now, reason),
   ]
 }
 
@@ -97,20 +97,31 @@ function endSteps(parts: Parts, task: TaskRow, state: EndState, reason?: string)
   const now = parts.ledger.at()
   const before = nextFloor(now, task.iat_floor)
   const values = { task_id: task.task_id, state, now, floor: task.iat_floor, new_floor: before }
-  const event = {
-    ...factsOf(ENTRY[state], task),
-    at: now,
-    ...(reason !== undefined && { body: { reason } }),
-  }
   return [
     { statement: endTask, values, rows: 1 },
     { statement: uncountTask, values: { type: task.type }, rows: 1 },
     ...endingSteps(task.task_id, now, before, state === "revoked" ? "token_revoked" : "task_ended"),
-    ...parts.ledger.steps(event, task.key ?? undefined),
+    ...changeEntry(parts, task, state, now, reason),
   ]
 }
 
-async function planResume(parts: Parts, task: TaskRow): Promise<Attempt<Changed> | Refusal> {
+const changeEntry = (
+  parts: Parts,
+  task: TaskRow,
+  state: keyof typeof ENTRY,
+  at: number,
+  reason?: string,
+): Step[] =>
+  parts.ledger.steps(
+    { ...factsOf(ENTRY[state], task), at, ...(reason !== undefined && { body: { reason } }) },
+    task.key ?? undefined,
+  )
+
+async function planResume(
+  parts: Parts,
+  task: TaskRow,
+  reason: string | undefined,
+): Promise<Attempt<Changed> | Refusal> {
   const passed = passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
   const had = new Set(
@@ -119,7 +130,7 @@ async function planResume(parts: Parts, task: TaskRow): Promise<Attempt<Changed>
   const wanted = [...passed.policy.apis.values()]
     .filter((api) => had.has(api.name) && passed.wanted.includes(api.resource))
     .map((api) => api.resource)
-  const entry = parts.ledger.steps({ ...factsOf(ENTRY.active, task), at: passed.now }, task.key ?? undefined)
+  const entry = changeEntry(parts, task, "active", passed.now, reason)
   const minted = mintAgain(parts, task, { ...passed, wanted }, { from: "paused", ending: undefined }, entry)
   if (minted instanceof Refused) return minted
   return {

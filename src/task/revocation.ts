@@ -96,12 +96,13 @@ export interface Revocations {
     after: number,
     limit: number,
   ): Promise<{ readonly items: readonly FeedItem[]; readonly cursor: number }>
-  /** Lifts locks whose time is over, and ends tasks that a dead process left open under a lock. */
+  /** Lifts locks whose time is over; the first time also ends tasks that a dead process left open under a lock. */
   sweep(): Promise<void>
 }
 
 export function createRevocations(options: TaskOptions): Revocations {
   const parts = assembleParts(options)
+  let finished = false
   return {
     revoke: (by, request) => revoke(parts, by, request),
     show: (id) => show(parts, id),
@@ -109,7 +110,11 @@ export function createRevocations(options: TaskOptions): Revocations {
       (await parts.engine.query(standingLocks, { now: parts.ledger.at() })).map((row) => view(row, [])),
     lift: (by, id) => lift(parts, by, id),
     feed: (api, after, limit) => feed(parts, api, after, limit),
-    sweep: () => sweep(parts),
+    sweep: async () => {
+      await liftExpired(parts)
+      if (!finished) await finishLocks(parts)
+      finished = true
+    },
   }
 }
 
@@ -257,20 +262,26 @@ async function liftNow(parts: Parts, by: string, row: RevocationRow): Promise<vo
   }
 }
 
-/** Bounds how many items one answer carries; the cursor is the head when nothing is left to tell. */
+/**
+ * Bounds how many items one answer carries; the cursor is the head when nothing is left to tell. A cursor below the one
+ * that was asked with says that this database is older than what the verifier has seen: it must not be raised.
+ */
 async function feed(parts: Parts, api: string, after: number, limit: number) {
   const nowSeconds = toEpochSeconds(parts.ledger.at())
   const [head] = await parts.engine.query(feedHead, { api })
   const items = await parts.engine.query(feedAfter, { api, after, now_seconds: nowSeconds, limit })
-  const last = items.at(-1)?.cursor
-  const cursor =
-    items.length === limit && last !== undefined ? last : Math.max(head?.cursor ?? 0, last ?? 0, after)
-  return { items, cursor }
+  const last = items.at(-1)?.cursor ?? 0
+  return { items, cursor: items.length === limit ? last : Math.max(head?.cursor ?? 0, last) }
 }
 
-async function sweep(parts: Parts): Promise<void> {
+async function liftExpired(parts: Parts): Promise<void> {
   const now = parts.ledger.at()
   for (const row of await parts.engine.query(expiredLocks, { now })) await liftNow(parts, "time", row)
+}
+
+/** What a process that died between a lock and the tasks below it left undone. */
+async function finishLocks(parts: Parts): Promise<void> {
+  const now = parts.ledger.at()
   for (const row of await parts.engine.query(standingLocks, { now }))
     await endTasksUnder(parts, row, row.reason ?? "")
 }

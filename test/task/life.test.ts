@@ -60,6 +60,15 @@ describe("the life of a task", () => {
     expect(iatOf(resumed.tokens[0]?.accessToken)).toBeGreaterThan((await feed())[0]?.before ?? Infinity)
   })
 
+  test("every change says why where it was told", async () => {
+    const { taskId } = await start()
+    for (const to of ["pause", "resume", "fail"] as const)
+      await world.tasks.change(ORCHESTRATOR, taskId, to, `because of ${to}`)
+    const { entries } = await world.ledger.read({ task: taskId })
+    const told = entries.filter((entry) => entry.kind.startsWith("task.")).map((entry) => entry.body?.reason)
+    expect(told).toEqual([undefined, "because of pause", "because of resume", "because of fail"])
+  })
+
   test("a task that is past its deadline mints nothing and is recorded as expired", async () => {
     const { taskId } = await start()
     world.clock.advance(2 * 3600_000)

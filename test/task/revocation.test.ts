@@ -107,6 +107,13 @@ describe("a revocation", () => {
     expect((await world.revocations.feed("deployments", 0, 100)).items).toEqual([])
   })
 
+  test("never shows a verifier a cursor that this database has not reached", async () => {
+    await start()
+    await revoke({ kind: "agent", value: "triage-bot" })
+    const { cursor } = await world.revocations.feed("tickets", 0, 100)
+    expect(await world.revocations.feed("tickets", cursor + 50, 100)).toEqual({ items: [], cursor })
+  })
+
   test("races with a hundred starts: nothing minted after it, everything before it ended", async () => {
     const outcomes = await Promise.all([
       ...Array.from({ length: 25 }, () => world.tasks.start(ORCHESTRATOR, SUPPORT_START)),
