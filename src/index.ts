@@ -1,6 +1,31 @@
-// The light surface of the package: the guard in front of an API, the client's side, and the words for refusals. What an
-// issuer needs (engine, policies, HTTP service) is under "taskmint/issuer" and is not loaded from here.
-export { createOrchestrator, createSession } from "./client/client.ts"
-export { ClientError } from "./client/error.ts"
-export { type Code, type Next, REFUSALS } from "./errors.ts"
-export { createVerifier, type TaskUse, type Verifier } from "./verifier/verifier.ts"
+// The light surface of the package: the guard in front of an API, the client's side, the words for refusals, and the
+// types of all three. What an issuer needs (engine, policies, HTTP service) is under "taskmint/issuer" and is not loaded
+// from here. Subpaths hold the same things: an error caught from "taskmint/client" is an instance of this ClientError.
+export {
+  createOrchestrator,
+  createSession,
+  type OrchestratorOptions,
+  type SessionOptions,
+} from "./client/client.ts"
+export { type ClientCode, ClientError } from "./client/error.ts"
+export type { TaskFetch } from "./client/fetch.ts"
+export type { HandedToken, HeldToken, TaskTokenHeld } from "./client/held-token.ts"
+export type { Orchestrator, StartRequest, TaskView } from "./client/orchestrator.ts"
+export type { Session, SessionKey } from "./client/session.ts"
+export type { Change, Changed, Handover, RenewRequest, Task } from "./client/task.ts"
+export { type Code, type FieldError, type Next, REFUSALS } from "./errors.ts"
+export type { ServiceCredential } from "./remote/service-token.ts"
+export type { Clock } from "./time.ts"
+export type { Answer } from "./verifier/challenge.ts"
+export type { VerifierOptions } from "./verifier/options.ts"
+export {
+  type Allowed,
+  createVerifier,
+  type Decision,
+  type NotOurs,
+  type Readiness,
+  type Refused,
+  type RequestView,
+  type TaskUse,
+  type Verifier,
+} from "./verifier/verifier.ts"

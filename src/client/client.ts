@@ -21,8 +21,8 @@ export interface OrchestratorOptions {
 }
 
 /**
- * The orchestrator's side. Nothing is sent before the first call; service tokens (RFC 7523) are
- * fetched when needed and kept fresh. Every call throws ClientError; misuse is a TypeError here, at construction.
+ * The orchestrator's side. Nothing is sent before the first call; service tokens (RFC 7523) are fetched when needed and
+ * kept fresh. Every call throws ClientError, which is exported by "taskmint"; misuse is a TypeError here, at construction.
  */
 export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
   const clock = options.clock ?? systemClock
@@ -39,7 +39,8 @@ export interface SessionOptions {
 
 /**
  * The agent's side, with tokens that its orchestrator handed over. It can use them and nothing else: it does not renew,
- * and it does NOT check the tokens. TypeError when a token is bound to a key and none was given.
+ * and it does NOT check the tokens. Its calls throw ClientError, which is exported by "taskmint". TypeError when a token
+ * is bound to a key and none was given.
  */
 export async function createSession(options: SessionOptions): Promise<Session> {
   if (!Array.isArray(options.tokens))

@@ -19,7 +19,10 @@ export interface ClientErrorDetail {
   readonly cause?: unknown
 }
 
-/** A refusal of the issuer, or that nothing could be found out: then `next` is `wait` and `status` 503 or undefined. */
+/**
+ * What the calls of "taskmint/client" throw; import it from "taskmint" (it is one class, wherever it was thrown). A
+ * refusal of the issuer, or that nothing could be found out: then `next` is `wait` and `status` 503 or undefined.
+ */
 export class ClientError extends Error {
   override readonly name = "ClientError"
   readonly code: string
