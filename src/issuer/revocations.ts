@@ -2,8 +2,9 @@
 // own. They translate and decide nothing; what a kind covers is the task room's to say.
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
-import { REVOCATION_KINDS, type Revocation } from "../task/revocation.ts"
+import type { Revocation } from "../task/revocation.ts"
 import { parseInstant, toInstant } from "../time.ts"
+import { REVOCATION_KINDS } from "../token/revocation.ts"
 import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
 import { plain } from "./task-schema.ts"

@@ -3,6 +3,7 @@
 import { sql } from "drizzle-orm"
 import { statement } from "../database/database.ts"
 import { nameId } from "../database/names.ts"
+import type { RevocationItem } from "../token/revocation.ts"
 
 const p = sql.placeholder
 
@@ -119,17 +120,8 @@ export const appliedBy = statement<AppliedRow>(
     WHERE f.revocation = ${p("id")} GROUP BY v.id, v.instance, a.text, v.cursor, v.applied_at`,
 )
 
-export interface FeedRow {
-  readonly cursor: number
-  readonly kind: string
-  readonly value: string
-  readonly before: number
-  readonly until: number
-  readonly code: string
-}
-
 /** What still matters to one API after a cursor: items whose last token has run out are left out. */
-export const feedAfter = statement<FeedRow>(
+export const feedAfter = statement<RevocationItem>(
   "feed.after",
   sql`SELECT cursor, kind, value, before, until, code FROM feed
     WHERE api = ${nameId("api")} AND cursor > ${p("after")} AND until > ${p("now_seconds")}

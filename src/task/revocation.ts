@@ -6,6 +6,7 @@ import { type Refusal, refuse } from "../errors.ts"
 import type { Event } from "../ledger/event.ts"
 import { toEpochSeconds } from "../time.ts"
 import { newId } from "../token/id.ts"
+import type { RevocationItem, RevocationKind } from "../token/revocation.ts"
 import { endIfOpen, isOpen } from "./finish.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import {
@@ -26,20 +27,6 @@ import {
   standingLocks,
 } from "./revocation-statements.ts"
 import { taskById } from "./statements.ts"
-
-export const REVOCATION_KINDS = [
-  "token",
-  "delegation",
-  "task",
-  "instance",
-  "agent",
-  "orchestrator",
-  "subject",
-  "api",
-  "key",
-] as const
-
-export type RevocationKind = (typeof REVOCATION_KINDS)[number]
 
 /** These are locks too, until lifted or the time given: tasks become revoked and nothing is minted. */
 const LOCKS: ReadonlySet<string> = new Set(["instance", "agent", "orchestrator", "subject", "api"])
@@ -75,15 +62,6 @@ export interface Revocation {
   }[]
 }
 
-export interface FeedItem {
-  readonly cursor: number
-  readonly kind: string
-  readonly value: string
-  readonly before: number
-  readonly until: number
-  readonly code: string
-}
-
 export interface Revocations {
   revoke(by: string, request: RevokeRequest): Promise<Revocation | Refusal>
   show(id: string): Promise<Revocation | Refusal>
@@ -95,7 +73,7 @@ export interface Revocations {
     api: string,
     after: number,
     limit: number,
-  ): Promise<{ readonly items: readonly FeedItem[]; readonly cursor: number }>
+  ): Promise<{ readonly items: readonly RevocationItem[]; readonly cursor: number }>
   /** Lifts locks whose time is over; the first time also ends tasks that a dead process left open under a lock. */
   sweep(): Promise<void>
 }

@@ -1,28 +1,6 @@
 // The issuer's feed of revocations, asked for and read. It decides what an answer says, and nothing about tokens.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
-
-export const REVOCATION_KINDS = [
-  "token",
-  "task",
-  "delegation",
-  "instance",
-  "agent",
-  "orchestrator",
-  "subject",
-  "api",
-  "key",
-] as const
-export type RevocationKind = (typeof REVOCATION_KINDS)[number]
-
-/** One item of the feed: ends tokens with `iat <= before`. Nothing that it ends lives past `until`. Epoch seconds. */
-export interface RevocationItem {
-  readonly cursor: number
-  readonly kind: RevocationKind
-  readonly value: string
-  readonly before: number
-  readonly until: number
-  readonly code: "token_revoked" | "task_paused" | "task_ended"
-}
+import { REVOCATION_KINDS, type RevocationItem } from "../token/revocation.ts"
 
 /** The feed's answer makes no sense: what was known stays, and grows old. */
 export class FeedFault extends Error {

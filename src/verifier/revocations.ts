@@ -3,8 +3,9 @@
 import { type Refusal, refuse } from "../errors.ts"
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
 import type { Clock } from "../time.ts"
+import { type RevocationItem, type RevocationKind, revocableNames } from "../token/revocation.ts"
 import type { TaskToken } from "../token/token.ts"
-import { askFeed, isCursor, type RevocationItem, type RevocationKind } from "./feed.ts"
+import { askFeed, isCursor } from "./feed.ts"
 import type { Spool } from "./spool.ts"
 
 export interface Revocations {
@@ -97,36 +98,12 @@ function judge(ended: Ended, token: TaskToken, kid: string): Refusal | undefined
   if (ended.size === 0) return undefined
   let found: RevocationItem | undefined
   for (const [kind, values] of ended) {
-    for (const value of namesOf(token, kid, kind)) {
+    for (const value of revocableNames(token, kid, kind)) {
       const item = values.get(value)
       if (item && token.iat <= item.before && (!found || item.cursor > found.cursor)) found = item
     }
   }
   return found && refuse(found.code, `ended_by_${found.kind}`)
-}
-
-/** What an order of each kind names in a token. */
-function namesOf(token: TaskToken, kid: string, kind: RevocationKind): readonly string[] {
-  switch (kind) {
-    case "token":
-      return [token.jti]
-    case "task":
-      return [token.txn]
-    case "delegation":
-      return token.lineage
-    case "instance":
-      return token.actors.map((one) => `${one.agent}/${one.instance}`)
-    case "agent":
-      return token.actors.map((one) => one.agent)
-    case "orchestrator":
-      return [token.clientId]
-    case "subject":
-      return [token.sub]
-    case "api":
-      return [token.aud]
-    case "key":
-      return [kid]
-  }
 }
 
 function readPosition(kept: string | undefined): Position {

@@ -5,7 +5,7 @@ import { Duplicate } from "../database/database.ts"
 import { lockFile, openFile } from "../database/file.ts"
 import type { WriterStep } from "../database/writer.ts"
 import { openWriter } from "../database/writer.ts"
-import type { RevocationItem } from "./feed.ts"
+import type { RevocationItem } from "../token/revocation.ts"
 
 /** One use, not yet in a batch. `text` is its JSON without the outcome. */
 export interface StoredUse {

@@ -8,9 +8,9 @@ import { readUseBatch, type UseBatch } from "../../src/token/batch.ts"
 import { newId } from "../../src/token/id.ts"
 import { Unreadable } from "../../src/token/jwt.ts"
 import { judgeProof, type Proof, readProof } from "../../src/token/proof.ts"
+import type { RevocationItem } from "../../src/token/revocation.ts"
 import { generatePrivateJwk, importSigningKey, type SigningKey } from "../../src/token/signature.ts"
 import { signTaskToken, type TaskTokenInput, taskTokenClaims } from "../../src/token/token.ts"
-import type { RevocationItem } from "../../src/verifier/feed.ts"
 
 export const API = "https://tickets.internal.example"
 export const API_PRIVATE_JWK = generatePrivateJwk("ES256")
