@@ -92,14 +92,15 @@ const DEVELOPMENT = [
   "all it listens on. What it writes is refused without --dev. Never use it for real work.",
 ]
 
-/** Everything is on disk when it resolves; throws when the reason is that the engine can't commit any more. */
-async function end(reason: Error | undefined, issuer: Issuer, server: Listening, log: Log): Promise<void> {
-  const grace = reason ? 1000 : GRACE_MILLISECONDS
+/** Everything is on disk when it resolves; throws when the engine can't commit any more, also when it broke in the end. */
+async function end(first: Error | undefined, issuer: Issuer, server: Listening, log: Log): Promise<void> {
+  const grace = first ? 1000 : GRACE_MILLISECONDS
   issuer.drain()
   log.info({ grace_ms: grace }, "draining")
   await server.drain(grace)
   await issuer.close()
   log.info("stopped")
+  const reason = first ?? (await Promise.race([issuer.broken, undefined]))
   if (!reason) return
   log.fatal({ err: reason }, "can't go on")
   throw cannotTell(`Can't go on: ${reason.message}`, "Look at the log and the disk, then start again")

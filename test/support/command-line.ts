@@ -29,6 +29,13 @@ export interface Running {
 export const startCli = (args: readonly string[], surroundings: Surroundings = {}): Running =>
   start(process.execPath, [MAIN, ...args], surroundings)
 
+/** The same under another program, such as strace, that leaves its process id and its output to ours. */
+export const startCliUnder = (
+  [program = "", ...before]: readonly string[],
+  args: readonly string[],
+  surroundings: Surroundings = {},
+): Running => start(program, [...before, process.execPath, MAIN, ...args], surroundings)
+
 /** A line as it was printed, by the shell; it must `exec` what is to get signals. */
 export const startShell = (line: string, surroundings: Surroundings = {}): Running =>
   start("/bin/sh", ["-c", line], surroundings)
