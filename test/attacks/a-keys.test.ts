@@ -1,13 +1,7 @@
 // Keys that must not be taken, signatures that must not hold, issuers that are not ours: catalogue A.
-import { generateKeyPairSync } from "node:crypto"
+import { generateKeyPairSync, verify } from "node:crypto"
 import { describe, expect, test } from "vitest"
-import {
-  generatePrivateJwk,
-  importSigningKey,
-  KeyFault,
-  readKeySet,
-  readPublicJwk,
-} from "../../src/token/signature.ts"
+import { KeyFault, publicHalf, readKeySet, readPublicJwk } from "../../src/token/signature.ts"
 import { judgeToken, openTaskToken } from "../../src/token/verify.ts"
 import {
   API,
@@ -91,10 +85,21 @@ describe("signatures", () => {
     for (const other of edges) expect(refused(withSignature(raw(edge, other)))).toBe("signature")
   })
 
-  test("A17 DER, 63 and 65 bytes do not hold", () => {
-    const key = importSigningKey(generatePrivateJwk("ES256"))
-    const der = Buffer.concat([Buffer.from("3044022000", "hex"), Buffer.from(key.sign(Buffer.from("x")))])
-    for (const value of [der, bytes.subarray(0, 63), Buffer.concat([bytes, Buffer.from([0])])])
+  /** The same signature as node:crypto would take it: SEQUENCE of two INTEGERs, each without needless zeros. */
+  const asDer = () => {
+    const integers = [r, s].map((value) => {
+      const hex = value.toString(16)
+      const even = hex.length % 2 ? `0${hex}` : hex
+      const magnitude = Buffer.from(Number.parseInt(even.slice(0, 2), 16) > 0x7f ? `00${even}` : even, "hex")
+      return Buffer.concat([Buffer.from([2, magnitude.length]), magnitude])
+    })
+    const content = Buffer.concat(integers)
+    return Buffer.concat([Buffer.from([0x30, content.length]), content])
+  }
+
+  test("A17 DER, 63 and 65 bytes do not hold, though the DER is of a genuine signature", () => {
+    expect(verify("sha256", Buffer.from(`${head}.${body}`), publicHalf(es256).key, asDer())).toBe(true)
+    for (const value of [asDer(), bytes.subarray(0, 63), Buffer.concat([bytes, Buffer.from([0])])])
       expect(refused(withSignature(value))).toBe("signature")
   })
 

@@ -6,6 +6,7 @@ import { Unreadable } from "../../src/token/jwt.ts"
 import { readProof, signProof } from "../../src/token/proof.ts"
 import { openServiceToken, serviceTokenClaims, signServiceToken } from "../../src/token/service-token.ts"
 import { publicHalf } from "../../src/token/signature.ts"
+import { openTaskToken } from "../../src/token/verify.ts"
 import {
   claims,
   compact,
@@ -136,7 +137,8 @@ describe("JSON", () => {
 
   test("A20 a member toString is unknown; no prototype was changed by any of this", () => {
     expect(spliced('"toString":1')).toBe("claims")
-    for (let round = 0; round < 10_000; round += 1) open(`${head}.${body}`)
+    const polluting = compact(header(), `${good.slice(0, -1)},"__proto__":{"admin":true}}`)
+    for (let round = 0; round < 10_000; round += 1) open(polluting)
     expect(Reflect.get({}, "admin")).toBeUndefined()
   })
 
@@ -187,7 +189,12 @@ describe("size", () => {
     ["one byte over 6 KiB", () => "x".repeat(6145)],
     ["16 MB", () => "x".repeat(16_777_216)],
   ])("A22 %s is refused for its size, before any key is looked for", (_what, make) => {
-    expect(refused(make())).toBe("size")
+    let asked = 0
+    const opened = openTaskToken(make(), (kid) => {
+      asked += 1
+      return keyOf(kid)
+    })
+    expect([tagOf(opened), asked]).toEqual(["size", 0])
   })
 
   test("A22 a header over 1 KiB is refused in a token that is not", () => {

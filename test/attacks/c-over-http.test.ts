@@ -1,5 +1,5 @@
 // Catalogue, section C, where the wire decides: what an orchestrator with good credentials may put into a start.
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { type House, openHouse, START, TICKETS } from "../support/issuer-house.ts"
@@ -156,5 +156,43 @@ describe("C09 unknown, disabled and forbidden are one answer", () => {
       code: "access_denied",
       outcome: "refused",
     })
+  })
+})
+
+describe("C16 files that turn bad under a running issuer", () => {
+  const reload = () => house.ask("POST", "/policy/reload", { as: "operations-team" })
+  const refusals = async () => {
+    const path = "/ledger/entries?kind=policy.refused&limit=1000"
+    return (await house.ask("GET", path, { as: "audit-team" })).body.entries as {
+      body: Record<string, string>
+    }[]
+  }
+
+  test.each<[string, (text: string) => string | undefined, RegExp]>([
+    ["half written", (text) => text.slice(0, text.length / 2), /^support\.yaml:\d+:\d+ expected valid YAML/],
+    ["with a typo", (text) => text.replace("at_most:", "at_mots:"), /^support\.yaml:\d+:\d+ .*at_mots/],
+    ["gone, all of them", () => undefined, /expected at least one .*yaml/],
+  ])("C16 %s: the policy in force stays, the ledger has digest and place", async (_what, turn, told) => {
+    const digest = house.issuer.policyDigest()
+    const before = (await refusals()).length
+    const paths = readdirSync(house.policyFolder)
+      .filter((name) => name.endsWith(".yaml"))
+      .map((name) => join(house.policyFolder, name))
+    const texts = new Map(paths.map((path) => [path, readFileSync(path, "utf8")]))
+    for (const [path, text] of texts) {
+      const turned = turn(text)
+      if (turned === undefined) rmSync(path)
+      else if (path.endsWith("/support.yaml")) writeFileSync(path, turned)
+    }
+    const [answer, started] = [await reload(), await start({})]
+    for (const [path, text] of texts) writeFileSync(path, text)
+    expect([answer.status, started.status, house.issuer.policyDigest()]).toEqual([422, 201, digest])
+    const entries = await refusals()
+    expect(entries).toHaveLength(before + 1)
+    const refused = entries.at(-1)?.body
+    expect(refused?.digest).toMatch(/^sha-256:/)
+    expect(refused?.digest).not.toBe(digest)
+    expect(`${refused?.place} ${refused?.fault}`).toMatch(told)
+    expect((await reload()).status).toBe(200)
   })
 })

@@ -107,7 +107,7 @@ describe("I07 others on the file", () => {
     expect(third.reports.map((report) => report.tag)).toEqual(["open", "closed"])
   })
 
-  test("I07 a foreign writer makes it answer unavailable within a second, never wait for ever", async () => {
+  test("I07 a foreign writer makes it answer unavailable soon, not wait until that one is done", async () => {
     const path = join(newFolder(), "a.db")
     const engine = await openSqlite({ path })
     const foreign = new Sqlite(path)

@@ -1,10 +1,12 @@
 // Requests that try to reach what their token does not grant, as bytes on a socket, at a real server.
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { Hono } from "hono"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { newId } from "../../src/token/id.ts"
 import { isSegment } from "../../src/token/resource.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { guard } from "../../src/verifier/hono.ts"
 import { compact, header as headerOf } from "../support/forge.ts"
 import { type GuardedApi, startGuardedApi } from "../support/guarded-api.ts"
 import { API, OPERATIONS } from "../support/issuer-stub.ts"
@@ -61,6 +63,10 @@ describe("C23 what is checked is what the handler sees", () => {
     ["GET /tickets/42?id=43", [200]],
     ["GET /tickets/42#frag", [200, 400]],
     ["GET /tickets/43", [403]],
+    ["TRACE /tickets/42", [200]],
+    ["QUERY /tickets/42", [200]],
+    ["PROPFIND /tickets/42", [200]],
+    ["PROPFIND /tickets/43", [403]],
   ]
   test.each(LINES)("%s", async (line, statuses) => {
     const { status } = await send(`${line} HTTP/1.1`, bearer())
@@ -171,21 +177,27 @@ describe("B21 one token, many requests", () => {
   })
 })
 
-test("B20 the decision at the start stands in the record, though the token ends while the handler runs", async () => {
+test("B20 a handler that outlasts its token is decided and recorded once, at its start; the next request is refused", async () => {
   const task = newId("task")
-  const decision = await api.verifier.check(
-    {
-      method: "GET",
-      target: "/tickets/SUP-1042",
-      rawHeaders: ["authorization", `Bearer ${api.stub.mint({ txn: task })}`],
-    },
-    "tickets:read",
-    ["tickets", "SUP-1042"],
-  )
+  const [entered, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const app = new Hono()
+  app.get("/tickets/:id", guard(api.verifier, "tickets:read", "tickets/{id}"), async (c) => {
+    entered.resolve()
+    await held.promise
+    return c.text("at last")
+  })
+  const headers = { authorization: `Bearer ${api.stub.mint({ txn: task })}` }
+  const began = new Date(api.clock.now()).toISOString()
+  const running = Promise.resolve(app.request("/tickets/SUP-1042", { headers }))
+  await entered.promise
   api.clock.advance(3_000_000)
-  if (decision.outcome !== "allowed") throw new Error(decision.outcome)
-  decision.finished(200)
+  expect((await app.request("/tickets/SUP-1042", { headers })).status).toBe(401)
+  held.resolve()
+  expect((await running).status).toBe(200)
   await api.verifier.flush()
   const uses = api.stub.uses().filter((use) => use.task === task)
-  expect(uses).toMatchObject([{ decision: "allowed", status: 200, duration_ms: 3_000_000 }])
+  expect(uses.toSorted((one, other) => one.at.localeCompare(other.at))).toMatchObject([
+    { decision: "allowed", at: began, status: 200, duration_ms: 3_000_000 },
+    { decision: "refused", code: "token_expired" },
+  ])
 })

@@ -125,7 +125,7 @@ describe("it refuses to start, and says what to do", () => {
     ["with a path that is no address", () => ({ TASKMINT_DATABASE: "./x.db" }), [], 2, /Write sqlite:/],
     ["with a port that is none", () => ({ TASKMINT_PORT: "99999" }), [], 2, /no port/],
     [
-      "with the example keys",
+      "A26 with the example keys",
       () => ({ TASKMINT_POLICIES: join(import.meta.dirname, "../../policies") }),
       [],
       1,
