@@ -3,38 +3,42 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { ClientError } from "../client/error.ts"
 import type { IssuerCalls } from "../client/issuer-call.ts"
+import { NotNow } from "../remote/service-token.ts"
 import type { Terminal } from "./terminal.ts"
 
 const PATIENCE_SECONDS = 10
 
 /**
  * The same calls, made again after each 503 that names a time to wait, for about ten seconds in all; then the error is
- * thrown as it came. Also what isn't to be done twice: such an answer means that nothing was done.
+ * thrown as it came. What may not be done twice is asked again only when it was never sent, because there was no service
+ * token to send it with: a 503 of its own may mean that it was done and the answer could not be signed.
  */
 export function patient(
   issuer: IssuerCalls,
   terminal: Pick<Terminal, "note">,
   wait: (milliseconds: number) => Promise<unknown> = sleep,
 ): IssuerCalls {
-  const again = async <T>(attempt: () => Promise<T>, left = PATIENCE_SECONDS): Promise<T> => {
+  const again = async <T>(attempt: () => Promise<T>, twice: boolean, left = PATIENCE_SECONDS): Promise<T> => {
     try {
       return await attempt()
     } catch (error) {
-      const seconds = askedToWait(error)
+      const seconds = secondsToWait(error, twice)
       if (seconds === undefined || seconds > left) throw error
       if (left === PATIENCE_SECONDS)
         terminal.note(`The issuer can't answer yet; asking again for up to ${PATIENCE_SECONDS} s`)
       await wait(seconds * 1000)
-      return again(attempt, left - seconds)
+      return again(attempt, twice, left - seconds)
     }
   }
   return {
-    call: (...asked) => again(() => issuer.call(...asked)),
-    serviceToken: () => again(() => issuer.serviceToken()),
+    call: (method, path, body, twice = method !== "POST") =>
+      again(() => issuer.call(method, path, body, twice), twice),
+    serviceToken: () => again(() => issuer.serviceToken(), true),
   }
 }
 
-const askedToWait = (error: unknown): number | undefined =>
-  error instanceof ClientError && error.status === 503 && error.retryAfterSeconds !== undefined
-    ? Math.max(1, error.retryAfterSeconds)
-    : undefined
+function secondsToWait(error: unknown, twice: boolean): number | undefined {
+  if (!(error instanceof ClientError) || error.status !== 503) return undefined
+  const mayRepeat = twice || error.cause instanceof NotNow
+  return mayRepeat && error.retryAfterSeconds !== undefined ? Math.max(1, error.retryAfterSeconds) : undefined
+}

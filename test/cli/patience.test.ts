@@ -6,13 +6,14 @@ import { createCredential } from "../../src/cli/credential.ts"
 import { patient } from "../../src/cli/patience.ts"
 import { listen } from "../../src/cli/server.ts"
 import { ClientError } from "../../src/client/error.ts"
+import { NotNow } from "../../src/remote/service-token.ts"
 import { startCli } from "../support/command-line.ts"
 
-const error = (status: number | undefined, retryAfterSeconds?: number) =>
-  new ClientError("no", { code: "temporarily_unavailable", status, next: "wait", retryAfterSeconds })
+const error = (status: number | undefined, retryAfterSeconds?: number, cause?: Error) =>
+  new ClientError("no", { code: "temporarily_unavailable", status, next: "wait", retryAfterSeconds, cause })
 
 /** Calls that fail one after the other, and what a command then waited, noted and got. */
-async function ask(failures: readonly ClientError[]) {
+async function ask(failures: readonly ClientError[], method: "GET" | "POST" = "GET") {
   const left = [...failures]
   const waited: number[] = []
   const notes: string[] = []
@@ -26,7 +27,7 @@ async function ask(failures: readonly ClientError[]) {
     { note: (line = "") => void notes.push(line) },
     async (milliseconds) => void waited.push(milliseconds),
   )
-  const got = await issuer.call("GET", "/tasks").then(
+  const got = await issuer.call(method, "/tasks").then(
     ({ body }) => body,
     (thrown: unknown) => thrown,
   )
@@ -53,6 +54,13 @@ test.each([
   expect(got).toBe(expected === "thrown" ? failures[0] : expected)
   expect(waited).toEqual(waits)
   expect(notes).toBe(waits.length > 0 ? 1 : 0)
+})
+
+test("a start that may not be done twice is sent again only when it was never sent", async () => {
+  const answer = { status: 503, headers: new Headers({ "retry-after": "2" }), text: "" }
+  const unsent = error(503, 2, new NotNow(answer))
+  expect(await ask([unsent], "POST")).toMatchObject({ got: "answered", waited: [2000] })
+  expect(await ask([busy], "POST")).toMatchObject({ got: busy, waited: [], notes: 0 })
 })
 
 describe("as a process", () => {
