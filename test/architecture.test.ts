@@ -28,7 +28,7 @@ const LADDER: Record<string, number> = {
 const HOMES: Record<string, readonly string[]> = {
   jose: ["token", "remote", "keys"],
   "better-sqlite3": ["database"],
-  "drizzle-orm": ["database", "ledger", "policy", "keys", "task", "audit", "issuer"],
+  "drizzle-orm": ["database", "ledger"],
   hono: ["issuer", "verifier/hono.ts", "cli/demo"],
   "@hono/node-server": ["cli"],
   "@hono/zod-openapi": ["issuer"],

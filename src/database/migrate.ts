@@ -2,10 +2,8 @@
 // whole. It refuses a file that a newer version has changed; it never goes back.
 import { fileURLToPath } from "node:url"
 import type { Database } from "better-sqlite3"
-import { drizzle } from "drizzle-orm/better-sqlite3"
-import { migrate } from "drizzle-orm/better-sqlite3/migrator"
-import { readMigrationFiles } from "drizzle-orm/migrator"
 import { Unavailable } from "./database.ts"
+import { loadMigrator, readMigrationFiles } from "./drizzle.ts"
 import { codeOf } from "./file.ts"
 
 /** Beside the package's sources and beside its built files alike. */
@@ -20,8 +18,10 @@ export function migrateFile(database: Database, folder: string = MIGRATIONS): vo
     0,
     ...readMigrationFiles({ migrationsFolder: folder }).map((one) => one.folderMillis),
   )
-  if (appliedUpTo(database) > newest)
-    throw new Unavailable("the database was written by a newer version of taskmint")
+  const applied = appliedUpTo(database)
+  if (applied > newest) throw new Unavailable("the database was written by a newer version of taskmint")
+  if (applied === newest) return
+  const { drizzle, migrate } = loadMigrator()
   try {
     migrate(drizzle(database), { migrationsFolder: folder })
   } catch (error) {

@@ -1,7 +1,8 @@
 // Texts that repeat are stored once and pointed at by integers. It decides only when a text needs no more interning, and
 // which integers are known so well that a statement need not look them up.
-import { type SQL, sql } from "drizzle-orm"
+import type { SQL } from "drizzle-orm"
 import { type Engine, type Statement, type Step, statement, type Value, type Values } from "./database.ts"
+import { sql } from "./drizzle.ts"
 
 /** Texts of one table. Rows are never changed or deleted, so a text once seen committed stays interned. */
 export interface Interned {

@@ -1,9 +1,8 @@
 // The engine on one SQLite file: statements are compiled once, reads go over a second connection that can't write, writes
 // go to the thread that owns the file. It decides nothing about the tables; migrate.ts makes them.
 import type { Database, Statement as Prepared } from "better-sqlite3"
-import { is, Placeholder } from "drizzle-orm"
-import { SQLiteSyncDialect } from "drizzle-orm/sqlite-core"
 import { type Engine, type Statement, type Step, Unavailable, type Value, type Values } from "./database.ts"
+import { is, Placeholder, SQLITE_SPELLING } from "./drizzle.ts"
 import { codeOf, lockFile, openFile } from "./file.ts"
 import { migrateFile } from "./migrate.ts"
 import { openWriter, type Writer, type WriterStep } from "./writer.ts"
@@ -36,7 +35,6 @@ interface Compiled {
   readonly fill: (values: Values) => Value[]
 }
 
-const dialect = new SQLiteSyncDialect()
 const compiled = new WeakMap<Statement<unknown>, Compiled>()
 
 class SqliteEngine implements Engine {
@@ -110,7 +108,7 @@ function toWriterStep(step: Step): WriterStep {
 function compile(statement: Statement<unknown>): Compiled {
   const known = compiled.get(statement)
   if (known) return known
-  const { sql, params } = dialect.sqlToQuery(statement.sql)
+  const { sql, params } = statement.sql.toQuery(SQLITE_SPELLING)
   const sources = params.map((param) =>
     is(param, Placeholder) ? { name: param.name } : { value: param as Value },
   )

@@ -1,8 +1,9 @@
 // Every table, as drizzle sees it on SQLite; drizzle-kit writes the migrations from here. What repeats is an integer that
 // points into `name`; keys that single out a winner are unique. Times are epoch milliseconds, except where a column's
 // comment says seconds (as in a token). What the rows mean is decided by the rooms that write them.
-import { sql } from "drizzle-orm"
+
 import { blob, check, index, integer, primaryKey, sqliteTable, text, unique } from "drizzle-orm/sqlite-core"
+import { sql } from "./drizzle.ts"
 
 /** Texts that repeat: agents, instances, APIs, operations, kinds, codes, key ids. Rows are never changed or deleted. */
 export const name = sqliteTable("name", {

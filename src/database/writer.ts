@@ -84,7 +84,10 @@ class ThreadWriter implements Writer {
     this.opened = this.#open.promise
     this.broken = this.#breaking.promise
     const file = import.meta.url.endsWith(".ts") ? "./writer-thread.ts" : "./writer-thread.js"
-    this.#thread = new Worker(new URL(file, import.meta.url), { workerData: { path } })
+    this.#thread = new Worker(new URL(file, import.meta.url), {
+      workerData: { path },
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    })
     this.#thread.on("message", (answer: Answer) => this.#take(answer))
     this.#thread.on("error", (error) =>
       this.#break(new Error("the writer's thread failed", { cause: error })),

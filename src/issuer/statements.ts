@@ -1,7 +1,8 @@
 // Every statement of this room, once: what may be used a single time, which hours a caller was seen in, how this data
 // was made, and whether it can be written to.
-import { sql } from "drizzle-orm"
+
 import { statement } from "../database/database.ts"
+import { sql } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
 
 const p = sql.placeholder

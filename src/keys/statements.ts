@@ -1,6 +1,7 @@
 // Every statement of this room, once: where signing keys rest.
-import { sql } from "drizzle-orm"
+
 import { statement } from "../database/database.ts"
+import { sql } from "../database/drizzle.ts"
 
 interface KeyRow {
   readonly kid: string

@@ -1,6 +1,7 @@
 // Every statement of the ledger, once. Guards need none here: an entry is only ever added.
-import { type SQL, sql } from "drizzle-orm"
+import type { SQL } from "drizzle-orm"
 import { statement } from "../database/database.ts"
+import { sql } from "../database/drizzle.ts"
 import { boundName, boundNames, boundSubject, nameId } from "../database/names.ts"
 import type { Resting } from "./entry.ts"
 

@@ -37,7 +37,12 @@ const THREAD = new URL(
 )
 
 function load(request: ParseRequest): Promise<Policy | PolicyFaults> {
-  const worker = new Worker(THREAD, { workerData: request, env: {}, execArgv: [] })
+  const worker = new Worker(THREAD, {
+    workerData: request,
+    env: {},
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  })
   const gathered = new GatheredPolicy()
   return new Promise<Policy | PolicyFaults>((resolve, reject) => {
     const timer = setTimeout(

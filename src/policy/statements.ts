@@ -1,6 +1,7 @@
 // Every statement of the policy room, once. One row names the policy in force; a policy's texts are kept for ever.
-import { sql } from "drizzle-orm"
+
 import { statement } from "../database/database.ts"
+import { sql } from "../database/drizzle.ts"
 
 const value = (name: string) => sql`${sql.placeholder(name)}`
 

@@ -1,7 +1,8 @@
 // All SQL of revocations, locks and the feed that verifiers poll. Which tokens a revocation covers is written once, as a
 // condition, so that what is counted, what is told and what is ended are the same tokens.
-import { sql } from "drizzle-orm"
+
 import { statement } from "../database/database.ts"
+import { sql } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
 import type { RevocationItem } from "../token/revocation.ts"
 

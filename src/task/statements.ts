@@ -1,7 +1,8 @@
 // All SQL of the task room about tasks and their tokens, once, named. The guards are in the WHERE clauses: the row count
 // is the verdict, so a statement that changes nothing means that somebody else was first.
-import { sql } from "drizzle-orm"
+
 import { statement } from "../database/database.ts"
+import { sql } from "../database/drizzle.ts"
 import { boundName, boundNames, boundSubject, nameId } from "../database/names.ts"
 
 const p = sql.placeholder

@@ -1,7 +1,8 @@
 // All SQL of batches of uses taken in: which verifier instances there are, how far each has come, and the keys of the
 // tasks that their uses name.
-import { sql } from "drizzle-orm"
+
 import { statement } from "../database/database.ts"
+import { sql } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
 
 const p = sql.placeholder
