@@ -1,6 +1,6 @@
 // Which key signs and which keys verify. Private keys rest in the database, encrypted (wrapping.ts); this file decides
 // when one is made and which one is current, and leaves signing to token/ and serving the key set to issuer/.
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose"
+import type { JWK } from "jose"
 import { type Engine, Unexpected } from "../database/database.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Clock } from "../time.ts"
@@ -81,6 +81,8 @@ function readPair(secret: Uint8Array, kid: string): Omit<Opened, "state"> {
 
 /** A fresh key pair, its `kid` the RFC 7638 thumbprint. */
 async function generatePrivateJwk(alg: Algorithm): Promise<JWK> {
+  // Loaded here: only the first start of a database makes a key, and every start would pay 5 MB for it.
+  const { calculateJwkThumbprint, exportJWK, generateKeyPair } = await import("jose")
   const { privateKey } = await generateKeyPair(alg, { extractable: true })
   const jwk = await exportJWK(privateKey)
   return { ...jwk, alg, use: "sig", kid: await calculateJwkThumbprint(jwk) }
