@@ -85,14 +85,17 @@ describe("the README's steps, in their order", () => {
   }, 60_000)
 
   test("for API owners and orchestrators: the API serves what the task may do", async () => {
-    for (const name of ["tickets-api", "orchestrator"])
-      writeFileSync(join(programs, `${name}.ts`), block(`examples/${name}.ts`))
+    writeFileSync(join(programs, "tickets-api.ts"), block("examples/tickets-api.ts"))
     running.push(startShell(`exec ${process.execPath} ${programs}/tickets-api.ts`))
+    // Until the API knows the issuer's keys it answers 503, and a task that was completed is not started again.
+    let tries = 0
     await vi.waitFor(async () => {
-      const { stdout } = await startShell(`exec ${process.execPath} ${programs}/orchestrator.ts`).ended
-      expect(stdout).toMatch(/task_\S+ may act until 20/)
+      const program = join(programs, `orchestrator-${tries++}.ts`)
+      writeFileSync(program, block("examples/orchestrator.ts").replace("run-20260301-1", `run-${tries}`))
+      const { stdout, stderr } = await startShell(`exec ${process.execPath} ${program}`).ended
+      expect(`${stdout}${stderr}`).toMatch(/task_\S+ may act until 20/)
       expect(stdout).toContain('200 {"ticket":"SUP-1042","readBy":"triage-bot"')
-    }, 20_000)
+    }, 30_000)
   }, 60_000)
 
   test("with curl: a task id comes back", async () => {
