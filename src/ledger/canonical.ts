@@ -33,14 +33,24 @@ function writeNumber(value: number): string {
 
 const isList = (value: object): value is readonly Json[] => Array.isArray(value)
 
-const writeList = (items: readonly Json[]): string => `[${items.map(canonicalJson).join()}]`
+function writeList(items: readonly Json[]): string {
+  let text = ""
+  for (const item of items) text += `,${canonicalJson(item)}`
+  return `[${text.slice(1)}]`
+}
 
 function writeObject(members: { readonly [member: string]: Json | undefined }): string {
   let text = ""
-  for (const name of Object.keys(members).sort()) {
+  for (const name of sortedNames(members)) {
     const value = members[name]
-    if (value === undefined) continue
-    text += `${text === "" ? "" : ","}${quote(name)}:${canonicalJson(value)}`
+    if (value !== undefined) text += `,${quote(name)}:${canonicalJson(value)}`
   }
-  return `{${text}}`
+  return `{${text.slice(1)}}`
+}
+
+/** The names of members in canonical order. Most are written down in it already, and then nothing is sorted. */
+export function sortedNames(members: object): string[] {
+  const names = Object.keys(members)
+  for (let at = 1; at < names.length; at++) if ((names[at - 1] ?? "") > (names[at] ?? "")) return names.sort()
+  return names
 }

@@ -1,18 +1,19 @@
 // What our ids look like: a prefix that tells the kind, and a UUIDv7 that sorts by time. It decides the shape only;
 // whether an id exists is the database's to say.
-import { takeRandom } from "./random.ts"
+import { takeRandomHex } from "./random.ts"
 
 export type IdPrefix = "task" | "tok" | "del" | "apr" | "rev" | "use"
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+/** The hex digits whose upper bits are RFC 9562's variant. */
+const VARIANTS = "89ab"
+
 /** A UUIDv7 (RFC 9562 section 5.7): 48 bits of `now` (epoch milliseconds), then 74 random bits. */
 export function newUuid(now: number = Date.now()): string {
-  const random = takeRandom(10)
-  random[0] = ((random[0] ?? 0) & 0x0f) | 0x70
-  random[2] = ((random[2] ?? 0) & 0x3f) | 0x80
+  const random = takeRandomHex(10)
   const time = now.toString(16).padStart(12, "0")
-  const hex = random.toString("hex")
-  return `${time.slice(0, 8)}-${time.slice(8)}-${hex.slice(0, 4)}-${hex.slice(4, 8)}-${hex.slice(8)}`
+  const variant = VARIANTS[Number.parseInt(random.charAt(4), 16) & 3] ?? ""
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(1, 4)}-${variant}${random.slice(5, 8)}-${random.slice(8)}`
 }
 
 /** True for a UUIDv7 in its one spelling: lower-case hex with hyphens. */

@@ -8,13 +8,28 @@ let used = POOL_BYTES
 
 /** So many bytes of the system's cryptographic randomness, at most 4,096, in a buffer of their own. */
 export function takeRandom(count: number): Buffer {
-  if (used + count > POOL_BYTES) {
-    randomFillSync(pool)
-    used = 0
-  }
+  refill(count)
   const taken = Buffer.allocUnsafeSlow(count)
   pool.copy(taken, 0, used, used + count)
+  wipe(count)
+  return taken
+}
+
+/** The same as lower-case hex: bytes that only become text need no buffer of their own. */
+export function takeRandomHex(count: number): string {
+  refill(count)
+  const taken = pool.toString("hex", used, used + count)
+  wipe(count)
+  return taken
+}
+
+function refill(count: number): void {
+  if (used + count <= POOL_BYTES) return
+  randomFillSync(pool)
+  used = 0
+}
+
+function wipe(count: number): void {
   pool.fill(0, used, used + count)
   used += count
-  return taken
 }
