@@ -17,29 +17,41 @@ export interface Interned {
 export interface Names extends Interned {
   /** Principals: a table of their own, because they can be erased. */
   readonly subjects: Interned
-  /**
-   * Values for a statement written with `boundName` and `boundSubject`: beside each text its integer, where known (the
-   * text is then null).
-   */
-  bind(values: Values, names: readonly BoundName[], subject?: "sub"): Values
+  /** A step of a statement written by `named`: the integers where all its texts are known, else the texts. */
+  step(of: Named, values: Values): Step
 }
 
-/** A placeholder that carries a name, and the one beside it that carries its integer. */
-export type BoundName = readonly [name: string, id: string]
-export const boundNames = (...names: readonly string[]): readonly BoundName[] =>
-  names.map((name) => [name, `${name}_id`])
+/** A statement that points at names, in two spellings: one is given texts and looks them up, one is given integers. */
+export interface Named {
+  readonly byText: Statement
+  readonly byId: Statement
+  /** Its values that are names. */
+  readonly names: readonly string[]
+  /** Its value that is a subject. */
+  readonly subject: string | undefined
+}
 
 const p = sql.placeholder
 
 /** The integer of a name in a statement, by the placeholder that carries its text; null for null. */
 export const nameId = (placeholder: string): SQL => sql`(SELECT id FROM name WHERE text = ${p(placeholder)})`
 
-/** The same where `names.bind` filled the values: nothing is looked up when the integer came along. */
-export const boundName = (placeholder: string): SQL =>
-  sql`coalesce(${p(`${placeholder}_id`)}, ${nameId(placeholder)})`
+const subjectId = (placeholder: string): SQL => sql`(SELECT id FROM subject WHERE text = ${p(placeholder)})`
 
-export const boundSubject = (): SQL =>
-  sql`coalesce(${p("sub_id")}, (SELECT id FROM subject WHERE text = ${p("sub")}))`
+/** Both spellings of a statement, which must change one row. `write` gets what to put where a name or a subject stands. */
+export function named(
+  name: string,
+  points: { readonly names: readonly string[]; readonly subject?: string },
+  write: (name: (placeholder: string) => SQL, subject: (placeholder: string) => SQL) => SQL,
+): Named {
+  const given = (placeholder: string) => sql`${p(placeholder)}`
+  return {
+    byText: statement(name, write(nameId, subjectId)),
+    byId: statement(name, write(given, given)),
+    names: points.names,
+    subject: points.subject,
+  }
+}
 
 interface Found {
   readonly id: number
@@ -60,22 +72,27 @@ const SUBJECT = {
 export function createNames(engine: Engine): Names {
   const names = createInterned(engine, NAME)
   const subjects = createInterned(engine, SUBJECT)
-  const put = (into: Record<string, Value>, [name, id]: BoundName, from: Interned) => {
-    const text = into[name]
-    const known = typeof text === "string" ? from.idOf(text) : undefined
-    into[id] = known ?? null
-    if (known !== undefined) into[name] = null
-  }
   return {
     ...names,
     subjects,
-    bind: (values, members, subject) => {
-      const bound: Record<string, Value> = { ...values }
-      for (const member of members) put(bound, member, names)
-      if (subject) put(bound, [subject, "sub_id"], subjects)
-      return bound
+    step: (of, values) => {
+      const ids: Record<string, Value> = { ...values }
+      const known =
+        of.names.every((member) => putId(ids, member, names)) &&
+        (of.subject === undefined || putId(ids, of.subject, subjects))
+      return known ? { statement: of.byId, values: ids, rows: 1 } : { statement: of.byText, values, rows: 1 }
     },
   }
+}
+
+/** Puts the integer in place of the text; false where it is not known. */
+function putId(into: Record<string, Value>, member: string, from: Interned): boolean {
+  const text = into[member]
+  if (typeof text !== "string") return true
+  const id = from.idOf(text)
+  if (id === undefined) return false
+  into[member] = id
+  return true
 }
 
 /** Texts remembered at most; then it begins again, which costs one needless insert for each. */

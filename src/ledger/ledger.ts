@@ -6,7 +6,7 @@ import type { Clock } from "../time.ts"
 import { seal } from "./entry.ts"
 import type { Event } from "./event.ts"
 import { type EntryFilter, type EntryPage, findIn, outcomeNumber } from "./search.ts"
-import { ENTRY_NAMES, insertBytes, insertEntry, newestTime } from "./statements.ts"
+import { insertBytes, insertEntry, newestTime } from "./statements.ts"
 
 export interface Ledger {
   /**
@@ -47,20 +47,26 @@ export async function createLedger(options: {
 function stepsFor(names: Names, event: Event, taskKey: Uint8Array | undefined): Step[] {
   const { bytes, leaf, personal, key } = seal(event, taskKey)
   const { kind, agent = null, instance = null, orchestrator = null, api = null, operation = null } = event
-  const { sub = null, code = null, resource = null } = event
-  const interned = [kind, agent, instance, orchestrator, api, operation, code].filter((text) => text !== null)
+  const { task = null, sub = null, code = null, resource = null, outcome } = event
   const values = {
     at: event.at,
-    task: event.task ?? null,
+    kind,
+    task,
     jti: event.jti ?? null,
-    outcome: event.outcome ? outcomeNumber(event.outcome) : null,
-    reference: event.task === undefined ? (event.reference ?? null) : null,
-    ...{ kind, agent, instance, orchestrator, api, operation, code, sub, resource },
+    agent,
+    instance,
+    orchestrator,
+    api,
+    operation,
+    outcome: outcome ? outcomeNumber(outcome) : null,
+    code,
+    sub,
+    resource,
+    reference: task === null ? (event.reference ?? null) : null,
   }
-  return [
-    ...names.steps(interned),
-    ...(sub === null ? [] : names.subjects.steps([sub])),
-    { statement: insertEntry, values: names.bind(values, ENTRY_NAMES, "sub"), rows: 1 },
-    { statement: insertBytes, values: { bytes, leaf, personal, key }, rows: 1 },
-  ]
+  const entry = names.step(insertEntry, values)
+  const rest = { statement: insertBytes, values: { bytes, leaf, personal, key }, rows: 1 }
+  if (entry.statement === insertEntry.byId) return [entry, rest]
+  const texts = [kind, agent, instance, orchestrator, api, operation, code].filter((text) => text !== null)
+  return [...names.steps(texts), ...(sub === null ? [] : names.subjects.steps([sub])), entry, rest]
 }

@@ -2,7 +2,7 @@
 import type { SQL } from "drizzle-orm"
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
-import { boundName, boundNames, boundSubject, nameId } from "../database/names.ts"
+import { named, nameId } from "../database/names.ts"
 import type { Resting } from "./entry.ts"
 
 const value = (name: string): SQL => sql`${sql.placeholder(name)}`
@@ -11,18 +11,18 @@ const tokenId = sql`(SELECT id FROM token WHERE jti = ${value("jti")})`
 const tokensTask = sql`(SELECT task FROM token WHERE jti = ${value("jti")})`
 const subjectId = sql`(SELECT id FROM subject WHERE text = ${value("sub")})`
 
-/** Its names and its subject are bound (`names.bind`). */
-export const insertEntry = statement(
+export const insertEntry = named(
   "insert-entry",
-  sql`INSERT INTO entry
+  {
+    names: ["kind", "agent", "instance", "orchestrator", "api", "operation", "code"],
+    subject: "sub",
+  },
+  (name, subject) => sql`INSERT INTO entry
     (at, kind, task, token, agent, instance, orchestrator, api, operation, outcome, code, subject, resource, reference)
-    VALUES (${value("at")}, ${boundName("kind")}, coalesce(${taskId}, ${tokensTask}), ${tokenId},
-    ${boundName("agent")}, ${boundName("instance")}, ${boundName("orchestrator")}, ${boundName("api")},
-    ${boundName("operation")}, ${value("outcome")}, ${boundName("code")}, ${boundSubject()}, ${value("resource")},
-    ${value("reference")})`,
+    VALUES (${value("at")}, ${name("kind")}, coalesce(${taskId}, ${tokensTask}), ${tokenId}, ${name("agent")},
+    ${name("instance")}, ${name("orchestrator")}, ${name("api")}, ${name("operation")}, ${value("outcome")},
+    ${name("code")}, ${subject("sub")}, ${value("resource")}, ${value("reference")})`,
 )
-
-export const ENTRY_NAMES = boundNames("kind", "agent", "instance", "orchestrator", "api", "operation", "code")
 
 export const insertBytes = statement(
   "insert-entry-bytes",

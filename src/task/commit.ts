@@ -4,16 +4,16 @@ import { type Step, Unexpected } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Event } from "../ledger/event.ts"
 import type { Parts } from "./parts.ts"
-import { countStart, countTask, noLock } from "./statements.ts"
+import { COUNT_START, COUNT_TASK, noLock } from "./statements.ts"
 
 const ATTEMPTS = 4
 
 /** A guard that means "no" and not "look again". */
 const VERDICTS: Readonly<Record<string, () => Refusal>> = {
   [noLock.name]: () => refuse("locked", "[lock] a lock stands against a name or an API of the task"),
-  [countTask.name]: () =>
+  [COUNT_TASK]: () =>
     refuse("limit_reached", "[limit] active_tasks of the task type is reached", { retryAfterSeconds: 30 }),
-  [countStart.name]: () =>
+  [COUNT_START]: () =>
     refuse("limit_reached", "[limit] starts_per_hour of the task type is reached", { retryAfterSeconds: 60 }),
 }
 

@@ -15,7 +15,7 @@ import {
 } from "../token/token.ts"
 import { lifetimeOf, type Passed } from "./gate.ts"
 import { apiOf, type Parts } from "./parts.ts"
-import { insertToken, TOKEN_NAMES } from "./statements.ts"
+import { insertToken } from "./statements.ts"
 
 /** A token as its holder gets it. */
 export interface MintedToken {
@@ -139,10 +139,7 @@ function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedT
   }
   const { taskId, generation } = mint
   const row = { jti, task_id: taskId, api, iat, exp, kid, claims: token.claims, generation }
-  return [
-    { statement: insertToken, values: parts.names.bind(row, TOKEN_NAMES), rows: 1 },
-    ...parts.ledger.steps(event, mint.taskKey),
-  ]
+  return [parts.names.step(insertToken, row), ...parts.ledger.steps(event, mint.taskKey)]
 }
 
 /**

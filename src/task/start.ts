@@ -15,11 +15,9 @@ import { type MintedToken, type MintPlan, type PlannedToken, planMint, signToken
 import { internPolicy, type Parts } from "./parts.ts"
 import { renewTask } from "./renew.ts"
 import {
-  COUNT_NAMES,
   countStart,
   countTask,
   insertTask,
-  TASK_NAMES,
   type TaskRow,
   type TokenRow,
   taskByReference,
@@ -132,14 +130,13 @@ function startSteps(parts: Parts, passed: Passed, plan: MintPlan, task: NewTask)
   const { type, agent, instance, orchestrator, sub } = holder
   const { activeTasks, startsPerHour } = taskType.limits
   const minute = Math.floor(now / 60_000)
-  const count = { type, minute, since: minute - HOUR_MINUTES, most: startsPerHour }
   return [
     ...passed.guards,
     ...names.steps([type, agent, instance, orchestrator, parts.keyring.current().kid]),
     ...names.subjects.steps([sub]),
-    { statement: countTask, values: names.bind({ type, most: activeTasks }, COUNT_NAMES), rows: 1 },
-    { statement: countStart, values: names.bind(count, COUNT_NAMES), rows: 1 },
-    { statement: insertTask, values: names.bind(taskValues(passed, task), TASK_NAMES, "sub"), rows: 1 },
+    names.step(countTask, { type, most: activeTasks }),
+    names.step(countStart, { type, minute, since: minute - HOUR_MINUTES, most: startsPerHour }),
+    names.step(insertTask, taskValues(passed, task)),
     ...startedEntry(parts, passed, task),
     ...plan.steps,
   ]

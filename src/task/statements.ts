@@ -3,7 +3,7 @@
 
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
-import { boundName, boundNames, boundSubject, nameId } from "../database/names.ts"
+import { named, nameId } from "../database/names.ts"
 
 const p = sql.placeholder
 
@@ -63,17 +63,18 @@ export const tasksPastDeadline = statement<TaskRow>(
     WHERE t.state IN ('active', 'paused') AND t.deadline <= ${p("now")} ORDER BY t.deadline LIMIT ${p("limit")}`,
 )
 
-export const insertTask = statement(
+export const insertTask = named(
   "task.insert",
-  sql`INSERT INTO task (task_id, type, agent, instance, orchestrator, subject, state, started_at, deadline, reference,
-      request_digest, policy, authority, purpose, inputs, jkt, key, iat_floor)
-    VALUES (${p("task_id")}, ${boundName("type")}, ${boundName("agent")}, ${boundName("instance")},
-      ${boundName("orchestrator")}, ${boundSubject()}, 'active', ${p("started_at")}, ${p("deadline")},
-      ${p("reference")}, ${p("request_digest")}, ${p("policy")}, ${p("authority")}, ${p("purpose")}, ${p("inputs")},
-      ${p("jkt")}, ${p("key")}, 0)`,
+  { names: ["type", "agent", "instance", "orchestrator"], subject: "sub" },
+  (
+    name,
+    subject,
+  ) => sql`INSERT INTO task (task_id, type, agent, instance, orchestrator, subject, state, started_at,
+      deadline, reference, request_digest, policy, authority, purpose, inputs, jkt, key, iat_floor)
+    VALUES (${p("task_id")}, ${name("type")}, ${name("agent")}, ${name("instance")}, ${name("orchestrator")},
+      ${subject("sub")}, 'active', ${p("started_at")}, ${p("deadline")}, ${p("reference")}, ${p("request_digest")},
+      ${p("policy")}, ${p("authority")}, ${p("purpose")}, ${p("inputs")}, ${p("jkt")}, ${p("key")}, 0)`,
 )
-
-export const TASK_NAMES = boundNames("type", "agent", "instance", "orchestrator")
 
 /** The guard of every mint after the start: the task is still as it was read, and now also past this floor. */
 export const keepTask = statement(
@@ -114,14 +115,13 @@ export const tokensOfTask = statement<TokenRow>(
     WHERE k.task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) ORDER BY k.id`,
 )
 
-export const insertToken = statement(
+export const insertToken = named(
   "token.insert",
-  sql`INSERT INTO token (jti, task, api, iat, exp, kid, claims, generation)
-    VALUES (${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${boundName("api")}, ${p("iat")},
-      ${p("exp")}, ${boundName("kid")}, ${p("claims")}, ${p("generation")})`,
+  { names: ["api", "kid"] },
+  (name) => sql`INSERT INTO token (jti, task, api, iat, exp, kid, claims, generation)
+    VALUES (${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${name("api")}, ${p("iat")},
+      ${p("exp")}, ${name("kid")}, ${p("claims")}, ${p("generation")})`,
 )
-
-export const TOKEN_NAMES = boundNames("api", "kid")
 
 /** Tells the verifiers of every API at which the task holds a live token; runs before endTokensOfTask. */
 export const feedTask = statement(
@@ -147,25 +147,27 @@ export const noLock = statement(
     OR (kind = 'api' AND value = ${p("api")}))`,
 )
 
-export const countTask = statement(
-  "task_count.add",
-  sql`INSERT INTO task_count (type, active) SELECT ${boundName("type")}, 1 WHERE ${p("most")} > 0
+export const COUNT_TASK = "task_count.add"
+export const countTask = named(
+  COUNT_TASK,
+  { names: ["type"] },
+  (name) => sql`INSERT INTO task_count (type, active) SELECT ${name("type")}, 1 WHERE ${p("most")} > 0
     ON CONFLICT (type) DO UPDATE SET active = task_count.active + 1 WHERE task_count.active < ${p("most")}`,
 )
-
-export const COUNT_NAMES = boundNames("type")
 
 export const uncountTask = statement(
   "task_count.take",
   sql`UPDATE task_count SET active = active - 1 WHERE type = ${nameId("type")}`,
 )
 
+export const COUNT_START = "start_minute.add"
 /** Counts a start, unless the last sixty minutes hold as many as may be. */
-export const countStart = statement(
-  "start_minute.add",
-  sql`INSERT INTO start_minute (type, minute, count) SELECT ${boundName("type")}, ${p("minute")}, 1
+export const countStart = named(
+  COUNT_START,
+  { names: ["type"] },
+  (name) => sql`INSERT INTO start_minute (type, minute, count) SELECT ${name("type")}, ${p("minute")}, 1
     WHERE (SELECT coalesce(sum(count), 0) FROM start_minute
-      WHERE type = ${boundName("type")} AND minute > ${p("since")}) < ${p("most")}
+      WHERE type = ${name("type")} AND minute > ${p("since")}) < ${p("most")}
     ON CONFLICT (type, minute) DO UPDATE SET count = start_minute.count + 1`,
 )
 
