@@ -3,7 +3,7 @@
 import { onlyMembers } from "./claims.ts"
 import { isId } from "./id.ts"
 import { isJsonObject, type JsonValue } from "./json.ts"
-import { formatHolder, type Holder, parseHolder } from "./name.ts"
+import { formatHolder, type Holder, isHolder, parseHolder } from "./name.ts"
 
 const MAX_ACTORS = 6
 const ACT_MEMBERS = new Set(["sub", "act"])
@@ -15,6 +15,10 @@ export function nestActors(actors: readonly Holder[]): object | undefined {
     undefined,
   )
 }
+
+/** Whether `nestActors` makes of them what `parseActors` reads. */
+export const isActors = (actors: readonly Holder[]): boolean =>
+  actors.length > 0 && actors.length <= MAX_ACTORS && actors.every(isHolder)
 
 /** Reads `act`: the holder first, at most 6; undefined where a member is unknown or a `sub` is no holder. */
 export function parseActors(value: JsonValue | undefined): Holder[] | undefined {

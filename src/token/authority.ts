@@ -51,9 +51,12 @@ export function narrow(authority: Authority, to: Narrowing): Authority {
 }
 
 /** Every operation granted, once, in the order of the grants. */
-export const operationsOf = (authority: Authority): readonly string[] => [
-  ...new Set(authority.flatMap((grant) => grant.operations)),
-]
+export function operationsOf(authority: Authority): readonly string[] {
+  const operations: string[] = []
+  for (const grant of authority)
+    for (const operation of grant.operations) if (!operations.includes(operation)) operations.push(operation)
+  return operations
+}
 
 /** Every API of which something is granted, by its resource URL, once, in the order of the grants. */
 export const apisOf = (authority: Authority): readonly string[] => [

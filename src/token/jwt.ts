@@ -107,14 +107,21 @@ export function signText(
 export const signedLength = (
   header: { readonly typ: string; readonly kid?: string },
   payload: string,
-): number => signingInputOf(header, payload, "ES256").length + 1 + Math.ceil((SIGNATURE_BYTES * 4) / 3)
+): number => encodedLength(headerText(header, "ES256")) + encodedLength(payload) + ENCODED_SIGNATURE + 2
+
+/** Of base64url without padding. */
+const encodedLength = (text: string): number => Math.ceil((Buffer.byteLength(text) * 4) / 3)
+const ENCODED_SIGNATURE = Math.ceil((SIGNATURE_BYTES * 4) / 3)
 
 /** `sha-256:` and the base64url of the text's hash. */
 export const digestOf = (text: string): string => `sha-256:${hash("sha256", text, "base64url")}`
 
-function signingInputOf(header: { readonly typ: string }, payload: string, alg: Algorithm): string {
+const signingInputOf = (header: { readonly typ: string }, payload: string, alg: Algorithm): string =>
+  `${encodePart(headerText(header, alg))}.${encodePart(payload)}`
+
+function headerText(header: { readonly typ: string }, alg: Algorithm): string {
   const { typ, ...others } = header
-  return `${encodePart(JSON.stringify({ typ, alg, ...others }))}.${encodePart(payload)}`
+  return JSON.stringify({ typ, alg, ...others })
 }
 
 const encodePart = (text: string): string => Buffer.from(text, "utf8").toString("base64url")

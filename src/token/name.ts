@@ -32,6 +32,8 @@ export const isHash = (value: unknown): value is string => typeof value === "str
 
 export const formatHolder = (holder: Holder): string => `${holder.agent}/${holder.instance}`
 
+export const isHolder = ({ agent, instance }: Holder): boolean => isName(agent) && isInstance(instance)
+
 /** Reads `agent/instance`; undefined where it is not one. */
 export function parseHolder(value: unknown): Holder | undefined {
   if (typeof value !== "string") return undefined

@@ -1,13 +1,13 @@
 // What a task token is: the claims of RFC 9068 and 9396 that taskmint signs, and the one strict parser of them. It
 // decides shape only; whose key signed, what time it is and which API asks is decided in verify.ts.
-import { nestActors, parseActors, parseLineage } from "./actor.ts"
+import { isActors, nestActors, parseActors, parseLineage } from "./actor.ts"
 import { type Authority, type Grant, operationsOf } from "./authority.ts"
 import { isEpoch, isText, onlyMembers } from "./claims.ts"
 import { parseGrants, parseScope } from "./grant.ts"
 import { isId } from "./id.ts"
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
 import { signedLength, signText, Unreadable } from "./jwt.ts"
-import { type Holder, isDigest, isHash, isName } from "./name.ts"
+import { type Holder, isDigest, isHash, isName, isOperation } from "./name.ts"
 import { formatResource } from "./resource.ts"
 import type { SigningKey } from "./signature.ts"
 
@@ -66,13 +66,15 @@ export interface TaskTokenInput {
 }
 
 /**
- * The exact payload of a task token as JSON text, to be stored and then signed byte for byte. Throws TypeError where no verifier would take it
- * (a grant of another API, no actor, a lifetime over 30 minutes): a mint that gets there has a fault. Does NOT check
- * the size: `taskTokenBytes` does.
+ * The exact payload of a task token as JSON text, to be stored and then signed byte for byte. Throws TypeError where no
+ * verifier would take it (a grant of another API, no actor, a lifetime over 30 minutes): a mint that gets there has a
+ * fault. Does NOT check the size: `taskTokenBytes` does.
  */
 export function taskTokenClaims(input: TaskTokenInput): string {
-  if (input.grants.some((grant) => grant.api !== input.aud)) throw new TypeError("A grant is of another API")
-  const claims = {
+  const fault = MINTED.find(([, holds]) => !holds(input))
+  if (fault) throw new TypeError(`A task token can't carry this: ${fault[0]}`)
+  // JSON leaves out what is undefined.
+  return JSON.stringify({
     iss: input.iss,
     aud: input.aud,
     iat: input.iat,
@@ -83,17 +85,39 @@ export function taskTokenClaims(input: TaskTokenInput): string {
     sub: input.sub,
     act: nestActors(input.actors),
     txn: input.txn,
-    ...(input.lineage.length > 0 && { lineage: input.lineage }),
+    lineage: input.lineage.length > 0 ? input.lineage : undefined,
     scope: operationsOf(input.grants).join(" "),
     authorization_details: authorizationDetails(input.grants),
     policy: input.policy,
-    ...(input.jkt !== undefined && { cnf: { jkt: input.jkt } }),
-  }
-  const own = parseTaskToken(claims as JsonObject)
-  if (own instanceof Unreadable)
-    throw new TypeError(`A task token can't carry this: ${own.member ?? own.tag}`)
-  return JSON.stringify(claims)
+    cnf: input.jkt === undefined ? undefined : { jkt: input.jkt },
+  })
 }
+
+/** What parseTaskToken asks of the claims, asked of what they are made from: reading them back would cost as much again. */
+const MINTED: readonly (readonly [name: string, holds: (input: TaskTokenInput) => boolean])[] = [
+  ["iss", ({ iss }) => isText(iss, 512)],
+  ["aud", ({ aud, iss }) => isText(aud, 512) && aud !== iss],
+  ["exp", ({ iat, exp }) => isEpoch(iat) && isEpoch(exp) && exp > iat && exp - iat <= MAX_TOKEN_SECONDS],
+  ["jti", ({ jti }) => isId("tok", jti)],
+  ["client_id", ({ clientId }) => isName(clientId)],
+  ["sub", ({ sub }) => isSubject(sub)],
+  ["act", ({ actors }) => isActors(actors)],
+  ["txn", ({ txn }) => isId("task", txn)],
+  [
+    "lineage",
+    ({ lineage, actors }) => !!parseLineage(lineage.length > 0 ? lineage : undefined, actors.length),
+  ],
+  [
+    "authorization_details",
+    ({ grants, aud }) => grants.length > 0 && grants.every((one) => isGrantOf(one, aud)),
+  ],
+  ["policy", ({ policy }) => isDigest(policy)],
+  ["cnf", ({ jkt }) => jkt === undefined || isHash(jkt)],
+]
+
+/** Its resources are segments already (`bindTemplate`). */
+const isGrantOf = ({ api, operations, resources }: Grant, aud: string): boolean =>
+  api === aud && operations.length > 0 && operations.every(isOperation) && resources.length > 0
 
 /** RFC 9396, as the token and the answers of the issuer carry it. */
 export const authorizationDetails = (
@@ -106,10 +130,13 @@ export const authorizationDetails = (
 }[] =>
   grants.map((grant) => ({
     type: "task_grant",
-    actions: [...new Set(grant.operations)],
-    resources: [...new Set(grant.resources.map(formatResource))], // two inputs may have the same value
+    actions: once(grant.operations),
+    resources: once(grant.resources.map(formatResource)), // two inputs may have the same value
     rule: grant.rule,
   }))
+
+const once = (texts: readonly string[]): readonly string[] =>
+  texts.length < 2 ? texts : texts.filter((text, at) => texts.indexOf(text) === at)
 
 /** How many bytes the token with these claims, as JSON text, will have; over MAX_TOKEN_BYTES it must not be minted. */
 export const taskTokenBytes = (claims: string, kid: string): number =>

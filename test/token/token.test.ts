@@ -1,6 +1,9 @@
+import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { Unreadable } from "../../src/token/jwt.ts"
 import {
   MAX_TOKEN_BYTES,
+  parseTaskToken,
   signTaskToken,
   type TaskTokenInput,
   taskTokenBytes,
@@ -114,6 +117,55 @@ describe("a mint with a fault stops before anything is signed", () => {
     expect(() => taskTokenClaims(input(changes))).toThrow(TypeError)
   })
 })
+
+test("what is minted, out of good parts and bad, is read back or stopped", () => {
+  const odd = <T>(good: T, ...bad: unknown[]) =>
+    fc.oneof({ weight: 8, arbitrary: fc.constant(good) }, fc.constantFrom(...bad)) as fc.Arbitrary<T>
+  const good = input()
+  const grant = fc.record({
+    api: odd(API, "https://other.example"),
+    operations: fc.array(odd("tickets:read", "tickets:comment", "Tickets", "a b:c"), { maxLength: 3 }),
+    resources: fc.array(fc.array(fc.constantFrom("tickets", "*", "A-1"), { minLength: 1, maxLength: 3 }), {
+      maxLength: 3,
+    }),
+    rule: fc.constant(RULE),
+  })
+  const holder = fc.record({
+    agent: odd("triage-bot", "Bot", "", "a/b"),
+    instance: odd("pod-7f3c", "", "a/b", " "),
+  })
+  const changes = fc.record({
+    iss: odd(good.iss, "", "\u202e", API),
+    aud: odd(good.aud, "", good.iss),
+    iat: odd(good.iat, 0.5, -1, 1e13, Number.NaN),
+    exp: odd(good.exp, good.iat, good.iat + 1800, good.iat + 1801, 1e13),
+    jti: odd(good.jti, ID.task, ""),
+    clientId: odd(good.clientId, "Support", ""),
+    sub: odd(good.sub, "people/ana", "people/", "", "a\u0000"),
+    actors: fc.array(holder, { maxLength: 7 }),
+    txn: odd(good.txn, ID.tok),
+    lineage: fc.array(odd(ID.del, ID.tok), { maxLength: 2 }),
+    grants: fc.array(grant, { maxLength: 3 }),
+    policy: odd(good.policy, "", "sha-256:x"),
+    jkt: odd<string | undefined>(undefined, "x", "A".repeat(43)),
+  })
+  fc.assert(
+    fc.property(changes, (changed) => {
+      const claims = mintedOrStopped(input(changed))
+      if (claims !== undefined) expect(parseTaskToken(JSON.parse(claims))).not.toBeInstanceOf(Unreadable)
+    }),
+    { numRuns: 5000 },
+  )
+})
+
+function mintedOrStopped(of: TaskTokenInput): string | undefined {
+  try {
+    return taskTokenClaims(of)
+  } catch (error) {
+    expect(error).toBeInstanceOf(TypeError)
+    return undefined
+  }
+}
 
 describe("size", () => {
   const sized = (count: number) => {
