@@ -100,9 +100,9 @@ function prepare(database: Database, statement: Statement<unknown>): Prepared<un
   }
 }
 
-function toWriterStep(step: Step): WriterStep {
-  const { sql, fill } = compile(step.statement)
-  return { sql, values: fill(step.values), rows: step.rows ?? "any", name: step.statement.name }
+function toWriterStep({ statement, values, rows = "any" }: Step): WriterStep {
+  const { sql, fill } = compile(statement)
+  return { sql, values: fill(values), rows, name: statement.name }
 }
 
 function compile(statement: Statement<unknown>): Compiled {
@@ -110,10 +110,14 @@ function compile(statement: Statement<unknown>): Compiled {
   if (known) return known
   const { sql, params } = statement.sql.toQuery(SQLITE_SPELLING)
   const sources = params.map((param) =>
-    is(param, Placeholder) ? { name: param.name } : { value: param as Value },
+    is(param, Placeholder) ? { name: param.name } : { name: undefined, value: param as Value },
   )
-  const fill = (values: Values) =>
-    sources.map((source) => ("name" in source ? bound(statement.name, source.name, values) : source.value))
+  const fill = (values: Values) => {
+    const filled: Value[] = []
+    for (const source of sources)
+      filled.push(source.name === undefined ? source.value : bound(statement.name, source.name, values))
+    return filled
+  }
   const made = { sql, fill }
   compiled.set(statement, made)
   return made

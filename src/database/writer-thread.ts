@@ -121,7 +121,9 @@ class Thread {
 
   /** Runs the steps of one request; answers what stopped it, throws what stops the whole transaction. */
   #perform(steps: Request): Omit<Failure, "request"> | undefined {
-    for (const [at, step] of steps.entries()) {
+    let at = -1
+    for (const step of steps) {
+      at++
       try {
         const { statement, reads } = this.#prepare(step.number)
         const rows = reads ? statement.all(step.values).length : statement.run(step.values).changes
@@ -215,9 +217,8 @@ function ownFault(error: unknown): Failure["tag"] | undefined {
   return error instanceof TypeError || error instanceof RangeError ? "misuse" : undefined
 }
 
-/** Reads the requests of one message back; the form is told at Requests. */
-function decode(message: Requests, into: Request[]): void {
-  const { flat, bytes } = message
+/** Reads the requests of one message back; the form is told at Requests. Loops, because this runs for every value. */
+function decode({ flat, bytes }: Requests, into: Request[]): void {
   let at = 0
   let offset = 0
   const nextNumber = () => Number(flat[at++])
@@ -229,10 +230,13 @@ function decode(message: Requests, into: Request[]): void {
     return bytes ? bytes.subarray(from, offset) : null
   }
   while (at < flat.length) {
-    const steps = Array.from({ length: nextNumber() }, () => {
-      const [number, rows, count] = [nextNumber(), nextNumber(), nextNumber()]
-      return { number, rows, values: Array.from({ length: count }, nextValue) }
-    })
+    const steps: Step[] = []
+    for (let left = nextNumber(); left > 0; left--) {
+      const [number, rows] = [nextNumber(), nextNumber()]
+      const values: Value[] = []
+      for (let count = nextNumber(); count > 0; count--) values.push(nextValue())
+      steps.push({ number, rows, values })
+    }
     into.push(steps)
   }
 }

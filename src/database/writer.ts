@@ -77,6 +77,7 @@ class ThreadWriter implements Writer {
   readonly #statements = new Map<string, number>()
   #state: "open" | "closing" | "closed" | "broken" = "open"
   #outgoing: Waiting[] = []
+  #message = new Outgoing()
   /** Sent and not yet decided, oldest first: the thread decides them in this order. */
   #sent: Waiting[] = []
 
@@ -99,8 +100,8 @@ class ThreadWriter implements Writer {
     if (this.#state !== "open") return Promise.reject(new Unavailable(`the database is ${this.#state}`))
     if (this.#sent.length + this.#outgoing.length >= MOST_WAITING)
       return Promise.reject(new Unavailable("too many writes are waiting for the disk"))
-    const wrong = steps.findIndex((step) => !step.values.every(isValue))
-    if (wrong >= 0)
+    const wrong = this.#message.add(steps, this.#statements)
+    if (wrong !== undefined)
       return Promise.reject(new TypeError(`${nameOf(steps, wrong)} has a value of a wrong type`))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#outgoing.push({ steps, resolve, reject })
@@ -121,12 +122,12 @@ class ThreadWriter implements Writer {
     if (this.#outgoing.length === 0 || this.#state !== "open") return
     const requests = this.#outgoing
     this.#outgoing = []
-    const message = encode(
-      requests.map((request) => request.steps),
-      this.#statements,
-    )
+    const { sql, flat, blobs } = this.#message
+    this.#message = new Outgoing()
     for (const request of requests) this.#sent.push(request)
-    this.#thread.postMessage(message, message.bytes ? [message.bytes.buffer as ArrayBuffer] : [])
+    const bytes = blobs.length > 0 ? join(blobs) : undefined
+    const message: Requests = { sql, flat, bytes }
+    this.#thread.postMessage(message, bytes ? [bytes.buffer] : [])
   }
 
   #take(answer: Answer): void {
@@ -166,43 +167,52 @@ class ThreadWriter implements Writer {
   }
 }
 
-const isValue = (value: unknown): boolean =>
-  typeof value === "string" ||
-  Number.isFinite(value) ||
-  value === null ||
-  value instanceof Uint8Array ||
-  typeof value === "bigint"
-
 const nameOf = (steps: readonly WriterStep[], step: number): string => steps[step]?.name ?? `step ${step}`
 
-/** Flattens requests; statements met for the first time are numbered and sent along. */
-function encode(requests: readonly (readonly WriterStep[])[], statements: Map<string, number>): Requests {
-  const sql: string[] = []
-  const flat: (Exclude<Value, Uint8Array> | undefined)[] = []
-  const blobs: Uint8Array[] = []
-  for (const steps of requests) {
-    flat.push(steps.length)
-    for (const step of steps) {
-      let number = statements.get(step.sql)
-      if (number === undefined) {
-        number = statements.size
-        statements.set(step.sql, number)
-        sql.push(step.sql)
-      }
-      flat.push(number, step.rows === "any" ? -1 : step.rows, step.values.length)
-      for (const value of step.values) {
-        if (value instanceof Uint8Array) {
-          flat.push(undefined, value.length)
-          blobs.push(value)
-        } else flat.push(value)
-      }
+/** One message on its way: requests are flattened as they come, statements met for the first time sent along. */
+class Outgoing {
+  readonly sql: string[] = []
+  readonly flat: (Exclude<Value, Uint8Array> | undefined)[] = []
+  readonly blobs: Uint8Array[] = []
+
+  /** Undefined, or which of the steps has a value of a wrong type: then nothing was added. */
+  add(steps: readonly WriterStep[], statements: Map<string, number>): number | undefined {
+    const wrong = steps.findIndex((step) => !areValues(step.values))
+    if (wrong >= 0) return wrong
+    this.flat.push(steps.length)
+    for (const { sql, rows, values } of steps) {
+      this.flat.push(this.#numberOf(sql, statements), rows === "any" ? -1 : rows, values.length)
+      for (const value of values) this.#push(value)
     }
+    return undefined
   }
-  return { sql, flat, bytes: blobs.length > 0 ? join(blobs) : undefined }
+
+  #numberOf(sql: string, statements: Map<string, number>): number {
+    const known = statements.get(sql)
+    if (known !== undefined) return known
+    this.sql.push(sql)
+    statements.set(sql, statements.size)
+    return statements.size - 1
+  }
+
+  #push(value: Value): void {
+    if (value instanceof Uint8Array) {
+      this.flat.push(undefined, value.length)
+      this.blobs.push(value)
+    } else this.flat.push(value)
+  }
+}
+
+function areValues(values: readonly unknown[]): boolean {
+  for (const value of values) {
+    if (typeof value === "string" || value === null || typeof value === "bigint") continue
+    if (!Number.isFinite(value) && !(value instanceof Uint8Array)) return false
+  }
+  return true
 }
 
 /** One buffer of its own for all bytes of a message: it is handed over, not copied, and no pool travels with it. */
-function join(blobs: readonly Uint8Array[]): Uint8Array {
+function join(blobs: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(blobs.reduce((length, blob) => length + blob.length, 0))
   let at = 0
   for (const blob of blobs) {
