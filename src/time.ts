@@ -19,7 +19,14 @@ export const SKEW_SECONDS = 5
 export const toEpochSeconds = (milliseconds: number): number => Math.floor(milliseconds / 1000)
 
 /** RFC 3339 in UTC with milliseconds. */
-export const toInstant = (milliseconds: number): string => new Date(milliseconds).toISOString()
+export function toInstant(milliseconds: number): string {
+  // A start writes the same instant into several places, and under load many starts share it.
+  if (milliseconds !== latest.milliseconds)
+    latest = { milliseconds, text: new Date(milliseconds).toISOString() }
+  return latest.text
+}
+
+let latest = { milliseconds: 0, text: new Date(0).toISOString() }
 
 /** Epoch milliseconds of an RFC 3339 time; undefined where it is not one. */
 export function parseInstant(text: string): number | undefined {

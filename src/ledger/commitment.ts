@@ -14,46 +14,52 @@ export const KEY_BYTES = 32
  * HMAC-SHA-256(key, name 0x00 canonical value). The name keeps equal values of different members apart. Throws
  * TypeError on a key that is not 32 bytes or a value that is not JSON.
  */
-export const commit = (key: Uint8Array, name: string, value: Json): Commitment =>
-  committer(key)(`${name}\0${canonicalJson(value)}`)
+export function commit(key: Uint8Array, name: string, value: Json): Commitment {
+  if (key !== latest) turnTo(key)
+  return commitTo(`${name}\0${canonicalJson(value)}`)
+}
 
 /** Bytes of one block of SHA-256, to which RFC 2104 fills up the key. */
 const BLOCK_BYTES = 64
 const DIGEST_BYTES = 32
+/** Room for a message, in UTF-16 units, of which each takes at most three bytes; longer ones get a buffer of their own. */
+const MOST_UNITS = 1300
 const MOST_REMEMBERED = 1000
 
-type Committer = (message: string) => Commitment
+// What the two hashes of RFC 2104 section 2 are made of, for the key that was used last: the entries of one start come
+// one after the other, and share some of their values.
+const inner = Buffer.alloc(BLOCK_BYTES + 3 * MOST_UNITS)
+const outer = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES)
+let latest: Uint8Array | undefined
+const remembered = new Map<string, Commitment>()
 
-/** The last key's: the entries of one start come one after the other, and share some of their values. */
-let latest: { readonly key: Uint8Array; readonly commit: Committer } | undefined
-
-function committer(key: Uint8Array): Committer {
-  if (latest?.key !== key) latest = { key, commit: createCommitter(key) }
-  return latest.commit
+function turnTo(key: Uint8Array): void {
+  if (key.length !== KEY_BYTES) throw new TypeError(`a commitment's key has ${KEY_BYTES} bytes`)
+  inner.fill(0x36, 0, BLOCK_BYTES)
+  outer.fill(0x5c, 0, BLOCK_BYTES)
+  for (const [index, byte] of key.entries()) {
+    inner[index] = byte ^ 0x36
+    outer[index] = byte ^ 0x5c
+  }
+  remembered.clear()
+  latest = key
 }
 
 /**
- * RFC 2104 section 2 with two plain hashes, because making a Hmac object costs seven times as much. The inner digest
- * travels as latin1 text: a hash asked for as bytes costs three times one asked for as text.
+ * Two plain hashes, because making a Hmac object costs seven times as much. The inner digest travels as latin1 text: a
+ * hash asked for as bytes costs three times one asked for as text.
  */
-function createCommitter(key: Uint8Array): Committer {
-  if (key.length !== KEY_BYTES) throw new TypeError(`a commitment's key has ${KEY_BYTES} bytes`)
-  const inner = padded(key, 0x36, 0)
-  const outer = padded(key, 0x5c, DIGEST_BYTES)
-  const remembered = new Map<string, Commitment>()
-  return (message) => {
-    const known = remembered.get(message)
-    if (known) return known
-    outer.write(hash("sha256", Buffer.concat([inner, Buffer.from(message)]), "binary"), BLOCK_BYTES, "latin1")
-    const made = { hmac: hash("sha256", outer, "base64url") }
-    if (remembered.size < MOST_REMEMBERED) remembered.set(message, made)
-    return made
-  }
+function commitTo(message: string): Commitment {
+  const known = remembered.get(message)
+  if (known) return known
+  outer.write(hash("sha256", blockWith(message), "binary"), BLOCK_BYTES, "latin1")
+  const made = { hmac: hash("sha256", outer, "base64url") }
+  if (remembered.size < MOST_REMEMBERED) remembered.set(message, made)
+  return made
 }
 
-/** A block of the key, with room for so many bytes behind it. */
-function padded(key: Uint8Array, pad: number, room: number): Buffer {
-  const block = Buffer.allocUnsafe(BLOCK_BYTES + room).fill(pad, 0, BLOCK_BYTES)
-  for (let index = 0; index < key.length; index++) block[index] = (key[index] ?? 0) ^ pad
-  return block
+function blockWith(message: string): Buffer {
+  if (message.length > MOST_UNITS)
+    return Buffer.concat([inner.subarray(0, BLOCK_BYTES), Buffer.from(message)])
+  return inner.subarray(0, BLOCK_BYTES + inner.write(message, BLOCK_BYTES))
 }

@@ -9,8 +9,8 @@ let used = POOL_BYTES
 /** So many bytes of the system's cryptographic randomness, at most 4,096, in a buffer of their own. */
 export function takeRandom(count: number): Buffer {
   refill(count)
-  const taken = Buffer.allocUnsafeSlow(count)
-  pool.copy(taken, 0, used, used + count)
+  const taken = Buffer.alloc(count)
+  taken.set(pool.subarray(used, used + count))
   wipe(count)
   return taken
 }
