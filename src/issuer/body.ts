@@ -22,11 +22,13 @@ export async function readBody(request: Request, type: string, limit: number): P
   const bytes = await readBytes(request, limit)
   if (!(bytes instanceof Uint8Array)) return bytes
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+    return UTF8.decode(bytes)
   } catch {
     return refuse("invalid_request", "[utf8] the body is not UTF-8")
   }
 }
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 function isType(header: string | null, type: string): boolean {
   if (header === type) return true

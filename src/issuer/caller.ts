@@ -7,6 +7,7 @@ import type { Keyring } from "../keys/keyring.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import { type CallerKind, type CallerScope, caller as callerOf } from "../policy/callers.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
+import type { Policy } from "../policy/policy.ts"
 import { type Clock, SKEW_SECONDS, toEpochSeconds } from "../time.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { judgeProof, type Proof, readProof } from "../token/proof.ts"
@@ -56,20 +57,33 @@ interface Credential {
   readonly text: string
 }
 
+/** What a header was found to be. */
+interface Opened {
+  readonly credential: Credential
+  readonly token: ServiceToken
+  /** By the policy that was in force when it was last asked. */
+  known: { readonly policy: Policy; readonly caller: Caller | undefined } | undefined
+}
+
 export function createCallers(options: CallerOptions): Callers {
   const { issuer, engine, ledger, keyring, policies, clock } = options
-  // Keyed by the exact bytes: only what was verified is found. Time, policy and proof are checked at every use.
-  const verified = new LRUCache<string, ServiceToken>({ max: CACHED_TOKENS })
+  // Keyed by the exact bytes of the header: only what was verified is found. Time, policy and proof are checked at
+  // every use.
+  const verified = new LRUCache<string, Opened>({ max: CACHED_TOKENS })
 
-  const openToken = (text: string, now: number): ServiceToken | Refusal => {
-    const known = verified.get(text)
+  const openToken = (request: Request, now: number): Opened | Refusal => {
+    const header = request.headers.get("authorization")
+    const known = header === null ? undefined : verified.get(header)
     if (known)
-      return known.exp + SKEW_SECONDS > now
+      return known.token.exp + SKEW_SECONDS > now
         ? known
         : refuse("service_token_invalid", "[expired] service token")
-    const opened = openServiceToken(text, keyring.keyOf, { issuer, now })
-    if (opened instanceof Unreadable) return refuse("service_token_invalid", `[${opened.tag}] service token`)
-    verified.set(text, opened)
+    const credential = readCredential(header)
+    if (credential instanceof Refusal) return credential
+    const token = openServiceToken(credential.text, keyring.keyOf, { issuer, now })
+    if (token instanceof Unreadable) return refuse("service_token_invalid", `[${token.tag}] service token`)
+    const opened = { credential, token, known: undefined }
+    if (header !== null) verified.set(header, opened)
     return opened
   }
 
@@ -84,15 +98,12 @@ export function createCallers(options: CallerOptions): Callers {
 
   return {
     async identify(request, path) {
-      const credential = readCredential(request)
-      if (credential instanceof Refusal) return credential
       // Our own tokens by the ledger's time, which dated them; what callers date is judged by the clock.
-      const token = openToken(credential.text, toEpochSeconds(ledger.at()))
-      if (token instanceof Refusal) return token
-      const known = callerOf(policies.inForce(), token.clientId)
-      if (!known) return refuse("service_token_invalid", "[caller] not in the policy in force")
-      const scopes = new Set(known.scopes.filter((scope) => token.scope.includes(scope)))
-      const caller = { clientId: known.name, kind: known.kind, scopes }
+      const opened = openToken(request, toEpochSeconds(ledger.at()))
+      if (opened instanceof Refusal) return opened
+      const { credential, token } = opened
+      const caller = knownIn(policies.inForce(), opened)
+      if (!caller) return refuse("service_token_invalid", "[caller] not in the policy in force")
       if ((token.jkt === undefined) !== (credential.scheme === "bearer"))
         return refuse("service_token_invalid", "[binding] bound tokens come as DPoP, others as Bearer")
       if (token.jkt === undefined) return caller
@@ -102,9 +113,18 @@ export function createCallers(options: CallerOptions): Callers {
   }
 }
 
+/** Who the policy says the token's client is; found out once for each policy, which never changes. */
+function knownIn(policy: Policy, opened: Opened): Caller | undefined {
+  if (opened.known?.policy !== policy) {
+    const known = callerOf(policy, opened.token.clientId)
+    const scopes = new Set(known?.scopes.filter((scope) => opened.token.scope.includes(scope)))
+    opened.known = { policy, caller: known && { clientId: known.name, kind: known.kind, scopes } }
+  }
+  return opened.known.caller
+}
+
 /** Two Authorization headers arrive joined by a comma, which no credential holds. */
-function readCredential(request: Request): Credential | Refusal {
-  const header = request.headers.get("authorization")
+function readCredential(header: string | null): Credential | Refusal {
   if (header === null) return refuse("service_token_missing", "[credential] none")
   if (header.includes(",")) return refuse("credential_ambiguous", "[credential] more than one")
   const match = CREDENTIAL.exec(header)

@@ -45,14 +45,9 @@ const start = ({ tasks }: Rooms): Endpoint =>
       200: { description: "The task that this reference started", schema: StartAnswer },
     },
     async run({ body }, caller) {
-      const { dpop_jkt: dpopJkt, reference, operations, resources, ...rest } = body
-      const started = await tasks.start(caller.clientId, {
-        ...rest,
-        ...(reference !== undefined && { reference }),
-        ...(operations && { operations }),
-        ...(resources && { resources }),
-        ...(dpopJkt !== undefined && { dpopJkt }),
-      })
+      const { type, agent, purpose, inputs, reference, operations, resources, dpop_jkt: dpopJkt } = body
+      const asked = { type, agent, purpose, inputs, reference, operations, resources, dpopJkt }
+      const started = await tasks.start(caller.clientId, asked)
       return started instanceof Refusal ? started : json(started.created ? 201 : 200, startedOnWire(started))
     },
   })
