@@ -117,7 +117,7 @@ function writeBody(body: Readonly<Record<string, Json | undefined>>, key: Uint8A
 const PERSONAL: ReadonlySet<string> = new Set(PERSONAL_IN_BODY)
 
 /** The body's personal members; undefined where there are none. */
-function personalOf(body: Readonly<Record<string, Json>>): Record<string, Json> | undefined {
+function personalOf(body: Readonly<Record<string, Json | undefined>>): Record<string, Json> | undefined {
   let found: Record<string, Json> | undefined
   for (const name of PERSONAL_IN_BODY) {
     const value = body[name]

@@ -73,8 +73,8 @@ export interface Event {
   /** Personal: a path of segments joined by `/`. */
   readonly resource?: string
   /** Personal: the orchestrator's own id of the execution. */
-  readonly reference?: string
+  readonly reference?: string | undefined
   readonly outcome?: OutcomeOfEvent
   readonly code?: string
-  readonly body?: { readonly [member: string]: Json }
+  readonly body?: { readonly [member: string]: Json | undefined }
 }

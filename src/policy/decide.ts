@@ -14,9 +14,9 @@ export interface TaskRequest {
   readonly agent: string
   readonly inputs: Readonly<Record<string, unknown>>
   /** The subset wanted; absent: everything. A request for more than is granted is refused whole. */
-  readonly operations?: readonly string[]
+  readonly operations?: readonly string[] | undefined
   /** Resource URLs of the APIs whose tokens are wanted now; absent: all. Narrows no authority. */
-  readonly resources?: readonly string[]
+  readonly resources?: readonly string[] | undefined
 }
 
 export interface Decision {
@@ -99,8 +99,8 @@ function wantedApis(
   authority: Authority,
   resources: readonly string[] | undefined,
 ): readonly string[] | Refusal {
+  if (resources === undefined) return apisOf(authority)
   const granted = new Set(apisOf(authority))
-  if (resources === undefined) return [...granted]
   const errors = resources.flatMap((resource, index): FieldError[] =>
     granted.has(resource)
       ? []

@@ -6,7 +6,7 @@ import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { decide } from "../policy/decide.ts"
 import type { Policy, TaskType } from "../policy/policy.ts"
 import { toEpochSeconds } from "../time.ts"
-import { type Authority, intersect } from "../token/authority.ts"
+import { type Authority, apisOf, intersect } from "../token/authority.ts"
 import { apiOf, type Parts } from "./parts.ts"
 import { noLock } from "./statements.ts"
 
@@ -59,8 +59,8 @@ export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
     orchestrator: holder.orchestrator,
     agent: holder.agent,
     inputs: request.inputs,
-    ...(request.operations && { operations: request.operations }),
-    ...(request.resources && { resources: request.resources }),
+    operations: request.operations,
+    resources: request.resources,
   })
   if (decision instanceof Refused) return decision
   const authority = request.ceiling ? intersect(request.ceiling, decision.authority) : decision.authority
@@ -86,7 +86,7 @@ export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
 
 function guardsOf(parts: Parts, policy: Policy, request: MintRequest, authority: Authority): Step[] {
   const { now, holder } = request
-  const apis = [...new Set(authority.map((grant) => apiOf(policy, grant.api)?.name ?? ""))]
+  const apis = apisOf(authority).map((resource) => apiOf(policy, resource)?.name ?? "")
   const names = {
     now,
     agent: holder.agent,

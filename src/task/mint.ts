@@ -127,14 +127,14 @@ function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedT
     sub,
     api,
     outcome: "allowed",
-    ...(mint.reference !== null && { reference: mint.reference }),
+    reference: mint.reference ?? undefined,
     body: {
-      iat,
       exp,
+      grants: token.grants.map(({ operations, rule }) => ({ operations, rule })),
+      iat,
+      jkt: token.jkt,
       kid,
       policy: passed.policy.digest,
-      grants: token.grants.map(({ rule, operations }) => ({ rule, operations })),
-      ...(token.jkt !== undefined && { jkt: token.jkt }),
     },
   }
   const { taskId, generation } = mint

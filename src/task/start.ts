@@ -30,12 +30,12 @@ export interface StartRequest {
   readonly purpose: string
   readonly inputs: Readonly<Record<string, unknown>>
   /** The orchestrator's own execution id, unique for it: makes the start idempotent. */
-  readonly reference?: string
-  readonly operations?: readonly string[]
+  readonly reference?: string | undefined
+  readonly operations?: readonly string[] | undefined
   /** RFC 8707 URLs of the APIs whose tokens are wanted now. Default: all. */
-  readonly resources?: readonly string[]
+  readonly resources?: readonly string[] | undefined
   /** RFC 7638 thumbprint of the agent's key: binds every token to it. */
-  readonly dpopJkt?: string
+  readonly dpopJkt?: string | undefined
 }
 
 export interface Started {
@@ -176,14 +176,14 @@ function startedEntry(parts: Parts, passed: Passed, task: NewTask): Step[] {
       orchestrator: holder.orchestrator,
       sub: holder.sub,
       outcome: "allowed",
-      ...(task.reference !== null && { reference: task.reference }),
+      reference: task.reference ?? undefined,
       body: {
-        type: holder.type,
-        purpose: task.request.purpose,
-        inputs: Object.fromEntries(passed.inputs),
         deadline: passed.deadline,
+        grants: passed.authority.map(({ operations, rule }) => ({ operations, rule })),
+        inputs: Object.fromEntries(passed.inputs),
         policy: passed.policy.digest,
-        grants: passed.authority.map((grant) => ({ rule: grant.rule, operations: grant.operations })),
+        purpose: task.request.purpose,
+        type: holder.type,
       },
     },
     task.taskKey,

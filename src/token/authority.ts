@@ -59,9 +59,11 @@ export function operationsOf(authority: Authority): readonly string[] {
 }
 
 /** Every API of which something is granted, by its resource URL, once, in the order of the grants. */
-export const apisOf = (authority: Authority): readonly string[] => [
-  ...new Set(authority.map((grant) => grant.api)),
-]
+export function apisOf(authority: Authority): readonly string[] {
+  const apis: string[] = []
+  for (const { api } of authority) if (!apis.includes(api)) apis.push(api)
+  return apis
+}
 
 /**
  * What both allow, in the words of `wanted` (its rules): contained in each, grant by grant. Sound, not complete: two
