@@ -11,10 +11,18 @@ const VARIANTS = "89ab"
 /** A UUIDv7 (RFC 9562 section 5.7): 48 bits of `now` (epoch milliseconds), then 74 random bits. */
 export function newUuid(now: number = Date.now()): string {
   const random = takeRandomHex(10)
-  const time = now.toString(16).padStart(12, "0")
+  if (now !== latest.now) latest = { now, text: timeText(now) }
   const variant = VARIANTS[Number.parseInt(random.charAt(4), 16) & 3] ?? ""
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(1, 4)}-${variant}${random.slice(5, 8)}-${random.slice(8)}`
+  return `${latest.text}-7${random.slice(1, 4)}-${variant}${random.slice(5, 8)}-${random.slice(8)}`
 }
+
+function timeText(now: number): string {
+  const hex = now.toString(16).padStart(12, "0")
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`
+}
+
+/** Under load many ids are made in one millisecond. */
+let latest = { now: 0, text: timeText(0) }
 
 /** True for a UUIDv7 in its one spelling: lower-case hex with hyphens. */
 export const isUuid = (text: unknown): text is string => typeof text === "string" && UUID.test(text)

@@ -85,21 +85,13 @@ export function readJwt(text: string, rules: JwtRules): Jwt | Unreadable {
  * Signs a JWT: `alg` comes from the key, the other members as given. Does NOT check the payload: what is signed has
  * been stored before, exactly so.
  */
-export function signJwt(
-  header: { readonly typ: string; readonly kid?: string; readonly jwk?: object },
-  payload: object,
-  key: SigningKey,
-): string {
+export function signJwt(header: HeaderToSign, payload: object, key: SigningKey): string {
   return signText(header, JSON.stringify(payload), key)
 }
 
 /** The same for a payload that is JSON text already, and stays as it is to the byte. */
-export function signText(
-  header: { readonly typ: string; readonly kid?: string; readonly jwk?: object },
-  payload: string,
-  key: SigningKey,
-): string {
-  const input = signingInputOf(header, payload, key.alg)
+export function signText(header: HeaderToSign, payload: string, key: SigningKey): string {
+  const input = `${encodeHeader(header, key.alg)}.${encodePart(payload)}`
   return `${input}.${Buffer.from(key.sign(Buffer.from(input, "latin1"))).toString("base64url")}`
 }
 
@@ -107,7 +99,7 @@ export function signText(
 export const signedLength = (
   header: { readonly typ: string; readonly kid?: string },
   payload: string,
-): number => encodedLength(headerText(header, "ES256")) + encodedLength(payload) + ENCODED_SIGNATURE + 2
+): number => encodeHeader(header, "ES256").length + encodedLength(payload) + ENCODED_SIGNATURE + 2
 
 /** Of base64url without padding. */
 const encodedLength = (text: string): number => Math.ceil((Buffer.byteLength(text) * 4) / 3)
@@ -116,12 +108,20 @@ const ENCODED_SIGNATURE = Math.ceil((SIGNATURE_BYTES * 4) / 3)
 /** `sha-256:` and the base64url of the text's hash. */
 export const digestOf = (text: string): string => `sha-256:${hash("sha256", text, "base64url")}`
 
-const signingInputOf = (header: { readonly typ: string }, payload: string, alg: Algorithm): string =>
-  `${encodePart(headerText(header, alg))}.${encodePart(payload)}`
+interface HeaderToSign {
+  readonly typ: string
+  readonly kid?: string
+  readonly jwk?: object
+}
 
-function headerText(header: { readonly typ: string }, alg: Algorithm): string {
-  const { typ, ...others } = header
-  return JSON.stringify({ typ, alg, ...others })
+/** The last header without a key in it: an issuer's tokens have the same one until its key changes. */
+let latestHeader = { typ: "", kid: "", alg: "", encoded: "" }
+
+function encodeHeader({ typ, kid, jwk }: HeaderToSign, alg: Algorithm): string {
+  if (kid === undefined || jwk) return encodePart(JSON.stringify({ typ, alg, kid, jwk }))
+  if (latestHeader.kid !== kid || latestHeader.typ !== typ || latestHeader.alg !== alg)
+    latestHeader = { typ, kid, alg, encoded: encodePart(JSON.stringify({ typ, alg, kid })) }
+  return latestHeader.encoded
 }
 
 const encodePart = (text: string): string => Buffer.from(text, "utf8").toString("base64url")
