@@ -177,12 +177,14 @@ class Outgoing {
 
   /** Undefined, or which of the steps has a value of a wrong type: then nothing was added. */
   add(steps: readonly WriterStep[], statements: Map<string, number>): number | undefined {
-    const wrong = steps.findIndex((step) => !areValues(step.values))
-    if (wrong >= 0) return wrong
+    const [values, blobs] = [this.flat.length, this.blobs.length]
     this.flat.push(steps.length)
-    for (const { sql, rows, values } of steps) {
-      this.flat.push(this.#numberOf(sql, statements), rows === "any" ? -1 : rows, values.length)
-      for (const value of values) this.#push(value)
+    for (const [at, step] of steps.entries()) {
+      this.flat.push(this.#numberOf(step.sql, statements), step.rows === "any" ? -1 : step.rows)
+      if (this.#push(step.values)) continue
+      this.flat.length = values
+      this.blobs.length = blobs
+      return at
     }
     return undefined
   }
@@ -195,21 +197,22 @@ class Outgoing {
     return statements.size - 1
   }
 
-  #push(value: Value): void {
-    if (value instanceof Uint8Array) {
-      this.flat.push(undefined, value.length)
-      this.blobs.push(value)
-    } else this.flat.push(value)
+  /** False at a value that is of none of the types. */
+  #push(values: readonly Value[]): boolean {
+    this.flat.push(values.length)
+    for (const value of values) {
+      if (value instanceof Uint8Array) {
+        this.flat.push(undefined, value.length)
+        this.blobs.push(value)
+      } else if (isPlain(value)) this.flat.push(value)
+      else return false
+    }
+    return true
   }
 }
 
-function areValues(values: readonly unknown[]): boolean {
-  for (const value of values) {
-    if (typeof value === "string" || value === null || typeof value === "bigint") continue
-    if (!Number.isFinite(value) && !(value instanceof Uint8Array)) return false
-  }
-  return true
-}
+const isPlain = (value: unknown): value is Exclude<Value, Uint8Array> =>
+  typeof value === "string" || value === null || Number.isFinite(value) || typeof value === "bigint"
 
 /** One buffer of its own for all bytes of a message: it is handed over, not copied, and no pool travels with it. */
 function join(blobs: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -37,7 +37,8 @@ function turnTo(key: Uint8Array): void {
   if (key.length !== KEY_BYTES) throw new TypeError(`a commitment's key has ${KEY_BYTES} bytes`)
   inner.fill(0x36, 0, BLOCK_BYTES)
   outer.fill(0x5c, 0, BLOCK_BYTES)
-  for (const [index, byte] of key.entries()) {
+  for (let index = 0; index < KEY_BYTES; index++) {
+    const byte = key[index] ?? 0
     inner[index] = byte ^ 0x36
     outer[index] = byte ^ 0x5c
   }
