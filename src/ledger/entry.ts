@@ -75,7 +75,7 @@ export function seal(event: Event, taskKey?: Uint8Array): Sealed {
   }
 }
 
-/** RFC 8785 of the whole entry. The members are spelled out in their order, because that halves the cost of sorting them. */
+/** RFC 8785 of the whole entry. The members are spelled out in their order: nothing is copied or sorted. */
 function writeEntry(event: Event, key: Uint8Array): string {
   const members =
     plain("agent", event.agent) +
