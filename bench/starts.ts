@@ -5,7 +5,8 @@ import { median, type Server, startServer } from "./machine.ts"
 import { perSecond, printMeasures, type Settings } from "./table.ts"
 
 const SERVERS = ["hono-empty", "taskmint", "oidc-provider", "oauth2-server"] as const
-const WARM_SECONDS = 2
+/** Long enough for every server to have been compiled. */
+const WARM_SECONDS = 10
 
 export async function benchStarts(settings: Settings): Promise<boolean> {
   const servers = new Map<string, Server>()
