@@ -67,7 +67,7 @@ export const factsOf = <K extends string>(kind: K, task: TaskRow) => ({
   ...(task.reference !== null && { reference: task.reference }),
 })
 
-async function planRenewal(
+export async function planRenewal(
   parts: Parts,
   task: TaskRow,
   request: RenewRequest,

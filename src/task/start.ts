@@ -13,7 +13,7 @@ import { type Attempt, commitDecision, recordRefusal, type Settled } from "./com
 import { type Passed, passGate } from "./gate.ts"
 import { type MintedToken, type MintPlan, type PlannedToken, planMint, signTokens } from "./mint.ts"
 import { internPolicy, type Parts } from "./parts.ts"
-import { renewTask } from "./renew.ts"
+import { planRenewal } from "./renew.ts"
 import {
   countStart,
   countTask,
@@ -196,31 +196,37 @@ async function startAgain(
   task: TaskRow,
   request: StartRequest,
   digest: string,
-): Promise<Settled<Started> | Refusal> {
+): Promise<Attempt<Started> | Settled<Started> | Refusal> {
   if (task.request_digest !== digest)
     return refuse("reference_conflict", "[reference] the same reference with another request")
   if (task.state !== "active" && task.state !== "paused")
     return refuse("task_ended", `[state] the task is ${task.state}`)
   const { instance } = request.agent
   const answer = { created: false, taskId: task.task_id, state: task.state, deadline: task.deadline }
-  if (instance === task.instance && (request.dpopJkt ?? null) === task.jkt)
-    return { settled: { ...answer, tokens: await signRecorded(parts, task) } }
+  if (instance === task.instance && (request.dpopJkt ?? null) === task.jkt) {
+    const tokens = await signRecorded(parts, task)
+    return tokens instanceof Refused ? tokens : { settled: { ...answer, tokens } }
+  }
   if (task.state === "paused") return refuse("task_paused", "[state] a paused task is not taken over")
-  const renewed = await renewTask(parts, task.orchestrator, task.task_id, {
-    instance,
-    ...(request.dpopJkt !== undefined && { dpopJkt: request.dpopJkt }),
-  })
-  return renewed instanceof Refused ? renewed : { settled: { ...answer, tokens: renewed.tokens } }
+  const { dpopJkt } = request
+  const renewal = await planRenewal(parts, task, { instance, ...(dpopJkt !== undefined && { dpopJkt }) })
+  if (renewal instanceof Refused) return renewal
+  return {
+    steps: renewal.steps,
+    answer: async () => {
+      const renewed = await renewal.answer()
+      return renewed instanceof Refused ? renewed : { ...answer, tokens: renewed.tokens }
+    },
+  }
 }
 
 /** Signs the start's claims again, of tokens that still live: same `jti`, same `exp`. */
-async function signRecorded(parts: Parts, task: TaskRow): Promise<readonly MintedToken[]> {
+async function signRecorded(parts: Parts, task: TaskRow): Promise<readonly MintedToken[] | Refusal> {
   const now = parts.ledger.at()
   const rows = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
   const live = rows.filter((row) => row.generation === 0 && row.ended_at === null && row.exp * 1000 > now)
   const planned = live.flatMap((row) => recordedToken(row) ?? [])
-  const signed = await signTokens(parts, task.task_id, planned, now)
-  return signed instanceof Refused ? [] : signed
+  return signTokens(parts, task.task_id, planned, now)
 }
 
 /** Undefined where the claims were erased. */

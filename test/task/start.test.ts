@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
 import type { Started, StartRequest } from "../../src/task/start.ts"
+import { createTasks } from "../../src/task/task.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
-import { createWorld, SUPPORT_START, TICKETS, type World } from "../support/world.ts"
+import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "../support/world.ts"
 
 let world: World
 
@@ -136,6 +137,33 @@ describe("the same reference again", () => {
     const { items } = await world.revocations.feed("tickets", 0, 100)
     expect(items).toMatchObject([{ kind: "task", value: first.taskId, code: "token_revoked" }])
     expect(before.iat <= (items[0]?.before ?? 0) && after.iat > (items[0]?.before ?? 0)).toBe(true)
+  })
+
+  test("of a takeover that is refused is written down once", async () => {
+    const jkt = "A".repeat(42).concat("E")
+    await start({ reference: "run-1", dpopJkt: jkt })
+    const request = { ...SUPPORT_START, reference: "run-1", agent: { id: "triage-bot", instance: "pod-2" } }
+    expect(await world.tasks.start(ORCHESTRATOR, request)).toMatchObject({ code: "key_required" })
+    const { entries } = await world.ledger.read({ outcome: "refused" })
+    expect(entries.map((entry) => entry.kind)).toEqual(["task.refused"])
+  })
+
+  test("that can't be signed again is no answer without tokens", async () => {
+    await start({ reference: "run-1" })
+    const broken = {
+      ...world.keyring.current(),
+      sign: () => {
+        throw new Error("the key is out of reach")
+      },
+    }
+    const tasks = createTasks({
+      ...world,
+      issuer: ISSUER,
+      keyring: { ...world.keyring, current: () => broken },
+    })
+    const again = await tasks.start(ORCHESTRATOR, { ...SUPPORT_START, reference: "run-1" })
+    expect(again).toMatchObject({ code: "temporarily_unavailable" })
+    expect(await kinds()).toContain("token.unsigned")
   })
 
   test("of an ended task says so", async () => {
