@@ -1,56 +1,67 @@
 // Canonical JSON (RFC 8785), the form in which entries are hashed. Our own, because every mint writes two of them and this
-// takes a fifth of the time of the general library, which the tests hold it against.
+// takes a tenth of the time of the general library, which the tests hold it against.
 import type { Json } from "./event.ts"
+
+/** JSON, or an object some of whose members are undefined: these are left out. */
+export type JsonMembers = Json | { readonly [member: string]: JsonMembers | undefined }
 
 /**
  * Members sorted by their UTF-16 code units, no white space, strings and numbers as ECMAScript writes them. Members
  * that are undefined are left out. Throws TypeError on what JSON can't say: lone surrogates, NaN, infinities.
  */
-export function canonicalJson(value: Json): string {
-  if (typeof value === "string") return quote(value)
-  if (typeof value === "number") return writeNumber(value)
-  if (typeof value === "object" && value !== null)
-    return isList(value) ? writeList(value) : writeObject(value)
-  if (value === null || typeof value === "boolean") return String(value)
-  throw new TypeError("a value can't be written as canonical JSON")
+export function canonicalJson(value: JsonMembers): string {
+  // ECMAScript writes JSON as RFC 8785 wants it but for the order of members, and most are written down in order.
+  return isInOrder(value) ? JSON.stringify(value) : writeSorted(value)
 }
 
-/** Printable ASCII without quotes and backslashes needs no escaping. */
-const PLAIN = /^[ !#-[\]-~]*$/
-
-function quote(text: string): string {
-  if (PLAIN.test(text)) return `"${text}"`
-  if (!text.isWellFormed()) throw new TypeError("a lone surrogate can't be written as canonical JSON")
-  return JSON.stringify(text)
+/** Whether every object's members stand in canonical order already. Throws on what JSON can't say. */
+function isInOrder(value: JsonMembers): boolean {
+  if (typeof value === "string") return checkText(value)
+  if (typeof value === "number") return checkNumber(value)
+  if (typeof value === "boolean" || value === null) return true
+  if (typeof value !== "object") throw new TypeError("a value can't be written as canonical JSON")
+  return isList(value) ? areItemsInOrder(value) : areMembersInOrder(value)
 }
 
-/** RFC 8785 section 3.2.2.3: as ECMAScript does, negative zero as 0. */
-function writeNumber(value: number): string {
-  if (!Number.isFinite(value))
-    throw new TypeError("a number without a value can't be written as canonical JSON")
-  return JSON.stringify(value)
+function areItemsInOrder(items: readonly JsonMembers[]): boolean {
+  let inOrder = true
+  for (const item of items) inOrder = isInOrder(item) && inOrder
+  return inOrder
+}
+
+function areMembersInOrder(members: { readonly [member: string]: JsonMembers | undefined }): boolean {
+  let inOrder = true
+  let before = ""
+  for (const name in members) {
+    const value = members[name]
+    if (value === undefined) continue
+    checkText(name)
+    inOrder = isInOrder(value) && before <= name && inOrder
+    before = name
+  }
+  return inOrder
+}
+
+function checkText(text: string): true {
+  if (text.isWellFormed()) return true
+  throw new TypeError("a lone surrogate can't be written as canonical JSON")
+}
+
+function checkNumber(value: number): true {
+  if (Number.isFinite(value)) return true
+  throw new TypeError("a number without a value can't be written as canonical JSON")
 }
 
 const isList = (value: object): value is readonly Json[] => Array.isArray(value)
 
-function writeList(items: readonly Json[]): string {
-  let text = ""
-  for (const item of items) text += `,${canonicalJson(item)}`
-  return `[${text.slice(1)}]`
-}
-
-function writeObject(members: { readonly [member: string]: Json | undefined }): string {
-  let text = ""
-  for (const name of sortedNames(members)) {
-    const value = members[name]
-    if (value !== undefined) text += `,${quote(name)}:${canonicalJson(value)}`
+/** Of what was checked: member by member, because an object can't hold members that look like numbers in any order. */
+function writeSorted(value: JsonMembers): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value)
+  if (isList(value)) return `[${value.map(writeSorted).join(",")}]`
+  const written: string[] = []
+  for (const name of Object.keys(value).sort()) {
+    const member = value[name]
+    if (member !== undefined) written.push(`${JSON.stringify(name)}:${writeSorted(member)}`)
   }
-  return `{${text.slice(1)}}`
-}
-
-/** The names of members in canonical order. Most are written down in it already, and then nothing is sorted. */
-export function sortedNames(members: object): string[] {
-  const names = Object.keys(members)
-  for (let at = 1; at < names.length; at++) if ((names[at - 1] ?? "") > (names[at] ?? "")) return names.sort()
-  return names
+  return `{${written.join(",")}}`
 }

@@ -2,7 +2,7 @@
 // it back with the values beside it. It decides the shape and the size limit; where entries rest, ledger.ts does.
 import { toInstant } from "../time.ts"
 import { takeRandom } from "../token/random.ts"
-import { canonicalJson, sortedNames } from "./canonical.ts"
+import { canonicalJson } from "./canonical.ts"
 import { type Commitment, commit, KEY_BYTES } from "./commitment.ts"
 import { type Event, type Json, type Kind, type OutcomeOfEvent, PERSONAL_IN_BODY } from "./event.ts"
 import { leafHash } from "./merkle.ts"
@@ -22,6 +22,8 @@ export interface Sealed {
 
 /** A personal member: its value, or after erasure the commitment that is left of it. */
 type Personal = string | Commitment
+
+type Body = NonNullable<Event["body"]>
 
 /** An entry as auditors read it: wire spelling, absent members left out. */
 export interface Entry {
@@ -75,49 +77,43 @@ export function seal(event: Event, taskKey?: Uint8Array): Sealed {
   }
 }
 
-/** RFC 8785 of the whole entry. The members are spelled out in their order: nothing is copied or sorted. */
-function writeEntry(event: Event, key: Uint8Array): string {
-  const members =
-    plain("agent", event.agent) +
-    plain("api", event.api) +
-    plain("at", toInstant(event.at)) +
-    (event.body ? `,"body":${writeBody(event.body, key)}` : "") +
-    plain("code", event.code) +
-    plain("instance", event.instance) +
-    plain("jti", event.jti) +
-    plain("kind", event.kind) +
-    plain("operation", event.operation) +
-    plain("orchestrator", event.orchestrator) +
-    plain("outcome", event.outcome) +
-    concealed("reference", event.reference, key) +
-    concealed("resource", event.resource, key) +
-    concealed("sub", event.sub, key) +
-    plain("task_id", event.task)
-  return `{${members.slice(1)}}`
-}
+/** RFC 8785 of the whole entry, its members written down in their order: nothing is sorted. */
+const writeEntry = (event: Event, key: Uint8Array): string =>
+  canonicalJson({
+    agent: event.agent,
+    api: event.api,
+    at: toInstant(event.at),
+    body: event.body && concealedIn(event.body, key),
+    code: event.code,
+    instance: event.instance,
+    jti: event.jti,
+    kind: event.kind,
+    operation: event.operation,
+    orchestrator: event.orchestrator,
+    outcome: event.outcome,
+    reference: concealed("reference", event.reference, key),
+    resource: concealed("resource", event.resource, key),
+    sub: concealed("sub", event.sub, key),
+    task_id: event.task,
+  })
 
-const plain = (name: string, value: string | undefined): string =>
-  value === undefined ? "" : `,"${name}":${canonicalJson(value)}`
+const concealed = (name: string, value: Json | undefined, key: Uint8Array): Commitment | undefined =>
+  value === undefined ? undefined : commit(key, name, value)
 
-const concealed = (name: string, value: Json | undefined, key: Uint8Array): string =>
-  value === undefined ? "" : `,"${name}":{"hmac":"${commit(key, name, value).hmac}"}`
-
-function writeBody(body: Readonly<Record<string, Json | undefined>>, key: Uint8Array): string {
-  let members = ""
-  for (const name of sortedNames(body)) {
+/** The body with commitments where personal values stand; itself where there are none. */
+function concealedIn(body: Body, key: Uint8Array): Body {
+  let concealing: Record<string, Json | undefined> | undefined
+  for (const name of PERSONAL_IN_BODY) {
     const value = body[name]
     if (value === undefined) continue
-    members += PERSONAL.has(name)
-      ? concealed(name, value, key)
-      : `,${canonicalJson(name)}:${canonicalJson(value)}`
+    concealing ??= { ...body }
+    concealing[name] = commit(key, name, value)
   }
-  return `{${members.slice(1)}}`
+  return concealing ?? body
 }
 
-const PERSONAL: ReadonlySet<string> = new Set(PERSONAL_IN_BODY)
-
 /** The body's personal members; undefined where there are none. */
-function personalOf(body: Readonly<Record<string, Json | undefined>>): Record<string, Json> | undefined {
+function personalOf(body: Body): Record<string, Json> | undefined {
   let found: Record<string, Json> | undefined
   for (const name of PERSONAL_IN_BODY) {
     const value = body[name]
