@@ -12,14 +12,17 @@ export type Values = Readonly<Record<string, Value>>
 export interface Statement<Row = Record<string, Value>> {
   readonly name: string
   readonly sql: SQL
+  /** Placeholders whose values a step brings in `ids`, in this order. */
+  readonly points: readonly string[]
   /** Never set: it carries the row's type. */
   readonly row?: Row
 }
 
-export const statement = <Row = Record<string, Value>>(name: string, sql: SQL): Statement<Row> => ({
-  name,
-  sql,
-})
+export const statement = <Row = Record<string, Value>>(
+  name: string,
+  sql: SQL,
+  points: readonly string[] = [],
+): Statement<Row> => ({ name, sql, points })
 
 /**
  * One step of a transaction. `rows`: how many rows it must change (for a SELECT: answer); a number, or "any" (the
@@ -28,6 +31,8 @@ export const statement = <Row = Record<string, Value>>(name: string, sql: SQL): 
 export interface Step {
   readonly statement: Statement<unknown>
   readonly values: Values
+  /** Instead of values, for the statement's `points`. */
+  readonly ids?: readonly (number | null)[]
   readonly rows?: number | "any"
 }
 

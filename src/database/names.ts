@@ -45,11 +45,12 @@ export function named(
   write: (name: (placeholder: string) => SQL, subject: (placeholder: string) => SQL) => SQL,
 ): Named {
   const given = (placeholder: string) => sql`${p(placeholder)}`
+  const { names, subject } = points
   return {
     byText: statement(name, write(nameId, subjectId)),
-    byId: statement(name, write(given, given)),
-    names: points.names,
-    subject: points.subject,
+    byId: statement(name, write(given, given), subject === undefined ? names : [...names, subject]),
+    names,
+    subject,
   }
 }
 
@@ -76,22 +77,21 @@ export function createNames(engine: Engine): Names {
     ...names,
     subjects,
     step: (of, values) => {
-      const ids: Record<string, Value> = { ...values }
-      const known =
-        of.names.every((member) => putId(ids, member, names)) &&
-        (of.subject === undefined || putId(ids, of.subject, subjects))
-      return known ? { statement: of.byId, values: ids, rows: 1 } : { statement: of.byText, values, rows: 1 }
+      const ids: (number | null)[] = []
+      for (const member of of.names)
+        if (!addId(ids, values[member], names)) return { statement: of.byText, values, rows: 1 }
+      if (of.subject !== undefined && !addId(ids, values[of.subject], subjects))
+        return { statement: of.byText, values, rows: 1 }
+      return { statement: of.byId, values, ids, rows: 1 }
     },
   }
 }
 
-/** Puts the integer in place of the text; false where it is not known. */
-function putId(into: Record<string, Value>, member: string, from: Interned): boolean {
-  const text = into[member]
-  if (typeof text !== "string") return true
-  const id = from.idOf(text)
+/** Adds the integer of a text, null for null; false where it is not known. */
+function addId(ids: (number | null)[], text: Value | undefined, from: Interned): boolean {
+  const id = typeof text === "string" ? from.idOf(text) : null
   if (id === undefined) return false
-  into[member] = id
+  ids.push(id)
   return true
 }
 

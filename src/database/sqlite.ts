@@ -32,7 +32,14 @@ export async function openSqlite(options: { path: string; migrations?: string })
 /** A statement's text for SQLite, and where each of its `?` gets its value from. */
 interface Compiled {
   readonly sql: string
-  readonly fill: (values: Values) => Value[]
+  readonly sources: readonly Source[]
+}
+
+/** A constant of the statement, a value by name, or one of the step's ids by place. */
+interface Source {
+  readonly constant: Value | undefined
+  readonly name: string
+  readonly point: number
 }
 
 const compiled = new WeakMap<Statement<unknown>, Compiled>()
@@ -55,7 +62,7 @@ class SqliteEngine implements Engine {
   async query<Row>(statement: Statement<Row>, values: Values = {}): Promise<Row[]> {
     if (this.#closed) throw new Unavailable("the database is closed")
     const prepared = this.#prepare(statement)
-    const filled = compile(statement).fill(values)
+    const filled = fill(statement, values)
     try {
       return prepared.all(filled) as Row[]
     } catch (error) {
@@ -100,31 +107,33 @@ function prepare(database: Database, statement: Statement<unknown>): Prepared<un
   }
 }
 
-function toWriterStep({ statement, values, rows = "any" }: Step): WriterStep {
-  const { sql, fill } = compile(statement)
-  return { sql, values: fill(values), rows, name: statement.name }
-}
+const toWriterStep = ({ statement, values, ids, rows = "any" }: Step): WriterStep => ({
+  sql: compile(statement).sql,
+  values: fill(statement, values, ids),
+  rows,
+  name: statement.name,
+})
 
 function compile(statement: Statement<unknown>): Compiled {
   const known = compiled.get(statement)
   if (known) return known
   const { sql, params } = statement.sql.toQuery(SQLITE_SPELLING)
-  const sources = params.map((param) =>
-    is(param, Placeholder) ? { name: param.name } : { name: undefined, value: param as Value },
-  )
-  const fill = (values: Values) => {
-    const filled: Value[] = []
-    for (const source of sources)
-      filled.push(source.name === undefined ? source.value : bound(statement.name, source.name, values))
-    return filled
-  }
-  const made = { sql, fill }
+  const sources = params.map((param): Source => {
+    if (!is(param, Placeholder)) return { constant: param as Value, name: "", point: -1 }
+    return { constant: undefined, name: param.name, point: statement.points.indexOf(param.name) }
+  })
+  const made = { sql, sources }
   compiled.set(statement, made)
   return made
 }
 
-function bound(statement: string, placeholder: string, values: Values): Value {
-  const value = values[placeholder]
-  if (value === undefined) throw new TypeError(`${statement} needs a value for ${placeholder}`)
-  return value
+/** The values of a statement's `?`, in their order. */
+function fill(statement: Statement<unknown>, values: Values, ids?: Step["ids"]): Value[] {
+  const filled: Value[] = []
+  for (const { constant, name, point } of compile(statement).sources) {
+    const value = constant !== undefined ? constant : point < 0 ? values[name] : ids?.[point]
+    if (value === undefined) throw new TypeError(`${statement.name} needs a value for ${name}`)
+    filled.push(value)
+  }
+  return filled
 }

@@ -179,7 +179,9 @@ class Outgoing {
   add(steps: readonly WriterStep[], statements: Map<string, number>): number | undefined {
     const [values, blobs] = [this.flat.length, this.blobs.length]
     this.flat.push(steps.length)
-    for (const [at, step] of steps.entries()) {
+    let at = -1
+    for (const step of steps) {
+      at++
       this.flat.push(this.#numberOf(step.sql, statements), step.rows === "any" ? -1 : step.rows)
       if (this.#push(step.values)) continue
       this.flat.length = values

@@ -83,9 +83,12 @@ export function createApp(endpoints: readonly Endpoint[], boundary: Boundary): H
         return fault(c.req.path, error)
       }
     })
+  // Apart, because a path with one handler is answered without composing any.
+  const others = new Hono()
   for (const [path, allow] of methodsByPath(endpoints))
-    app.all(routeOf(path), (c) => refusal(c.req.path, refuse("method_not_allowed", "[method]"), { allow }))
-  app.notFound((c) => refusal(c.req.path, refuse("not_found", "[path]")))
+    others.all(routeOf(path), (c) => refusal(c.req.path, refuse("method_not_allowed", "[method]"), { allow }))
+  others.notFound((c) => refusal(c.req.path, refuse("not_found", "[path]")))
+  app.notFound((c) => others.fetch(c.req.raw))
   app.onError((error, c) => fault(c.req.path, error))
   return app
 }
