@@ -129,11 +129,9 @@ function compile(statement: Statement<unknown>): Compiled {
 
 /** The values of a statement's `?`, in their order. */
 function fill(statement: Statement<unknown>, values: Values, ids?: Step["ids"]): Value[] {
-  const filled: Value[] = []
-  for (const { constant, name, point } of compile(statement).sources) {
+  return compile(statement).sources.map(({ constant, name, point }) => {
     const value = constant !== undefined ? constant : point < 0 ? values[name] : ids?.[point]
     if (value === undefined) throw new TypeError(`${statement.name} needs a value for ${name}`)
-    filled.push(value)
-  }
-  return filled
+    return value
+  })
 }
