@@ -4,7 +4,7 @@ import { parseInstant } from "../time.ts"
 import { isEpoch, isText, onlyMembers } from "./claims.ts"
 import { isId, isUuid } from "./id.ts"
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
-import { digestOf, readJwt, signJwt, Unreadable } from "./jwt.ts"
+import { digestOf, readJwt, signText, Unreadable } from "./jwt.ts"
 import { isDigest, isName, parseHolder } from "./name.ts"
 import { MAX_SEGMENTS } from "./resource.ts"
 import { type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
@@ -30,21 +30,22 @@ export interface UseRecord {
   readonly api: string
   readonly operation: string
   /** Segments as the request had them, data or not; absent where they could not be told. See `recordedResource`. */
-  readonly resource?: readonly string[]
-  readonly method?: string
-  readonly route?: string
+  readonly resource?: readonly string[] | undefined
+  readonly method?: string | undefined
+  readonly route?: string | undefined
   readonly decision: "allowed" | "refused" | "observed"
   /** Of a refusal; of what was observed, the code it would have had. */
-  readonly code?: string
+  readonly code?: string | undefined
   /** Absent, with the duration, where the process died before it answered. */
-  readonly status?: number
-  readonly duration_ms?: number
-  readonly trace_id?: string
+  readonly status?: number | undefined
+  readonly duration_ms?: number | undefined
+  readonly trace_id?: string | undefined
   /** How many like it this one stands for; absent: 1. */
-  readonly count?: number
+  readonly count?: number | undefined
 }
 
-export interface UseBatch {
+/** A batch without its uses. */
+export interface BatchFrame {
   /** The API's client id. */
   readonly iss: string
   /** The issuer. */
@@ -65,21 +66,29 @@ export interface UseBatch {
   readonly checkpoint: string | null
   /** The instance closes: silence after this one is normal. */
   readonly final: boolean
+}
+
+export interface UseBatch extends BatchFrame {
   readonly uses: readonly UseRecord[]
 }
 
-/** Signs a batch with the instance's key. Does NOT check it: `readUseBatch` at the other end does. */
-export const signUseBatch = (batch: UseBatch, key: SigningKey): string =>
-  signJwt({ typ: USE_BATCH_TYP, kid: key.kid }, batch, key)
+/**
+ * Signs a batch with the instance's key. `uses`: each a UseRecord as JSON text, put in as it is. Does NOT check anything:
+ * `readUseBatch` at the other end does.
+ */
+export function signUseBatch(frame: BatchFrame, uses: readonly string[], key: SigningKey): string {
+  const { iss, aud, iat, instance, sequence, previous, cursor, applied_at, checkpoint, final } = frame
+  const members = { iss, aud, iat, instance, sequence, previous, cursor, applied_at, checkpoint, final }
+  const payload = `${JSON.stringify(members).slice(0, -1)},"uses":[${uses.join()}]}`
+  return signText({ typ: USE_BATCH_TYP, kid: key.kid }, payload, key)
+}
 
 /** What `previous` of the next batch says: the digest of header and payload, so that signing again changes nothing. */
 export const batchDigest = (text: string): string => digestOf(text.slice(0, text.lastIndexOf(".")))
 
 /** Segments of any request in a form that every batch can carry: well-formed, 256 units each, 32 at most. */
 export const recordedResource = (segments: readonly string[]): readonly string[] =>
-  segments
-    .slice(0, MAX_SEGMENTS)
-    .map((one) => one.slice(0, MAX_SEGMENT_LENGTH).replace(/\p{Surrogate}/gu, "\uFFFD"))
+  segments.slice(0, MAX_SEGMENTS).map((one) => one.slice(0, MAX_SEGMENT_LENGTH).toWellFormed())
 
 const RULES = { typ: [USE_BATCH_TYP], header: ["typ", "alg", "kid"], maxLength: MAX_BATCH_BYTES } as const
 

@@ -29,13 +29,17 @@ export function findCredential(
   if (authorizations.length > 1) return refuse("credential_ambiguous", "authorization_twice")
   if (queryTokens(target).length > 0) return refuse("credential_ambiguous", "token_in_url")
   const [value] = authorizations
-  if (value === undefined || !BEARER.test(value)) return "absent"
-  if (value.includes(",")) return refuse("credential_ambiguous", "authorization_list")
-  const [, scheme, token] = EXACT.exec(value) ?? []
-  if (scheme === undefined || token === undefined) return refuse("token_invalid", "authorization_format")
+  const [, scheme, token] = (value !== undefined && EXACT.exec(value)) || []
+  if (scheme === undefined || token === undefined) return withoutCredential(value)
   const proofs = valuesOf(rawHeaders, "dpop")
   if (proofs.length > 1) return refuse("credential_ambiguous", "proof_twice")
   return { scheme: scheme.toLowerCase() === "dpop" ? "DPoP" : "Bearer", token, proof: proofs[0] }
+}
+
+function withoutCredential(value: string | undefined): Refusal | "absent" {
+  if (value === undefined || !BEARER.test(value)) return "absent"
+  if (value.includes(",")) return refuse("credential_ambiguous", "authorization_list")
+  return refuse("token_invalid", "authorization_format")
 }
 
 /**

@@ -15,8 +15,8 @@ export interface Recorder {
   unfold(): void
   /** Resolves when everything given to it before is in the spool, or is known not to be. */
   settled(): Promise<void>
-  /** The use with its outcome, when it may be shipped: the handler is done, it took too long, or its process died. */
-  readyUse(stored: StoredUse, waitMilliseconds: number): UseRecord | undefined
+  /** The use's text with its outcome, when it may be shipped: the handler is done, it took too long, or its process died. */
+  readyUse(stored: StoredUse, waitMilliseconds: number): string | undefined
   /** What those uses held is free again: they are acknowledged. */
   release(shares: Readonly<Record<string, number>>): void
   /** Uses of the spool that are in no batch are gone from here: they are in one now. */
@@ -36,7 +36,8 @@ export interface Recorded {
 
 interface Open {
   readonly startedAt: number
-  outcome?: { readonly status?: number; readonly duration_ms: number }
+  /** Members of a use's JSON, each after a comma. */
+  outcome?: string
 }
 
 interface Fold {
@@ -62,12 +63,8 @@ export function createRecorder(options: {
   const { store, settled, lastSeq } = createStore(spool, room)
   const outcomes = createOutcomes(clock)
   let dropped = 0
-  const storeRefused = (use: UseRecord) => {
-    const drop = () => {
-      dropped += use.count ?? 1
-    }
-    if (room.fits(use.task)) store(use).stored.catch(drop)
-    else drop()
+  const storeRefused = async (use: UseRecord) => {
+    if (!room.fits(use.task) || !(await store(use).stored)) dropped += use.count ?? 1
   }
   const fold = createFold(clock, storeRefused)
   return {
@@ -76,13 +73,9 @@ export function createRecorder(options: {
         return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
       const { seq, stored } = store(use)
       const recorded = outcomes.open(seq)
-      try {
-        await stored
-      } catch {
-        outcomes.forget(seq)
-        return refuse("recording_unavailable", "spool_unwritable")
-      }
-      return recorded
+      if (await stored) return recorded
+      outcomes.forget(seq)
+      return refuse("recording_unavailable", "spool_unwritable")
     },
     refuse: fold.add,
     unfold: fold.flush,
@@ -101,30 +94,42 @@ export function createRecorder(options: {
   }
 }
 
-const ignore = () => undefined
-
 /** Numbers uses, writes them, and remembers which writes are under way. */
 function createStore(spool: Spool, room: Room) {
-  const pending = new Set<Promise<void>>()
+  const underWay = new Set<number>()
+  let waiting: { readonly through: number; readonly resolve: () => void }[] = []
   let lastSeq = spool.highestSeq()
+  const finish = (seq: number) => {
+    underWay.delete(seq)
+    if (waiting.length === 0) return
+    const [oldest = Number.POSITIVE_INFINITY] = underWay
+    for (const one of waiting) if (one.through < oldest) one.resolve()
+    waiting = waiting.filter((one) => one.through >= oldest)
+  }
   return {
-    store(use: UseRecord): { readonly seq: number; readonly stored: Promise<void> } {
+    /** `stored`: whether it is on disk; it never rejects. */
+    store(use: UseRecord): { readonly seq: number; readonly stored: Promise<boolean> } {
       const text = JSON.stringify(use)
       const bytes = text.length + ROW_OVERHEAD_BYTES
       const seq = ++lastSeq
       room.take(use.task, bytes)
-      const stored = spool.addUse({ seq, task: use.task, text }).catch((fault) => {
+      underWay.add(seq)
+      const done = () => {
+        finish(seq)
+        return true
+      }
+      const failed = () => {
         room.give(use.task, bytes)
-        throw fault
-      })
-      const settled = stored.then(ignore, ignore)
-      pending.add(settled)
-      settled.then(() => pending.delete(settled))
-      return { seq, stored }
+        finish(seq)
+        return false
+      }
+      return { seq, stored: spool.addUse({ seq, task: use.task, text }).then(done, failed) }
     },
-    async settled() {
-      await Promise.all(pending)
-    },
+    settled: () =>
+      new Promise<void>((resolve) => {
+        if (underWay.size === 0) resolve()
+        else waiting.push({ through: lastSeq, resolve })
+      }),
     lastSeq: () => lastSeq,
   }
 }
@@ -140,17 +145,17 @@ function createOutcomes(clock: Clock) {
       return {
         finished(status) {
           const known = Number.isInteger(status) && status >= 100 && status <= 999
-          entry.outcome ??= { ...(known && { status }), duration_ms: since(entry) }
+          entry.outcome ??= `${known ? `,"status":${status}` : ""},"duration_ms":${since(entry)}`
         },
       }
     },
     forget: (seq: number) => void open.delete(seq),
     count: () => open.size,
-    readyUse({ seq, text }: StoredUse, waitMilliseconds: number): UseRecord | undefined {
+    readyUse({ seq, text }: StoredUse, waitMilliseconds: number): string | undefined {
       const entry = open.get(seq)
-      if (!entry) return JSON.parse(text)
-      if (entry.outcome) return Object.assign(JSON.parse(text), entry.outcome)
-      return since(entry) >= waitMilliseconds ? JSON.parse(text) : undefined
+      if (!entry) return text
+      if (entry.outcome !== undefined) return `${text.slice(0, -1)}${entry.outcome}}`
+      return since(entry) >= waitMilliseconds ? text : undefined
     },
   }
 }

@@ -2,7 +2,7 @@
 // is acknowledged. It decides when and what to send; what is recorded is decided before.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
 import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
-import { batchDigest, signUseBatch, type UseBatch, type UseRecord } from "../token/batch.ts"
+import { batchDigest, signUseBatch } from "../token/batch.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
 import type { Revocations } from "./revocations.ts"
@@ -33,8 +33,6 @@ const MAX_USES = 1000
 const OPEN_USES = 5000
 /** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
 const MAX_USES_BYTES = 640 * 1024
-/** What an outcome adds to a use, with the comma. */
-const OUTCOME_BYTES = 48
 const LIMITS = { maxBytes: 1024 * 1024, timeoutMilliseconds: 10_000 }
 
 interface Chain {
@@ -112,19 +110,19 @@ export function createShipper(options: ShipperOptions): Shipper {
 
 interface ReadyUse {
   readonly stored: StoredUse
-  /** Outcome included. */
-  readonly use: UseRecord
+  /** JSON, outcome included. */
+  readonly text: string
 }
 
 function readyUses(spool: Spool, recorder: Recorder, waitMilliseconds: number): ReadyUse[] {
   const ready: ReadyUse[] = []
   let bytes = 0
   for (const stored of spool.oldestUses(MAX_USES)) {
-    const use = recorder.readyUse(stored, waitMilliseconds)
-    if (use === undefined) continue
-    bytes += Buffer.byteLength(stored.text) + OUTCOME_BYTES
+    const text = recorder.readyUse(stored, waitMilliseconds)
+    if (text === undefined) continue
+    bytes += Buffer.byteLength(text) + 1
     if (bytes > MAX_USES_BYTES) break
-    ready.push({ stored, use })
+    ready.push({ stored, text })
   }
   return ready
 }
@@ -137,7 +135,7 @@ function signBatch(
   final: boolean,
 ): string {
   const appliedAt = revocations.appliedAt()
-  const batch: UseBatch = {
+  const frame = {
     iss: clientId,
     aud: issuer,
     iat: toEpochSeconds(clock.now()),
@@ -148,9 +146,9 @@ function signBatch(
     applied_at: appliedAt === 0 ? null : toInstant(appliedAt),
     checkpoint: null,
     final,
-    uses: uses.map((one) => one.use),
   }
-  return signUseBatch(batch, instance.key)
+  const texts = uses.map((one) => one.text)
+  return signUseBatch(frame, texts, instance.key)
 }
 
 function sharesOf(uses: readonly ReadyUse[]): Record<string, number> {

@@ -91,16 +91,8 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
   const rooms = await openRooms(settings)
   const work = startWork(rooms)
   let closing: Promise<void> | undefined
-  const check = createCheck(settings, rooms)
   return {
-    async check(view, operation, resource, parameters = {}) {
-      try {
-        return await check(closing !== undefined, view, { operation, resource, parameters })
-      } catch {
-        // Whatever failed, the handler must not run; what it was may hold the token, so it is not told.
-        return rooms.refused(refuse("temporarily_unavailable", "fault"), "Bearer", operation)
-      }
-    },
+    check: createCheck(settings, rooms, () => closing !== undefined),
     ready: () => readiness(rooms, work),
     flush: () => work.flush(),
     close() {
@@ -116,34 +108,41 @@ interface Target {
   readonly parameters: Readonly<Record<string, string>>
 }
 
+const NO_PARAMETERS = Object.freeze({})
+
 /** The contract's order: what is cheap and certain first, what the ledger must hold last. */
-function createCheck(settings: VerifierSettings, rooms: Rooms) {
+function createCheck(settings: VerifierSettings, rooms: Rooms, isClosed: () => boolean): Verifier["check"] {
   const { issuer, resource: audience, others, clock } = settings
-  const { recorder, refused } = rooms
-  return async (closed: boolean, view: RequestView, target: Target): Promise<Decision> => {
-    const { operation } = target
-    if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer))
-      return { outcome: "not_ours" }
-    if (closed) return refused(refuse("temporarily_unavailable", "closed"), "Bearer", operation)
-    const credential = findCredential(view.rawHeaders, view.target)
-    if (credential === "absent") return refused(refuse("token_missing", "absent"), "Bearer", operation)
-    if (credential instanceof Refusal) return refused(credential, "Bearer", operation)
-    const opened = rooms.open(credential.token)
-    const genuine = opened instanceof Promise ? await opened : opened
-    if (genuine instanceof Refusal) return refused(genuine, credential.scheme, operation)
-    const { token } = genuine
-    const wrong =
-      judgeToken(token, { issuer, audience, now: toEpochSeconds(clock.now()) }) ??
-      (token.jkt === undefined && credential.scheme === "Bearer"
-        ? undefined
-        : await rooms.possession.check(token, credential, view)) ??
-      judgeStanding(rooms, genuine, operation) ??
-      judgeAuthority(token, target)
-    const use = describeUse(settings, token, view, target, wrong)
-    const recorded = wrong ?? (await recorder.allow(use))
-    if (!(recorded instanceof Refusal)) return allowed(token, target, use.id, recorded)
-    if (wrong) recorder.refuse(use)
-    return refused(recorded, token.jkt === undefined ? credential.scheme : "DPoP", operation)
+  const { recorder, refused, possession } = rooms
+  return async (view, operation, resource, parameters = NO_PARAMETERS) => {
+    try {
+      if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer))
+        return { outcome: "not_ours" }
+      if (isClosed()) return refused(refuse("temporarily_unavailable", "closed"), "Bearer", operation)
+      const credential = findCredential(view.rawHeaders, view.target)
+      if (credential === "absent") return refused(refuse("token_missing", "absent"), "Bearer", operation)
+      if (credential instanceof Refusal) return refused(credential, "Bearer", operation)
+      const opened = rooms.open(credential.token)
+      const genuine = opened instanceof Promise ? await opened : opened
+      if (genuine instanceof Refusal) return refused(genuine, credential.scheme, operation)
+      const { token } = genuine
+      const target = { operation, resource, parameters }
+      const wrong =
+        judgeToken(token, { issuer, audience, now: toEpochSeconds(clock.now()) }) ??
+        (token.jkt === undefined && credential.scheme === "Bearer"
+          ? undefined
+          : await possession.check(token, credential, view)) ??
+        judgeStanding(rooms, genuine, operation) ??
+        judgeAuthority(token, target)
+      const use = describeUse(settings, token, view, target, wrong)
+      const recorded = wrong ?? (await recorder.allow(use))
+      if (!(recorded instanceof Refusal)) return allowed(token, target, use.id, recorded)
+      if (wrong) recorder.refuse(use)
+      return refused(recorded, token.jkt === undefined ? credential.scheme : "DPoP", operation)
+    } catch {
+      // Whatever failed, the handler must not run; what it was may hold the token, so it is not told.
+      return refused(refuse("temporarily_unavailable", "fault"), "Bearer", operation)
+    }
   }
 }
 
@@ -176,6 +175,8 @@ function allowed(token: TaskToken, target: Target, useId: string, { finished }: 
   return { outcome: "allowed", use, finished }
 }
 
+const METHOD = /^[A-Za-z-]{1,32}$/
+
 /** Only what a batch can carry: one malformed member would hold up every use behind it. */
 function describeUse(
   { resource: api, clock }: VerifierSettings,
@@ -194,11 +195,12 @@ function describeUse(
     client: token.clientId,
     api,
     operation,
-    ...(resource && { resource: recordedResource(resource) }),
-    ...(/^[A-Za-z-]{1,32}$/.test(method) && { method }),
-    ...(isText(route, 512) && { route }),
+    resource: resource && recordedResource(resource),
+    method: METHOD.test(method) ? method : undefined,
+    route: isText(route, 512) ? route : undefined,
     decision: wrong ? "refused" : "allowed",
-    ...(wrong && { code: wrong.code, status: REFUSALS[wrong.code].status }),
+    code: wrong?.code,
+    status: wrong && REFUSALS[wrong.code].status,
   }
 }
 

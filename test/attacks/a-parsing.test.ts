@@ -1,12 +1,13 @@
 // Bytes that two readers could read differently, or that cost too much to read: catalogue A, form, JSON, size, kinds.
 import { describe, expect, test } from "vitest"
 import { judgeAssertion, readClientAssertion, signClientAssertion } from "../../src/token/assertion.ts"
-import { readUseBatch, signUseBatch, type UseBatch } from "../../src/token/batch.ts"
+import { readUseBatch, type UseBatch } from "../../src/token/batch.ts"
 import { Unreadable } from "../../src/token/jwt.ts"
 import { readProof, signProof } from "../../src/token/proof.ts"
 import { openServiceToken, serviceTokenClaims, signServiceToken } from "../../src/token/service-token.ts"
 import { publicHalf } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
+import { signBatch } from "../support/batch.ts"
 import {
   claims,
   compact,
@@ -232,7 +233,7 @@ describe("kinds", () => {
       es256,
     ),
     "DPoP proof": signProof({ method: "POST", url: `${ISSUER}/token`, now: NOW }, es256),
-    "batch of uses": signUseBatch(batch, es256),
+    "batch of uses": signBatch(batch, es256),
     "ID token": compact({ typ: "JWT", alg: "ES256", kid: es256.kid }, idToken),
     "anything without typ": compact({ alg: "ES256", kid: es256.kid }, claims()),
   }

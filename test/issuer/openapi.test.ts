@@ -2,8 +2,8 @@
 // for that status.
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { z } from "zod"
-import { signUseBatch } from "../../src/token/batch.ts"
 import { newUuid } from "../../src/token/id.ts"
+import { signBatch } from "../support/batch.ts"
 import { type Call, type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
 
 type Json = Record<string, unknown>
@@ -122,7 +122,7 @@ describe("the document", () => {
     const headers = { "content-type": "application/jwt" }
     await answers("POST", "/uses", { as, headers, body: "x.y.z" })
     expect(
-      await answers("POST", "/uses", { as, headers, body: signUseBatch(FIRST, house.proofKeyOf(as)) }),
+      await answers("POST", "/uses", { as, headers, body: signBatch(FIRST, house.proofKeyOf(as)) }),
     ).toEqual({
       acknowledged: 1,
     })

@@ -2,10 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
 import type { Taken } from "../../src/task/use.ts"
 import { toEpochSeconds, toInstant } from "../../src/time.ts"
-import { batchDigest, signUseBatch, type UseBatch, type UseRecord } from "../../src/token/batch.ts"
+import { batchDigest, type UseBatch, type UseRecord } from "../../src/token/batch.ts"
 import { newId, newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, readPublicJwk } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
+import { signBatch } from "../support/batch.ts"
 import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "../support/world.ts"
 
 let world: World
@@ -45,7 +46,7 @@ const use = (change: Partial<UseRecord> = {}): UseRecord => ({
 })
 
 const batch = (change: Partial<UseBatch> = {}): string =>
-  signUseBatch(
+  signBatch(
     {
       iss: "tickets",
       aud: ISSUER,

@@ -3,12 +3,12 @@ import {
   batchDigest,
   readUseBatch,
   recordedResource,
-  signUseBatch,
   type UseBatch,
   type UseRecord,
 } from "../../src/token/batch.ts"
 import { Unreadable } from "../../src/token/jwt.ts"
 import { publicHalf } from "../../src/token/signature.ts"
+import { signBatch } from "../support/batch.ts"
 import {
   API,
   compact,
@@ -68,7 +68,7 @@ describe("a batch of uses", () => {
     ["EdDSA", eddsa],
   ])("is read back as its instance signed it (%s)", (_alg, signer) => {
     const first: UseBatch = { ...batch, sequence: 1, previous: null, applied_at: null, final: true }
-    const text = signUseBatch(first, signer)
+    const text = signBatch(first, signer)
     expect(readUseBatch(text, publicHalf(signer))).toEqual({ batch: first, digest: batchDigest(text) })
   })
 
@@ -77,14 +77,14 @@ describe("a batch of uses", () => {
   })
 
   test("its digest stays when the same content is signed again", () => {
-    const [one, other] = [signUseBatch(batch, es256), signUseBatch(batch, es256)]
+    const [one, other] = [signBatch(batch, es256), signBatch(batch, es256)]
     expect(one).not.toBe(other)
     expect(batchDigest(one)).toBe(batchDigest(other))
-    expect(batchDigest(one)).not.toBe(batchDigest(signUseBatch({ ...batch, sequence: 3 }, es256)))
+    expect(batchDigest(one)).not.toBe(batchDigest(signBatch({ ...batch, sequence: 3 }, es256)))
   })
 
   test("by another key, under another name or of another kind is refused", () => {
-    expect(tagOf(readUseBatch(signUseBatch(batch, stranger), key))).toBe("kid")
+    expect(tagOf(readUseBatch(signBatch(batch, stranger), key))).toBe("kid")
     expect(tagOf(readUseBatch(compact(head, batch, stranger), key))).toBe("signature")
     expect(tagOf(readUseBatch(compact(header(), batch), key))).toBe("typ")
     expect(tagOf(readUseBatch(compact({ ...head, alg: "EdDSA" }, batch), key))).toBe("alg")
