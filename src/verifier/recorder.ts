@@ -1,5 +1,6 @@
 // The record of every decision on a genuine token: allowed uses durable before their handler runs, refused ones folded
 // when they come too fast, nobody filling the spool alone. It decides whether a use can be recorded, nothing else.
+import { setImmediate } from "node:timers"
 import { LRUCache } from "lru-cache"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Clock } from "../time.ts"
@@ -50,6 +51,8 @@ interface Fold {
 const FOLD_MILLISECONDS = 1000
 const RECORDED_PER_FOLD = 10
 const TOKENS_FOLDED = 10_000
+/** Uses written as one row at most. */
+const MOST_TOGETHER = 256
 /** The part of the spool that one task may hold. */
 const TASK_SHARE = 10
 
@@ -94,45 +97,58 @@ export function createRecorder(options: {
   }
 }
 
-/** Numbers uses, writes them, and remembers which writes are under way. */
+/** Uses on their way to the disk together. */
+interface Gathering {
+  readonly uses: StoredUse[]
+  /** Whether they are on disk; it never rejects. */
+  readonly stored: Promise<boolean>
+  readonly settle: (stored: boolean) => void
+}
+
+/** Numbers uses and writes them: those that come while others are being written go together, as one row. */
 function createStore(spool: Spool, room: Room) {
-  const underWay = new Set<number>()
-  let waiting: { readonly through: number; readonly resolve: () => void }[] = []
+  const underWay = new Set<Promise<boolean>>()
+  let gathering: Gathering | undefined
   let lastSeq = spool.highestSeq()
-  const finish = (seq: number) => {
-    underWay.delete(seq)
-    if (waiting.length === 0) return
-    const [oldest = Number.POSITIVE_INFINITY] = underWay
-    for (const one of waiting) if (one.through < oldest) one.resolve()
-    waiting = waiting.filter((one) => one.through >= oldest)
+  const begin = (): Gathering => {
+    const { promise: stored, resolve: settle } = Promise.withResolvers<boolean>()
+    if (underWay.size === 0) setImmediate(write)
+    underWay.add(stored)
+    return { uses: [], stored, settle }
+  }
+  const write = async () => {
+    const group = gathering
+    if (!group) return
+    gathering = undefined
+    const stored = await spool.addUses(group.uses).then(
+      () => true,
+      () => false,
+    )
+    if (!stored) for (const { task, text } of group.uses) room.give(task, bytesOf(text))
+    underWay.delete(group.stored)
+    group.settle(stored)
+    if (gathering) setImmediate(write)
   }
   return {
-    /** `stored`: whether it is on disk; it never rejects. */
     store(use: UseRecord): { readonly seq: number; readonly stored: Promise<boolean> } {
       const text = JSON.stringify(use)
-      const bytes = text.length + ROW_OVERHEAD_BYTES
+      const { task } = use
       const seq = ++lastSeq
-      room.take(use.task, bytes)
-      underWay.add(seq)
-      const done = () => {
-        finish(seq)
-        return true
-      }
-      const failed = () => {
-        room.give(use.task, bytes)
-        finish(seq)
-        return false
-      }
-      return { seq, stored: spool.addUse({ seq, task: use.task, text }).then(done, failed) }
+      room.take(task, bytesOf(text))
+      gathering ??= begin()
+      const { uses, stored } = gathering
+      uses.push({ seq, task, text })
+      if (uses.length === MOST_TOGETHER) void write()
+      return { seq, stored }
     },
-    settled: () =>
-      new Promise<void>((resolve) => {
-        if (underWay.size === 0) resolve()
-        else waiting.push({ through: lastSeq, resolve })
-      }),
+    async settled() {
+      await Promise.all(underWay)
+    },
     lastSeq: () => lastSeq,
   }
 }
+
+const bytesOf = (text: string): number => text.length + ROW_OVERHEAD_BYTES
 
 /** What became of the uses whose handlers this process runs; it is joined when they are shipped. */
 function createOutcomes(clock: Clock) {
@@ -176,7 +192,7 @@ function createRoom(spool: Spool, limitBytes: number) {
     if (left > 0) held.set(task, left)
     else held.delete(task)
   }
-  for (const { task, bytes } of spool.shares()) take(task, bytes)
+  for (const [task, bytes] of spool.shares()) take(task, bytes)
   const full = () => total >= limitBytes
   return {
     take,

@@ -6,7 +6,7 @@ import { batchDigest, signUseBatch } from "../token/batch.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
 import type { Revocations } from "./revocations.ts"
-import { ROW_OVERHEAD_BYTES, type Spool, type StoredBatch, type StoredUse } from "./spool.ts"
+import { ROW_OVERHEAD_BYTES, type Spool, type StoredBatch, type StoredUse, type UseGroup } from "./spool.ts"
 
 export interface Shipper {
   /** Sends whatever is ready, or a heartbeat when one is due. Throws Unreachable, or BatchRefused; nothing is lost. */
@@ -58,20 +58,21 @@ export function createShipper(options: ShipperOptions): Shipper {
   let sentAt: number | undefined
   let outcomeWait = OUTCOME_WAIT_MILLISECONDS
 
-  const seal = async (uses: readonly ReadyUse[], final: boolean) => {
+  const seal = async ({ uses, groups }: Ready, final: boolean) => {
     const sequence = chain.sequence + 1
     const text = signBatch(options, chain, sequence, uses, final)
     const first = uses[0]?.stored.seq ?? 0
-    const taken = uses.map((one) => one.stored.seq)
+    const taken = new Set(uses.map((one) => one.stored.seq))
     const next = { sequence, digest: batchDigest(text) }
-    await spool.storeBatch({ sequence, text, first, shares: sharesOf(uses) }, taken, JSON.stringify(next))
+    const batch = { sequence, text, first, shares: sharesOf(uses) }
+    await spool.storeBatch(batch, groups, taken, JSON.stringify(next))
     recorder.taken(uses.map((one) => one.stored))
     chain = next
   }
   const sealReady = async () => {
-    const uses = readyUses(spool, recorder, outcomeWait)
-    if (uses.length > 0) await seal(uses, false)
-    return uses.length > 0
+    const ready = findReady(spool, recorder, outcomeWait)
+    if (ready.uses.length > 0) await seal(ready, false)
+    return ready.uses.length > 0
   }
   const sendSealed = async () => {
     for (let batch = spool.oldestBatch(); batch; batch = spool.oldestBatch()) {
@@ -88,7 +89,7 @@ export function createShipper(options: ShipperOptions): Shipper {
     while (await sealReady())
   }
   const shipEmpty = async (final: boolean) => {
-    await seal([], final)
+    await seal(NOTHING, final)
     await sendSealed()
   }
   return {
@@ -114,17 +115,32 @@ interface ReadyUse {
   readonly text: string
 }
 
-function readyUses(spool: Spool, recorder: Recorder, waitMilliseconds: number): ReadyUse[] {
-  const ready: ReadyUse[] = []
+/** What the next batch takes, and the groups it comes from. */
+interface Ready {
+  readonly uses: readonly ReadyUse[]
+  readonly groups: readonly UseGroup[]
+}
+
+const NOTHING: Ready = { uses: [], groups: [] }
+
+/** Of the oldest uses those that are ready, up to a batch full. */
+function findReady(spool: Spool, recorder: Recorder, waitMilliseconds: number): Ready {
+  const uses: ReadyUse[] = []
+  const groups: UseGroup[] = []
   let bytes = 0
-  for (const stored of spool.oldestUses(MAX_USES)) {
-    const text = recorder.readyUse(stored, waitMilliseconds)
-    if (text === undefined) continue
-    bytes += Buffer.byteLength(text) + 1
-    if (bytes > MAX_USES_BYTES) break
-    ready.push({ stored, text })
+  for (const group of spool.oldestUses(MAX_USES)) {
+    const before = uses.length
+    for (const stored of group) {
+      const text = recorder.readyUse(stored, waitMilliseconds)
+      if (text === undefined) continue
+      bytes += Buffer.byteLength(text) + 1
+      if (bytes > MAX_USES_BYTES || uses.length === MAX_USES) break
+      uses.push({ stored, text })
+    }
+    if (uses.length > before) groups.push(group)
+    if (bytes > MAX_USES_BYTES || uses.length === MAX_USES) break
   }
-  return ready
+  return { uses, groups }
 }
 
 function signBatch(

@@ -14,6 +14,9 @@ export interface StoredUse {
   readonly text: string
 }
 
+/** Uses in a row, written together: what waits for one fsync is one row of the spool. At least one. */
+export type UseGroup = readonly StoredUse[]
+
 /** A batch that is not acknowledged: the exact bytes that are sent, however often. */
 export interface StoredBatch {
   readonly sequence: number
@@ -30,17 +33,22 @@ export interface Spool {
   /** What was kept under that name, as of the opening and every keep since. */
   kept(key: SettingKey): string | undefined
   keep(key: SettingKey, value: string): Promise<void>
-  /** Durable when it resolves; concurrent callers share one fsync. */
-  addUse(use: StoredUse): Promise<void>
-  /** The oldest uses that are in no batch. */
-  oldestUses(limit: number): StoredUse[]
+  /** Durable when it resolves. Their numbers follow each other. */
+  addUses(group: UseGroup): Promise<void>
+  /** The oldest groups that are in no batch: of so many uses, or of the first group that has more. */
+  oldestUses(limit: number): UseGroup[]
   /** Whether a use up to that one is here still, in a batch or in none. */
   holdsThrough(seq: number): boolean
   highestSeq(): number
-  /** Bytes held by uses, by task; a task may be told more than once. */
-  shares(): { readonly task: string; readonly bytes: number }[]
-  /** Moves uses into a batch and the chain onwards: all of it or nothing. */
-  storeBatch(batch: StoredBatch, taken: readonly number[], chain: string): Promise<void>
+  /** Bytes held by uses, by task. */
+  shares(): ReadonlyMap<string, number>
+  /** Moves uses of these groups into a batch and the chain onwards: all of it or nothing. The others of them stay. */
+  storeBatch(
+    batch: StoredBatch,
+    groups: readonly UseGroup[],
+    taken: ReadonlySet<number>,
+    chain: string,
+  ): Promise<void>
   /** The oldest that is not acknowledged. */
   oldestBatch(): StoredBatch | undefined
   releaseBatch(sequence: number): Promise<void>
@@ -54,14 +62,17 @@ export interface Spool {
   readonly broken: Promise<Error>
 }
 
-/** A use's row and indexes take about this many bytes beside its text. */
+/** What a use takes beside its text, about: its task's id, its share of a row and of a batch's frame. */
 export const ROW_OVERHEAD_BYTES = 64
 
 const APPLICATION_ID = 0x7461736b
+/** Of the tables below. */
+const VERSION = 2
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${VERSION};
   CREATE TABLE IF NOT EXISTS setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS use (seq INTEGER PRIMARY KEY, task TEXT NOT NULL, text TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS uses (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, lines TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS batch (
     sequence INTEGER PRIMARY KEY, first INTEGER NOT NULL, shares TEXT NOT NULL, text TEXT NOT NULL, highest INTEGER NOT NULL
   );
@@ -74,11 +85,11 @@ const SCHEMA = `
 
 const KEEP =
   "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-const ADD_USE = "INSERT INTO use (seq, task, text) VALUES (?, ?, ?)"
-const TAKE_USES = "DELETE FROM use WHERE seq IN (SELECT value FROM json_each(?))"
+const ADD_USES = "INSERT INTO uses (first, count, lines) VALUES (?, ?, ?)"
+const TAKE_USES = "DELETE FROM uses WHERE first IN (SELECT value FROM json_each(?))"
 const ADD_BATCH = "INSERT INTO batch (sequence, first, shares, text, highest) VALUES (?, ?, ?, ?, ?)"
 const OLDEST_BATCH = "SELECT sequence, first, shares, text FROM batch ORDER BY sequence LIMIT 1"
-const HOLDS_THROUGH = `SELECT EXISTS (SELECT 1 FROM use WHERE seq <= ?)
+const HOLDS_THROUGH = `SELECT EXISTS (SELECT 1 FROM uses WHERE first <= ?)
   OR EXISTS (SELECT 1 FROM batch WHERE first BETWEEN 1 AND ?)`
 const RELEASE_BATCH = "DELETE FROM batch WHERE sequence = ?"
 const CLAIM_PROOF = "INSERT INTO proof (digest, until) VALUES (?, ?)"
@@ -109,6 +120,10 @@ function prepare(path: string): void {
     const id = file.pragma("application_id", { simple: true })
     const tables = file.prepare("SELECT count(*) FROM sqlite_schema").pluck().get()
     if (id !== APPLICATION_ID && tables !== 0) throw new Error(`${path} is not a spool of a verifier`)
+    if (tables !== 0 && file.pragma("user_version", { simple: true }) !== VERSION)
+      throw new Error(
+        `the spool ${path} was made by another version of taskmint: let that version ship it, or move it aside and keep it`,
+      )
     file.exec(SCHEMA)
     if (file.pragma("quick_check(1)", { simple: true }) !== "ok")
       throw new Error(
@@ -135,8 +150,6 @@ function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
       ({ key, value }) => [key, value],
     ),
   )
-  const oldest = reader.prepare<[number], StoredUse>("SELECT seq, task, text FROM use ORDER BY seq LIMIT ?")
-  const holds = reader.prepare<[number, number], number>(HOLDS_THROUGH).pluck()
   const batch = reader.prepare<[], BatchRow>(OLDEST_BATCH)
   const run = (sql: string, ...values: WriterStep["values"]): WriterStep => ({ sql, values, rows: "any" })
   return {
@@ -146,17 +159,17 @@ function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
       await writer.commit([run(KEEP, key, value)])
       settings.set(key, value)
     },
-    addUse: ({ seq, task, text }) => writer.commit([run(ADD_USE, seq, task, text)]),
-    oldestUses: (limit) => oldest.all(limit),
-    holdsThrough: (seq) => holds.get(seq, seq) === 1,
     oldestBatch() {
       const row = batch.get()
       return row && { ...row, shares: JSON.parse(row.shares) }
     },
-    async storeBatch({ sequence, text, first, shares }, taken, chain) {
-      const highest = taken.reduce((a, b) => Math.max(a, b), 0)
+    async storeBatch({ sequence, text, first, shares }, groups, taken, chain) {
+      const highest = [...taken].reduce((a, b) => Math.max(a, b), 0)
+      const firsts = groups.flatMap(([use]) => use?.seq ?? [])
+      const staying = groups.flat().filter((use) => !taken.has(use.seq))
       await writer.commit([
-        { sql: TAKE_USES, values: [JSON.stringify(taken)], rows: taken.length },
+        { sql: TAKE_USES, values: [JSON.stringify(firsts)], rows: groups.length },
+        ...staying.map((use) => addGroup([use])),
         run(ADD_BATCH, sequence, first, JSON.stringify(shares), text, highest),
         run(KEEP, "chain", chain),
       ])
@@ -177,6 +190,7 @@ function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
         run("DELETE FROM proof WHERE until < ?", proofsBefore),
         run("DELETE FROM revocation WHERE until < ?", revocationsBefore),
       ]),
+    ...usesIn(writer, reader),
     ...readings(reader),
     async close() {
       reader.close()
@@ -186,6 +200,43 @@ function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
   }
 }
 
+function usesIn(writer: Writer, reader: Reader): Pick<Spool, "addUses" | "oldestUses" | "holdsThrough"> {
+  const oldest = reader.prepare<[], GroupRow>("SELECT first, lines FROM uses ORDER BY first")
+  const holds = reader.prepare<[number, number], number>(HOLDS_THROUGH).pluck()
+  return {
+    addUses: (group) => writer.commit([addGroup(group)]),
+    oldestUses(limit) {
+      const groups: UseGroup[] = []
+      let count = 0
+      for (const row of oldest.iterate()) {
+        const group = readGroup(row)
+        groups.push(group)
+        count += group.length
+        if (count >= limit) break
+      }
+      return groups
+    },
+    holdsThrough: (seq) => holds.get(seq, seq) === 1,
+  }
+}
+
+interface GroupRow {
+  readonly first: number
+  readonly lines: string
+}
+
+/** One line for each use: its task, a space, its JSON, in neither of which a line ends. */
+function addGroup(group: UseGroup): WriterStep {
+  const lines = group.map(({ task, text }) => `${task} ${text}`).join("\n")
+  return { sql: ADD_USES, values: [group[0]?.seq ?? 0, group.length, lines], rows: 1 }
+}
+
+const readGroup = ({ first, lines }: GroupRow): UseGroup =>
+  lines.split("\n").map((line, at) => {
+    const space = line.indexOf(" ")
+    return { seq: first + at, task: line.slice(0, space), text: line.slice(space + 1) }
+  })
+
 /** What is read once, at the start. */
 function readings(reader: Reader): Pick<Spool, "highestSeq" | "shares" | "revocations"> {
   return {
@@ -193,20 +244,21 @@ function readings(reader: Reader): Pick<Spool, "highestSeq" | "shares" | "revoca
       Number(
         reader
           .prepare(
-            "SELECT max(coalesce((SELECT max(seq) FROM use), 0), coalesce((SELECT max(highest) FROM batch), 0))",
+            `SELECT max(coalesce((SELECT max(first + count - 1) FROM uses), 0),
+              coalesce((SELECT max(highest) FROM batch), 0))`,
           )
           .pluck()
           .get(),
       ),
     shares() {
-      const uses = reader
-        .prepare<[], { task: string; bytes: number }>(
-          `SELECT task, sum(length(text) + ${ROW_OVERHEAD_BYTES}) AS bytes FROM use GROUP BY task`,
-        )
-        .all()
-      const batches = reader.prepare<[], string>("SELECT shares FROM batch").pluck().all()
-      const sealed = batches.flatMap((text) => Object.entries<number>(JSON.parse(text)))
-      return [...uses, ...sealed.map(([task, bytes]) => ({ task, bytes }))]
+      const held = new Map<string, number>()
+      const add = (task: string, bytes: number) => held.set(task, (held.get(task) ?? 0) + bytes)
+      const uses = reader.prepare<[], GroupRow>("SELECT first, lines FROM uses")
+      for (const row of uses.iterate())
+        for (const { task, text } of readGroup(row)) add(task, text.length + ROW_OVERHEAD_BYTES)
+      for (const text of reader.prepare<[], string>("SELECT shares FROM batch").pluck().iterate())
+        for (const [task, bytes] of Object.entries<number>(JSON.parse(text))) add(task, bytes)
+      return held
     },
     revocations: () =>
       reader

@@ -39,8 +39,15 @@ const start = async (more: Partial<VerifierOptions> = {}) => {
 const startReady = async (more: Partial<VerifierOptions> = {}) => {
   const started = await start(more)
   await vi.waitFor(() => expect(started.ready().ready).toBe(true), 5000)
-  await vi.waitFor(() => expect(stub.requests).toContain("GET /catalogue"))
+  await vi.waitFor(() => expect(isKept("catalogue")).toBe(true), 5000)
   return started
+}
+/** Whether the verifier has taken an answer in, not only asked for it. */
+function isKept(key: string): boolean {
+  const spool = new Sqlite(spoolPath(), { readonly: true })
+  const found = spool.prepare("SELECT count(*) FROM setting WHERE key = ?").pluck().get(key)
+  spool.close()
+  return found === 1
 }
 const ask = async (from: Verifier, token: string) => {
   const answer = await createApp(from, handled).request("/tickets/SUP-1042", {

@@ -1,0 +1,85 @@
+// What the spool keeps of uses: groups as they were written, parts of groups that were taken, and what a restart finds.
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { openFile } from "../../src/database/file.ts"
+import { openSpool, ROW_OVERHEAD_BYTES, type Spool, type StoredUse } from "../../src/verifier/spool.ts"
+import { newFolder, removeFolder } from "../support/guarded-api.ts"
+
+let folder: string
+let spool: Spool
+beforeEach(async () => {
+  folder = newFolder()
+  spool = await openSpool(join(folder, "uses.db"))
+})
+afterEach(async () => {
+  await spool.close()
+  removeFolder(folder)
+})
+const restart = async () => {
+  await spool.close()
+  spool = await openSpool(join(folder, "uses.db"))
+}
+
+const use = (seq: number, task = "task_1"): StoredUse => ({ seq, task, text: `{"n":${seq}}` })
+const uses = (...seqs: number[]) => seqs.map((seq) => use(seq))
+const batch = (sequence: number, first: number) => ({
+  sequence,
+  first,
+  text: "signed",
+  shares: { task_1: 7 },
+})
+const seqsOf = () => spool.oldestUses(1000).map((group) => group.map(({ seq }) => seq))
+
+describe("uses in the spool", () => {
+  test("come back in the groups in which they were written, whatever their text holds", async () => {
+    const group = [use(1), { seq: 2, task: "task_2", text: JSON.stringify({ route: "a b\nc\u2028{" }) }]
+    await spool.addUses(group)
+    await spool.addUses(uses(3))
+    await restart()
+    expect(spool.oldestUses(1000)).toEqual([group, uses(3)])
+  })
+
+  test("are read no further than was asked for, but never half a group", async () => {
+    for (const first of [1, 4, 7]) await spool.addUses(uses(first, first + 1, first + 2))
+    expect(spool.oldestUses(4).flat()).toHaveLength(6)
+    expect(spool.oldestUses(1).flat()).toHaveLength(3)
+  })
+
+  test("stay where a batch took only some of their group", async () => {
+    await spool.addUses(uses(1, 2, 3))
+    await spool.addUses(uses(4, 5))
+    await spool.storeBatch(batch(1, 1), spool.oldestUses(1000), new Set([1, 3, 4, 5]), "chain")
+    await restart()
+    expect(seqsOf()).toEqual([[2]])
+    expect(spool.highestSeq()).toBe(5)
+    expect(spool.holdsThrough(1)).toBe(true)
+    await spool.releaseBatch(1)
+    expect([spool.holdsThrough(1), spool.holdsThrough(2)]).toEqual([false, true])
+  })
+
+  test("are taken whole or not at all: a group that is gone refuses the batch", async () => {
+    await spool.addUses(uses(1, 2))
+    const groups = spool.oldestUses(1000)
+    await spool.storeBatch(batch(1, 1), groups, new Set([1, 2]), "chain")
+    await expect(spool.storeBatch(batch(2, 1), groups, new Set([1, 2]), "other")).rejects.toThrow()
+    await restart()
+    expect([spool.oldestBatch()?.sequence, spool.kept("chain"), seqsOf()]).toEqual([1, "chain", []])
+  })
+
+  test("are counted by task after a restart, sealed or not", async () => {
+    await spool.addUses([use(1), use(2, "task_2")])
+    await spool.addUses(uses(3))
+    await spool.storeBatch(batch(1, 3), spool.oldestUses(1000).slice(1), new Set([3]), "chain")
+    await restart()
+    const one = '{"n":1}'.length + ROW_OVERHEAD_BYTES
+    expect(Object.fromEntries(spool.shares())).toEqual({ task_1: one + 7, task_2: one })
+  })
+})
+
+test("a spool of another version is refused and stays as it is", async () => {
+  const path = join(folder, "old.db")
+  const old = openFile(path, { create: true })
+  old.exec("PRAGMA application_id = 0x7461736b; CREATE TABLE use (seq INTEGER PRIMARY KEY, text TEXT)")
+  old.close()
+  await expect(openSpool(path)).rejects.toThrow("another version of taskmint")
+})
