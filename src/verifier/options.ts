@@ -3,6 +3,7 @@
 import type { ServiceCredential } from "../remote/service-token.ts"
 import { type Clock, systemClock } from "../time.ts"
 import { isName } from "../token/name.ts"
+import type { Recording } from "./recorder.ts"
 
 export interface VerifierOptions {
   /** The issuer's name, an https URL (plain http on loopback only), compared byte for byte with `iss`. */
@@ -17,8 +18,13 @@ export interface VerifierOptions {
   readonly issuerAddress?: string
   /** Requests that carry no credential of ours: refused (default), or left to the host's own authentication. */
   readonly others?: "refuse" | "next"
-  /** Only write-ahead (the default) is supported yet. */
-  readonly recording?: "write-ahead"
+  /**
+   * `write-ahead` (default): a use is on the spool's disk before its handler runs. `batched`: a request waits for nothing;
+   * a process that is killed loses the uses that were not on disk yet (of some milliseconds), and a spool that can't be
+   * written is noticed after the first uses that it lost: from then on requests wait for it, and are refused while it
+   * fails. `direct` is not supported yet.
+   */
+  readonly recording?: Recording
   /** How many bytes of unacknowledged uses the spool holds before requests are refused with 503. Default 1 GiB. */
   readonly spoolLimitBytes?: number
   /** Lets issuer and address be plain http anywhere. Tokens and refusals then travel in the clear. Default false. */
@@ -35,6 +41,7 @@ export interface VerifierSettings {
   readonly spool: string
   readonly issuerAddress: string
   readonly others: "refuse" | "next"
+  readonly recording: Recording
   readonly spoolLimitBytes: number
   readonly clock: Clock
 }
@@ -59,8 +66,9 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     if (!MEMBERS.has(member)) throw new TypeError(`createVerifier: there is no option ${member}`)
   if ("mode" in options && options.mode !== undefined)
     throw new TypeError("createVerifier: mode is not supported yet")
-  if (options.recording !== undefined && options.recording !== "write-ahead")
-    throw new TypeError(`createVerifier: recording ${JSON.stringify(options.recording)} is not supported yet`)
+  const recording = options.recording ?? "write-ahead"
+  if (recording !== "write-ahead" && recording !== "batched")
+    throw new TypeError(`createVerifier: recording ${JSON.stringify(recording)} is not supported yet`)
   const others = options.others ?? "refuse"
   if (others !== "refuse" && others !== "next")
     throw new TypeError('createVerifier: others is "refuse" or "next"')
@@ -77,6 +85,7 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     spool: options.spool,
     issuerAddress: checkUrl("issuerAddress", options.issuerAddress ?? issuer, plain).replace(/\/$/, ""),
     others,
+    recording,
     spoolLimitBytes: checkLimit(options.spoolLimitBytes ?? 1024 ** 3),
     clock: options.clock ?? systemClock,
   })

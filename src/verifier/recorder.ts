@@ -1,14 +1,20 @@
 // The record of every decision on a genuine token: allowed uses durable before their handler runs, refused ones folded
 // when they come too fast, nobody filling the spool alone. It decides whether a use can be recorded, nothing else.
-import { setImmediate } from "node:timers"
-import { LRUCache } from "lru-cache"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Clock } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
-import { ROW_OVERHEAD_BYTES, type Spool, type StoredUse } from "./spool.ts"
+import { createFold } from "./fold.ts"
+import type { Spool, StoredUse } from "./spool.ts"
+import { createRoom, createStore } from "./store.ts"
+
+/** When a request may go on to its handler: once its use is on disk, or at once. */
+export type Recording = "write-ahead" | "batched"
 
 export interface Recorder {
-  /** Resolves when the use is durable; a refusal when it can't be, and then it must not be served. */
+  /**
+   * Write-ahead: resolves when the use is durable; a refusal when it can't be, and then it must not be served. Batched:
+   * resolves at once, unless the last write failed; then each use waits until one succeeds again.
+   */
   allow(use: UseRecord): Promise<Recorded | Refusal>
   /** Never waits and never fails: a refusal stands whether or not it can be recorded. */
   refuse(use: UseRecord): void
@@ -27,6 +33,8 @@ export interface Recorder {
   readonly openUses: () => number
   /** Refusals that could not be recorded since the start. */
   readonly dropped: () => number
+  /** Batched: uses since the start that were served and could not be recorded. */
+  readonly lost: () => number
   readonly full: () => boolean
 }
 
@@ -41,31 +49,23 @@ interface Open {
   outcome?: string
 }
 
-interface Fold {
-  startedAt: number
-  recorded: number
-  folded: number
-  last: UseRecord | undefined
-}
-
-const FOLD_MILLISECONDS = 1000
-const RECORDED_PER_FOLD = 10
-const TOKENS_FOLDED = 10_000
-/** Uses written as one row at most. */
-const MOST_TOGETHER = 256
-/** The part of the spool that one task may hold. */
-const TASK_SHARE = 10
-
 export function createRecorder(options: {
   readonly spool: Spool
   readonly clock: Clock
   readonly limitBytes: number
+  readonly recording: Recording
 }): Recorder {
-  const { spool, clock, limitBytes } = options
+  const { spool, clock, limitBytes, recording } = options
   const room = createRoom(spool, limitBytes)
-  const { store, settled, lastSeq } = createStore(spool, room)
+  const { store, settled, lastSeq, isFailing } = createStore(spool, room)
   const outcomes = createOutcomes(clock)
   let dropped = 0
+  let lost = 0
+  const noticeLoss = async (seq: number, stored: Promise<boolean>) => {
+    if (await stored) return
+    outcomes.forget(seq)
+    lost++
+  }
   const storeRefused = async (use: UseRecord) => {
     if (!room.fits(use.task) || !(await store(use).stored)) dropped += use.count ?? 1
   }
@@ -76,6 +76,10 @@ export function createRecorder(options: {
         return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
       const { seq, stored } = store(use)
       const recorded = outcomes.open(seq)
+      if (recording === "batched" && !isFailing()) {
+        void noticeLoss(seq, stored)
+        return recorded
+      }
       if (await stored) return recorded
       outcomes.forget(seq)
       return refuse("recording_unavailable", "spool_unwritable")
@@ -93,62 +97,10 @@ export function createRecorder(options: {
     lastSeq,
     openUses: outcomes.count,
     dropped: () => dropped,
+    lost: () => lost,
     full: room.full,
   }
 }
-
-/** Uses on their way to the disk together. */
-interface Gathering {
-  readonly uses: StoredUse[]
-  /** Whether they are on disk; it never rejects. */
-  readonly stored: Promise<boolean>
-  readonly settle: (stored: boolean) => void
-}
-
-/** Numbers uses and writes them: those that come while others are being written go together, as one row. */
-function createStore(spool: Spool, room: Room) {
-  const underWay = new Set<Promise<boolean>>()
-  let gathering: Gathering | undefined
-  let lastSeq = spool.highestSeq()
-  const begin = (): Gathering => {
-    const { promise: stored, resolve: settle } = Promise.withResolvers<boolean>()
-    if (underWay.size === 0) setImmediate(write)
-    underWay.add(stored)
-    return { uses: [], stored, settle }
-  }
-  const write = async () => {
-    const group = gathering
-    if (!group) return
-    gathering = undefined
-    const stored = await spool.addUses(group.uses).then(
-      () => true,
-      () => false,
-    )
-    if (!stored) for (const { task, text } of group.uses) room.give(task, bytesOf(text))
-    underWay.delete(group.stored)
-    group.settle(stored)
-    if (gathering) setImmediate(write)
-  }
-  return {
-    store(use: UseRecord): { readonly seq: number; readonly stored: Promise<boolean> } {
-      const text = JSON.stringify(use)
-      const { task } = use
-      const seq = ++lastSeq
-      room.take(task, bytesOf(text))
-      gathering ??= begin()
-      const { uses, stored } = gathering
-      uses.push({ seq, task, text })
-      if (uses.length === MOST_TOGETHER) void write()
-      return { seq, stored }
-    },
-    async settled() {
-      await Promise.all(underWay)
-    },
-    lastSeq: () => lastSeq,
-  }
-}
-
-const bytesOf = (text: string): number => text.length + ROW_OVERHEAD_BYTES
 
 /** What became of the uses whose handlers this process runs; it is joined when they are shipped. */
 function createOutcomes(clock: Clock) {
@@ -172,63 +124,6 @@ function createOutcomes(clock: Clock) {
       if (!entry) return text
       if (entry.outcome !== undefined) return `${text.slice(0, -1)}${entry.outcome}}`
       return since(entry) >= waitMilliseconds ? text : undefined
-    },
-  }
-}
-
-type Room = ReturnType<typeof createRoom>
-
-/** Who holds how much of the spool, batches included. */
-function createRoom(spool: Spool, limitBytes: number) {
-  const held = new Map<string, number>()
-  let total = 0
-  const take = (task: string, bytes: number) => {
-    total += bytes
-    held.set(task, (held.get(task) ?? 0) + bytes)
-  }
-  const give = (task: string, bytes: number) => {
-    total -= bytes
-    const left = (held.get(task) ?? 0) - bytes
-    if (left > 0) held.set(task, left)
-    else held.delete(task)
-  }
-  for (const [task, bytes] of spool.shares()) take(task, bytes)
-  const full = () => total >= limitBytes
-  return {
-    take,
-    give,
-    full,
-    fits: (task: string) => !full() && (held.get(task) ?? 0) < limitBytes / TASK_SHARE,
-  }
-}
-
-/** Of one token, the refusals above ten in a second become one record with their count. */
-function createFold(clock: Clock, store: (use: UseRecord) => void) {
-  const release = (fold: Fold) => {
-    if (fold.last) store(fold.folded > 1 ? { ...fold.last, count: fold.folded } : fold.last)
-    fold.last = undefined
-    fold.folded = 0
-  }
-  const folds = new LRUCache<string, Fold>({ max: TOKENS_FOLDED, dispose: release })
-  const isOver = (fold: Fold) => clock.monotonic() - fold.startedAt >= FOLD_MILLISECONDS
-  return {
-    add(use: UseRecord) {
-      let fold = folds.get(use.jti)
-      if (!fold || isOver(fold)) {
-        if (fold) release(fold)
-        fold = { startedAt: clock.monotonic(), recorded: 0, folded: 0, last: undefined }
-        folds.set(use.jti, fold)
-      }
-      if (fold.recorded < RECORDED_PER_FOLD) {
-        fold.recorded++
-        store(use)
-      } else {
-        fold.folded++
-        fold.last = use
-      }
-    },
-    flush() {
-      for (const fold of folds.values()) release(fold)
     },
   }
 }

@@ -44,13 +44,13 @@ export async function openRooms(settings: VerifierSettings): Promise<Rooms> {
 }
 
 async function assemble(settings: VerifierSettings, spool: Spool): Promise<Rooms> {
-  const { issuer, issuerAddress, credential, clock, spoolLimitBytes: limitBytes } = settings
+  const { issuer, issuerAddress, credential, clock, recording, spoolLimitBytes: limitBytes } = settings
   const instance = await openInstance(spool, clock.now())
   const tokens = createServiceTokens({ issuer, issuerAddress, credential, proofKey: instance.key, clock })
   const calls = createIssuerCalls(issuer, issuerAddress, tokens)
   const keys = openKeys(settings, spool)
   const revocations = createRevocations({ calls, spool, clock })
-  const recorder = createRecorder({ spool, clock, limitBytes })
+  const recorder = createRecorder({ spool, clock, limitBytes, recording })
   const { clientId } = credential
   const shipper = createShipper({ issuer, clientId, instance, spool, recorder, revocations, calls, clock })
   const challenge = createChallenge(settings.resource)

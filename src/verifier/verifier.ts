@@ -68,7 +68,8 @@ export interface Readiness {
 
 export interface Verifier {
   /**
-   * Decides one request. Allowed means: recorded durably in the spool already. Never rejects: a fault of any kind is a
+   * Decides one request. Allowed means: recorded durably in the spool already (with `batched` recording: on its way
+   * there). Never rejects: a fault of any kind is a
    * refusal with 503. `resource` undefined: a part of it was absent or is not plain data.
    */
   check(
@@ -211,7 +212,10 @@ function readiness({ keys, revocations, recorder }: Rooms, work: Work): Readines
     ...(recorder.full() ? ["the spool is full"] : []),
     ...work.fatal(),
   ]
-  const dropped = recorder.dropped()
-  const lost = dropped === 0 ? [] : [`${dropped} refusals were not recorded for want of room in the spool`]
-  return { ready: reasons.length === 0, reasons: [...reasons, ...work.faults(), ...lost] }
+  const counted = [
+    [recorder.dropped(), "refusals were not recorded for want of room in the spool"],
+    [recorder.lost(), "uses were served and could not be recorded"],
+  ] as const
+  const losses = counted.flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
+  return { ready: reasons.length === 0, reasons: [...reasons, ...work.faults(), ...losses] }
 }

@@ -34,7 +34,7 @@ describe("createVerifier refuses", () => {
     ["a spool too small", { spoolLimitBytes: 1 }, /spoolLimitBytes/],
     ["a limit that is no number", { spoolLimitBytes: Number.NaN }, /spoolLimitBytes/],
     ["other others", { others: "pass" }, /others/],
-    ["batched recording", { recording: "batched" }, /not supported yet/],
+    ["a recording that there is not", { recording: "none" }, /not supported yet/],
     ["direct recording", { recording: "direct" }, /not supported yet/],
     ["observe mode", { mode: { observe: { until: "2026-12-01" } } }, /not supported yet/],
     ["a misspelled option", { issuerAdress: ISSUER }, /no option issuerAdress/],

@@ -28,7 +28,7 @@ let fails: "" | "away" | "lost answer" | "refused"
 const openAll = async () => {
   spool = await openSpool(join(folder, "uses.db"))
   instance = await openInstance(spool, clock.now())
-  recorder = createRecorder({ spool, clock, limitBytes: 1024 ** 3 })
+  recorder = createRecorder({ spool, clock, limitBytes: 1024 ** 3, recording: "write-ahead" })
   return createShipper({
     issuer: ISSUER,
     clientId: "tickets",
@@ -243,7 +243,7 @@ describe("refusals of one token", () => {
   })
 
   test("that find no room are dropped and counted; the refusal stands", async () => {
-    const small = createRecorder({ spool, clock, limitBytes: 10 })
+    const small = createRecorder({ spool, clock, limitBytes: 10, recording: "write-ahead" })
     small.refuse(refused(newId("tok")))
     small.refuse(refused(newId("tok")))
     await small.settled()

@@ -1,0 +1,93 @@
+// Uses on their way to the disk: numbered, written together where they come together, and counted against the room that
+// each task may hold. It decides whether there is room; what is recorded, and who waits for it, the recorder does.
+import { setImmediate } from "node:timers"
+import type { UseRecord } from "../token/batch.ts"
+import { ROW_OVERHEAD_BYTES, type Spool, type StoredUse } from "./spool.ts"
+
+/** Uses written as one row at most. */
+const MOST_TOGETHER = 256
+/** The part of the spool that one task may hold. */
+const TASK_SHARE = 10
+
+/** Uses on their way to the disk together. */
+interface Gathering {
+  readonly uses: StoredUse[]
+  /** Whether they are on disk; it never rejects. */
+  readonly stored: Promise<boolean>
+  readonly settle: (stored: boolean) => void
+}
+
+/** Numbers uses and writes them: those that come while others are being written go together, as one row. */
+export function createStore(spool: Spool, room: Room) {
+  const underWay = new Set<Promise<boolean>>()
+  let gathering: Gathering | undefined
+  let failing = false
+  let lastSeq = spool.highestSeq()
+  const begin = (): Gathering => {
+    const { promise: stored, resolve: settle } = Promise.withResolvers<boolean>()
+    if (underWay.size === 0) setImmediate(write)
+    underWay.add(stored)
+    return { uses: [], stored, settle }
+  }
+  const write = async () => {
+    const group = gathering
+    if (!group) return
+    gathering = undefined
+    const stored = await spool.addUses(group.uses).then(
+      () => true,
+      () => false,
+    )
+    failing = !stored
+    if (failing) for (const { task, text } of group.uses) room.give(task, bytesOf(text))
+    underWay.delete(group.stored)
+    group.settle(stored)
+    if (gathering) setImmediate(write)
+  }
+  return {
+    store(use: UseRecord): { readonly seq: number; readonly stored: Promise<boolean> } {
+      const text = JSON.stringify(use)
+      const { task } = use
+      const seq = ++lastSeq
+      room.take(task, bytesOf(text))
+      gathering ??= begin()
+      const { uses, stored } = gathering
+      uses.push({ seq, task, text })
+      if (uses.length === MOST_TOGETHER) void write()
+      return { seq, stored }
+    },
+    async settled() {
+      await Promise.all(underWay)
+    },
+    lastSeq: () => lastSeq,
+    /** Whether the last write failed. */
+    isFailing: () => failing,
+  }
+}
+
+const bytesOf = (text: string): number => text.length + ROW_OVERHEAD_BYTES
+
+type Room = ReturnType<typeof createRoom>
+
+/** Who holds how much of the spool, batches included. */
+export function createRoom(spool: Spool, limitBytes: number) {
+  const held = new Map<string, number>()
+  let total = 0
+  const take = (task: string, bytes: number) => {
+    total += bytes
+    held.set(task, (held.get(task) ?? 0) + bytes)
+  }
+  const give = (task: string, bytes: number) => {
+    total -= bytes
+    const left = (held.get(task) ?? 0) - bytes
+    if (left > 0) held.set(task, left)
+    else held.delete(task)
+  }
+  for (const [task, bytes] of spool.shares()) take(task, bytes)
+  const full = () => total >= limitBytes
+  return {
+    take,
+    give,
+    full,
+    fits: (task: string) => !full() && (held.get(task) ?? 0) < limitBytes / TASK_SHARE,
+  }
+}
