@@ -6,6 +6,7 @@ import { newUuid } from "../token/id.ts"
 import type { Callers } from "./caller.ts"
 import { type Endpoint, JSON_TYPE, open } from "./endpoint.ts"
 import { healthEndpoints } from "./health.ts"
+import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
 import { ledgerEndpoints } from "./ledger.ts"
 import { metadataEndpoints } from "./metadata.ts"
 import { describeSurface } from "./openapi.ts"
@@ -30,6 +31,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
   const endpoints = [
     ...metadataEndpoints(rooms),
     ...tokenEndpoints(rooms),
+    ...introspectionEndpoints(rooms),
     ...taskEndpoints(rooms),
     ...useEndpoints(rooms),
     ...revocationEndpoints(rooms),
@@ -58,18 +60,21 @@ function document(issuer: string, endpoints: readonly Endpoint[]): Endpoint {
   return itself
 }
 
+/** Where errors are OAuth's (RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 7662 section 2.3). */
+const OAUTH_PATHS: ReadonlySet<string> = new Set([TOKEN_PATH, INTROSPECTION_PATH, REVOCATION_PATH])
+
 export function createApp(endpoints: readonly Endpoint[], boundary: Boundary): Hono {
   const app = new Hono()
   const refusal = (path: string, refused: Refusal, headers: Record<string, string> = {}): Response => {
     boundary.refused(refused.code)
     const requestId = newUuid()
-    const answer = path === TOKEN_PATH ? oauthError : problem
+    const answer = OAUTH_PATHS.has(path) ? oauthError : problem
     return answer(refused, requestId, { "x-request-id": requestId, ...headers })
   }
   const fault = (path: string, error: unknown): Response => {
     const requestId = newUuid()
     boundary.faulted(error, requestId)
-    const answer = path === TOKEN_PATH ? oauthError : problem
+    const answer = OAUTH_PATHS.has(path) ? oauthError : problem
     return answer(refuse("temporarily_unavailable", "[fault]"), requestId, { "x-request-id": requestId })
   }
 

@@ -2,7 +2,7 @@
 // make the OpenAPI document. It decides the order (authenticate, read, run); what is done is each group's own.
 import type { z } from "@hono/zod-openapi"
 import { type FieldError, Refusal, refuse } from "../errors.ts"
-import { BODY_LIMIT, once, readBody, readJson } from "./body.ts"
+import { BODY_LIMIT, once, readBody, readForm, readJson } from "./body.ts"
 import type { Caller, Scope } from "./caller.ts"
 
 type Schema<T> = z.ZodType<T>
@@ -80,13 +80,22 @@ export const optionalJsonBody = <T>(schema: Schema<T>): BodyRule<T> => ({
   optional: true,
 })
 
+export const FORM_TYPE = "application/x-www-form-urlencoded"
+
+/** A form of at most 64 KiB, each parameter at most once (RFC 6749 section 3.2). */
+export const formBody = <T>(schema: Schema<T>): BodyRule<T> => ({
+  type: FORM_TYPE,
+  limit: BODY_LIMIT,
+  schema,
+})
+
 /** An endpoint that anyone may use. */
 export function open(endpoint: Open): Endpoint {
   const { form, run, ...description } = endpoint
   return {
     ...description,
     who: [],
-    ...(form && { body: { type: "application/x-www-form-urlencoded", schema: form } }),
+    ...(form && { body: { type: FORM_TYPE, schema: form } }),
     answer: async (request) => run(request),
   }
 }
@@ -120,9 +129,15 @@ async function readWith<Body>(
   if (body.optional && isBodiless(request.headers)) return readAs(body.schema, {})
   const text = await readBody(request, body.type, body.limit)
   if (text instanceof Refusal) return text
-  if (body.type !== JSON_TYPE) return readAs(body.schema, text)
-  const value = readJson(text)
+  const value = valueIn(body.type, text)
   return value instanceof Refusal ? value : readAs(body.schema, value)
+}
+
+function valueIn(type: string, text: string): unknown | Refusal {
+  if (type === JSON_TYPE) return readJson(text)
+  if (type !== FORM_TYPE) return text
+  const form = readForm(text)
+  return form instanceof Refusal ? form : Object.fromEntries(form)
 }
 
 const isBodiless = (headers: Headers): boolean =>

@@ -8,6 +8,7 @@ import { openKeyring } from "../keys/keyring.ts"
 import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
+import { createIntrospections } from "../task/introspection.ts"
 import { createRevocations } from "../task/revocation.ts"
 import { createTasks } from "../task/task.ts"
 import { createUses } from "../task/use.ts"
@@ -155,7 +156,14 @@ async function openRooms(
   const parts = { engine, names, ledger, policies, keyring, clock, issuer }
   const tasks = createTasks(parts)
   const health = watchHealth({ engine, policies, clock, unready: tasks.unready })
-  return { ...parts, tasks, uses: createUses(parts), revocations: createRevocations(parts), health }
+  return {
+    ...parts,
+    tasks,
+    uses: createUses(parts),
+    revocations: createRevocations(parts),
+    introspections: createIntrospections(parts),
+    health,
+  }
 }
 
 /** A request that is still being sent after that has lost its chance. */

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto"
 import { z } from "@hono/zod-openapi"
 import type { Endpoint } from "./endpoint.ts"
 import { JSON_TYPE, open } from "./endpoint.ts"
+import { INTROSPECTION_PATH, REVOCATION_PATH } from "./introspection.ts"
 import type { Rooms } from "./rooms.ts"
 
 /** Verifiers of ours keep keys fresh by their own rules; this is for everybody else. */
@@ -13,6 +14,8 @@ const Metadata = z
   .strictObject({
     issuer: z.string(),
     token_endpoint: z.string(),
+    introspection_endpoint: z.string(),
+    revocation_endpoint: z.string(),
     jwks_uri: z.string(),
     grant_types_supported: z.array(z.string()),
     response_types_supported: z.array(z.string()),
@@ -71,6 +74,8 @@ export function metadataEndpoints(rooms: Rooms): Endpoint[] {
 const serverMetadata = (issuer: string) => ({
   issuer,
   token_endpoint: `${issuer}/token`,
+  introspection_endpoint: `${issuer}${INTROSPECTION_PATH}`,
+  revocation_endpoint: `${issuer}${REVOCATION_PATH}`,
   jwks_uri: `${issuer}/.well-known/jwks.json`,
   grant_types_supported: ["client_credentials"],
   response_types_supported: [],

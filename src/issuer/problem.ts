@@ -1,4 +1,4 @@
-// How a refusal looks on the wire: problem+json (RFC 9457), or an OAuth error at /token (RFC 6749 section 5.2). The code
+// How a refusal looks on the wire: problem+json (RFC 9457), or an OAuth error where OAuth says so (RFC 6749 section 5.2). The code
 // comes from the one table in errors.ts; the reason stays inside.
 import { REFUSALS, type Refusal } from "../errors.ts"
 
@@ -52,6 +52,7 @@ export function oauthError(
     headers: {
       "content-type": "application/json",
       "cache-control": "no-store",
+      ...(status === 401 && error !== "invalid_client" && { "www-authenticate": challenge(refusal, error) }),
       ...retryAfter(refusal),
       ...headers,
     },

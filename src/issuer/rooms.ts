@@ -4,6 +4,7 @@ import type { Names } from "../database/names.ts"
 import type { Keyring } from "../keys/keyring.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
+import type { Introspections } from "../task/introspection.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Uses } from "../task/use.ts"
@@ -22,5 +23,6 @@ export interface Rooms {
   readonly tasks: Tasks
   readonly uses: Uses
   readonly revocations: Revocations
+  readonly introspections: Introspections
   readonly health: Health
 }

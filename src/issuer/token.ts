@@ -10,10 +10,9 @@ import { SERVICE_TOKEN_SECONDS, serviceTokenClaims, signServiceToken } from "../
 import { BODY_LIMIT, readBody, readForm } from "./body.ts"
 import { readProofOf, type Scope } from "./caller.ts"
 import { createClientAuthentication } from "./client-authentication.ts"
-import { type Endpoint, json, open, readAs } from "./endpoint.ts"
+import { type Endpoint, FORM_TYPE, json, open, readAs } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
 
-const FORM_TYPE = "application/x-www-form-urlencoded"
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 export const TOKEN_PATH = "/token"
 

@@ -115,6 +115,13 @@ export const tokensOfTask = statement<TokenRow>(
     WHERE k.task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) ORDER BY k.id`,
 )
 
+/** Whether a token was ended and in which state its task is. */
+export const tokenStanding = statement<{ readonly ended_at: number | null; readonly state: string }>(
+  "token.standing",
+  sql`SELECT k.ended_at AS ended_at, t.state AS state FROM token k JOIN task t ON t.id = k.task
+    WHERE k.jti = ${p("jti")}`,
+)
+
 export const insertToken = named(
   "token.insert",
   { names: ["api", "kid"] },

@@ -128,6 +128,18 @@ describe("the document", () => {
     })
   })
 
+  test("says what those get who ask about a token or end it", async () => {
+    const as = "support-orchestrator"
+    const { tokens } = await answers("POST", "/tasks", { as, json: START })
+    const token = (tokens as { access_token: string }[])[0]?.access_token ?? ""
+    const headers = { "content-type": "application/x-www-form-urlencoded" }
+    for (const path of ["/introspect", "/revoke", "/introspect"]) {
+      await answers("POST", path, { as, headers, body: `token=${token}` })
+      await answers("POST", path, { as, headers, body: "" })
+      await answers("POST", path, { headers, body: `token=${token}` })
+    }
+  })
+
   test("says what staff get", async () => {
     const as = "operations-team"
     const json = { kind: "agent", value: "summarizer", reason: "drill", until: "2026-03-01T12:00:00Z" }
