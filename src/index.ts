@@ -16,7 +16,7 @@ export type { Change, Changed, Handover, RenewRequest, Task } from "./client/tas
 export { type Code, type FieldError, type Next, REFUSALS } from "./errors.ts"
 export type { ServiceCredential } from "./remote/service-token.ts"
 export type { Clock } from "./time.ts"
-export type { Answer } from "./verifier/challenge.ts"
+export type { Answer, ResourceMetadata } from "./verifier/challenge.ts"
 export type { VerifierOptions } from "./verifier/options.ts"
 export {
   type Allowed,

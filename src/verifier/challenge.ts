@@ -2,6 +2,7 @@
 // nothing about the request; reasons never leave the process.
 import { randomUUID } from "node:crypto"
 import { REFUSALS, type Refusal } from "../errors.ts"
+import type { Algorithm } from "../token/signature.ts"
 
 /** What an adapter copies, as it stands. */
 export interface Answer {
@@ -15,11 +16,35 @@ export type Scheme = "Bearer" | "DPoP"
 
 export type Challenge = (refusal: Refusal, scheme: Scheme, operation: string) => Answer
 
+const ALGORITHMS: readonly Algorithm[] = ["ES256", "EdDSA"]
+
 /** RFC 9728 section 3.1: the well-known path stands between the resource's host and its own path. */
 export function metadataAddress(resource: string): string {
   const url = new URL(resource)
   const path = url.pathname === "/" ? "" : url.pathname
   return `${url.origin}/.well-known/oauth-protected-resource${path}`
+}
+
+/** RFC 9728: what a client must know to ask this API, at the path that every challenge names. */
+export interface ResourceMetadata {
+  /** The path of the well-known address, on the resource's own origin. */
+  readonly path: string
+  /** 200 with the document of RFC 9728 section 2, the same for everybody. */
+  readonly answer: Answer
+}
+
+/** Only what holds for every operation; which operations there are is told to nobody who has no token. */
+export function describeResource(issuer: string, resource: string): ResourceMetadata {
+  const document = {
+    resource,
+    authorization_servers: [issuer],
+    bearer_methods_supported: ["header"],
+    authorization_details_types_supported: ["task_grant"],
+    dpop_signing_alg_values_supported: ALGORITHMS,
+  }
+  const headers = { "Content-Type": "application/json", "Cache-Control": "public, max-age=300" }
+  const answer = Object.freeze({ status: 200, headers, body: JSON.stringify(document) })
+  return Object.freeze({ path: new URL(metadataAddress(resource)).pathname, answer })
 }
 
 /** Prepares the answers of one API. `operation` is named in `scope` where authority is what is missing. */
@@ -43,8 +68,8 @@ function authenticate(error: string, scheme: Scheme, operation: string, metadata
   const dpop = scheme === "DPoP" || error === "invalid_dpop_proof" || error === "use_dpop_nonce"
   const parts = [
     ...(error === "" ? [] : [`error="${error}"`]),
-    ...(error === "insufficient_scope" ? [`scope="${operation}"`] : []),
-    ...(dpop ? ['algs="ES256 EdDSA"'] : []),
+    ...(error === "insufficient_scope" && operation !== "" ? [`scope="${operation}"`] : []),
+    ...(dpop ? [`algs="${ALGORITHMS.join(" ")}"`] : []),
     metadata,
   ]
   return `${dpop ? "DPoP" : "Bearer"} ${parts.join(", ")}`

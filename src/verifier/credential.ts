@@ -91,10 +91,15 @@ export function hideCredential(headers: Headers, incoming?: IncomingMessage): vo
   }
 }
 
+/** The same for a request of a node server that nobody made a `Headers` of. */
+export function hideIncomingCredential(incoming: IncomingMessage): void {
+  for (const name of ["authorization", "dpop"]) hideIncoming(incoming, name)
+}
+
 /** The parsed views first: Node builds them on first sight, by the count of raw headers that it once read. */
 function hideIncoming({ headers, headersDistinct, rawHeaders }: IncomingMessage, name: string): void {
   delete headers[name]
-  delete headersDistinct[name]
+  delete headersDistinct?.[name] // absent over HTTP/2, and where a framework injects requests
   for (let at = rawHeaders.length - 2; at >= 0; at -= 2)
     if (rawHeaders[at]?.toLowerCase() === name) rawHeaders.splice(at, 2)
 }

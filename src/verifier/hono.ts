@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http"
 import type { Context, MiddlewareHandler } from "hono"
 import { routePath } from "hono/route"
 import { hideCredential, rawHeadersOf } from "./credential.ts"
-import { prepareTarget } from "./target.ts"
+import { asGuard, prepareTarget } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
 /**
@@ -18,7 +18,7 @@ export function guard(
   _options: { readonly parameters?: (c: Context) => unknown } = {},
 ): MiddlewareHandler<{ Bindings: { incoming?: IncomingMessage }; Variables: { task: TaskUse } }> {
   const target = prepareTarget(operation, template)
-  return async function taskGuard(c, next) {
+  return asGuard(async function taskGuard(c, next) {
     const { method, raw, path } = c.req
     const incoming = c.env?.incoming
     const view = {
@@ -35,5 +35,5 @@ export function guard(
     c.set("task", decision.use)
     await next()
     decision.finished(c.res.status)
-  }
+  })
 }

@@ -6,16 +6,21 @@ import { parseTemplate } from "../token/resource.ts"
 export interface Target {
   readonly operation: string
   /**
-   * Undefined: a parameter is absent. Values as the framework decoded them, never decoded again. Does NOT check that they
-   * are data: the check does.
+   * Undefined: a parameter is absent, or is no text (a list of a wildcard's segments). Values as the framework decoded
+   * them, never decoded again. Does NOT check that they are data: the check does.
    */
-  bind(parameters: Readonly<Record<string, string | undefined>>): BoundTarget | undefined
+  bind(parameters: Readonly<Record<string, unknown>>): BoundTarget | undefined
 }
 
 export interface BoundTarget {
   readonly resource: readonly string[]
   /** The parameters that the resource was made of. */
   readonly parameters: Readonly<Record<string, string>>
+}
+
+/** `parameters` is asked only when a grant binds parameters; no grant does yet. */
+export interface GuardOptions<Request> {
+  readonly parameters?: (request: Request) => unknown
 }
 
 /** `tickets:read` on `tickets/{id}`: literals, and parameters of the route as whole segments. */
@@ -49,5 +54,18 @@ export function prepareTarget(operation: string, template: string): Target {
 }
 
 /** Own values only: nothing inherited is a parameter. */
-const ownText = (values: Readonly<Record<string, string | undefined>>, name: string) =>
-  Object.hasOwn(values, name) ? values[name] : undefined
+function ownText(values: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = Object.hasOwn(values, name) ? values[name] : undefined
+  return typeof value === "string" ? value : undefined
+}
+
+const guards = new WeakSet<object>()
+
+/** Marks a framework's handler as deciding by the verifier, for guarded mounts to know it by. */
+export function asGuard<T extends object>(handler: T): T {
+  guards.add(handler)
+  return handler
+}
+
+/** Whether that very handler was marked. One wrapped in another is not. */
+export const isGuard = (handler: object): boolean => guards.has(handler)

@@ -8,7 +8,7 @@ import { newId } from "../token/id.ts"
 import { formatHolder } from "../token/name.ts"
 import type { TaskToken } from "../token/token.ts"
 import { type GenuineToken, judgeToken, judgeUse } from "../token/verify.ts"
-import type { Answer } from "./challenge.ts"
+import { type Answer, describeResource, type ResourceMetadata } from "./challenge.ts"
 import { findCredential, namesIssuer } from "./credential.ts"
 import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
 import type { Recorded } from "./recorder.ts"
@@ -78,6 +78,10 @@ export interface Verifier {
     resource: readonly string[] | undefined,
     parameters?: Readonly<Record<string, string>>,
   ): Promise<Decision>
+  /** The refusal of what no guard covers, whoever asks: there is no decision on a token, so nothing is recorded. */
+  unmapped(): Refused
+  /** RFC 9728: for the host to serve at its path. */
+  readonly metadata: ResourceMetadata
   /** Whether keys and revocations are known and the spool takes uses. */
   ready(): Readiness
   /** Resolves when every use recorded so far is acknowledged by the issuer; waits as long as that takes. */
@@ -94,6 +98,8 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
   let closing: Promise<void> | undefined
   return {
     check: createCheck(settings, rooms, () => closing !== undefined),
+    unmapped: () => rooms.refused(refuse("route_unmapped", "route"), "Bearer", ""),
+    metadata: describeResource(settings.issuer, settings.resource),
     ready: () => readiness(rooms, work),
     flush: () => work.flush(),
     close() {

@@ -1,0 +1,39 @@
+// Guards a Fastify 5 route: builds the view of the request from Fastify's matched route and decoded parameters, copies a
+// refusal or goes on. It chooses no status and no default.
+import type { FastifyReply, FastifyRequest } from "fastify"
+import { hideIncomingCredential } from "./credential.ts"
+import { joinOutcome } from "./outgoing.ts"
+import { asGuard, type GuardOptions, prepareTarget } from "./target.ts"
+import type { TaskUse, Verifier } from "./verifier.ts"
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The checked values. Absent where no guard has run, and on requests of others. */
+    task: TaskUse
+  }
+}
+
+type Options = GuardOptions<FastifyRequest>
+/**
+ * A route's `onRequest` hook: lets a request through, before its body is read, when its token grants `operation` on
+ * `template`, where `{id}` is the route's own `:id`. The outcome is joined when the response has ended.
+ */
+export function guard(verifier: Verifier, operation: string, template: string, _options?: Options) {
+  const target = prepareTarget(operation, template)
+  return asGuard(async function taskGuard(request: FastifyRequest, reply: FastifyReply) {
+    const { method, raw, originalUrl, params, routeOptions } = request
+    const bound = target.bind({ ...Object(params) })
+    const view = { method, target: originalUrl, rawHeaders: raw.rawHeaders, route: routeOptions.url ?? "" }
+    const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
+    if (decision.outcome === "not_ours") return
+    if (decision.outcome === "refused") {
+      const { status, headers, body } = decision.answer
+      return reply.code(status).headers(headers).send(Buffer.from(body))
+    }
+    joinOutcome(reply.raw, decision)
+    hideIncomingCredential(raw)
+    const { authorization, dpop, ...others } = request.headers
+    if (authorization || dpop) request.headers = others // the host's own copies
+    request.task = decision.use
+  })
+}

@@ -1,0 +1,37 @@
+// Guards a route of a plain node:http server, whose own router has matched it. It chooses no status and no default.
+import type { IncomingMessage as Incoming, ServerResponse } from "node:http"
+import { hideIncomingCredential } from "./credential.ts"
+import { joinOutcome, sendAnswer } from "./outgoing.ts"
+import { asGuard, type GuardOptions, prepareTarget } from "./target.ts"
+import type { TaskUse, Verifier } from "./verifier.ts"
+
+export interface Matched {
+  /** As the host wrote it, such as `/tickets/:id`. */
+  readonly route?: string
+  /** By name, decoded once. */
+  readonly parameters: Readonly<Record<string, unknown>>
+  /** As received, where somebody rewrites `incoming.url`. */
+  readonly target?: string
+}
+type Next = readonly [next: (task: TaskUse) => unknown, others?: () => unknown]
+/** Runs `next`, or `others` for a request that is not ours (then it must be there), or answers a refusal itself. */
+export type TaskGuard = (req: Incoming, res: ServerResponse, matched: Matched, ...next: Next) => Promise<void>
+type Options = GuardOptions<Incoming>
+
+/** Lets a request through when its token grants `operation` on `template`, where `{id}` is the parameter `id`. */
+export function guard(verifier: Verifier, operation: string, template: string, _options?: Options) {
+  const target = prepareTarget(operation, template)
+  return asGuard<TaskGuard>(async function taskGuard(req, res, matched, next, others) {
+    const { method = "", url = "", rawHeaders } = req
+    const view = { method, target: url, rawHeaders, ...matched }
+    const bound = target.bind(matched.parameters)
+    const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
+    if (decision.outcome === "refused") return sendAnswer(res, decision.answer)
+    if (decision.outcome === "allowed") {
+      joinOutcome(res, decision)
+      hideIncomingCredential(req)
+      await next(decision.use)
+    } else if (others) await others()
+    else throw new TypeError('guard: others: "next" needs somebody to go on with')
+  })
+}
