@@ -37,8 +37,8 @@ export const optionsOf = (
 
 export type GuardedApi = Awaited<ReturnType<typeof startGuardedApi>>
 
-/** An issuer stub, a verifier that knows its keys and its feed, and an API behind it. */
-export async function startGuardedApi(more: Partial<VerifierOptions> = {}) {
+/** An issuer stub, and a verifier that knows its keys, its feed and its catalogue. */
+export async function startVerifier(more: Partial<VerifierOptions> = {}) {
   const clock = createFakeClock()
   const stub = await startIssuerStub(clock)
   const folder = newFolder()
@@ -47,13 +47,26 @@ export async function startGuardedApi(more: Partial<VerifierOptions> = {}) {
     if (!verifier.ready().ready) throw new Error(verifier.ready().reasons.join())
     if (!stub.requests.includes("GET /catalogue")) throw new Error("no catalogue yet")
   }, 5000)
-  const handled: Handled[] = []
-  const { server, address } = await serveApp(createApp(verifier, handled))
   return {
     clock,
     stub,
     folder,
     verifier,
+    async close() {
+      await verifier.close()
+      await stub.close()
+      removeFolder(folder)
+    },
+  }
+}
+
+/** The same, and an API behind it. */
+export async function startGuardedApi(more: Partial<VerifierOptions> = {}) {
+  const { close, ...started } = await startVerifier(more)
+  const handled: Handled[] = []
+  const { server, address } = await serveApp(createApp(started.verifier, handled))
+  return {
+    ...started,
     handled,
     address,
     get: (path: string, token: string, headers: Record<string, string> = {}) =>
@@ -62,9 +75,7 @@ export async function startGuardedApi(more: Partial<VerifierOptions> = {}) {
     raw: (text: string) => sendRaw(new URL(address).port, text),
     async close() {
       await closeServer(server)
-      await verifier.close()
-      await stub.close()
-      removeFolder(folder)
+      await close()
     },
   }
 }
@@ -114,12 +125,12 @@ export async function serveApp(app: { readonly fetch: Parameters<typeof serve>[0
   return { server, address: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }
 
-async function closeServer(server: Server): Promise<void> {
+export async function closeServer(server: Server): Promise<void> {
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))
 }
 
-function sendRaw(port: string, text: string): Promise<{ status: number; text: string }> {
+export function sendRaw(port: string, text: string): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), "127.0.0.1", () => socket.write(Buffer.from(text, "latin1")))
     let answer = ""
