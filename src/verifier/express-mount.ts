@@ -6,9 +6,13 @@ import { sendAnswer } from "./outgoing.ts"
 import { asGuard, isGuard } from "./target.ts"
 import type { Verifier } from "./verifier.ts"
 
+interface Stacked {
+  readonly stack: readonly Layer[]
+}
+
 /** What this knows of a router's layers, in every Express 5. */
 interface Layer {
-  handle: RequestHandler & { readonly stack?: readonly Layer[] }
+  handle: RequestHandler & Partial<Stacked> & { readonly router?: Stacked }
   readonly method?: string | undefined
   readonly route?: { readonly path: unknown; readonly stack: readonly Layer[] }
   /** Whether it was added without a path. */
@@ -20,9 +24,9 @@ type Bare = readonly [layer: Layer, part: Pick<RoutePart, "method" | "path">]
 
 /**
  * What to mount instead of `router`, once its routes are there: `app.use("/v1", guarded(verifier, router, options))`.
- * Middleware for all of `router` (`use` without a path) runs, and what it answers by itself is the host's; routers in it
- * are looked into. Every other handler without a guard on its own route is replaced by a refusal; so are addresses that
- * have none. A route added later is a TypeError. A router in `router` still answers OPTIONS with the methods it knows.
+ * Middleware for all of `router` (`use` without a path) runs, and what it answers by itself is the host's; routers and
+ * apps in it are looked into, and answer OPTIONS with the methods that they know. Every other handler without a guard on
+ * its own route is replaced by a refusal; so are addresses that have none. A route added later is a TypeError.
  */
 export function guarded(verifier: Verifier, router: Router, options: MountOptions = {}): RequestHandler {
   const refuse: RequestHandler = (_, res) => sendAnswer(res, verifier.unmapped().answer)
@@ -33,7 +37,9 @@ export function guarded(verifier: Verifier, router: Router, options: MountOption
     options,
   )
   for (const [layer] of bare) layer.handle = refuse
-  return (req, res, next) => router(req, res, (fault) => (fault ? next(fault) : refuse(req, res, next)))
+  return asGuard<RequestHandler>((req, res, next) =>
+    router(req, res, (fault) => (fault ? next(fault) : refuse(req, res, next))),
+  )
 }
 
 /** The layers without a guard, in order. What was looked at can't grow any more. */
@@ -41,7 +47,8 @@ function findBare(layers: readonly Layer[]): Bare[] {
   return Object.freeze(layers).flatMap((layer): Bare[] => {
     const { handle, route, slash, rawPath } = layer
     if (route) return findBareParts(route.path, Object.freeze(route.stack))
-    if (handle.stack) return findBare(handle.stack)
+    const inner = handle.stack ?? handle.router?.stack // a router's or an app's
+    if (inner) return findBare(inner)
     const passes = slash === true && handle.length > 2 && handle.name !== "mounted_app"
     return passes || isGuard(handle) ? [] : [[layer, { method: "ALL", path: rawPath ?? "(use)" }]]
   })

@@ -22,7 +22,7 @@ export function guarded<E extends Env>(verifier: Verifier, api: Hono<E>, options
     (_, at) => !isCovered(parts, at) && !(parts[at]?.all && parts[at]?.passesOn),
   )
   tellUnmapped(unmapped, options)
-  const refuse = () => copy(verifier.unmapped().answer)
+  const refuse = asGuard(() => copy(verifier.unmapped().answer))
   for (const route of unmapped) route.handler = refuse
   return new Hono<E>().route("/", api).all("*", refuse)
 }

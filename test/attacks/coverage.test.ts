@@ -13,12 +13,13 @@ const CASES = [
   ...range("B", 1, 20),
   ...range("C", 1, 10),
   ...range("C", 16, 24),
+  ...["C26", "C27", "C28", "C33", "C34"],
   ...range("E", 1, 7),
   ...["I01", "I03", "I05", "I07", "I24", "K01"],
 ]
 
 const tests = listSources("test")
-  .filter((path) => path.endsWith(".test.ts") && !path.endsWith("coverage.test.ts"))
+  .filter((path) => /\.(test|contract)\.ts$/.test(path) && !path.endsWith("coverage.test.ts"))
   .map((path) => readFileSync(join(ROOT, path), "utf8"))
   .join("\n")
 const reasons = readFileSync(join(ROOT, "test/attacks/README.md"), "utf8")

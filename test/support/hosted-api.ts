@@ -1,4 +1,5 @@
 // A guarded API on one framework, with its verifier and an issuer, spoken to in bytes.
+import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { VerifierOptions } from "../../src/verifier/options.ts"
 import { closeServer, sendRaw, startVerifier } from "./guarded-api.ts"
@@ -57,3 +58,24 @@ function partsOf(text: string) {
 }
 
 export const bearer = (token: string) => `Authorization: Bearer ${token}`
+
+/** Statuses of GET requests with that token, at a listener on a real socket. */
+export async function statusesOf(
+  token: string,
+  listener: RequestListener,
+  ...paths: string[]
+): Promise<number[]> {
+  const server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const { port } = server.address() as AddressInfo
+  const answers = await Promise.all(
+    paths.map((path) =>
+      sendRaw(
+        String(port),
+        [`GET ${path} HTTP/1.1`, "Host: x", "Connection: close", bearer(token), "", ""].join("\r\n"),
+      ),
+    ),
+  )
+  await closeServer(server)
+  return answers.map(({ status }) => status)
+}
