@@ -20,6 +20,9 @@ const folder = mkdtempSync(join(tmpdir(), "taskmint-readme-"))
 /** Inside the package, so that `taskmint/...` means this package. */
 const programs = join(ROOT, "dist", `readme-${process.pid}`)
 const running: Running[] = []
+/** The same API on each framework; the first stands in the README. */
+const APIS = ["tickets-api.ts", "tickets-api-express.ts", "tickets-api-fastify.ts", "tickets-api-node.ts"]
+let tries = 0
 const ports = { issuer: 0, api: 0 }
 
 const place = (text: string) =>
@@ -27,6 +30,7 @@ const place = (text: string) =>
     .replaceAll("127.0.0.1:8787", `127.0.0.1:${ports.issuer}`)
     .replaceAll("127.0.0.1:9001", `127.0.0.1:${ports.api}`)
     .replaceAll("port: 9001", `port: ${ports.api}`)
+    .replaceAll("listen(9001,", `listen(${ports.api},`)
     .replaceAll("acme/", `${folder}/acme/`)
     .replace(/init acme$/m, `init ${folder}/acme --port ${ports.issuer}`)
 
@@ -84,19 +88,26 @@ describe("the README's steps, in their order", () => {
     await issuer.said(/listening/)
   }, 60_000)
 
-  test("for API owners and orchestrators: the API serves what the task may do", async () => {
-    writeFileSync(join(programs, "tickets-api.ts"), block("examples/tickets-api.ts"))
-    running.push(startShell(`exec ${process.execPath} ${programs}/tickets-api.ts`))
-    // Until the API knows the issuer's keys it answers 503, and a task that was completed is not started again.
-    let tries = 0
-    await vi.waitFor(async () => {
-      const program = join(programs, `orchestrator-${tries++}.ts`)
-      writeFileSync(program, block("examples/orchestrator.ts").replace("run-20260301-1", `run-${tries}`))
-      const { stdout, stderr } = await startShell(`exec ${process.execPath} ${program}`).ended
-      expect(`${stdout}${stderr}`).toMatch(/task_\S+ may act until 20/)
-      expect(stdout).toContain('200 {"ticket":"SUP-1042","readBy":"triage-bot"')
-    }, 30_000)
-  }, 60_000)
+  test.each(APIS)(
+    "for API owners and orchestrators: %s serves what the task may do",
+    async (name) => {
+      writeFileSync(join(programs, name), place(readFileSync(join(ROOT, "examples", name), "utf8")))
+      const api = startShell(`exec ${process.execPath} ${programs}/${name}`)
+      running.push(api)
+      // Until the API knows the issuer's keys it answers 503, and a task that was completed is not started again.
+      await vi.waitFor(async () => {
+        const program = join(programs, `orchestrator-${tries++}.ts`)
+        writeFileSync(program, block("examples/orchestrator.ts").replace("run-20260301-1", `run-${tries}`))
+        const { stdout, stderr } = await startShell(`exec ${process.execPath} ${program}`).ended
+        expect(`${stdout}${stderr}`).toMatch(/task_\S+ may act until 20/)
+        expect(stdout).toContain('200 {"ticket":"SUP-1042","readBy":"triage-bot"')
+      }, 30_000)
+      // The next one takes its place, and its spool.
+      api.child.kill("SIGTERM")
+      expect(await api.ended).toMatchObject({ code: 0, stderr: "" })
+    },
+    60_000,
+  )
 
   test("with curl: a task id comes back", async () => {
     execFileSync("curl", ["--version"])

@@ -101,7 +101,7 @@ describe("a plain server's guard", () => {
     const left = statusesOf(
       started.stub.mint({ txn: task }),
       (req, res) => {
-        res.once("close", () => guard(req, res, { parameters: { id: "SUP-1042" } }, done.resolve))
+        res.once("close", () => guard(req, res, { parameters: { id: "SUP-1042" } }, () => done.resolve()))
         req.socket.destroy()
       },
       PATH,
