@@ -184,9 +184,21 @@ describe("the shape of the code", () => {
     const adapters = src.filter((file) =>
       /^src\/verifier\/(hono|express|fastify|node|mcp)\.ts$/.test(file.path),
     )
+    expect(adapters.length).toBe(4)
     expect(adapters.filter((file) => file.lines > 40).map((file) => `${file.path}: ${file.lines}`)).toEqual(
       [],
     )
+  })
+
+  test("framework adapters and mounts touch the verifier's surface only, and of Express and Fastify types only", () => {
+    const allowed = /^src\/verifier\/(verifier|target|credential|outgoing|mount|node|challenge)\.ts$/
+    const wrong = src
+      .filter((file) => /^src\/verifier\/(hono|express|fastify|node|mcp)(-mount)?\.ts$/.test(file.path))
+      .flatMap((file) => file.imports.map((one) => ({ ...one, path: file.path })))
+      .filter(({ file, specifier, typeOnly }) =>
+        file ? !allowed.test(file) : /^(express|fastify)$/.test(specifier) && !typeOnly,
+      )
+    expect(wrong.map(({ path, specifier }) => `${path} imports ${specifier}`)).toEqual([])
   })
 })
 
