@@ -16,8 +16,8 @@ declare module "fastify" {
 /**
  * To be called first in a scope, before its routes: `app.register(async (api) => { guarded(verifier, api, options); ... })`.
  * Hooks added before it run, and what they answer by themselves is the host's. Every route of the scope, and of those in
- * it, without a guard among its own `onRequest` hooks is refused; so are addresses that have none. The host is told, or
- * stopped, when it gets ready.
+ * it, without a guard among its own `onRequest` hooks is refused; so are addresses that have none (it sets the scope's
+ * not-found handler). The host is told, or stopped, when it gets ready.
  */
 export function guarded(verifier: Verifier, api: FastifyInstance, options: MountOptions = {}): void {
   const unmapped: Pick<RoutePart, "method" | "path">[] = []

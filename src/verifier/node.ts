@@ -23,8 +23,9 @@ export function guard(verifier: Verifier, operation: string, template: string, _
   const target = prepareTarget(operation, template)
   return asGuard<TaskGuard>(async function taskGuard(req, res, matched, next, others) {
     const { method = "", url = "", rawHeaders } = req
-    const view = { method, target: url, rawHeaders, ...matched }
-    const bound = target.bind(matched.parameters)
+    const { route = "", parameters, target: received = url } = matched
+    const view = { method, target: received, rawHeaders, route }
+    const bound = target.bind(parameters)
     const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
     if (decision.outcome === "refused") return sendAnswer(res, decision.answer)
     if (decision.outcome === "allowed") {

@@ -1,4 +1,5 @@
 // The contract of adapters, on each framework, and what only one of them has.
+import type { RequestListener } from "node:http"
 import express, { type RequestHandler, Router } from "express"
 import fastify from "fastify"
 import { Hono } from "hono"
@@ -9,7 +10,7 @@ import { guard as guardFastify } from "../../src/verifier/fastify.ts"
 import { guard as guardHono } from "../../src/verifier/hono.ts"
 import { guard as guardNode } from "../../src/verifier/node.ts"
 import { startVerifier } from "../support/guarded-api.ts"
-import { statusesOf } from "../support/hosted-api.ts"
+import { bearer, statusesOf } from "../support/hosted-api.ts"
 import { HOSTS } from "../support/hosts.ts"
 import { describeAdapter } from "./adapter.contract.ts"
 
@@ -111,6 +112,16 @@ describe("a plain server's guard", () => {
     const [use] = started.stub.uses().filter((one) => one.task === task)
     expect(use).toMatchObject({ decision: "allowed", duration_ms: 0 })
     expect(use).not.toHaveProperty("status")
+  })
+
+  test("takes from what was matched nothing that it did not ask for", async () => {
+    const guard = guardNode(started.verifier, ...READ)
+    const matched = { parameters: { id: "SUP-1042" }, method: "DELETE", rawHeaders: [bearer("junk")] }
+    const task = newId("task")
+    const listener: RequestListener = (req, res) => void guard(req, res, matched, () => res.end("ran"))
+    expect(await statusesOf(started.stub.mint({ txn: task }), listener, PATH)).toEqual([200])
+    await started.verifier.flush()
+    expect(started.stub.uses().filter((one) => one.task === task)).toMatchObject([{ method: "GET" }])
   })
 
   test("takes parameters for what they are: its own, and text", async () => {
