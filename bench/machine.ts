@@ -1,5 +1,7 @@
 // What every benchmark needs of the machine: servers on one core, the load on the other, medians of interleaved rounds.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { closeSync, fsyncSync, openSync, writeSync } from "node:fs"
+import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 
@@ -71,4 +73,19 @@ export const median = (values: readonly number[]): number => {
   const middle = Math.floor(sorted.length / 2)
   const [low = Number.NaN, high = Number.NaN] = [sorted[(sorted.length - 1) >> 1], sorted[middle]]
   return (low + high) / 2
+}
+
+const FSYNCS = 200
+
+/** How long one page takes to the disk that the folder is on, median. */
+export function fsyncMilliseconds(folder: string): number {
+  const file = openSync(join(folder, "fsync"), "w")
+  const times = Array.from({ length: FSYNCS }, () => {
+    const start = performance.now()
+    writeSync(file, Buffer.alloc(4096))
+    fsyncSync(file)
+    return performance.now() - start
+  })
+  closeSync(file)
+  return median(times)
 }

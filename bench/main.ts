@@ -1,12 +1,12 @@
-// npm run bench [-- starts|guard|memory|rows] [--rounds N] [--seconds N] [--tasks N]
+// npm run bench [-- starts|verifier|memory] [--rounds N] [--seconds N] [--tasks N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
 import { parseArgs } from "node:util"
-import { benchGuard } from "./guard.ts"
 import { pinLoad } from "./machine.ts"
 import { benchMemory } from "./memory.ts"
 import { benchStarts } from "./starts.ts"
 import type { Settings } from "./table.ts"
+import { benchVerifier } from "./verifier.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,7 +25,7 @@ const settings: Settings = {
 
 const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>> = {
   starts: benchStarts,
-  guard: benchGuard,
+  verifier: benchVerifier,
   memory: benchMemory,
 }
 

@@ -5,17 +5,11 @@ import { setTimeout } from "node:timers/promises"
 import { getRequestListener } from "@hono/node-server"
 import { Hono } from "hono"
 import { guard } from "../../src/verifier/hono.ts"
-import { createVerifier } from "../../src/verifier/verifier.ts"
+import { openGuard } from "./given.ts"
 import { announce } from "./listen.ts"
 
 const given = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8"))
-const verifier = await createVerifier({
-  issuer: given.issuer,
-  issuerAddress: given.issuerAddress,
-  resource: given.resource,
-  credential: { clientId: "tickets", privateJwk: given.apiJwk },
-  spool: given.spool,
-})
+const verifier = await openGuard(given)
 
 const ticket = (id: string) => ({ id, subject: "Printer on fire", state: "open" })
 const app = new Hono()
