@@ -1,5 +1,5 @@
 // Canonical JSON (RFC 8785), the form in which entries are hashed. Our own, because every mint writes two of them and this
-// takes a tenth of the time of the general library, which the tests hold it against.
+// takes a third of the time of the general library, which the tests hold it against.
 import type { Json } from "./event.ts"
 
 /** JSON, or an object some of whose members are undefined: these are left out. */
