@@ -111,7 +111,7 @@ export const token = sqliteTable(
   (table) => [index("token_task").on(table.task), index("token_exp").on(table.exp)],
 )
 
-/** What verifiers poll: one row for each API that a revocation concerns. */
+/** What verifiers are told: one row for each API that a revocation concerns. */
 export const feed = sqliteTable(
   "feed",
   {
@@ -127,7 +127,10 @@ export const feed = sqliteTable(
     code: text().notNull(),
     revocation: text(),
   },
-  (table) => [index("feed_api").on(table.api, table.cursor)],
+  (table) => [
+    index("feed_api").on(table.api, table.cursor),
+    index("feed_revocation").on(table.revocation).where(sql`${table.revocation} is not null`),
+  ],
 )
 
 export const revocation = sqliteTable("revocation", {
@@ -168,6 +171,21 @@ export const verifierInstance = sqliteTable("verifier_instance", {
   lastSeen: integer("last_seen").notNull(),
   final: integer().notNull().default(0),
 })
+
+/** When a verifier instance applied a revocation: written once, with the first report that has its cursor. */
+export const applied = sqliteTable(
+  "applied",
+  {
+    revocation: text()
+      .notNull()
+      .references(() => revocation.id),
+    instance: integer()
+      .notNull()
+      .references(() => verifierInstance.id),
+    at: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.revocation, table.instance] })],
+)
 
 export const useBatch = sqliteTable(
   "use_batch",

@@ -29,6 +29,11 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>
   /** The key that the token is bound to and that this request proved; absent for bearer tokens. */
   readonly proofKey?: VerificationKey
+  /**
+   * Whether it would still be let in, for an answer that takes its time: the token has not expired and the policy in
+   * force gives the caller what it had.
+   */
+  readonly stands: () => boolean
 }
 
 export interface CallerOptions {
@@ -57,12 +62,14 @@ interface Credential {
   readonly text: string
 }
 
+type Known = Pick<Caller, "clientId" | "kind" | "scopes">
+
 /** What a header was found to be. */
 interface Opened {
   readonly credential: Credential
   readonly token: ServiceToken
   /** By the policy that was in force when it was last asked. */
-  known: { readonly policy: Policy; readonly caller: Caller | undefined } | undefined
+  known: { readonly policy: Policy; readonly caller: Known | undefined } | undefined
 }
 
 export function createCallers(options: CallerOptions): Callers {
@@ -74,10 +81,7 @@ export function createCallers(options: CallerOptions): Callers {
   const openToken = (request: Request, now: number): Opened | Refusal => {
     const header = request.headers.get("authorization")
     const known = header === null ? undefined : verified.get(header)
-    if (known)
-      return known.token.exp + SKEW_SECONDS > now
-        ? known
-        : refuse("service_token_invalid", "[expired] service token")
+    if (known) return isOver(known, now) ? refuse("service_token_invalid", "[expired] service token") : known
     const credential = readCredential(header)
     if (credential instanceof Refusal) return credential
     const token = openServiceToken(credential.text, keyring.keyOf, { issuer, now })
@@ -102,8 +106,14 @@ export function createCallers(options: CallerOptions): Callers {
       const opened = openToken(request, toEpochSeconds(ledger.at()))
       if (opened instanceof Refusal) return opened
       const { credential, token } = opened
-      const caller = knownIn(policies.inForce(), opened)
-      if (!caller) return refuse("service_token_invalid", "[caller] not in the policy in force")
+      const found = knownIn(policies.inForce(), opened)
+      if (!found) return refuse("service_token_invalid", "[caller] not in the policy in force")
+      const caller = {
+        ...found,
+        stands: () =>
+          !isOver(opened, toEpochSeconds(ledger.at())) &&
+          hasAll(knownIn(policies.inForce(), opened), found.scopes),
+      }
       if ((token.jkt === undefined) !== (credential.scheme === "bearer"))
         return refuse("service_token_invalid", "[binding] bound tokens come as DPoP, others as Bearer")
       if (token.jkt === undefined) return caller
@@ -113,8 +123,13 @@ export function createCallers(options: CallerOptions): Callers {
   }
 }
 
+const isOver = ({ token }: Opened, now: number): boolean => token.exp + SKEW_SECONDS <= now
+
+const hasAll = (known: Known | undefined, scopes: ReadonlySet<Scope>): boolean =>
+  known !== undefined && [...scopes].every((scope) => known.scopes.has(scope))
+
 /** Who the policy says the token's client is; found out once for each policy, which never changes. */
-function knownIn(policy: Policy, opened: Opened): Caller | undefined {
+function knownIn(policy: Policy, opened: Opened): Known | undefined {
   if (opened.known?.policy !== policy) {
     const known = callerOf(policy, opened.token.clientId)
     const scopes = new Set(known?.scopes.filter((scope) => opened.token.scope.includes(scope)))

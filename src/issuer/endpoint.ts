@@ -11,7 +11,8 @@ type Schema<T> = z.ZodType<T>
 export interface Documented {
   readonly description: string
   readonly schema?: z.ZodType
-  readonly type?: string
+  /** What else the same answer can be, by media type. */
+  readonly others?: Readonly<Record<string, z.ZodType>>
 }
 
 interface Description {
@@ -21,6 +22,8 @@ interface Description {
   readonly summary: string
   readonly group: string
   readonly answers: Readonly<Record<number, Documented>>
+  /** Headers that mean something here beside those of every request; the endpoint reads them itself. */
+  readonly headers?: z.ZodObject
 }
 
 /** What an endpoint reads of a request besides its caller. */

@@ -8,6 +8,7 @@ import { openKeyring } from "../keys/keyring.ts"
 import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
+import { type FeedWatch, watchFeed } from "../task/feed.ts"
 import { createIntrospections } from "../task/introspection.ts"
 import { createRevocations } from "../task/revocation.ts"
 import { createTasks } from "../task/task.ts"
@@ -18,6 +19,7 @@ import type { Algorithm } from "../token/signature.ts"
 import { createApp, endpointsOf } from "./app.ts"
 import { createCallers } from "./caller.ts"
 import { countFailures } from "./failures.ts"
+import { createFeedStreams } from "./feed-stream.ts"
 import { watchHealth } from "./health.ts"
 import { claimDatabase } from "./mark.ts"
 import { problem } from "./problem.ts"
@@ -56,7 +58,10 @@ export interface Issuer {
   readonly reload: () => Promise<void>
   /** Does now what else happens on timers: tasks and locks that ran out, counts of failures, old rows. */
   readonly sweep: () => Promise<void>
-  /** From now on /readyz answers 503, so that nobody sends more; requests are still answered until close(). */
+  /**
+   * From now on /readyz answers 503, so that nobody sends more; requests are still answered until close(). Streams of
+   * revocations end at once.
+   */
   readonly drain: () => void
   /** Resolves with the cause when nothing can ever be recorded again: the process must end. */
   readonly broken: Promise<Error>
@@ -102,13 +107,17 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
   const onFault = options.onFault ?? (() => undefined)
   const objection = await claimDatabase(engine, dev)
   if (objection !== undefined) throw new NotStarted(objection)
-  const rooms = await openRooms({ ...options, clock, dev }, engine)
+  const { rooms, feed } = await openRooms({ ...options, clock, dev, onFault }, engine)
   const callers = createCallers(rooms)
   const failures = countFailures(rooms.ledger)
   const app = createApp(endpointsOf(rooms), { callers, refused: failures.count, faulted: onFault })
   const watch = rooms.policies.watch()
   const chores = startChores({ ...rooms, failures, onFault })
   const gate = countRequests(async (request) => app.fetch(request))
+  const drain = () => {
+    rooms.health.drain()
+    rooms.streams.close()
+  }
   return Object.freeze({
     fetch: gate.fetch,
     policyDigest: () => rooms.policies.inForce().digest,
@@ -116,13 +125,13 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
       await rooms.policies.reload()
     },
     sweep: chores.all,
-    drain: rooms.health.drain,
+    drain,
     broken: engine.broken,
     async close() {
-      rooms.health.drain()
+      drain()
       await gate.close()
       watch.stop()
-      await chores.stop()
+      await Promise.all([chores.stop(), feed.close()])
       await failures.sum().catch(onFault)
       await engine.close()
     },
@@ -130,9 +139,13 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
 }
 
 async function openRooms(
-  options: IssuerOptions & { readonly clock: Clock; readonly dev: boolean },
+  options: IssuerOptions & {
+    readonly clock: Clock
+    readonly dev: boolean
+    readonly onFault: (error: unknown) => void
+  },
   engine: Engine,
-): Promise<Rooms> {
+): Promise<{ readonly rooms: Rooms; readonly feed: FeedWatch }> {
   const { issuer, clock, dev, onFault } = options
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock })
@@ -143,7 +156,7 @@ async function openRooms(
     folder,
     dev,
     allowPlainHttp: options.dangerouslyAllowPlainHttp ?? false,
-    ...(onFault && { onFault }),
+    onFault,
   })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
   const keyring = await openKeyring({
@@ -153,17 +166,15 @@ async function openRooms(
     clock,
     ...(options.algorithm && { algorithm: options.algorithm }),
   })
-  const parts = { engine, names, ledger, policies, keyring, clock, issuer }
+  const feed = await watchFeed({ engine, clock, onFault })
+  const parts = { engine: feed.engine, names, ledger, policies, keyring, clock, issuer }
   const tasks = createTasks(parts)
   const health = watchHealth({ engine, policies, clock, unready: tasks.unready })
-  return {
-    ...parts,
-    tasks,
-    uses: createUses(parts),
-    revocations: createRevocations(parts),
-    introspections: createIntrospections(parts),
-    health,
-  }
+  const revocations = createRevocations(parts)
+  const streams = createFeedStreams({ revocations, feed, clock, onFault })
+  const uses = createUses(parts)
+  const introspections = createIntrospections(parts)
+  return { rooms: { ...parts, tasks, uses, revocations, introspections, streams, health }, feed }
 }
 
 /** A request that is still being sent after that has lost its chance. */

@@ -56,7 +56,7 @@ const scopesOf = (endpoints: readonly Endpoint[]): Record<string, string> =>
   Object.fromEntries(endpoints.flatMap(({ who }) => who.map((scope) => [scope, `The role ${scope}`])))
 
 function toRoute(endpoint: Endpoint): RouteConfig {
-  const { method, path, summary, group, who, query, body, answers } = endpoint
+  const { method, path, summary, group, who, query, body, answers, headers } = endpoint
   const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => [name, z.string()])
   return {
     method,
@@ -67,6 +67,7 @@ function toRoute(endpoint: Endpoint): RouteConfig {
     request: {
       ...(parameters.length > 0 && { params: z.object(Object.fromEntries(parameters)) }),
       ...(query instanceof z.ZodObject && { query }),
+      ...(headers && { headers }),
       ...(body && {
         body: { required: body.optional !== true, content: { [body.type]: { schema: body.schema } } },
       }),
@@ -77,11 +78,14 @@ function toRoute(endpoint: Endpoint): RouteConfig {
 
 const mapAnswers = (answers: Readonly<Record<number, Documented>>): RouteConfig["responses"] =>
   Object.fromEntries(
-    Object.entries(answers).map(([status, { description, schema }]) => [
+    Object.entries(answers).map(([status, { description, schema, others = {} }]) => [
       status,
-      schema ? { description, content: { [JSON_TYPE]: { schema } } } : { description },
+      schema ? { description, content: contentOf({ [JSON_TYPE]: schema, ...others }) } : { description },
     ]),
   )
+
+const contentOf = (schemas: Readonly<Record<string, z.ZodType>>) =>
+  Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]))
 
 const refusalOf = ({ group }: Endpoint) =>
   group === "token"

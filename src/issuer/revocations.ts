@@ -5,7 +5,8 @@ import { Refusal, refuse } from "../errors.ts"
 import type { Revocation } from "../task/revocation.ts"
 import { parseInstant, toInstant } from "../time.ts"
 import { REVOCATION_KINDS } from "../token/revocation.ts"
-import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
+import { type Endpoint, guarded, json, jsonBody, readAs } from "./endpoint.ts"
+import { EVENT_STREAM } from "./feed-stream.ts"
 import type { Rooms } from "./rooms.ts"
 import { plain } from "./task-schema.ts"
 
@@ -35,18 +36,42 @@ const RevocationAnswer = z
     tokens_ended: z.int(),
     lock: z.boolean(),
     lifted_at: instant.optional(),
+    applied_in_ms: z.int().optional().openapi({
+      description: "From the order to the last verifier instance that told that it applied it",
+    }),
     instances: z.array(
-      z.strictObject({ instance: z.string(), api: z.string(), applied_at: instant.optional() }),
+      z.strictObject({
+        instance: z.string(),
+        api: z.string(),
+        applied_at: instant.optional().openapi({ description: "Absent: it has not told that it applied it" }),
+        last_seen: instant,
+        closed: z.boolean().openapi({
+          description: "It was closed in order, and reads the feed before it lets anything through again",
+        }),
+      }),
     ),
   })
   .openapi("Revocation")
 
-const FeedQuery = z.strictObject({
-  after: z
-    .string()
-    .regex(/^(0|[1-9]\d{0,14})$/, "the cursor of an earlier answer")
-    .transform(Number)
-    .optional(),
+const cursor = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,14})$/, "the cursor of an earlier answer")
+  .transform(Number)
+  .optional()
+
+const FeedQuery = z.strictObject({ after: cursor })
+
+const FeedHeaders = z.object({
+  "last-event-id": cursor.openapi({ description: "Of a stream that broke: goes before `after`" }),
+})
+
+const FeedEvents = z.string().openapi("RevocationEvents", {
+  description:
+    "Server-Sent Events, where `Accept` names them. Of each item one event: `id` is its cursor, `data` the item as in " +
+    "the JSON answer. After the last one, and then every two seconds, a comment `head <cursor> at <milliseconds>`: " +
+    "everything up to that cursor was told, as of so long after the stream was opened. The stream ends when the " +
+    "service token expires, when the policy does not name the caller any more, when it is read too slowly, and when " +
+    "the issuer stops. 503 with Retry-After when there are too many.",
 })
 
 const FeedAnswer = z
@@ -128,19 +153,40 @@ const lift = ({ revocations }: Rooms): Endpoint =>
     },
   })
 
-const feed = ({ revocations }: Rooms): Endpoint =>
+const feed = ({ revocations, streams }: Rooms): Endpoint =>
   guarded({
     method: "get",
     path: "/revocations",
-    summary: "What ends live tokens of the API that asks, after a cursor",
+    summary: "What ends live tokens of the API that asks, after a cursor, at once or as it comes",
     group: "revocations",
     who: ["api"],
     query: FeedQuery,
-    answers: { 200: { description: "Items in the order they were set", schema: FeedAnswer } },
-    async run({ query: { after } }, caller) {
-      const { items, cursor } = await revocations.feed(caller.clientId, after ?? 0, FEED_LIMIT)
+    headers: FeedHeaders,
+    answers: {
+      200: {
+        description: "Items in the order they were set",
+        schema: FeedAnswer,
+        others: { [EVENT_STREAM]: FeedEvents },
+      },
+    },
+    async run({ request, query }, caller) {
+      const asked = readAs(FeedHeaders, {
+        "last-event-id": request.headers.get("last-event-id") ?? undefined,
+      })
+      if (asked instanceof Refusal) return asked
+      const after = asked["last-event-id"] ?? query.after ?? 0
+      // HEAD is answered by the same code, and nobody would read its stream.
+      if (wantsEvents(request.headers) && request.method === "GET") return streams.open(caller, after)
+      const { items, cursor } = await revocations.feed(caller.clientId, after, FEED_LIMIT)
       return json(200, { items, cursor })
     },
+  })
+
+/** RFC 9110 section 12.5.1, as far as it matters here: the type is named and not excluded. */
+const wantsEvents = (headers: Headers): boolean =>
+  (headers.get("accept") ?? "").split(",").some((range) => {
+    const [type = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase())
+    return type === EVENT_STREAM && !parameters.some((one) => /^q=0(\.0{0,3})?$/.test(one))
   })
 
 const locks = ({ revocations }: Rooms): Endpoint =>
@@ -166,9 +212,12 @@ const revocationOnWire = (set: Revocation) => ({
   tokens_ended: set.tokensEnded,
   lock: set.lock,
   ...(set.liftedAt !== undefined && { lifted_at: toInstant(set.liftedAt) }),
-  instances: set.instances.map(({ instance, api, appliedAt }) => ({
+  ...(set.appliedInMilliseconds !== undefined && { applied_in_ms: set.appliedInMilliseconds }),
+  instances: set.instances.map(({ instance, api, appliedAt, lastSeen, closed }) => ({
     instance,
     api,
     ...(appliedAt !== undefined && { applied_at: toInstant(appliedAt) }),
+    last_seen: toInstant(lastSeen),
+    closed,
   })),
 })

@@ -9,6 +9,7 @@ import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Uses } from "../task/use.ts"
 import type { Clock } from "../time.ts"
+import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
 
 export interface Rooms {
@@ -24,5 +25,6 @@ export interface Rooms {
   readonly uses: Uses
   readonly revocations: Revocations
   readonly introspections: Introspections
+  readonly streams: FeedStreams
   readonly health: Health
 }

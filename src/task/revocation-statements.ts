@@ -1,4 +1,4 @@
-// All SQL of revocations, locks and the feed that verifiers poll. Which tokens a revocation covers is written once, as a
+// All SQL of revocations, locks and the feed that verifiers read. Which tokens a revocation covers is written once, as a
 // condition, so that what is counted, what is told and what is ended are the same tokens.
 
 import { statement } from "../database/database.ts"
@@ -109,27 +109,47 @@ export interface AppliedRow {
   readonly api: string
   readonly wanted: number
   readonly cursor: number | null
+  /** When it reached that cursor. */
   readonly applied_at: number | null
+  /** When it applied this revocation; null also for one that first reported with the revocation behind it. */
+  readonly at: number | null
+  readonly last_seen: number
+  readonly final: number
 }
 
 /** Every verifier instance of the APIs that were told, and how far each has come. */
 export const appliedBy = statement<AppliedRow>(
   "revocation.applied_by",
-  sql`SELECT v.instance AS instance, a.text AS api, max(f.cursor) AS wanted, v.cursor AS cursor,
-      v.applied_at AS applied_at
-    FROM feed f JOIN verifier_instance v ON v.api = f.api JOIN name a ON a.id = v.api
-    WHERE f.revocation = ${p("id")} GROUP BY v.id, v.instance, a.text, v.cursor, v.applied_at`,
+  sql`SELECT v.instance AS instance, a.text AS api, f.wanted AS wanted, v.cursor AS cursor, v.applied_at AS applied_at,
+      d.at AS at, v.last_seen AS last_seen, v.final AS final
+    FROM (SELECT api, max(cursor) AS wanted FROM feed WHERE revocation = ${p("id")} GROUP BY api) f
+      JOIN verifier_instance v ON v.api = f.api JOIN name a ON a.id = v.api
+      LEFT JOIN applied d ON d.instance = v.id AND d.revocation = ${p("id")}
+    ORDER BY v.id`,
 )
 
-/** What still matters to one API after a cursor: items whose last token has run out are left out. */
+/** What still matters to one API after a cursor: items whose last token ran out before that instant are left out. */
 export const feedAfter = statement<RevocationItem>(
   "feed.after",
   sql`SELECT cursor, kind, value, before, until, code FROM feed
-    WHERE api = ${nameId("api")} AND cursor > ${p("after")} AND until > ${p("now_seconds")}
+    WHERE api = ${nameId("api")} AND cursor > ${p("after")} AND until > ${p("since_seconds")}
     ORDER BY cursor LIMIT ${p("limit")}`,
 )
 
 export const feedHead = statement<{ cursor: number }>(
   "feed.head",
   sql`SELECT coalesce(max(cursor), 0) AS cursor FROM feed WHERE api = ${nameId("api")}`,
+)
+
+/** What was written after a cursor, for every API. */
+export const feedSince = statement<RevocationItem & { readonly api: string }>(
+  "feed.since",
+  sql`SELECT f.cursor AS cursor, f.kind AS kind, f.value AS value, f.before AS before, f.until AS until, f.code AS code,
+      a.text AS api
+    FROM feed f JOIN name a ON a.id = f.api WHERE f.cursor > ${p("after")} ORDER BY f.cursor LIMIT ${p("limit")}`,
+)
+
+export const feedEnd = statement<{ cursor: number }>(
+  "feed.end",
+  sql`SELECT coalesce(max(cursor), 0) AS cursor FROM feed`,
 )

@@ -54,12 +54,20 @@ export interface Revocation {
   readonly tokensEnded: number
   readonly lock: boolean
   readonly liftedAt: number | undefined
-  /** The verifier instances of the APIs concerned; `appliedAt` is absent where one has not told that it knows. */
-  readonly instances: readonly {
-    readonly instance: string
-    readonly api: string
-    readonly appliedAt?: number
-  }[]
+  /** The verifier instances of the APIs concerned. */
+  readonly instances: readonly AppliedInstance[]
+  /** From the order to the last instance that has told that it applied it; those that came later don't count. */
+  readonly appliedInMilliseconds: number | undefined
+}
+
+export interface AppliedInstance {
+  readonly instance: string
+  readonly api: string
+  /** Epoch milliseconds, between the order and its report; absent where it has not told that it knows. */
+  readonly appliedAt?: number
+  readonly lastSeen: number
+  /** It was closed in order: it reads the feed before it lets anything through again. */
+  readonly closed: boolean
 }
 
 export interface Revocations {
@@ -203,12 +211,24 @@ const view = (row: RevocationRow, applied: readonly AppliedRow[]): Revocation =>
   tokensEnded: row.tokens,
   lock: LOCKS.has(row.kind),
   liftedAt: row.lifted_at ?? undefined,
-  instances: applied.map(({ instance, api, wanted, cursor, applied_at }) => ({
+  instances: applied.map(viewInstance),
+  appliedInMilliseconds: applied.reduce<number | undefined>(
+    (last, { at }) => (at === null ? last : Math.max(last ?? 0, at - row.at)),
+    undefined,
+  ),
+})
+
+function viewInstance(row: AppliedRow): AppliedInstance {
+  const { instance, api, wanted, cursor, applied_at, at, last_seen, final } = row
+  const appliedAt = at ?? (cursor !== null && cursor >= wanted ? applied_at : null)
+  return {
     instance,
     api,
-    ...(cursor !== null && cursor >= wanted && applied_at !== null && { appliedAt: applied_at }),
-  })),
-})
+    ...(appliedAt !== null && { appliedAt }),
+    lastSeen: last_seen,
+    closed: final === 1,
+  }
+}
 
 /** A lock set within this second can't be lifted yet: what is minted next would share its second and be dead at once. */
 async function lift(parts: Parts, by: string, id: string): Promise<Revocation | Refusal> {
@@ -240,14 +260,17 @@ async function liftNow(parts: Parts, by: string, row: RevocationRow): Promise<vo
   }
 }
 
+/** Verifiers allow a skew, and their clocks are not ours: to them a token may live a little longer. */
+const RUN_OUT_GRACE_SECONDS = 60
+
 /**
  * Bounds how many items one answer carries; the cursor is the head when nothing is left to tell. A cursor below the one
  * that was asked with says that this database is older than what the verifier has seen: it must not be raised.
  */
 async function feed(parts: Parts, api: string, after: number, limit: number) {
-  const nowSeconds = toEpochSeconds(parts.ledger.at())
+  const since = toEpochSeconds(parts.ledger.at()) - RUN_OUT_GRACE_SECONDS
   const [head] = await parts.engine.query(feedHead, { api })
-  const items = await parts.engine.query(feedAfter, { api, after, now_seconds: nowSeconds, limit })
+  const items = await parts.engine.query(feedAfter, { api, after, since_seconds: since, limit })
   const last = items.at(-1)?.cursor ?? 0
   return { items, cursor: items.length === limit ? last : Math.max(head?.cursor ?? 0, last) }
 }

@@ -56,3 +56,17 @@ export const taskKey = statement<{ key: Uint8Array | null; reference: string | n
   "task.key",
   sql`SELECT key, reference FROM task WHERE task_id = ${p("task_id")}`,
 )
+
+/**
+ * What the cursor passed since the last report is applied, once. The instance's own time counts between the order and
+ * its report: a clock that is wrong can't put it outside.
+ */
+export const insertApplied = statement(
+  "applied.insert",
+  sql`INSERT INTO applied (revocation, instance, at)
+    SELECT DISTINCT r.id, v.id, CASE WHEN ${p("applied_at")} < r.at THEN r.at WHEN ${p("applied_at")} > ${p("now")}
+      THEN ${p("now")} ELSE ${p("applied_at")} END
+    FROM verifier_instance v JOIN feed f ON f.api = v.api JOIN revocation r ON r.id = f.revocation
+    WHERE v.instance = ${p("instance")} AND f.cursor > ${p("from")} AND f.cursor <= ${p("to")}
+    ON CONFLICT (revocation, instance) DO NOTHING`,
+)

@@ -15,6 +15,7 @@ import {
   advanceInstance,
   batchDigest,
   type InstanceRow,
+  insertApplied,
   insertBatch,
   insertInstance,
   instanceByName,
@@ -126,6 +127,7 @@ function instanceSteps(parts: Parts, reporter: Reporter, read: Read, known: Inst
     }
     return [
       { statement: advanceInstance, values: { ...values, known: known.sequence }, rows: 1 },
+      ...appliedSteps(values, known),
       ...(batch.sequence === known.sequence + 1
         ? []
         : parts.ledger.steps({ kind: "verifier.gap", ...missing })),
@@ -144,6 +146,26 @@ function instanceSteps(parts: Parts, reporter: Reporter, read: Read, known: Inst
       body: { verifier: batch.instance, sequence: batch.sequence, jkt: reporter.key.thumbprint },
     }),
   ]
+}
+
+interface Reached {
+  readonly instance: string
+  readonly cursor: number
+  readonly applied_at: number | null
+  readonly now: number
+}
+
+function appliedSteps({ cursor, applied_at, ...rest }: Reached, known: InstanceRow): Step[] {
+  const from = known.cursor ?? 0
+  if (cursor <= from) return []
+  const values = {
+    instance: rest.instance,
+    from,
+    to: cursor,
+    applied_at: applied_at ?? rest.now,
+    now: rest.now,
+  }
+  return [{ statement: insertApplied, values }]
 }
 
 function reportSteps(parts: Parts, reporter: Reporter, read: Read): Step[] {
