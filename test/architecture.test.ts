@@ -39,6 +39,7 @@ const HOMES: Record<string, readonly string[]> = {
   re2js: ["policy"],
   "fastest-levenshtein": ["policy"],
   "lru-cache": ["verifier", "task", "issuer"],
+  "eventsource-parser": ["verifier"],
   pino: ["cli"],
   commander: ["cli"],
   "@bomb.sh/tab": ["cli"],

@@ -1,5 +1,9 @@
-// The issuer's feed of revocations, asked for and read. It decides what an answer says, and nothing about tokens.
-import type { IssuerCalls } from "../remote/issuer-calls.ts"
+// The issuer's feed of revocations: asked for, or followed as it grows, and read. It decides what an answer says, and
+// nothing about tokens.
+import { createParser } from "eventsource-parser"
+import { Unreachable } from "../remote/exchange.ts"
+import type { IssuerCalls, IssuerStreams } from "../remote/issuer-calls.ts"
+import type { Clock } from "../time.ts"
 import { REVOCATION_KINDS, type RevocationItem } from "../token/revocation.ts"
 
 /** The feed's answer makes no sense: what was known stays, and grows old. */
@@ -7,7 +11,23 @@ export class FeedFault extends Error {
   override readonly name = "FeedFault"
 }
 
+/** The issuer, or what stands before it, answers no stream: the feed has to be asked for. */
+export class NoStream extends Error {
+  override readonly name = "NoStream"
+}
+
 const LIMITS = { maxBytes: 8 * 1024 * 1024, timeoutMilliseconds: 5000 }
+/** The issuer says something every two seconds. */
+const SILENCE_MILLISECONDS = 7000
+const STREAM_LIMITS = {
+  maxBytes: 64 * 1024,
+  timeoutMilliseconds: 5000,
+  silenceMilliseconds: SILENCE_MILLISECONDS,
+}
+/** Of one event, or one line of it, in characters: an item has a few hundred. */
+const MAX_EVENT = 16 * 1024
+/** What is read, applied and written to the disk at once, in characters. */
+const MAX_PIECE = 64 * 1024
 
 export interface FeedAnswer {
   readonly items: readonly RevocationItem[]
@@ -21,8 +41,91 @@ export async function askFeed(calls: IssuerCalls, after: number): Promise<FeedAn
   return readFeed(answer.text, after)
 }
 
+export interface FeedNews extends FeedAnswer {
+  /** Up to when (monotonic) there was nothing after the cursor but these items; absent where that was not told. */
+  readonly knownAt?: number
+}
+
+/**
+ * What the feed holds after a cursor, and then what is added, as it comes. Ends when the issuer ends the stream. Throws
+ * NoStream, FeedFault at the first thing that makes no sense, and Unreachable: also when there were no news for seven
+ * seconds, whatever else came.
+ */
+export async function* followFeed(
+  streams: IssuerStreams,
+  clock: Clock,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<FeedNews, void> {
+  const headers = { accept: "text/event-stream" }
+  const openedAt = clock.monotonic()
+  const call = { method: "GET", path: `/revocations?after=${after}`, headers } as const
+  const answer = await streams(call, { ...STREAM_LIMITS, signal })
+  const parts = partsOf(answer)
+  const read = createReader(after, openedAt)
+  let heardAt = clock.monotonic()
+  for await (const part of parts) {
+    for (let at = 0; at < part.length; at += MAX_PIECE) {
+      const news = read(part.slice(at, at + MAX_PIECE), clock.monotonic())
+      if (!news) continue
+      heardAt = clock.monotonic()
+      yield news
+    }
+    if (clock.monotonic() - heardAt > SILENCE_MILLISECONDS)
+      throw new Unreachable("the stream of revocations told no news")
+  }
+}
+
+function partsOf(answer: Awaited<ReturnType<IssuerStreams>>): AsyncIterable<string> {
+  const type = answer.headers.get("content-type") ?? ""
+  if (answer.parts !== undefined && /^text\/event-stream\s*(;|$)/i.test(type)) return answer.parts
+  if (answer.parts !== undefined) answer.leave()
+  if ([200, 404, 406].includes(answer.status)) throw new NoStream("the issuer has no stream of revocations")
+  throw new FeedFault(`the issuer answered ${answer.status} at /revocations`)
+}
+
+/** Text in, news out; undefined: nothing new yet. Throws FeedFault. */
+function createReader(after: number, openedAt: number) {
+  let cursor = after
+  let items: RevocationItem[] = []
+  let knownAt: number | undefined
+  let now = openedAt
+  const parser = createParser({
+    maxBufferSize: MAX_EVENT,
+    onEvent({ id, event, data }) {
+      const item = readItem(parse(data))
+      if (id !== String(item.cursor) || (event !== undefined && event !== "message"))
+        throw new FeedFault("an event of the feed can't be read")
+      if (item.cursor <= cursor) throw new FeedFault("the feed is out of order")
+      cursor = item.cursor
+      items.push(item)
+    },
+    onComment(text) {
+      const [, head, elapsed] = /^head (\d{1,15}) at (\d{1,12})$/.exec(text) ?? []
+      if (head === undefined) return
+      if (Number(head) < cursor)
+        throw new FeedFault("the feed went back: the issuer knows less than it told before")
+      cursor = Number(head)
+      // The stream was opened after it was asked for: counted from there, no delay on the way makes news look younger.
+      knownAt = Math.min(now, openedAt + Number(elapsed))
+    },
+    onError(error) {
+      throw new FeedFault(`the stream of revocations makes no sense (${error.type})`)
+    },
+  })
+  return (text: string, at: number): FeedNews | undefined => {
+    now = at
+    parser.feed(text)
+    if (items.length === 0 && knownAt === undefined) return undefined
+    const news = { items, cursor, ...(knownAt !== undefined && { knownAt }) }
+    items = []
+    knownAt = undefined
+    return news
+  }
+}
+
 function readFeed(text: string, after: number): FeedAnswer {
-  const { items, cursor } = readObject(text)
+  const { items, cursor } = parse(text)
   if (!isCursor(cursor) || !Array.isArray(items)) throw new FeedFault("the answer of /revocations is no feed")
   if (cursor < after) throw new FeedFault("the feed went back: the issuer knows less than it told before")
   const read = items.map(readItem)
@@ -46,7 +149,7 @@ function readItem(value: unknown): RevocationItem {
 export const isCursor = (value: unknown): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0
 
-function readObject(text: string): Readonly<Record<string, unknown>> {
+function parse(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === "object" && value !== null ? { ...value } : {}

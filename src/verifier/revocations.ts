@@ -1,29 +1,40 @@
-// What ended before its time: the issuer's feed, polled, kept on disk, matched against the claims of a token. It decides
-// whether a token was ended and how old that knowledge is; how old it may be is the catalogue's.
+// What ended before its time: the issuer's feed, followed or asked for, kept on disk, matched against the claims of a
+// token. It decides whether a token was ended and how old that knowledge is; how old it may be is the catalogue's.
 import { type Refusal, refuse } from "../errors.ts"
-import type { IssuerCalls } from "../remote/issuer-calls.ts"
+import type { IssuerCalls, IssuerStreams } from "../remote/issuer-calls.ts"
 import type { Clock } from "../time.ts"
 import { type RevocationItem, type RevocationKind, revocableNames } from "../token/revocation.ts"
 import type { TaskToken } from "../token/token.ts"
-import { askFeed, isCursor } from "./feed.ts"
+import { askFeed, followFeed, isCursor } from "./feed.ts"
 import type { Spool } from "./spool.ts"
 
 export interface Revocations {
   /** Asks for what is new until there is nothing more. Throws Unreachable, or FeedFault; what was known stays. */
   poll(): Promise<void>
+  /**
+   * Follows the feed for as long as the stream lasts; `told` is called at each news. Resolves when the issuer ended it.
+   * Throws Unreachable, NoStream or FeedFault; what was known stays. Not while a poll is under way.
+   */
+  follow(signal: AbortSignal, told: () => void): Promise<void>
   /** Whether the token was ended, and how. Never waits. */
   judge(token: TaskToken, kid: string): Refusal | undefined
-  /** Forgets what ended no token after that (epoch seconds). */
-  forget(before: number): void
+  /**
+   * Forgets what ended no token after that (epoch seconds). Answers the time floor: tokens that ran out up to then are
+   * over whatever the clock says, for an order that ended one of them may be forgotten. To be kept on disk.
+   */
+  forget(before: number): number
   /** Milliseconds since the feed was last known to its end; undefined: never. */
   age(): number | undefined
   cursor(): number
-  /** Epoch milliseconds of the last time the feed was known to its end; zero: never. */
+  /** Epoch milliseconds at which the cursor was reached; zero: the feed was never known to its end. */
   appliedAt(): number
 }
 
 interface Position {
   readonly cursor: number
+  /** Epoch milliseconds at which everything up to the cursor was applied. */
+  readonly reachedAt: number
+  /** Epoch milliseconds of the last time the feed was known to its end; zero: never. */
   readonly appliedAt: number
 }
 
@@ -32,50 +43,65 @@ const KEEP_EVERY_MILLISECONDS = 5000
 /** Reads what the spool knows; sends nothing until polled. Age is monotonic; across a restart, wall time. */
 export function createRevocations(options: {
   readonly calls: IssuerCalls
+  readonly streams: IssuerStreams
   readonly spool: Spool
   readonly clock: Clock
 }): Revocations {
-  const { calls, spool, clock } = options
+  const { calls, streams, spool, clock } = options
   const ended = new Map<RevocationKind, Map<string, RevocationItem>>()
   for (const item of spool.revocations()) remember(ended, item)
+  let floor = Number(spool.kept("floor") ?? 0)
   let position = readPosition(spool.kept("feed"))
-  let knownAt = position.appliedAt
-    ? clock.monotonic() - Math.max(0, clock.now() - position.appliedAt)
-    : undefined
+  let knownAt = restoreAge(position, clock)
   let kept = position.appliedAt
 
   const take = async (items: readonly RevocationItem[], cursor: number) => {
     for (const item of items) remember(ended, item)
-    const next = { ...position, cursor }
+    const next = cursor === position.cursor ? position : { ...position, cursor, reachedAt: clock.now() }
     // Moved on only when it is on disk: else a later item would be kept beside a cursor that skips this one.
     if (items.length > 0) await spool.addRevocations(items, JSON.stringify(next))
     position = next
   }
-  const caughtUp = async (asked: number, askedAt: number) => {
-    knownAt = asked
-    position = { ...position, appliedAt: askedAt }
-    if (askedAt - kept < KEEP_EVERY_MILLISECONDS) return
-    kept = askedAt
+  const caughtUp = async (at: number) => {
+    knownAt = Math.max(knownAt ?? at, at)
+    const appliedAt = Math.max(1, Math.floor(clock.now() - (clock.monotonic() - knownAt)))
+    position = { ...position, appliedAt, reachedAt: position.reachedAt || appliedAt }
+    if (Math.abs(appliedAt - kept) < KEEP_EVERY_MILLISECONDS) return
+    kept = appliedAt
     await spool.keep("feed", JSON.stringify(position))
   }
   return {
     async poll() {
       for (;;) {
-        const [asked, askedAt] = [clock.monotonic(), clock.now()]
+        const asked = clock.monotonic()
         const { items, cursor } = await askFeed(calls, position.cursor)
         await take(items, cursor)
-        if (items.length === 0) return caughtUp(asked, askedAt)
+        if (items.length === 0) return caughtUp(asked)
       }
     },
-    judge: (token, kid) => judge(ended, token, kid),
+    async follow(signal, told) {
+      for await (const news of followFeed(streams, clock, position.cursor, signal)) {
+        await take(news.items, news.cursor)
+        if (news.knownAt !== undefined) await caughtUp(news.knownAt)
+        told()
+      }
+    },
+    judge: (token, kid) =>
+      token.exp <= floor ? refuse("token_expired", "time_floor") : judge(ended, token, kid),
     forget(before) {
-      for (const values of ended.values())
-        for (const [value, item] of values) if (item.until < before) values.delete(value)
+      floor = Math.max(floor, forgetIn(ended, before))
+      return floor
     },
     age: () => (knownAt === undefined ? undefined : clock.monotonic() - knownAt),
     cursor: () => position.cursor,
-    appliedAt: () => position.appliedAt,
+    appliedAt: () => position.reachedAt,
   }
+}
+
+/** Across a restart wall time counts; knowledge of the future has no age that could be told. */
+function restoreAge({ appliedAt }: Position, clock: Clock): number | undefined {
+  const age = clock.now() - appliedAt
+  return appliedAt === 0 || age < 0 ? undefined : clock.monotonic() - age
 }
 
 type Ended = Map<RevocationKind, Map<string, RevocationItem>>
@@ -94,6 +120,18 @@ function merge(known: RevocationItem, item: RevocationItem): RevocationItem {
   return { ...last, before, until }
 }
 
+/** Answers the latest end of what was forgotten; zero when nothing was. */
+function forgetIn(ended: Ended, before: number): number {
+  let latest = 0
+  for (const values of ended.values())
+    for (const [value, item] of values) {
+      if (item.until >= before) continue
+      values.delete(value)
+      latest = Math.max(latest, item.until)
+    }
+  return latest
+}
+
 function judge(ended: Ended, token: TaskToken, kid: string): Refusal | undefined {
   if (ended.size === 0) return undefined
   let found: RevocationItem | undefined
@@ -106,8 +144,11 @@ function judge(ended: Ended, token: TaskToken, kid: string): Refusal | undefined
   return found && refuse(found.code, `ended_by_${found.kind}`)
 }
 
+const NOWHERE: Position = { cursor: 0, reachedAt: 0, appliedAt: 0 }
+
 function readPosition(kept: string | undefined): Position {
-  if (kept === undefined) return { cursor: 0, appliedAt: 0 }
-  const { cursor, appliedAt }: { cursor?: unknown; appliedAt?: unknown } = JSON.parse(kept)
-  return isCursor(cursor) && isCursor(appliedAt) ? { cursor, appliedAt } : { cursor: 0, appliedAt: 0 }
+  if (kept === undefined) return NOWHERE
+  const { cursor, reachedAt, appliedAt }: { [Member in keyof Position]?: unknown } = JSON.parse(kept)
+  if (!isCursor(cursor) || !isCursor(appliedAt)) return NOWHERE
+  return { cursor, reachedAt: isCursor(reachedAt) ? reachedAt : appliedAt, appliedAt }
 }

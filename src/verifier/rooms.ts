@@ -1,6 +1,6 @@
 // The parts of one verifier, opened in order and tied together. It decides nothing.
 import type { Refusal } from "../errors.ts"
-import { createIssuerCalls } from "../remote/issuer-calls.ts"
+import { createIssuerCalls, createIssuerStreams } from "../remote/issuer-calls.ts"
 import { createKeySet, type KeySet, type KeySetSnapshot } from "../remote/key-set.ts"
 import { createServiceTokens } from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
@@ -49,7 +49,8 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Rooms
   const tokens = createServiceTokens({ issuer, issuerAddress, credential, proofKey: instance.key, clock })
   const calls = createIssuerCalls(issuer, issuerAddress, tokens)
   const keys = openKeys(settings, spool)
-  const revocations = createRevocations({ calls, spool, clock })
+  const streams = createIssuerStreams(issuer, issuerAddress, tokens)
+  const revocations = createRevocations({ calls, streams, spool, clock })
   const recorder = createRecorder({ spool, clock, limitBytes, recording })
   const { clientId } = credential
   const shipper = createShipper({ issuer, clientId, instance, spool, recorder, revocations, calls, clock })

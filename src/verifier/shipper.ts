@@ -27,6 +27,8 @@ export class BatchRefused extends Error {
 /** How long the uses of busy handlers are held back for their outcome. */
 export const OUTCOME_WAIT_MILLISECONDS = 10_000
 const HEARTBEAT_MILLISECONDS = 10_000
+/** After that long, revocations that were applied since are told without waiting for the heartbeat. */
+const APPLIED_MILLISECONDS = 1000
 
 const MAX_USES = 1000
 /** Above this many uses in no batch, they are sealed without waiting for the issuer. */
@@ -56,10 +58,12 @@ export function createShipper(options: ShipperOptions): Shipper {
   const { spool, recorder, calls, clock } = options
   let chain = readChain(spool.kept("chain"))
   let sentAt: number | undefined
+  let toldCursor: number | undefined
   let outcomeWait = OUTCOME_WAIT_MILLISECONDS
 
   const seal = async ({ uses, groups }: Ready, final: boolean) => {
     const sequence = chain.sequence + 1
+    const cursor = options.revocations.cursor()
     const text = signBatch(options, chain, sequence, uses, final)
     const first = uses[0]?.stored.seq ?? 0
     const taken = new Set(uses.map((one) => one.stored.seq))
@@ -68,6 +72,7 @@ export function createShipper(options: ShipperOptions): Shipper {
     await spool.storeBatch(batch, groups, taken, JSON.stringify(next))
     recorder.taken(uses.map((one) => one.stored))
     chain = next
+    toldCursor = cursor
   }
   const sealReady = async () => {
     const ready = findReady(spool, recorder, outcomeWait)
@@ -95,8 +100,9 @@ export function createShipper(options: ShipperOptions): Shipper {
   return {
     async ship() {
       await shipReady()
-      const due = sentAt === undefined || clock.monotonic() - sentAt >= HEARTBEAT_MILLISECONDS
-      if (due) await shipEmpty(false)
+      const patience =
+        options.revocations.cursor() === toldCursor ? HEARTBEAT_MILLISECONDS : APPLIED_MILLISECONDS
+      if (sentAt === undefined || clock.monotonic() - sentAt >= patience) await shipEmpty(false)
     },
     async finish() {
       await shipReady()

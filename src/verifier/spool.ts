@@ -27,7 +27,7 @@ export interface StoredBatch {
   readonly shares: Readonly<Record<string, number>>
 }
 
-export type SettingKey = "instance" | "chain" | "keys" | "catalogue" | "feed"
+export type SettingKey = "instance" | "chain" | "keys" | "catalogue" | "feed" | "floor"
 
 export interface Spool {
   /** What was kept under that name, as of the opening and every keep since. */
@@ -56,8 +56,8 @@ export interface Spool {
   revocations(): RevocationItem[]
   /** False: that proof was seen before. One atomic insert. */
   claimProof(digest: string, until: number): Promise<boolean>
-  /** Forgets proofs and revocations that ended before (epoch seconds). */
-  sweep(proofsBefore: number, revocationsBefore: number): Promise<void>
+  /** Forgets proofs and revocations that ended before (epoch seconds), and keeps the time floor that remains of them. */
+  sweep(proofsBefore: number, revocationsBefore: number, floor: number): Promise<void>
   close(): Promise<void>
   readonly broken: Promise<Error>
 }
@@ -185,11 +185,14 @@ function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
     },
     claimProof: (digest, until) =>
       writer.commit([{ sql: CLAIM_PROOF, values: [digest, until], rows: 1 }]).then(() => true, isDuplicate),
-    sweep: (proofsBefore, revocationsBefore) =>
-      writer.commit([
+    async sweep(proofsBefore, revocationsBefore, floor) {
+      await writer.commit([
         run("DELETE FROM proof WHERE until < ?", proofsBefore),
         run("DELETE FROM revocation WHERE until < ?", revocationsBefore),
-      ]),
+        run(KEEP, "floor", String(floor)),
+      ])
+      settings.set("floor", String(floor))
+    },
     ...usesIn(writer, reader),
     ...readings(reader),
     async close() {

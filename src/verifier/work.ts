@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { createBackoff, type Loop, repeat } from "../remote/backoff.ts"
 import { toEpochSeconds } from "../time.ts"
+import { createListener } from "./listener.ts"
 import type { Rooms } from "./rooms.ts"
 import { OUTCOME_WAIT_MILLISECONDS } from "./shipper.ts"
 
@@ -27,7 +28,7 @@ const CLOSE_MILLISECONDS = 5000
 /** How long a flush lets busy handlers finish before their uses go without an outcome. */
 const FLUSH_WAIT_MILLISECONDS = 1000
 const FLUSH_LOOK_MILLISECONDS = 10
-/** What has run out is kept this much longer, so that a clock set forward and back revives nothing. */
+/** What has run out is kept this much longer: the time floor that remains of it then lies well behind what still lives. */
 const REVOCATION_GRACE_SECONDS = 3600
 const PROOF_GRACE_SECONDS = 120
 
@@ -49,13 +50,27 @@ export function startWork(rooms: Rooms): Work {
   }
   const sweep = async () => {
     const now = toEpochSeconds(clock.now())
-    revocations.forget(now - REVOCATION_GRACE_SECONDS)
-    await spool.sweep(now - PROOF_GRACE_SECONDS, now - REVOCATION_GRACE_SECONDS)
+    const floor = revocations.forget(now - REVOCATION_GRACE_SECONDS)
+    await spool.sweep(now - PROOF_GRACE_SECONDS, now - REVOCATION_GRACE_SECONDS, floor)
   }
+  const ending = new AbortController()
+  const listen = createListener({
+    revocations,
+    clock,
+    signal: ending.signal,
+    told() {
+      failing.delete("revocations")
+      failing.delete("stream")
+    },
+    failed(fault) {
+      if (fault === undefined) failing.delete("stream")
+      else failing.set("stream", describe("revocations as a stream", fault))
+    },
+  })
   const ship = loop("uses", shipper.ship, SHIP_MILLISECONDS, 15_000)
   const others = [
     loop("keys", keys.refresh, KEYS_MILLISECONDS, 30_000),
-    loop("revocations", revocations.poll, FEED_MILLISECONDS, 5000),
+    loop("revocations", listen, FEED_MILLISECONDS, 5000),
     loop("catalogue", catalogue.refresh, CATALOGUE_MILLISECONDS, 30_000),
     loop("folding", async () => recorder.unfold(), UNFOLD_MILLISECONDS, UNFOLD_MILLISECONDS),
     loop("sweeping", sweep, SWEEP_MILLISECONDS, SWEEP_MILLISECONDS),
@@ -63,6 +78,7 @@ export function startWork(rooms: Rooms): Work {
   return {
     flush: () => flush(rooms, ship),
     async close() {
+      ending.abort()
       const stopped = others.map((one) => one.stop())
       await within(CLOSE_MILLISECONDS, Promise.all([...stopped, lastWord(rooms, ship)]))
     },

@@ -21,6 +21,11 @@ export interface StubAnswer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** Instead of the usual answer; a function writes one by hand, as long as it likes. */
+type Override = (
+  request: IncomingMessage,
+) => StubAnswer | "hang" | ((response: ServerResponse) => void) | undefined
+
 export type IssuerStub = Awaited<ReturnType<typeof startIssuerStub>>
 
 export async function startIssuerStub(clock: Clock) {
@@ -31,7 +36,7 @@ export async function startIssuerStub(clock: Clock) {
   /** The bytes of every batch that came in, whatever was answered. */
   const received: string[] = []
   const feed: RevocationItem[] = []
-  const overrides = new Map<string, (request: IncomingMessage) => StubAnswer | "hang" | undefined>()
+  const overrides = new Map<string, Override>()
   const proofs = new Set<string>()
   let down = false
 
@@ -86,6 +91,7 @@ export async function startIssuerStub(clock: Clock) {
     const body = await readBody(request)
     const result = overrides.get(path)?.(request) ?? answer(request, body)
     if (result === "hang") return
+    if (typeof result === "function") return void result(response)
     if (result.status >= 400) refused.push(`${result.status} ${path}`)
     send(response, result)
   })

@@ -20,6 +20,9 @@ const calls = async ({ path }: { path: string }): Promise<Answered> => ({
   headers: new Headers(),
   text: JSON.stringify(answers(path)),
 })
+const streams = async () => {
+  throw new Error("followed in following.test.ts")
+}
 
 beforeEach(async () => {
   folder = newFolder()
@@ -69,7 +72,7 @@ const feedOf = (items: readonly RevocationItem[]) => (path: string) => {
 }
 const polled = async (...items: RevocationItem[]) => {
   answers = feedOf(items)
-  const revocations = createRevocations({ calls, spool, clock })
+  const revocations = createRevocations({ calls, streams, spool, clock })
   await revocations.poll()
   return revocations
 }
@@ -125,7 +128,7 @@ describe("across a restart", () => {
       return { items: [], cursor: 9 }
     }
     clock.advance(3000)
-    const revocations = createRevocations({ calls, spool, clock })
+    const revocations = createRevocations({ calls, streams, spool, clock })
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
     expect(revocations.age()).toBe(3000)
     await revocations.poll()
@@ -139,7 +142,31 @@ describe("across a restart", () => {
     revocations.forget(IAT + 600)
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
     revocations.forget(IAT + 601)
-    expect(codeOf(revocations.judge(token, "k"))).toBe("stands")
+    expect(codeOf(revocations.judge({ ...token, exp: IAT + 601 }, "k"))).toBe("stands")
+  })
+
+  test("G09 a clock set forward and back revives no token: what was forgotten left a time floor, also on disk", async () => {
+    const revocations = await polled(item({}))
+    const now = IAT + 86_400
+    await spool.sweep(now, now, revocations.forget(now))
+    expect(codeOf(revocations.judge(token, "k"))).toBe("token_expired")
+    await spool.close()
+    spool = await openSpool(join(folder, "uses.db"))
+    const again = createRevocations({ calls, streams, spool, clock })
+    expect(spool.revocations()).toEqual([])
+    expect(codeOf(again.judge(token, "k"))).toBe("token_expired")
+    expect(codeOf(again.judge({ ...token, iat: IAT + 60, exp: IAT + 660 }, "k"))).toBe("stands")
+  })
+
+  test("knowledge from a time that is still to come makes nothing fresh", async () => {
+    await polled(item({}))
+    await spool.close()
+    spool = await openSpool(join(folder, "uses.db"))
+    clock.step(-3_600_000)
+    const revocations = createRevocations({ calls, streams, spool, clock })
+    clock.step(3_600_000)
+    expect(revocations.age()).toBeUndefined()
+    expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
   })
 })
 
@@ -165,7 +192,7 @@ describe("what is no feed changes nothing, and makes nothing fresh", () => {
   test("an order with a code of the future still ends the token", async () => {
     let asked = 0
     answers = () => ({ items: asked++ ? [] : [{ ...item({}), code: "something_new" }], cursor: 1 })
-    const revocations = createRevocations({ calls, spool, clock })
+    const revocations = createRevocations({ calls, streams, spool, clock })
     await revocations.poll()
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
   })

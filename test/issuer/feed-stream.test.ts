@@ -1,0 +1,328 @@
+// The feed as a stream: who gets one, what it tells and when, and what ends it. In process, on a real database; only the
+// two-second rounds take their time.
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import { statement } from "../../src/database/database.ts"
+import { sql } from "../../src/database/drizzle.ts"
+import { nameId } from "../../src/database/names.ts"
+import { Refusal } from "../../src/errors.ts"
+import type { Caller } from "../../src/issuer/caller.ts"
+import { createFeedStreams, type FeedStreams, type StreamLimits } from "../../src/issuer/feed-stream.ts"
+import { type FeedWatch, type Follower, watchFeed } from "../../src/task/feed.ts"
+import { signProof } from "../../src/token/proof.ts"
+import { type CallerName, type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
+import { createWorld, type World } from "../support/world.ts"
+
+const AS_STREAM = { accept: "text/event-stream" }
+
+/** Reads a stream as it comes; `until` answers the text so far once it matches. */
+function listen(response: Response) {
+  if (!response.body) throw new Error("no body")
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ""
+  const more = async () => {
+    const { done, value = "" } = await reader.read()
+    text += value
+    return !done
+  }
+  return {
+    async until(pattern: RegExp): Promise<string> {
+      while (!pattern.test(text)) if (!(await more())) throw new Error(`ended before ${pattern}: ${text}`)
+      return text
+    },
+    /** Resolves when the stream has ended. */
+    async ended(): Promise<string> {
+      while (await more());
+      return text
+    },
+    leave: () => reader.cancel(),
+  }
+}
+
+const cursors = (text: string) => [...text.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]))
+
+describe("at an issuer", () => {
+  let house: House
+  beforeAll(async () => {
+    house = await openHouse()
+  })
+  afterAll(() => house.remove())
+
+  const open = async (
+    path = "/revocations",
+    headers: Record<string, string> = {},
+    as: CallerName = "tickets",
+  ) => house.call("GET", path, { as, headers: { ...AS_STREAM, ...headers } })
+  const startTask = async () => {
+    const { body } = await house.ask("POST", "/tasks", { as: "support-orchestrator", json: START })
+    return String(body.task_id)
+  }
+  const revoke = (kind: string, value: string) =>
+    house.ask("POST", "/revocations", { as: "operations-team", json: { kind, value, reason: "drill" } })
+  const end = async () => {
+    const task = await startTask()
+    await revoke("task", task)
+    return task
+  }
+
+  test("F01 nobody gets a stream without a token, without a proof, or in another role", async () => {
+    expect((await house.call("GET", "/revocations", { headers: AS_STREAM })).status).toBe(401)
+    const token = await house.serviceToken("tickets", house.proofKeyOf("tickets"))
+    expect((await house.call("GET", "/revocations", { token, headers: AS_STREAM })).status).toBe(401)
+    const bare = { ...AS_STREAM, authorization: `DPoP ${token}` }
+    expect((await house.call("GET", "/revocations", { headers: bare })).status).toBe(401)
+    for (const as of ["support-orchestrator", "operations-team", "audit-team"] as const)
+      expect((await open("/revocations", {}, as)).status).toBe(403)
+  })
+
+  test("F07 one proof opens one stream", async () => {
+    const key = house.proofKeyOf("tickets")
+    const token = await house.serviceToken("tickets", key)
+    const now = Math.floor(house.clock.now() / 1000)
+    const dpop = signProof({ method: "GET", url: `${ISSUER}/revocations`, accessToken: token, now }, key)
+    const headers = { ...AS_STREAM, authorization: `DPoP ${token}`, dpop }
+    const first = await house.call("GET", "/revocations", { headers })
+    expect(first.status).toBe(200)
+    expect((await house.call("GET", "/revocations", { headers })).status).toBe(401)
+    await listen(first).leave()
+  })
+
+  test.each([
+    ["*/*", "application/json"],
+    ["application/json", "application/json"],
+    ["text/event-stream;q=0, application/json", "application/json"],
+    ["text/event-stream", "text/event-stream"],
+    ["application/json;q=0.1, Text/Event-Stream; q=0.9", "text/event-stream"],
+  ])("Accept: %s gets %s, and no proxy may keep or change it", async (accept, type) => {
+    const answer = await house.call("GET", "/revocations", { as: "tickets", headers: { accept } })
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([200, type])
+    expect(answer.headers.get("cache-control")).toContain("no-store")
+    await answer.body?.cancel()
+  })
+
+  test("HEAD opens no stream", async () => {
+    const answer = await house.call("HEAD", "/revocations", { as: "tickets", headers: AS_STREAM })
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/json"])
+  })
+
+  test("what is revoked is told once it is committed, as in the JSON answer, and then that it is all", async () => {
+    const stream = listen(await open())
+    await stream.until(/^: head \d+ at \d+$/m)
+    const task = await end()
+    const text = await stream.until(new RegExp(`${task}.*\\n\\n: head \\d+ at \\d+\\n\\n`))
+    const { body } = await house.ask("GET", "/revocations", { as: "tickets" })
+    const [item] = body.items as [{ cursor: number }]
+    expect(text).toContain(`id: ${item.cursor}\ndata: ${JSON.stringify(item)}\n\n: head ${body.cursor} at `)
+    await stream.leave()
+  })
+
+  test("a stream goes on where another broke: by Last-Event-ID, or the query, which goes behind it", async () => {
+    await end()
+    await end()
+    const all = cursors(await listen(await open()).until(/^: head/m))
+    const last = all.at(-2) ?? 0
+    for (const [path, headers] of [
+      [`/revocations?after=${last}`, {}],
+      ["/revocations", { "last-event-id": String(last) }],
+      ["/revocations?after=0", { "last-event-id": String(last) }],
+    ] as const)
+      expect(cursors(await listen(await open(path, headers)).until(/^: head/m))).toEqual(all.slice(-1))
+    for (const bad of ["x", "-1", "01", "1e3"])
+      expect((await open("/revocations", { "last-event-id": bad })).status).toBe(400)
+  })
+
+  test("nothing of another API is told", async () => {
+    const stream = listen(await open("/revocations", {}, "deployments"))
+    await end()
+    expect(cursors(await stream.until(/: head[\s\S]*: head/))).toEqual([])
+    await stream.leave()
+  })
+
+  test("above the limit of one caller there is 503 with Retry-After, until one of its streams has ended", async () => {
+    const streams: Response[] = []
+    let refused: Response | undefined
+    while (!refused && streams.length < 300) {
+      const answer = await open()
+      if (answer.status === 200) streams.push(answer)
+      else refused = answer
+    }
+    expect([refused?.status, Number(refused?.headers.get("retry-after")) > 0]).toEqual([503, true])
+    const other = await open("/revocations", {}, "deployments")
+    expect(other.status).toBe(200)
+    await streams.pop()?.body?.cancel()
+    streams.push(await open(), other)
+    expect(streams.map((one) => one.status)).not.toContain(503)
+    for (const one of streams) await one.body?.cancel()
+  })
+
+  test("it ends when the service token expires, not before", async () => {
+    const stream = listen(await open())
+    await stream.until(/: head[\s\S]*: head/)
+    house.clock.advance(310_000)
+    await stream.ended()
+  })
+
+  test("it ends when the policy in force does not know the caller any more", async () => {
+    const [stream, other] = [listen(await open()), listen(await open("/revocations", {}, "deployments"))]
+    await stream.until(/: head/)
+    const file = join(house.policyFolder, "support.yaml")
+    const text = readFileSync(file, "utf8")
+    writeFileSync(file, text.replace(/\n {2}tickets:\n/, "\n  tickets:\n    enabled: false\n"))
+    expect((await house.call("POST", "/policy/reload", { as: "operations-team" })).status).toBe(200)
+    await stream.ended()
+    expect((await open()).status).toBe(401)
+    await other.until(/: head[\s\S]*: head[\s\S]*: head/)
+    await other.leave()
+    writeFileSync(file, text.replace("\n", "\n# as it was\n"))
+    expect((await house.call("POST", "/policy/reload", { as: "operations-team" })).status).toBe(200)
+  })
+
+  test("draining ends all streams at once and lets none begin; closing does not wait for them", async () => {
+    const streams = [listen(await open()), listen(await open("/revocations", {}, "deployments"))]
+    for (const stream of streams) await stream.until(/: head/)
+    const unread = await open()
+    house.issuer.drain()
+    await Promise.all(streams.map((stream) => stream.ended()))
+    const late = await open()
+    expect([late.status, late.headers.get("retry-after")]).toEqual([503, "5"])
+    await house.restart()
+    expect(await listen(unread).ended()).not.toMatch(/^id:/m)
+    expect(house.faults).toEqual([])
+  })
+})
+
+const insert = statement(
+  "test.feed",
+  sql`INSERT INTO feed (kind, value, before, until, api, code)
+    VALUES ('task', ${sql.placeholder("value")}, 1, 2000000000, ${nameId("api")}, 'token_revoked')`,
+)
+
+describe("on a database", () => {
+  let world: World
+  let watch: FeedWatch
+  let streams: FeedStreams
+  const faults: unknown[] = []
+
+  beforeEach(async () => {
+    world = await createWorld()
+    await world.names.ensure(["tickets", "deployments"])
+    watch = await watchFeed({ engine: world.engine, clock: world.clock, onFault: (one) => faults.push(one) })
+    streams = createStreams()
+  })
+  afterEach(async () => {
+    streams.close()
+    await watch.close()
+    await world.close()
+    world.remove()
+  })
+
+  const createStreams = (limits?: StreamLimits) =>
+    createFeedStreams({
+      revocations: world.revocations,
+      feed: watch,
+      clock: world.clock,
+      onFault: (one) => faults.push(one),
+      ...(limits && { limits }),
+    })
+  const callerOf = (clientId: string): Caller => ({
+    clientId,
+    kind: "api",
+    scopes: new Set(["api"]),
+    stands: () => true,
+  })
+  const open = (after = 0, clientId = "tickets") => {
+    const opened = streams.open(callerOf(clientId), after)
+    if (opened instanceof Refusal) throw new Error(opened.reason)
+    return opened
+  }
+  const add = (count: number, api = "tickets", engine = world.engine) =>
+    engine.atomically(
+      Array.from({ length: count }, (_each, at) => ({
+        statement: insert,
+        values: { value: `task_${at}`, api },
+      })),
+    )
+  const upTo = (last: number, first = 1) =>
+    Array.from({ length: last - first + 1 }, (_each, at) => first + at)
+
+  test("all of a long feed is told in order, once, also what is committed while it catches up", async () => {
+    await add(1200)
+    const stream = listen(open(100))
+    await stream.until(/^id: 101$/m)
+    await add(5)
+    const text = await stream.until(/^: head 1205 /m)
+    expect(cursors(text)).toEqual(upTo(1205, 101))
+    expect(text.match(/^: head \d+/gm)).toEqual([": head 1205"])
+  })
+
+  test("a commit that nobody noticed is told all the same, within the next round", async () => {
+    const stream = listen(open())
+    await stream.until(/: head 0/)
+    await add(1)
+    const text = await stream.until(/: head 1 /)
+    expect(cursors(text)).toEqual([1])
+  })
+
+  test("a reader from a time that this database has not seen is told how far it is, and nothing else", async () => {
+    await add(3)
+    const text = await listen(open(50)).until(/: head/)
+    expect(text).toBe(": head 3 at 0\n\n")
+  })
+
+  test("freshness is counted from the opening of the stream to the look at the database", async () => {
+    const stream = listen(open())
+    await stream.until(/: head 0 at 0/)
+    world.clock.advance(1234)
+    await stream.until(/: head 0 at 1234/)
+  })
+
+  test("while the database can't be read nothing is called fresh", async () => {
+    const stream = listen(open())
+    await stream.until(/: head 0 at 0/)
+    const failed = faults.length
+    await world.close()
+    await expect.poll(() => faults.length, { timeout: 10_000 }).toBeGreaterThan(failed + 1)
+    streams.close()
+    expect((await stream.ended()).match(/: head/g)).toHaveLength(1)
+  })
+
+  test("a reader that is too slow loses its stream, and with it everything that waited", async () => {
+    let tell: Follower | undefined
+    const follow = (_api: string, follower: Follower) => {
+      tell = follower
+      return () => {
+        tell = undefined
+      }
+    }
+    const { revocations, clock } = world
+    const limits = { perCaller: 1, inAll: 1, bufferedBytes: 1000 }
+    streams = createFeedStreams({
+      revocations,
+      clock,
+      feed: { follow },
+      limits,
+      onFault: (one) => faults.push(one),
+    })
+    const reader = open().body?.getReader()
+    await reader?.read()
+    await add(20)
+    const { items } = await world.revocations.feed("tickets", 0, 100)
+    tell?.(items.slice(0, 10), 0)
+    expect(streams.open(callerOf("tickets"), 0)).toBeInstanceOf(Refusal)
+    tell?.(items.slice(10), 0)
+    expect(tell).toBeUndefined()
+    expect(await reader?.read()).toEqual({ done: true, value: undefined })
+    expect(cursors(await listen(open()).until(/: head/))).toEqual(upTo(20))
+  })
+
+  test("there are never more streams than the limit of all, and each end makes room", async () => {
+    streams = createStreams({ perCaller: 2, inAll: 3, bufferedBytes: 1000 })
+    const [first] = [open(), open()]
+    expect(streams.open(callerOf("tickets"), 0)).toMatchObject({ retryAfterSeconds: 5 })
+    open(0, "deployments")
+    expect(streams.open(callerOf("deployments"), 0)).toBeInstanceOf(Refusal)
+    await first?.body?.cancel()
+    expect(streams.open(callerOf("deployments"), 0)).toBeInstanceOf(Response)
+  })
+})
