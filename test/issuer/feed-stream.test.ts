@@ -14,6 +14,9 @@ import { signProof } from "../../src/token/proof.ts"
 import { type CallerName, type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
 import { createWorld, type World } from "../support/world.ts"
 
+/** Robust on a loaded machine. */
+const soon = <T>(look: () => T) => expect.poll(look, { timeout: 15_000, interval: 10 })
+
 const AS_STREAM = { accept: "text/event-stream" }
 
 /** Reads a stream as it comes; `until` answers the text so far once it matches. */
@@ -282,7 +285,7 @@ describe("on a database", () => {
     await stream.until(/: head 0 at 0/)
     const failed = faults.length
     await world.close()
-    await expect.poll(() => faults.length, { timeout: 10_000 }).toBeGreaterThan(failed + 1)
+    await soon(() => faults.length).toBeGreaterThan(failed + 1)
     streams.close()
     expect((await stream.ended()).match(/: head/g)).toHaveLength(1)
   })

@@ -92,6 +92,18 @@ export async function buildTown() {
       const init = { method, headers, ...(json && { body: JSON.stringify(json) }) }
       return (await fetch(`${issuerPlace.origin}${path}`, init)).json() as Promise<Record<string, unknown>>
     },
+    privateJwkOf: (name: string) => keyOf(keys, name),
+    /** Meanwhile the issuer has no answer at this path. */
+    async without<T>(path: string, meanwhile: () => Promise<T>): Promise<T> {
+      issuerPlace.serve((request) =>
+        new URL(request.url).pathname === path ? new Response(null, { status: 503 }) : issuer.fetch(request),
+      )
+      try {
+        return await meanwhile()
+      } finally {
+        issuerPlace.serve(issuer.fetch)
+      }
+    },
     /** Stops the issuer as a crash of its host would look to others, and starts another on the same files. */
     async restartIssuer(meanwhile: () => Promise<void> = async () => undefined) {
       issuerPlace.serve(() => new Response(null, { status: 503 }))

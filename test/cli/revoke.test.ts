@@ -1,0 +1,74 @@
+// `revoke` against a running issuer with real verifiers: what it waits for and what it says.
+import { randomUUID } from "node:crypto"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
+import { runCli } from "../support/command-line.ts"
+import { buildTown, type Town } from "../support/town.ts"
+
+// Every command is a process of its own.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+let town: Town
+let keyFile: string
+beforeAll(async () => {
+  town = await buildTown()
+  keyFile = join(town.folder, "operations.private.json")
+  writeFileSync(keyFile, JSON.stringify(town.privateJwkOf("operations-team")), { mode: 0o600 })
+})
+afterAll(() => town.close())
+
+const START = {
+  type: "triage-ticket",
+  agent: { id: "triage-bot", instance: "pod-1" },
+  purpose: "Be ended",
+  inputs: { ticket: "SUP-1" },
+}
+const revoke = (...args: string[]) =>
+  runCli(["revoke", ...args, "--reason", "drill"], {
+    env: {
+      TASKMINT_ISSUER: town.issuerUrl,
+      TASKMINT_CLIENT_ID: "operations-team",
+      TASKMINT_CLIENT_KEY_FILE: keyFile,
+    },
+  })
+
+test("it says how many verifier instances have applied it, and how long the last one took", async () => {
+  const task = await town.orchestrator().start(START)
+  const { code, stdout, stderr } = await revoke("task", task.id)
+  expect([code, stderr]).toEqual([0, ""])
+  expect(stdout).toMatch(
+    /1 live token\(s\) ended\n1 of 1 verifier instance\(s\) have applied it, the last after \d+ ms/,
+  )
+})
+
+test("--json is the revocation as the issuer shows it, with who applied it and when", async () => {
+  const task = await town.orchestrator().start(START)
+  const { code, stdout } = await revoke("task", task.id, "--json")
+  expect(code).toBe(0)
+  const { instances, applied_in_ms, at } = JSON.parse(stdout)
+  expect(instances).toEqual([
+    {
+      instance: expect.any(String),
+      api: "tickets",
+      applied_at: expect.any(String),
+      last_seen: expect.any(String),
+      closed: false,
+    },
+  ])
+  expect(Date.parse(instances[0].applied_at) - Date.parse(at)).toBe(applied_in_ms)
+})
+
+test("where nobody holds a token nobody is waited for", async () => {
+  const { code, stdout, stderr } = await revoke("token", `tok_${randomUUID()}`)
+  expect([code, stderr]).toEqual([0, ""])
+  expect(stdout).toMatch(/0 live token\(s\) ended\n$/)
+})
+
+test("who has not applied it in a few seconds is named", async () => {
+  const task = await town.orchestrator().start(START)
+  const { code, stdout, stderr } = await town.without("/uses", () => revoke("task", task.id))
+  expect(code).toBe(0)
+  expect(stdout).toContain("0 of 1 verifier instance(s) have applied it\n")
+  expect(stderr).toMatch(/^Not applied yet: tickets [0-9a-f-]+, last heard of \d{4}-/)
+})
