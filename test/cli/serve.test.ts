@@ -12,6 +12,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
 import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
+import { createServiceTokens } from "../../src/remote/service-token.ts"
+import { systemClock } from "../../src/time.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { type Running, runCli, startCli, startShell } from "../support/command-line.ts"
 
 // Every step is a process of its own.
@@ -59,6 +62,30 @@ describe("it ends as it was told to", () => {
       expect(stdout).toContain('"msg":"stopped"')
       expect(existsSync(`${house.database}-wal`)).toBe(false)
     })
+
+  test("a stream of revocations that is open does not hold it up", async () => {
+    const house = makeHouse()
+    const one = serve(house)
+    const [, address = ""] = await one.said(LISTENING)
+    const tokens = createServiceTokens({
+      issuer: "https://taskmint.example",
+      issuerAddress: address,
+      credential: { clientId: "tickets", privateJwkFile: house.keyFileOf("tickets") },
+      proofKey: importSigningKey(generatePrivateJwk("ES256")),
+      clock: systemClock,
+    })
+    const headers = await tokens.headers("GET", "https://taskmint.example/revocations")
+    const answer = await fetch(`${address}/revocations`, {
+      headers: { ...headers, accept: "text/event-stream" },
+    })
+    const reader = answer.body?.getReader()
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toMatch(/^: head 0 at \d+\n\n$/)
+    const told = performance.now()
+    one.child.kill("SIGTERM")
+    expect((await one.ended).code).toBe(0)
+    expect(performance.now() - told).toBeLessThan(8000) // the grace is ten seconds
+    while (!(await reader?.read())?.done);
+  })
 
   test("the next start has the same keys", async () => {
     const house = makeHouse()

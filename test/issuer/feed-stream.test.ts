@@ -120,6 +120,15 @@ describe("at an issuer", () => {
     await stream.leave()
   })
 
+  test("each commit is told by itself: ten in a row don't wait for ten rounds", async () => {
+    const stream = listen(await open())
+    await stream.until(/: head/)
+    const began = performance.now()
+    for (let count = 0; count < 10; count++) await stream.until(new RegExp(await end()))
+    expect(performance.now() - began).toBeLessThan(10_000)
+    await stream.leave()
+  })
+
   test("a stream goes on where another broke: by Last-Event-ID, or the query, which goes behind it", async () => {
     await end()
     await end()

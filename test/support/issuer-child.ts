@@ -1,5 +1,6 @@
 // An issuer in a process of its own, to be killed. Its argument is a folder with `policies`, a key-encryption key in
-// `kek` and the private key of the orchestrator in `orchestrator.jwk`; it prints its address once it listens.
+// `kek` and the private key of the orchestrator in `orchestrator.jwk`; it prints its address once it listens. Further
+// arguments are the issuer's name and a port, for one that takes another's place.
 import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -7,7 +8,7 @@ import { join } from "node:path"
 import { getRequestListener } from "@hono/node-server"
 import { createIssuer } from "../../src/issuer/issuer.ts"
 
-const [folder = "", issuerUrl = ""] = process.argv.slice(2)
+const [folder = "", issuerUrl = "", port = "0"] = process.argv.slice(2)
 const issuer = await createIssuer({
   issuer: issuerUrl,
   database: join(folder, "issuer.db"),
@@ -15,6 +16,6 @@ const issuer = await createIssuer({
   keyEncryptionKey: readFileSync(join(folder, "kek")),
 })
 const server = createServer(getRequestListener(issuer.fetch))
-server.listen(0, "127.0.0.1", () => {
+server.listen(Number(port), "127.0.0.1", () => {
   process.send?.(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
 })

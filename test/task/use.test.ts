@@ -189,3 +189,98 @@ describe("a batch of uses", () => {
     expect(entries[0]?.resource).toBe("tickets/42%2F..%2F43/a%E2%80%AEb")
   })
 })
+
+describe("a revocation is applied", () => {
+  const order = async () => {
+    const set = await world.revocations.revoke("operations-team", {
+      kind: "task",
+      value: task.id,
+      reason: "leak",
+    })
+    if (set instanceof Refusal) throw new Error(set.reason)
+    return set
+  }
+  const shown = async (id: string) => {
+    const found = await world.revocations.show(id)
+    if (found instanceof Refusal) throw new Error(found.reason)
+    return found
+  }
+  /** The next report of this instance. */
+  let last: { sequence: number; text: string }
+  const report = async (cursor: number, appliedAt: number, more: Partial<UseBatch> = {}) => {
+    const sequence = last.sequence + 1
+    const previous = batchDigest(last.text)
+    const text = batch({ sequence, previous, cursor, applied_at: toInstant(appliedAt), uses: [], ...more })
+    expect(await take(text)).toEqual({ acknowledged: sequence })
+    last = { sequence, text }
+  }
+  beforeEach(async () => {
+    last = { sequence: 1, text: batch({ uses: [] }) }
+    await take(last.text)
+  })
+
+  test("when the instance says so with its cursor, once, whatever it reports later", async () => {
+    const set = await order()
+    expect(set).toMatchObject({ instances: [{ instance, api: "tickets", closed: false }] })
+    expect(set.appliedInMilliseconds).toBeUndefined()
+    world.clock.advance(5000)
+    await report(0, world.clock.now())
+    expect((await shown(set.id)).instances[0]).not.toHaveProperty("appliedAt")
+    await report(1, set.at + 80)
+    expect(await shown(set.id)).toMatchObject({
+      appliedInMilliseconds: 80,
+      instances: [{ appliedAt: set.at + 80 }],
+    })
+    world.clock.advance(60_000)
+    await report(1, world.clock.now())
+    expect(await shown(set.id)).toMatchObject({
+      appliedInMilliseconds: 80,
+      instances: [{ appliedAt: set.at + 80, lastSeen: world.clock.now() }],
+    })
+  })
+
+  test.each([
+    ["slow", -3_600_000, 0],
+    ["fast", 3_600_000, 700],
+  ])("between the order and the report, also by an instance whose clock is %s", async (_what, off, took) => {
+    const set = await order()
+    world.clock.advance(700)
+    await report(1, set.at + off)
+    expect((await shown(set.id)).appliedInMilliseconds).toBe(took)
+  })
+
+  test("by one that joined later before it let anything through: that took no time", async () => {
+    const set = await order()
+    world.clock.advance(86_400_000)
+    const key = importSigningKey(generatePrivateJwk("ES256"))
+    const newcomer = newUuid()
+    const text = signUseBatch(
+      {
+        iss: "tickets",
+        aud: ISSUER,
+        iat: toEpochSeconds(world.clock.now()),
+        instance: newcomer,
+        sequence: 1,
+        previous: null,
+        cursor: 1,
+        applied_at: toInstant(world.clock.now()),
+        checkpoint: null,
+        final: false,
+        uses: [],
+      },
+      key,
+    )
+    const read = readPublicJwk(key.publicJwk)
+    if (!("thumbprint" in read)) throw new Error("not a key")
+    await world.uses.take({ api: "tickets", key: read }, text)
+    const { instances, appliedInMilliseconds } = await shown(set.id)
+    expect(instances).toMatchObject([{ instance }, { instance: newcomer, appliedAt: world.clock.now() }])
+    expect(appliedInMilliseconds).toBeUndefined()
+  })
+
+  test("not by one that was closed, which is told apart", async () => {
+    await report(0, world.clock.now(), { final: true })
+    const { instances } = await order()
+    expect(instances).toMatchObject([{ instance, closed: true }])
+  })
+})
