@@ -12,20 +12,31 @@ export interface Measure {
   readonly ratio?: number
   /** Undefined: printed, not judged. */
   readonly atLeast?: number | undefined
+  /** Milliseconds that were measured, and how many there may be. */
+  readonly time?: { readonly milliseconds: number; readonly atMost: number }
 }
 
 /** True when every limit is reached. */
 export function printMeasures(title: string, measures: readonly Measure[]): boolean {
   console.log(`\n${title}`)
-  for (const { what, figure, against = "", ratio, atLeast } of measures) {
+  for (const measure of measures) {
+    const { what, figure, against = "", ratio } = measure
     const compared = ratio === undefined ? "" : `${ratio.toFixed(2)} x`
-    const limit =
-      atLeast === undefined ? "" : `limit ${atLeast}  ${(ratio ?? 0) >= atLeast ? "reached" : "MISSED"}`
+    const limit = limitOf(measure)
     console.log(
       `  ${what.padEnd(44)} ${figure.padStart(16)}  ${compared.padStart(8)}  ${against.padEnd(36)} ${limit}`,
     )
   }
-  return measures.every(({ ratio, atLeast }) => atLeast === undefined || (ratio ?? 0) >= atLeast)
+  return measures.every(isReached)
+}
+
+const isReached = ({ ratio = 0, atLeast = 0, time }: Measure): boolean =>
+  ratio >= atLeast && (time === undefined || time.milliseconds <= time.atMost)
+
+function limitOf(measure: Measure): string {
+  const { atLeast, time } = measure
+  const limit = time ? `${time.atMost} ms` : atLeast
+  return limit === undefined ? "" : `limit ${limit}  ${isReached(measure) ? "reached" : "MISSED"}`
 }
 
 export const perSecond = (value: number): string => `${Math.round(value).toLocaleString("en")}/s`

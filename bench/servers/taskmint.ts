@@ -14,6 +14,7 @@ const ISSUER = "http://127.0.0.1:1"
 const jwk = generatePrivateJwk("ES256")
 const key = importSigningKey(jwk)
 const apiJwk = generatePrivateJwk("ES256")
+const operatorJwk = generatePrivateJwk("ES256")
 const inline = (publicJwk: object) => JSON.stringify({ keys: [publicJwk] })
 const resource = "https://tickets.internal.example"
 
@@ -25,6 +26,10 @@ apis:
     authenticate: [{ private_key_jwt: { jwks: ${inline(importSigningKey(apiJwk).publicJwk)} } }]
     operations: { tickets:read: { risk: low }, tickets:comment: { risk: moderate } }
 agents: { triage-bot: { owner: bench@example.com } }
+staff:
+  operations:
+    roles: [operator]
+    authenticate: [{ private_key_jwt: { jwks: ${inline(importSigningKey(operatorJwk).publicJwk)} } }]
 orchestrators:
   support-orchestrator:
     owner: bench@example.com
@@ -89,5 +94,5 @@ announce(createServer(getRequestListener(issuer.fetch)), (origin) => ({
     purpose: "Triage the ticket",
     inputs: { ticket: "SUP-1042" },
   }),
-  given: { issuer: ISSUER, issuerAddress: origin, resource, apiJwk },
+  given: { issuer: ISSUER, issuerAddress: origin, resource, apiJwk, operatorJwk },
 }))
