@@ -91,6 +91,11 @@ describe("at an issuer", () => {
     await listen(first).leave()
   })
 
+  test("G01 there is no order by policy, by a root or by a span of time", async () => {
+    for (const kind of ["policy", "root", "client", "issued"])
+      expect(await revoke(kind, "x")).toMatchObject({ status: 400, body: { code: "invalid_request" } })
+  })
+
   test.each([
     ["*/*", "application/json"],
     ["application/json", "application/json"],

@@ -113,7 +113,7 @@ describe("a restart", () => {
 })
 
 describe("without the issuer", () => {
-  test("each risk is served for as long as the contract says", async () => {
+  test("G04 each risk is served for as long as the contract says", async () => {
     const started = await startReady()
     stub.setDown(true)
     const token = stub.mint()
