@@ -65,13 +65,16 @@ export async function* followFeed(
   const read = createReader(after, openedAt)
   let heardAt = clock.monotonic()
   for await (const part of parts) {
+    const cameAt = clock.monotonic()
+    let told = false
     for (let at = 0; at < part.length; at += MAX_PIECE) {
-      const news = read(part.slice(at, at + MAX_PIECE), clock.monotonic())
+      const news = read(part.slice(at, at + MAX_PIECE), cameAt)
       if (!news) continue
-      heardAt = clock.monotonic()
       yield news
+      told = true
     }
-    if (clock.monotonic() - heardAt > SILENCE_MILLISECONDS)
+    if (told) heardAt = clock.monotonic()
+    else if (cameAt - heardAt > SILENCE_MILLISECONDS)
       throw new Unreachable("the stream of revocations told no news")
   }
 }
