@@ -28,7 +28,7 @@ export async function benchRevocation(settings: Settings): Promise<boolean> {
     }),
   )
   const seconds = settings.rounds * settings.seconds
-  const loading = load(issuer.target, seconds, LOAD_CONNECTIONS)
+  const loading = load(issuer.target, seconds, { connections: LOAD_CONNECTIONS })
   const times: number[] = []
   const until = performance.now() + seconds * 1000
   while (performance.now() < until) times.push(...(await measureOne(issuer.target, apis)))

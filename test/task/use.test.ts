@@ -254,7 +254,7 @@ describe("a revocation is applied", () => {
     world.clock.advance(86_400_000)
     const key = importSigningKey(generatePrivateJwk("ES256"))
     const newcomer = newUuid()
-    const text = signUseBatch(
+    const text = signBatch(
       {
         iss: "tickets",
         aud: ISSUER,
