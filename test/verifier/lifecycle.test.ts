@@ -67,6 +67,8 @@ describe("a first start", () => {
   test("makes its spool for its owner alone, and joins the issuer with the instance's key", async () => {
     const started = await startReady()
     expect(statSync(join(folder, "uses.db")).mode & 0o777).toBe(0o600)
+    // Nothing was used, so nothing holds a flush back: the first word of an instance is a heartbeat of its own.
+    await vi.waitFor(() => expect(stub.batches).not.toHaveLength(0), 5000)
     await started.flush()
     expect(stub.batches[0]).toMatchObject({
       sequence: 1,
