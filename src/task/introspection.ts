@@ -4,8 +4,8 @@
 import type { CallerKind } from "../policy/callers.ts"
 import { toEpochSeconds } from "../time.ts"
 import type { JsonObject } from "../token/json.ts"
-import { readJwt, Unreadable } from "../token/jwt.ts"
-import { MAX_TOKEN_BYTES, TASK_TOKEN_TYP, type TaskToken } from "../token/token.ts"
+import { Unreadable } from "../token/jwt.ts"
+import type { TaskToken } from "../token/token.ts"
 import { openTaskToken } from "../token/verify.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import { tokenStanding } from "./statements.ts"
@@ -43,19 +43,20 @@ export function createIntrospections(options: TaskOptions): Introspections {
   }
 }
 
-const RULES = { typ: [TASK_TOKEN_TYP], header: ["typ", "alg", "kid"], maxLength: MAX_TOKEN_BYTES } as const
-
 async function find(parts: Parts, asker: Asker, text: string): Promise<Introspected | undefined> {
   const genuine = openTaskToken(text, parts.keyring.keyOf)
-  const jwt = readJwt(text, RULES)
-  if (genuine instanceof Unreadable || jwt instanceof Unreadable) return undefined
+  if (genuine instanceof Unreadable) return undefined
   const { token } = genuine
   if (token.iss !== parts.issuer || !mayKnow(parts, asker, token)) return undefined
   const now = parts.ledger.at()
   const [row] = await parts.engine.query(tokenStanding, { jti: token.jti })
   const stands = row !== undefined && row.ended_at === null && row.state === "active"
-  return { token, claims: jwt.payload, active: stands && token.exp > toEpochSeconds(now) }
+  return { token, claims: claimsIn(text), active: stands && token.exp > toEpochSeconds(now) }
 }
+
+/** Of a token that was opened: there is one way to read it, and it has been read. */
+const claimsIn = (text: string): JsonObject =>
+  JSON.parse(Buffer.from(text.split(".")[1] ?? "", "base64url").toString("utf8"))
 
 function mayKnow(parts: Parts, { kind, clientId }: Asker, token: TaskToken): boolean {
   if (kind === "orchestrator") return token.clientId === clientId

@@ -4,18 +4,15 @@ import type { IncomingMessage } from "node:http"
 import type { Context, MiddlewareHandler } from "hono"
 import { routePath } from "hono/route"
 import { hideCredential, rawHeadersOf } from "./credential.ts"
-import { asGuard, prepareTarget } from "./target.ts"
+import { asGuard, type GuardOptions, prepareTarget } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
-/**
- * Lets a request through when its token grants `operation` on `template`, where `{id}` is the route's own `:id`.
- * `parameters` is asked only when a grant binds parameters; no grant does yet.
- */
+/** Lets a request through when its token grants `operation` on `template`, where `{id}` is the route's own `:id`. */
 export function guard(
   verifier: Verifier,
   operation: string,
   template: string,
-  _options: { readonly parameters?: (c: Context) => unknown } = {},
+  _options?: GuardOptions<Context>,
 ): MiddlewareHandler<{ Bindings: { incoming?: IncomingMessage }; Variables: { task: TaskUse } }> {
   const target = prepareTarget(operation, template)
   return asGuard(async function taskGuard(c, next) {
