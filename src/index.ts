@@ -23,6 +23,7 @@ export {
   createVerifier,
   type Decision,
   type NotOurs,
+  type Observed,
   type Readiness,
   type Refused,
   type RequestView,

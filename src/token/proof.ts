@@ -74,6 +74,8 @@ export interface ProofCircumstances {
   readonly jkt?: string | undefined
   /** Epoch seconds. */
   readonly now: number
+  /** Whether `iat` counts. Default true; false only where a nonce has shown when the proof was made (section 11.1). */
+  readonly timed?: boolean
 }
 
 /** Compares a proof with its request (RFC 9449 section 4.3, checks 8 to 12). Does NOT look for replay, nor at the nonce. */
@@ -85,8 +87,9 @@ export function judgeProof(proof: Proof, here: ProofCircumstances): Refusal | un
 function wrongIn(proof: Proof, here: ProofCircumstances): string | undefined {
   if (proof.htm !== here.method) return "htm"
   if (!isSameTarget(proof.htu, here.url)) return "htu"
-  if (proof.iat < here.now - MAX_PROOF_AGE_SECONDS) return "old"
-  if (proof.iat > here.now + MAX_PROOF_AHEAD_SECONDS) return "not_yet"
+  const { timed = true } = here
+  if (timed && proof.iat < here.now - MAX_PROOF_AGE_SECONDS) return "old"
+  if (timed && proof.iat > here.now + MAX_PROOF_AHEAD_SECONDS) return "not_yet"
   if (here.jkt !== undefined && proof.jkt !== here.jkt) return "jkt"
   if (here.accessToken === undefined) return undefined
   return proof.ath === accessTokenHash(here.accessToken) ? undefined : "ath"

@@ -14,7 +14,8 @@ export interface Answer {
 /** The scheme that the request used or needed (RFC 6750, RFC 9449). */
 export type Scheme = "Bearer" | "DPoP"
 
-export type Challenge = (refusal: Refusal, scheme: Scheme, operation: string) => Answer
+/** `nonce`: the one that the next proof is to have (RFC 9449 section 9); undefined where none is wanted. */
+export type Challenge = (refusal: Refusal, scheme: Scheme, operation: string, nonce?: string) => Answer
 
 const ALGORITHMS: readonly Algorithm[] = ["ES256", "EdDSA"]
 
@@ -50,7 +51,7 @@ export function describeResource(issuer: string, resource: string): ResourceMeta
 /** Prepares the answers of one API. `operation` is named in `scope` where authority is what is missing. */
 export function createChallenge(resource: string): Challenge {
   const metadata = `resource_metadata="${metadataAddress(resource)}"`
-  return (refusal, scheme, operation) => {
+  return (refusal, scheme, operation, nonce) => {
     const row = REFUSALS[refusal.code]
     const headers: Record<string, string> = {
       "Content-Type": "application/problem+json",
@@ -59,6 +60,7 @@ export function createChallenge(resource: string): Challenge {
     }
     if (row.status < 500) headers["WWW-Authenticate"] = authenticate(row.error, scheme, operation, metadata)
     if (refusal.retryAfterSeconds !== undefined) headers["Retry-After"] = String(refusal.retryAfterSeconds)
+    if (nonce !== undefined) headers["DPoP-Nonce"] = nonce
     return { status: row.status, headers, body: problem(refusal) }
   }
 }

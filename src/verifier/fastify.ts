@@ -25,15 +25,15 @@ export function guard(verifier: Verifier, operation: string, template: string, _
     const bound = target.bind({ ...Object(params) })
     const view = { method, target: originalUrl, rawHeaders: raw.rawHeaders, route: routeOptions.url ?? "" }
     const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
-    if (decision.outcome === "not_ours") return
     if (decision.outcome === "refused") {
       const { status, headers, body } = decision.answer
       return reply.code(status).headers(headers).send(Buffer.from(body))
     }
     joinOutcome(reply.raw, decision)
+    if (decision.outcome === "not_ours") return
     hideIncomingCredential(raw)
     const { authorization, dpop, ...others } = request.headers
     if (authorization || dpop) request.headers = others // the host's own copies
-    request.task = decision.use
+    if (decision.outcome === "allowed") request.task = decision.use
   })
 }

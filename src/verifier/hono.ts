@@ -26,11 +26,11 @@ export function guard(
     }
     const bound = target.bind(c.req.param())
     const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
-    if (decision.outcome === "not_ours") return next()
     if (decision.outcome === "refused") return new Response(decision.answer.body, decision.answer)
-    hideCredential(raw.headers, incoming)
-    c.set("task", decision.use)
+    if (decision.outcome !== "not_ours") hideCredential(raw.headers, incoming)
+    if (decision.outcome === "allowed") c.set("task", decision.use)
     await next()
-    decision.finished(c.res.status)
+    for (const [name, value] of Object.entries(decision.headers)) c.header(name, value)
+    return decision.finished(c.res.status)
   })
 }

@@ -14,7 +14,9 @@ export interface Matched {
   readonly target?: string
 }
 type Next = readonly [next: (task: TaskUse) => unknown, others?: () => unknown]
-/** Runs `next`, or `others` for a request that is not ours (then it must be there), or answers a refusal itself. */
+/**
+ * Runs `next`, or answers a refusal itself, or runs `others`, which must be there with `others: "next"` and in observe mode.
+ */
 export type TaskGuard = (req: Incoming, res: ServerResponse, matched: Matched, ...next: Next) => Promise<void>
 type Options = GuardOptions<Incoming>
 
@@ -28,11 +30,10 @@ export function guard(verifier: Verifier, operation: string, template: string, _
     const bound = target.bind(parameters)
     const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
     if (decision.outcome === "refused") return sendAnswer(res, decision.answer)
-    if (decision.outcome === "allowed") {
-      joinOutcome(res, decision)
-      hideIncomingCredential(req)
-      await next(decision.use)
-    } else if (others) await others()
-    else throw new TypeError('guard: others: "next" needs somebody to go on with')
+    joinOutcome(res, decision)
+    if (decision.outcome !== "not_ours") hideIncomingCredential(req)
+    if (decision.outcome === "allowed") await next(decision.use)
+    else if (others) await others()
+    else throw new TypeError('guard: others: "next" and observe mode need somebody to go on with')
   })
 }

@@ -1,8 +1,9 @@
 // What a host says when it creates a verifier, read once: misuse is a TypeError before anything opens. It decides nothing
 // about requests.
 import type { ServiceCredential } from "../remote/service-token.ts"
-import { type Clock, systemClock } from "../time.ts"
+import { type Clock, parseInstant, systemClock } from "../time.ts"
 import { isName } from "../token/name.ts"
+import { MAX_OBSERVE_MILLISECONDS } from "./observe.ts"
 import type { Recording } from "./recorder.ts"
 
 export interface VerifierOptions {
@@ -29,6 +30,16 @@ export interface VerifierOptions {
   readonly spoolLimitBytes?: number
   /** Lets issuer and address be plain http anywhere. Tokens and refusals then travel in the clear. Default false. */
   readonly dangerouslyAllowPlainHttp?: boolean
+  /**
+   * Whether a proof of possession needs a nonce of this verifier (RFC 9449 section 9): for an API on several hosts, where a
+   * proof that one of them has seen could be replayed to another. With it the sender's clock counts no more. Default false.
+   */
+  readonly dpopNonces?: boolean
+  /**
+   * `{ observe: { until } }`: refuses nothing until then (RFC 3339, at most 30 days ahead), and records and tells what it
+   * would have refused. It is over by itself. Absent: refuses.
+   */
+  readonly mode?: { readonly observe: { readonly until: string } }
   readonly clock?: Clock
 }
 
@@ -43,6 +54,9 @@ export interface VerifierSettings {
   readonly others: "refuse" | "next"
   readonly recording: Recording
   readonly spoolLimitBytes: number
+  readonly dpopNonces: boolean
+  /** Epoch milliseconds; possibly over. */
+  readonly observeUntil: number | undefined
   readonly clock: Clock
 }
 
@@ -57,6 +71,7 @@ const MEMBERS = new Set([
   "spoolLimitBytes",
   "dangerouslyAllowPlainHttp",
   "clock",
+  "dpopNonces",
   "mode",
 ])
 
@@ -64,8 +79,6 @@ const MEMBERS = new Set([
 export function readOptions(options: VerifierOptions): VerifierSettings {
   for (const member of Object.keys(options))
     if (!MEMBERS.has(member)) throw new TypeError(`createVerifier: there is no option ${member}`)
-  if ("mode" in options && options.mode !== undefined)
-    throw new TypeError("createVerifier: mode is not supported yet")
   const recording = options.recording ?? "write-ahead"
   if (recording !== "write-ahead" && recording !== "batched")
     throw new TypeError(`createVerifier: recording ${JSON.stringify(recording)} is not supported yet`)
@@ -74,6 +87,7 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     throw new TypeError('createVerifier: others is "refuse" or "next"')
   if (typeof options.spool !== "string" || options.spool === "" || options.spool === ":memory:")
     throw new TypeError("createVerifier: spool is the path of a file")
+  const clock = options.clock ?? systemClock
   const plain = options.dangerouslyAllowPlainHttp === true
   const issuer = checkUrl("issuer", options.issuer, plain)
   const resource = checkUrl("resource", options.resource, plain)
@@ -87,7 +101,9 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     others,
     recording,
     spoolLimitBytes: checkLimit(options.spoolLimitBytes ?? 1024 ** 3),
-    clock: options.clock ?? systemClock,
+    dpopNonces: checkFlag("dpopNonces", options.dpopNonces ?? false),
+    observeUntil: options.mode === undefined ? undefined : checkObserve(options.mode, clock),
+    clock,
   })
 }
 
@@ -115,6 +131,23 @@ function checkCredential(credential: unknown): ServiceCredential {
   if ("privateJwk" in credential === "privateJwkFile" in credential)
     throw new TypeError("createVerifier: credential has one of privateJwk and privateJwkFile")
   return Object.freeze({ ...credential }) as ServiceCredential
+}
+
+function checkFlag(name: string, value: unknown): boolean {
+  if (typeof value !== "boolean") throw new TypeError(`createVerifier: ${name} is true or false`)
+  return value
+}
+
+/** A date that has passed is no misuse: a restart must not stop the API. */
+function checkObserve(mode: unknown, clock: Clock): number {
+  const { observe, ...others }: { observe?: unknown } = Object(mode)
+  const { until, ...more }: { until?: unknown } = Object(observe)
+  const end = typeof until === "string" ? parseInstant(until) : undefined
+  if (end === undefined || Object.keys({ ...others, ...more }).length > 0)
+    throw new TypeError('createVerifier: mode is { observe: { until: "2026-12-24T00:00:00Z" } } or absent')
+  if (end > clock.now() + MAX_OBSERVE_MILLISECONDS)
+    throw new TypeError("createVerifier: mode.observe.until is at most 30 days ahead")
+  return end
 }
 
 function checkLimit(bytes: unknown): number {

@@ -2,7 +2,7 @@
 // its recorded use. It decides nothing.
 import type { ServerResponse } from "node:http"
 import type { Answer } from "./challenge.ts"
-import type { Allowed } from "./verifier.ts"
+import type { Decision, Refused } from "./verifier.ts"
 
 /** What the host has set on the response stays, except where the answer says otherwise. */
 export function sendAnswer(outgoing: ServerResponse, { status, headers, body }: Answer): void {
@@ -11,10 +11,14 @@ export function sendAnswer(outgoing: ServerResponse, { status, headers, body }: 
 }
 
 /**
- * Joins the status when the response has ended. When the client went away before any of it was sent, the use keeps no
+ * Gives the answer to a request that goes on its headers, and joins the status when the response has ended. When the client went away before any of it was sent, the use keeps no
  * status, and lasted until then.
  */
-export function joinOutcome(outgoing: ServerResponse, { finished }: Allowed): void {
+export function joinOutcome(
+  outgoing: ServerResponse,
+  { headers, finished }: Exclude<Decision, Refused>,
+): void {
+  for (const name in headers) outgoing.setHeader(name, headers[name] ?? "")
   const join = () => finished(outgoing.headersSent ? outgoing.statusCode : 0)
   if (outgoing.closed) join()
   else outgoing.once("close", join)

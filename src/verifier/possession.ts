@@ -7,6 +7,7 @@ import { Unreadable } from "../token/jwt.ts"
 import { judgeProof, MAX_PROOF_AGE_SECONDS, readProof } from "../token/proof.ts"
 import type { TaskToken } from "../token/token.ts"
 import type { Credential } from "./credential.ts"
+import { NONCE_LIFE_SECONDS, type Nonces } from "./nonce.ts"
 import type { Spool } from "./spool.ts"
 
 export interface Possession {
@@ -23,8 +24,10 @@ export function createPossession(options: {
   readonly origin: string
   readonly spool: Pick<Spool, "claimProof">
   readonly clock: Clock
+  /** Wanted in each proof, where there are any. */
+  readonly nonces: Nonces | undefined
 }): Possession {
-  const { origin, spool, clock } = options
+  const { origin, spool, clock, nonces } = options
   return {
     async check(token, { scheme, token: accessToken, proof: text }, { method, target }) {
       if (token.jkt === undefined) return scheme === "DPoP" ? refuse("token_invalid", "not_bound") : undefined
@@ -32,12 +35,14 @@ export function createPossession(options: {
       if (text === undefined) return refuse("proof_invalid", "missing")
       const proof = readProof(text)
       if (proof instanceof Unreadable) return refuse("proof_invalid", proof.tag)
+      if (nonces && !nonces.accepts(proof.nonce)) return refuse("proof_nonce_wanted", "nonce")
       const url = `${origin}${pathOf(target)}`
       const now = toEpochSeconds(clock.now())
-      const wrong = judgeProof(proof, { method, url, accessToken, jkt: token.jkt, now })
+      const wrong = judgeProof(proof, { method, url, accessToken, jkt: token.jkt, now, timed: !nonces })
       if (wrong) return wrong
       const digest = hash("sha256", `${proof.jkt}\0${proof.jti}`, "base64url")
-      const fresh = await spool.claimProof(digest, proof.iat + MAX_PROOF_AGE_SECONDS + 1)
+      const life = nonces ? now + NONCE_LIFE_SECONDS : proof.iat + MAX_PROOF_AGE_SECONDS
+      const fresh = await spool.claimProof(digest, life + 1)
       return fresh ? undefined : refuse("proof_invalid", "replayed")
     },
   }

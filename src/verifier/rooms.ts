@@ -4,10 +4,13 @@ import { createIssuerCalls, createIssuerStreams } from "../remote/issuer-calls.t
 import { createKeySet, type KeySet, type KeySetSnapshot } from "../remote/key-set.ts"
 import { createServiceTokens } from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
+import type { TaskToken } from "../token/token.ts"
 import { type Catalogue, createCatalogue } from "./catalogue.ts"
 import { type Answer, createChallenge, type Scheme } from "./challenge.ts"
 import { createTokenOpener, type OpenToken } from "./genuine.ts"
 import { openInstance } from "./instance.ts"
+import { createNonces, type Nonces } from "./nonce.ts"
+import { createObserver, type Observer } from "./observe.ts"
 import type { VerifierSettings } from "./options.ts"
 import { createPossession, type Possession } from "./possession.ts"
 import { createRecorder, type Recorder } from "./recorder.ts"
@@ -25,6 +28,10 @@ export interface Rooms {
   readonly shipper: Shipper
   readonly possession: Possession
   readonly open: OpenToken
+  /** Only in observe mode. */
+  readonly observer: Observer | undefined
+  /** Of the answer to an allowed request: the next nonce of a bound token, and that nothing would be refused. */
+  readonly headersOf: (token: TaskToken) => Readonly<Record<string, string>>
   readonly refused: (
     refusal: Refusal,
     scheme: Scheme,
@@ -55,6 +62,8 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Rooms
   const { clientId } = credential
   const shipper = createShipper({ issuer, clientId, instance, spool, recorder, revocations, calls, clock })
   const challenge = createChallenge(settings.resource)
+  const nonces = settings.dpopNonces ? createNonces(clock) : undefined
+  const observer = openObserver(settings, recorder)
   return {
     clock,
     spool,
@@ -63,12 +72,27 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Rooms
     catalogue: createCatalogue({ calls, spool }),
     recorder,
     shipper,
-    possession: createPossession({ origin: settings.origin, spool, clock }),
+    possession: createPossession({ origin: settings.origin, spool, clock, nonces }),
     open: createTokenOpener(keys),
+    observer,
+    headersOf: createHeaders(nonces, observer),
     refused: (refusal, scheme, operation) => ({
       outcome: "refused",
-      answer: challenge(refusal, scheme, operation),
+      answer: challenge(refusal, scheme, operation, scheme === "DPoP" ? nonces?.current() : undefined),
     }),
+  }
+}
+
+function openObserver({ observeUntil: until, issuer, clock }: VerifierSettings, recorder: Recorder) {
+  return until === undefined ? undefined : createObserver({ until, issuer, recorder, clock })
+}
+
+const NO_HEADERS = Object.freeze({})
+
+function createHeaders(nonces: Nonces | undefined, observer: Observer | undefined): Rooms["headersOf"] {
+  return ({ jkt }) => {
+    const observed = observer?.active() ? observer.headers : NO_HEADERS
+    return nonces && jkt !== undefined ? { ...observed, "DPoP-Nonce": nonces.current() } : observed
   }
 }
 

@@ -1,5 +1,6 @@
 // The guard in front of an API: whether one request may reach its handler, and that nothing passes unrecorded. It decides
 // by the checks of token/ in the contract's order; what the host does with a refusal is copied, not chosen, by adapters.
+import { emitWarning } from "node:process"
 import { REFUSALS, Refusal, refuse } from "../errors.ts"
 import { toEpochSeconds, toInstant } from "../time.ts"
 import { recordedResource, type UseRecord } from "../token/batch.ts"
@@ -8,7 +9,7 @@ import { newId } from "../token/id.ts"
 import { formatHolder } from "../token/name.ts"
 import type { TaskToken } from "../token/token.ts"
 import { type GenuineToken, judgeToken, judgeUse } from "../token/verify.ts"
-import { type Answer, describeResource, type ResourceMetadata } from "./challenge.ts"
+import { type Answer, describeResource, type ResourceMetadata, type Scheme } from "./challenge.ts"
 import { findCredential, namesIssuer } from "./credential.ts"
 import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
 import type { Recorded } from "./recorder.ts"
@@ -41,11 +42,22 @@ export interface RequestView {
   readonly route?: string
 }
 
-export interface Allowed {
-  readonly outcome: "allowed"
-  readonly use: TaskUse
+/** A request that goes on. */
+interface Passing {
+  /** For the answer, whatever the handler makes of it. */
+  readonly headers: Readonly<Record<string, string>>
   /** Joins the handler's status to the recorded use. Call it once, when the handler is done; it never waits. */
   finished(status: number): void
+}
+
+export interface Allowed extends Passing {
+  readonly outcome: "allowed"
+  readonly use: TaskUse
+}
+
+/** Only in observe mode: it would have been refused. There are no checked values; the credential is ours, and taken off. */
+export interface Observed extends Passing {
+  readonly outcome: "observed"
 }
 
 export interface Refused {
@@ -53,12 +65,12 @@ export interface Refused {
   readonly answer: Answer
 }
 
-/** Only with `others: "next"`: the request carries no credential of ours. */
-export interface NotOurs {
+/** Only with `others: "next"` and in observe mode: the request carries no credential of ours. */
+export interface NotOurs extends Passing {
   readonly outcome: "not_ours"
 }
 
-export type Decision = Allowed | Refused | NotOurs
+export type Decision = Allowed | Observed | Refused | NotOurs
 
 export interface Readiness {
   readonly ready: boolean
@@ -94,6 +106,7 @@ export interface Verifier {
 export async function createVerifier(options: VerifierOptions): Promise<Verifier> {
   const settings = readOptions(options)
   const rooms = await openRooms(settings)
+  if (rooms.observer) emitWarning(rooms.observer.notice, { code: "TASKMINT_OBSERVE" })
   const work = startWork(rooms)
   let closing: Promise<void> | undefined
   return {
@@ -120,18 +133,19 @@ const NO_PARAMETERS = Object.freeze({})
 /** The contract's order: what is cheap and certain first, what the ledger must hold last. */
 function createCheck(settings: VerifierSettings, rooms: Rooms, isClosed: () => boolean): Verifier["check"] {
   const { issuer, resource: audience, others, clock } = settings
-  const { recorder, refused, possession } = rooms
+  const { recorder, possession, headersOf } = rooms
+  const turnDown = createTurnDown(rooms)
   return async (view, operation, resource, parameters = NO_PARAMETERS) => {
     try {
-      if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer))
-        return { outcome: "not_ours" }
-      if (isClosed()) return refused(refuse("temporarily_unavailable", "closed"), "Bearer", operation)
+      if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer)) return NOT_OURS
+      const asked = { view, operation }
+      if (isClosed()) return turnDown(refuse("temporarily_unavailable", "closed"), asked)
       const credential = findCredential(view.rawHeaders, view.target)
-      if (credential === "absent") return refused(refuse("token_missing", "absent"), "Bearer", operation)
-      if (credential instanceof Refusal) return refused(credential, "Bearer", operation)
+      if (credential === "absent") return turnDown(refuse("token_missing", "absent"), asked)
+      if (credential instanceof Refusal) return turnDown(credential, asked)
       const opened = rooms.open(credential.token)
       const genuine = opened instanceof Promise ? await opened : opened
-      if (genuine instanceof Refusal) return refused(genuine, credential.scheme, operation)
+      if (genuine instanceof Refusal) return turnDown(genuine, asked, credential.scheme)
       const { token } = genuine
       const target = { operation, resource, parameters }
       const wrong =
@@ -143,13 +157,32 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, isClosed: () => b
         judgeAuthority(token, target)
       const use = describeUse(settings, token, view, target, wrong)
       const recorded = wrong ?? (await recorder.allow(use))
-      if (!(recorded instanceof Refusal)) return allowed(token, target, use.id, recorded)
-      if (wrong) recorder.refuse(use)
-      return refused(recorded, token.jkt === undefined ? credential.scheme : "DPoP", operation)
+      if (!(recorded instanceof Refusal)) return allowed(token, target, use.id, recorded, headersOf(token))
+      return turnDown(recorded, asked, token.jkt === undefined ? credential.scheme : "DPoP", use)
     } catch {
       // Whatever failed, the handler must not run; what it was may hold the token, so it is not told.
-      return refused(refuse("temporarily_unavailable", "fault"), "Bearer", operation)
+      return turnDown(refuse("temporarily_unavailable", "fault"), { view, operation })
     }
+  }
+}
+
+const NOT_OURS: NotOurs = Object.freeze({
+  outcome: "not_ours",
+  headers: Object.freeze({}),
+  finished: () => undefined,
+})
+
+interface Asked {
+  readonly view: RequestView
+  readonly operation: string
+}
+
+/** What becomes of a refusal: with a genuine token recorded, then answered; in observe mode the request goes on. */
+function createTurnDown({ recorder, refused, observer }: Rooms) {
+  return (refusal: Refusal, { view, operation }: Asked, scheme: Scheme = "Bearer", use?: UseRecord) => {
+    if (observer?.active()) return observer.letThrough(refusal, view, use)
+    if (use?.decision === "refused") recorder.refuse(use)
+    return refused(refusal, scheme, operation)
   }
 }
 
@@ -167,7 +200,13 @@ function judgeAuthority(token: TaskToken, { operation, resource }: Target): Refu
   return granted instanceof Refusal ? granted : undefined
 }
 
-function allowed(token: TaskToken, target: Target, useId: string, { finished }: Recorded): Allowed {
+function allowed(
+  token: TaskToken,
+  target: Target,
+  useId: string,
+  { finished }: Recorded,
+  headers: Passing["headers"],
+): Allowed {
   const use: TaskUse = {
     task: token.txn,
     agent: token.act.agent,
@@ -179,7 +218,7 @@ function allowed(token: TaskToken, target: Target, useId: string, { finished }: 
     parameters: target.parameters,
     useId,
   }
-  return { outcome: "allowed", use, finished }
+  return { outcome: "allowed", use, headers, finished }
 }
 
 const METHOD = /^[A-Za-z-]{1,32}$/
@@ -211,7 +250,7 @@ function describeUse(
   }
 }
 
-function readiness({ keys, revocations, recorder }: Rooms, work: Work): Readiness {
+function readiness({ keys, revocations, recorder, observer }: Rooms, work: Work): Readiness {
   const reasons = [
     ...(keys.usable() ? [] : ["the issuer's keys are not known"]),
     ...(revocations.age() === undefined ? ["revocations were never fetched"] : []),
@@ -223,5 +262,6 @@ function readiness({ keys, revocations, recorder }: Rooms, work: Work): Readines
     [recorder.lost(), "uses were served and could not be recorded"],
   ] as const
   const losses = counted.flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
-  return { ready: reasons.length === 0, reasons: [...reasons, ...work.faults(), ...losses] }
+  const observing = observer?.active() ? [observer.notice] : []
+  return { ready: reasons.length === 0, reasons: [...reasons, ...work.faults(), ...losses, ...observing] }
 }

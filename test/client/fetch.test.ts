@@ -120,6 +120,47 @@ describe("a session with tokens that were handed over", () => {
     })
   })
 
+  describe("with an API that wants nonces in proofs", () => {
+    let wanted = "first"
+    let strict: ScriptedServer
+    const key = generatePrivateJwk("ES256")
+    const nonceOf = (dpop: unknown) => {
+      const proof = readProof(String(dpop))
+      return "nonce" in proof ? proof.nonce : undefined
+    }
+    beforeAll(async () => {
+      strict = await startScripted(({ headers }) => {
+        const refusal = { "www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": wanted }
+        return nonceOf(headers.dpop) === wanted ? { body: { ok: true } } : { status: 401, headers: refusal }
+      })
+    })
+    afterAll(() => strict.close())
+    const open = () => createSession({ tokens: [handed(strict.origin, { tokenType: "DPoP" })], key })
+
+    test("proves once more with the nonce that was named, keeps it, and follows when it changes", async () => {
+      const session = await open()
+      const send = async () =>
+        (await session.fetch(`${strict.origin}/x`, { method: "POST", body: "whole" })).status
+      expect([await send(), await send(), strict.asked.length]).toEqual([200, 200, 3])
+      wanted = "second"
+      expect([await send(), strict.asked.length]).toEqual([200, 5])
+      expect(strict.asked.map(({ headers, body }) => [nonceOf(headers.dpop), body])).toEqual(
+        [undefined, "first", "first", "first", "second"].map((nonce) => [nonce, "whole"]),
+      )
+    })
+
+    test("does not send a stream twice, and asks once only where a nonce never helps", async () => {
+      const session = await open()
+      const body = new Blob(["once"]).stream()
+      const streamed = { method: "POST", body, duplex: "half" } as const
+      expect((await session.fetch(`${strict.origin}/x`, streamed)).status).toBe(401)
+      const before = strict.asked.length
+      wanted = 'br"oken'
+      expect((await session.fetch(`${strict.origin}/x`)).status).toBe(401)
+      expect(strict.asked.length).toBe(before + 1)
+    })
+  })
+
   test("is not opened for a bound token without its key", async () => {
     await expect(createSession({ tokens: [handed(api.origin, { tokenType: "DPoP" })] })).rejects.toThrow(
       TypeError,

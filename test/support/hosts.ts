@@ -30,6 +30,8 @@ export interface Handled {
 
 export class Seen {
   readonly handled: Handled[] = []
+  /** What the handler could see of the headers of requests that went on without a use. */
+  readonly others: string[] = []
   /** Paths of handlers that no guard covers, and that ran. */
   readonly unguarded: string[] = []
   act: () => unknown = () => undefined
@@ -37,6 +39,7 @@ export class Seen {
   /** What every handler does. Without a use the host's own authentication decides, by the header as it came. */
   async handle(id: unknown, use: TaskUse | undefined, incoming: IncomingMessage, ...views: unknown[]) {
     if (!use) {
+      this.others.push(JSON.stringify([...headersOf(incoming), ...views]))
       const theirs = incoming.headers.authorization === "Basic dGhlaXJz"
       return { status: theirs ? 200 : 401, body: { theirs } } as const
     }

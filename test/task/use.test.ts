@@ -103,6 +103,19 @@ describe("a batch of uses", () => {
     expect(await count("verifier.joined")).toBe(1)
   })
 
+  test("that observe mode let through is an entry of its own kind, with the code it would have had", async () => {
+    const observed = use({
+      decision: "observed",
+      code: "resource_not_granted",
+      resource: ["tickets", "SUP-9"],
+    })
+    expect(await take(batch({ uses: [observed] }))).toEqual({ acknowledged: 1 })
+    const { entries } = await world.ledger.read({ kind: "use.observed", limit: 10 })
+    expect(entries).toMatchObject([
+      { task_id: task.id, outcome: "allowed", code: "resource_not_granted", resource: "tickets/SUP-9" },
+    ])
+  })
+
   test("sent again is acknowledged again and recorded once, also when sent at the same time", async () => {
     const text = batch()
     const answers = await Promise.all(Array.from({ length: 10 }, () => take(text)))

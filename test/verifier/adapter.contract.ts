@@ -8,6 +8,7 @@ import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.
 import { bearer, type HostedApi, METADATA, openHost } from "../support/hosted-api.ts"
 import type { Host } from "../support/hosts.ts"
 import { API } from "../support/issuer-stub.ts"
+import { describeObserving } from "./observe.contract.ts"
 import { describeRefusals } from "./refusal.contract.ts"
 import { describeRouter } from "./router.contract.ts"
 
@@ -167,6 +168,26 @@ export function describeAdapter(host: Host, differences: { away: number | undefi
     expect((await other.send("GET /open", theirs)).status).toBe(403)
     expect(other.seen.handled).toEqual([])
     expect((await other.send(LINE, ours)).status).toBe(201)
+    await other.close()
+  })
+
+  describeObserving(host)
+
+  test("F10 where nonces are wanted, an answer names the next one, and a proof without is asked for again", async () => {
+    const other = await openHost(host, { dpopNonces: true })
+    const token = other.mint({ jkt: key.thumbprint })
+    const send = (nonce?: string) => {
+      const input = { method: "GET", url: `${API}/tickets/42`, accessToken: token, now: other.seconds() }
+      return other.send(LINE, `Authorization: DPoP ${token}`, `DPoP: ${signProof({ ...input, nonce }, key)}`)
+    }
+    const first = await send()
+    expect([first.status, first.json()]).toMatchObject([401, { code: "proof_nonce_wanted", next: "renew" }])
+    expect(first.header("www-authenticate")).toMatch(/^DPoP error="use_dpop_nonce", algs=/)
+    const nonce = first.header("dpop-nonce") ?? ""
+    expect(nonce).toMatch(/^[\w-]{43}$/)
+    const second = await send(nonce)
+    expect([second.status, second.header("dpop-nonce")]).toEqual([201, nonce])
+    expect((await other.send(LINE, bearer(other.mint()))).header("dpop-nonce")).toBeUndefined()
     await other.close()
   })
 

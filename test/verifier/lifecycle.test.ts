@@ -160,7 +160,7 @@ describe('with others: "next"', () => {
       )
     const foreign = `x.${Buffer.from('{"iss":"https://login.example","aud":"taskmint"}').toString("base64url")}.x`
     for (const theirs of [undefined, "Basic eDp5", "Bearer opaque", `Bearer ${foreign}`])
-      expect(await check(theirs)).toEqual({ outcome: "not_ours" })
+      expect(await check(theirs)).toMatchObject({ outcome: "not_ours" })
     const twice = `x.${Buffer.from(`{"iss":"${stub.issuer}","iss":"https://login.example"}`).toString("base64url")}.x`
     for (const ours of [stub.mint(), `  ${stub.mint()}`, `${stub.mint()}, Bearer x`, twice])
       expect(await check(`Bearer ${ours}`)).toMatchObject({ outcome: "refused" })

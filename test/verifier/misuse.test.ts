@@ -12,6 +12,8 @@ import { newFolder, optionsOf, removeFolder } from "../support/guarded-api.ts"
 const ISSUER = "https://taskmint.internal"
 const wrong = (changes: object): VerifierOptions => ({ ...optionsOf(ISSUER, "uses.db"), ...changes })
 
+const observing = (until: string) => ({ mode: { observe: { until } } })
+
 describe("createVerifier refuses", () => {
   test.each<[string, object, RegExp]>([
     ["no issuer", { issuer: undefined }, /issuer/],
@@ -36,11 +38,20 @@ describe("createVerifier refuses", () => {
     ["other others", { others: "pass" }, /others/],
     ["a recording that there is not", { recording: "none" }, /not supported yet/],
     ["direct recording", { recording: "direct" }, /not supported yet/],
-    ["observe mode", { mode: { observe: { until: "2026-12-01" } } }, /not supported yet/],
+    ["observing for more than 30 days", observing("2099-12-01T00:00:00Z"), /30 days/],
+    ["observing until no time", observing("2026-12-01"), /until/],
+    ["observing without an end", { mode: { observe: {} } }, /until/],
+    ["another mode", { mode: { dry: true } }, /observe/],
+    ["observing and more", { mode: { observe: { until: "2026-12-01T00:00:00Z", log: true } } }, /observe/],
+    ["nonces that are no flag", { dpopNonces: "yes" }, /dpopNonces/],
     ["a misspelled option", { issuerAdress: ISSUER }, /no option issuerAdress/],
   ])("%s", (_, changes, message) => {
     expect(() => readOptions(wrong(changes))).toThrow(TypeError)
     expect(() => readOptions(wrong(changes))).toThrow(message)
+  })
+
+  test("no observing that is over: a restart must not stop the API", () => {
+    expect(readOptions(wrong(observing("2020-01-01T00:00:00Z"))).observeUntil).toBe(Date.UTC(2020, 0, 1))
   })
 
   test("before it makes a file", async () => {

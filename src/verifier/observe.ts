@@ -1,0 +1,64 @@
+// Observe mode: requests that a guard would refuse go on to their handlers, said in the answer and in the ledger, until an
+// end date. It decides when that is over, and that the handler still sees no token of ours; what would be refused, the
+// check decides.
+import { Refusal } from "../errors.ts"
+import { type Clock, toInstant } from "../time.ts"
+import type { UseRecord } from "../token/batch.ts"
+import { namesIssuer } from "./credential.ts"
+import type { Recorder } from "./recorder.ts"
+
+export interface Observer {
+  /** Whether refusals are let through now. */
+  active(): boolean
+  /** For an operator, in words. */
+  readonly notice: string
+  /** What the answer to a request says that would have been allowed. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Lets a refused request through; with a genuine token its use is durable first, where the spool takes it. */
+  letThrough(
+    refusal: Refusal,
+    request: { readonly rawHeaders: readonly string[]; readonly target: string },
+    use: UseRecord | undefined,
+  ): Promise<LetThrough>
+}
+
+export interface LetThrough {
+  readonly outcome: "observed" | "not_ours"
+  readonly headers: Readonly<Record<string, string>>
+  finished(status: number): void
+}
+
+/** At most so far ahead: a guard that never refuses is not to be forgotten. */
+export const MAX_OBSERVE_MILLISECONDS = 30 * 86_400_000
+
+const unrecorded = () => undefined
+
+/** `until`: epoch milliseconds. */
+export function createObserver(options: {
+  readonly until: number
+  readonly issuer: string
+  readonly recorder: Pick<Recorder, "allow">
+  readonly clock: Clock
+}): Observer {
+  const { until, issuer, recorder, clock } = options
+  const say = (code: string) => ({ "Taskmint-Observed": `${code}; until="${toInstant(until)}"` })
+  return {
+    active: () => clock.now() < until,
+    notice:
+      clock.now() < until
+        ? `observe mode: nothing is refused until ${toInstant(until)}`
+        : `observe mode is over since ${toInstant(until)}: requests are refused`,
+    headers: Object.freeze(say("allowed")),
+    async letThrough({ code }, { rawHeaders, target }, use) {
+      const headers = say(code)
+      if (use) {
+        const recorded = await recorder.allow({ ...use, decision: "observed", code, status: undefined })
+        const finished = recorded instanceof Refusal ? unrecorded : recorded.finished
+        return { outcome: "observed", headers, finished }
+      }
+      // A token that only says that it is ours may be: then it is taken off, for handlers see none.
+      const outcome = namesIssuer(rawHeaders, target, issuer) ? "observed" : "not_ours"
+      return { outcome, headers, finished: unrecorded }
+    },
+  }
+}
