@@ -13,8 +13,11 @@ export interface VerifierOptions {
   readonly resource: string
   /** The API's name in the policy and its private key. A platform's assertion file is not supported yet. */
   readonly credential: ServiceCredential
-  /** Path of the spool, a file of this verifier alone; made 0600 when absent. Needs a disk that survives a restart. */
-  readonly spool: string
+  /**
+   * Path of the spool, a file of this verifier alone; made 0600 when absent. Needs a disk that survives a restart. Absent
+   * with `direct` recording only.
+   */
+  readonly spool?: string
   /** Where the issuer is reached, when that is not its name. */
   readonly issuerAddress?: string
   /** Requests that carry no credential of ours: refused (default), or left to the host's own authentication. */
@@ -23,10 +26,15 @@ export interface VerifierOptions {
    * `write-ahead` (default): a use is on the spool's disk before its handler runs. `batched`: a request waits for nothing;
    * a process that is killed loses the uses that were not on disk yet (of some milliseconds), and a spool that can't be
    * written is noticed after the first uses that it lost: from then on requests wait for it, and are refused while it
-   * fails. `direct` is not supported yet.
+   * fails. `direct`, for hosts without a disk: the issuer has acknowledged a use before its handler runs, and a request is
+   * refused with 503 when that takes longer than five seconds; a use may then stand in the ledger that no handler served,
+   * never the reverse. Uses have no status and no duration, and proofs of possession always need nonces.
    */
   readonly recording?: Recording
-  /** How many bytes of unacknowledged uses the spool holds before requests are refused with 503. Default 1 GiB. */
+  /**
+   * How many bytes of unacknowledged uses are held before requests are refused with 503. Default 1 GiB; with `direct`
+   * recording, in memory, 16 MiB.
+   */
   readonly spoolLimitBytes?: number
   /** Lets issuer and address be plain http anywhere. Tokens and refusals then travel in the clear. Default false. */
   readonly dangerouslyAllowPlainHttp?: boolean
@@ -49,7 +57,8 @@ export interface VerifierSettings {
   readonly resource: string
   readonly origin: string
   readonly credential: ServiceCredential
-  readonly spool: string
+  /** Undefined: in memory. */
+  readonly spool: string | undefined
   readonly issuerAddress: string
   readonly others: "refuse" | "next"
   readonly recording: Recording
@@ -79,14 +88,13 @@ const MEMBERS = new Set([
 export function readOptions(options: VerifierOptions): VerifierSettings {
   for (const member of Object.keys(options))
     if (!MEMBERS.has(member)) throw new TypeError(`createVerifier: there is no option ${member}`)
-  const recording = options.recording ?? "write-ahead"
-  if (recording !== "write-ahead" && recording !== "batched")
-    throw new TypeError(`createVerifier: recording ${JSON.stringify(recording)} is not supported yet`)
+  const recording = checkRecording(options.recording ?? "write-ahead")
+  const direct = recording === "direct"
   const others = options.others ?? "refuse"
   if (others !== "refuse" && others !== "next")
     throw new TypeError('createVerifier: others is "refuse" or "next"')
-  if (typeof options.spool !== "string" || options.spool === "" || options.spool === ":memory:")
-    throw new TypeError("createVerifier: spool is the path of a file")
+  if (direct && options.dpopNonces === false)
+    throw new TypeError("createVerifier: direct recording needs dpopNonces: no disk remembers proofs")
   const clock = options.clock ?? systemClock
   const plain = options.dangerouslyAllowPlainHttp === true
   const issuer = checkUrl("issuer", options.issuer, plain)
@@ -96,12 +104,12 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     resource,
     origin: new URL(resource).origin,
     credential: checkCredential(options.credential),
-    spool: options.spool,
+    spool: checkSpool(options.spool, direct),
     issuerAddress: checkUrl("issuerAddress", options.issuerAddress ?? issuer, plain).replace(/\/$/, ""),
     others,
     recording,
-    spoolLimitBytes: checkLimit(options.spoolLimitBytes ?? 1024 ** 3),
-    dpopNonces: checkFlag("dpopNonces", options.dpopNonces ?? false),
+    spoolLimitBytes: checkLimit(options.spoolLimitBytes ?? (direct ? 16 * 1024 ** 2 : 1024 ** 3)),
+    dpopNonces: checkFlag("dpopNonces", options.dpopNonces ?? direct),
     observeUntil: options.mode === undefined ? undefined : checkObserve(options.mode, clock),
     clock,
   })
@@ -131,6 +139,19 @@ function checkCredential(credential: unknown): ServiceCredential {
   if ("privateJwk" in credential === "privateJwkFile" in credential)
     throw new TypeError("createVerifier: credential has one of privateJwk and privateJwkFile")
   return Object.freeze({ ...credential }) as ServiceCredential
+}
+
+function checkRecording(recording: unknown): Recording {
+  if (recording === "write-ahead" || recording === "direct" || recording === "batched") return recording
+  throw new TypeError('createVerifier: recording is "write-ahead", "direct" or "batched"')
+}
+
+function checkSpool(spool: unknown, direct: boolean): string | undefined {
+  if (direct && spool === undefined) return undefined
+  if (direct) throw new TypeError("createVerifier: direct recording has no spool")
+  if (typeof spool !== "string" || spool === "" || spool === ":memory:")
+    throw new TypeError("createVerifier: spool is the path of a file")
+  return spool
 }
 
 function checkFlag(name: string, value: unknown): boolean {

@@ -7,12 +7,13 @@ import { createFold } from "./fold.ts"
 import type { Spool, StoredUse } from "./spool.ts"
 import { createRoom, createStore } from "./store.ts"
 
-/** When a request may go on to its handler: once its use is on disk, or at once. */
-export type Recording = "write-ahead" | "batched"
+/** When a request may go on to its handler: once its use is on disk, once the issuer has acknowledged it, or at once. */
+export type Recording = "write-ahead" | "direct" | "batched"
 
 export interface Recorder {
   /**
-   * Write-ahead: resolves when the use is durable; a refusal when it can't be, and then it must not be served. Batched:
+   * Write-ahead: resolves when the use is durable; a refusal when it can't be, and then it must not be served. Direct: the
+   * same, durable being the issuer's acknowledgement; a refusal may then stand as an allowed use in the ledger. Batched:
    * resolves at once, unless the last write failed; then each use waits until one succeeds again.
    */
   allow(use: UseRecord): Promise<Recorded | Refusal>
@@ -42,6 +43,9 @@ export interface Recorded {
   /** Joins the outcome. Later calls change nothing. */
   finished(status: number): void
 }
+
+/** What is shipped before its handler runs has no outcome. */
+const UNJOINED: Recorded = Object.freeze({ finished: () => undefined })
 
 interface Open {
   readonly startedAt: number
@@ -75,7 +79,7 @@ export function createRecorder(options: {
       if (!room.fits(use.task))
         return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
       const { seq, stored } = store(use)
-      const recorded = outcomes.open(seq)
+      const recorded = recording === "direct" ? UNJOINED : outcomes.open(seq)
       if (recording === "batched" && !isFailing()) {
         void noticeLoss(seq, stored)
         return recorded

@@ -9,6 +9,7 @@ import { type Catalogue, createCatalogue } from "./catalogue.ts"
 import { type Answer, createChallenge, type Scheme } from "./challenge.ts"
 import { createTokenOpener, type OpenToken } from "./genuine.ts"
 import { openInstance } from "./instance.ts"
+import { createMemorySpool, type MemorySpool } from "./memory-spool.ts"
 import { createNonces, type Nonces } from "./nonce.ts"
 import { createObserver, type Observer } from "./observe.ts"
 import type { VerifierSettings } from "./options.ts"
@@ -21,6 +22,8 @@ import { openSpool, type Spool } from "./spool.ts"
 export interface Rooms {
   readonly clock: Clock
   readonly spool: Spool
+  /** The same, where there is no disk. */
+  readonly memorySpool: MemorySpool | undefined
   readonly keys: KeySet
   readonly revocations: Revocations
   readonly catalogue: Catalogue
@@ -41,16 +44,17 @@ export interface Rooms {
 
 /** Opens the spool and everything on it; sends nothing. A failure leaves nothing open. */
 export async function openRooms(settings: VerifierSettings): Promise<Rooms> {
-  const spool = await openSpool(settings.spool)
+  const memorySpool = settings.spool === undefined ? createMemorySpool() : undefined
+  const spool = memorySpool ?? (await openSpool(settings.spool ?? ""))
   try {
-    return await assemble(settings, spool)
+    return { ...(await assemble(settings, spool)), memorySpool }
   } catch (fault) {
     await spool.close()
     throw fault
   }
 }
 
-async function assemble(settings: VerifierSettings, spool: Spool): Promise<Rooms> {
+async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<Rooms, "memorySpool">> {
   const { issuer, issuerAddress, credential, clock, recording, spoolLimitBytes: limitBytes } = settings
   const instance = await openInstance(spool, clock.now())
   const tokens = createServiceTokens({ issuer, issuerAddress, credential, proofKey: instance.key, clock })

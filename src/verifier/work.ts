@@ -33,7 +33,7 @@ const REVOCATION_GRACE_SECONDS = 3600
 const PROOF_GRACE_SECONDS = 120
 
 export function startWork(rooms: Rooms): Work {
-  const { keys, revocations, catalogue, recorder, shipper, spool, clock } = rooms
+  const { keys, revocations, catalogue, recorder, shipper, spool, memorySpool, clock } = rooms
   const failing = new Map<string, string>()
   let broken: string[] = []
   spool.broken.then((cause) => {
@@ -68,6 +68,7 @@ export function startWork(rooms: Rooms): Work {
     },
   })
   const ship = loop("uses", shipper.ship, SHIP_MILLISECONDS, 15_000)
+  if (memorySpool) memorySpool.onWaiting = ship.wake
   const others = [
     loop("keys", keys.refresh, KEYS_MILLISECONDS, 30_000),
     loop("revocations", listen, FEED_MILLISECONDS, 5000),
@@ -100,7 +101,8 @@ async function flush({ recorder, shipper }: Rooms, ship: Loop): Promise<void> {
 async function lastWord({ recorder, shipper }: Rooms, ship: Loop): Promise<void> {
   recorder.unfold()
   shipper.waitForOutcomes(0)
-  await Promise.all([recorder.settled(), ship.stop()])
+  await recorder.settled() // with direct recording, by shipping
+  await ship.stop()
   await shipper.finish()
 }
 

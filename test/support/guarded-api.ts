@@ -29,7 +29,7 @@ export const optionsOf = (
   issuer,
   resource: API,
   credential: { clientId: "tickets", privateJwk: API_PRIVATE_JWK },
-  spool,
+  ...(more.recording !== "direct" && { spool }),
   ...more,
 })
 

@@ -1,0 +1,134 @@
+// A spool without a disk, for `direct` recording: what is in it counts as recorded when the issuer has acknowledged it, and
+// everything else is gone with the process. It decides how long that is waited for, nothing about uses.
+import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool, type StoredBatch, type StoredUse } from "./spool.ts"
+
+export interface MemorySpool extends Spool {
+  /** Is called when uses wait to be sent. */
+  onWaiting: () => void
+}
+
+/** How long a request waits for the issuer's acknowledgement before it is refused. */
+const ACKNOWLEDGE_MILLISECONDS = 5000
+
+interface Waiting {
+  readonly uses: StoredUse[]
+  readonly settle: (fault?: Error) => void
+}
+
+/** Holds nothing from before. Its proofs end with the process: nonces must bound them. */
+export function createMemorySpool(): MemorySpool {
+  const settings = new Map<SettingKey, string>()
+  const uses = createWaitingUses()
+  const proofs = new Map<string, number>()
+  const spool: MemorySpool = {
+    onWaiting: () => undefined,
+    broken: new Promise(() => undefined),
+    kept: (key) => settings.get(key),
+    async keep(key, value) {
+      settings.set(key, value)
+    },
+    addUses(group) {
+      const stored = uses.add(group)
+      spool.onWaiting()
+      return stored
+    },
+    oldestUses: uses.oldest,
+    holdsThrough: uses.holdsThrough,
+    highestSeq: () => 0,
+    shares: () => new Map(),
+    async storeBatch(batch, _, taken, chain) {
+      uses.seal(batch, taken)
+      settings.set("chain", chain)
+    },
+    oldestBatch: uses.oldestBatch,
+    releaseBatch: uses.release,
+    async addRevocations(_, feed) {
+      settings.set("feed", feed)
+    },
+    revocations: () => [],
+    async claimProof(digest, until) {
+      if (proofs.has(digest)) return false
+      proofs.set(digest, until)
+      return true
+    },
+    async sweep(proofsBefore, _, floor) {
+      for (const [digest, until] of proofs) if (until < proofsBefore) proofs.delete(digest)
+      settings.set("floor", String(floor))
+    },
+    async close() {
+      uses.giveUp()
+    },
+  }
+  return spool
+}
+
+interface SealedBatch extends StoredBatch {
+  readonly shares: Record<string, number>
+  readonly seqs: ReadonlySet<number>
+}
+
+function waitFor(group: readonly StoredUse[], drop: (left: Waiting) => void) {
+  const { promise: settled, resolve, reject } = Promise.withResolvers<void>()
+  const left: Waiting = {
+    uses: [...group],
+    settle(fault) {
+      clearTimeout(timer)
+      drop(left)
+      if (fault) reject(fault)
+      else resolve()
+    },
+  }
+  const late = new Error("the issuer has not acknowledged the use")
+  const timer = setTimeout(() => left.settle(late), ACKNOWLEDGE_MILLISECONDS)
+  return { left, settled }
+}
+
+/** Uses in the order of their numbers, each in no batch or in one, with whoever waits for them. */
+function createWaitingUses() {
+  const open = new Map<number, StoredUse>()
+  const batches = new Map<number, SealedBatch>()
+  const waiting = new Map<number, Waiting>()
+  /** Uses in no batch are withdrawn; of one that is under way, the room that they held is given back already. */
+  const drop = ({ uses }: Waiting) => {
+    for (const { seq, task, text } of uses) {
+      waiting.delete(seq)
+      if (open.delete(seq)) continue
+      for (const { shares, seqs } of batches.values())
+        if (seqs.has(seq)) shares[task] = (shares[task] ?? 0) - text.length - ROW_OVERHEAD_BYTES
+    }
+  }
+  return {
+    add(group: readonly StoredUse[]): Promise<void> {
+      const { left, settled } = waitFor(group, drop)
+      for (const use of group) {
+        open.set(use.seq, use)
+        waiting.set(use.seq, left)
+      }
+      return settled
+    },
+    oldest: (limit: number) => [...open.values()].slice(0, limit).map((use) => [use]),
+    holdsThrough: (last: number) =>
+      [open, ...[...batches.values()].map(({ seqs }) => seqs)].some((held) =>
+        [...held.keys()].some((seq) => seq <= last),
+      ),
+    seal(batch: StoredBatch, seqs: ReadonlySet<number>) {
+      for (const seq of seqs) open.delete(seq)
+      batches.set(batch.sequence, { ...batch, shares: { ...batch.shares }, seqs })
+    },
+    oldestBatch: (): StoredBatch | undefined => batches.values().next().value,
+    async release(sequence: number) {
+      const held = batches.get(sequence)
+      batches.delete(sequence)
+      for (const seq of held?.seqs ?? []) {
+        const left = waiting.get(seq)
+        const at = left?.uses.findIndex((use) => use.seq === seq) ?? -1
+        if (left && at >= 0) left.uses.splice(at, 1)
+        waiting.delete(seq)
+        if (left?.uses.length === 0) left.settle()
+      }
+    },
+    giveUp() {
+      for (const left of new Set(waiting.values())) left.settle(new Error("the verifier is closed"))
+    },
+  }
+}
