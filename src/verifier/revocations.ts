@@ -5,7 +5,9 @@ import type { IssuerCalls, IssuerStreams } from "../remote/issuer-calls.ts"
 import type { Clock } from "../time.ts"
 import { type RevocationItem, type RevocationKind, revocableNames } from "../token/revocation.ts"
 import type { TaskToken } from "../token/token.ts"
+import { createEnded, type Ended } from "./ended.ts"
 import { askFeed, followFeed, isCursor } from "./feed.ts"
+import type { Order } from "./id-table.ts"
 import type { Spool } from "./spool.ts"
 
 export interface Revocations {
@@ -48,15 +50,15 @@ export function createRevocations(options: {
   readonly clock: Clock
 }): Revocations {
   const { calls, streams, spool, clock } = options
-  const ended = new Map<RevocationKind, Map<string, RevocationItem>>()
-  for (const item of spool.revocations()) remember(ended, item)
+  const ended = createEnded()
+  for (const item of spool.revocations()) ended.remember(item)
   let floor = Number(spool.kept("floor") ?? 0)
   let position = readPosition(spool.kept("feed"))
   let knownAt = restoreAge(position, clock)
   let kept = position.appliedAt
 
   const take = async (items: readonly RevocationItem[], cursor: number) => {
-    for (const item of items) remember(ended, item)
+    for (const item of items) ended.remember(item)
     const next = cursor === position.cursor ? position : { ...position, cursor, reachedAt: clock.now() }
     // Moved on only when it is on disk: else a later item would be kept beside a cursor that skips this one.
     if (items.length > 0) await spool.addRevocations(items, JSON.stringify(next))
@@ -89,7 +91,7 @@ export function createRevocations(options: {
     judge: (token, kid) =>
       token.exp <= floor ? refuse("token_expired", "time_floor") : judge(ended, token, kid),
     forget(before) {
-      floor = Math.max(floor, forgetIn(ended, before))
+      floor = Math.max(floor, ended.forget(before))
       return floor
     },
     age: () => (knownAt === undefined ? undefined : clock.monotonic() - knownAt),
@@ -104,44 +106,16 @@ function restoreAge({ appliedAt }: Position, clock: Clock): number | undefined {
   return appliedAt === 0 || age < 0 ? undefined : clock.monotonic() - age
 }
 
-type Ended = Map<RevocationKind, Map<string, RevocationItem>>
-
-/** Two orders against one name: the later instant counts, and the word of the later order. */
-function remember(ended: Ended, item: RevocationItem): void {
-  const values = ended.get(item.kind) ?? new Map<string, RevocationItem>()
-  ended.set(item.kind, values)
-  const known = values.get(item.value)
-  values.set(item.value, known ? merge(known, item) : item)
-}
-
-function merge(known: RevocationItem, item: RevocationItem): RevocationItem {
-  const last = item.cursor >= known.cursor ? item : known
-  const [before, until] = [Math.max(known.before, item.before), Math.max(known.until, item.until)]
-  return { ...last, before, until }
-}
-
-/** Answers the latest end of what was forgotten; zero when nothing was. */
-function forgetIn(ended: Ended, before: number): number {
-  let latest = 0
-  for (const values of ended.values())
-    for (const [value, item] of values) {
-      if (item.until >= before) continue
-      values.delete(value)
-      latest = Math.max(latest, item.until)
-    }
-  return latest
-}
-
 function judge(ended: Ended, token: TaskToken, kid: string): Refusal | undefined {
-  if (ended.size === 0) return undefined
-  let found: RevocationItem | undefined
-  for (const [kind, values] of ended) {
+  let found: { readonly kind: RevocationKind; readonly order: Order } | undefined
+  for (const kind of ended.kinds()) {
     for (const value of revocableNames(token, kid, kind)) {
-      const item = values.get(value)
-      if (item && token.iat <= item.before && (!found || item.cursor > found.cursor)) found = item
+      const order = ended.find(kind, value)
+      if (order && token.iat <= order.before && (!found || order.cursor > found.order.cursor))
+        found = { kind, order }
     }
   }
-  return found && refuse(found.code, `ended_by_${found.kind}`)
+  return found && refuse(found.order.code, `ended_by_${found.kind}`)
 }
 
 const NOWHERE: Position = { cursor: 0, reachedAt: 0, appliedAt: 0 }

@@ -53,7 +53,8 @@ export interface Spool {
   oldestBatch(): StoredBatch | undefined
   releaseBatch(sequence: number): Promise<void>
   addRevocations(items: readonly RevocationItem[], feed: string): Promise<void>
-  revocations(): RevocationItem[]
+  /** Read as they are asked for: there may be many. Nothing else is read meanwhile. */
+  revocations(): Iterable<RevocationItem>
   /** False: that proof was seen before. One atomic insert. */
   claimProof(digest: string, until: number): Promise<boolean>
   /** Forgets proofs and revocations that ended before (epoch seconds), and keeps the time floor that remains of them. */
@@ -266,7 +267,7 @@ function readings(reader: Reader): Pick<Spool, "highestSeq" | "shares" | "revoca
     revocations: () =>
       reader
         .prepare<[], RevocationItem>("SELECT kind, value, before, until, code, cursor FROM revocation")
-        .all(),
+        .iterate(),
   }
 }
 
