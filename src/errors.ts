@@ -122,6 +122,12 @@ export const REFUSALS = {
     "stop",
     "The batch of uses is malformed or not signed by its instance",
   ),
+  verifier_active: row(
+    409,
+    "temporarily_unavailable",
+    "wait",
+    "This verifier still reports; stop it, or wait a minute after its last word",
+  ),
   batch_conflict: row(409, "invalid_request", "stop", "This sequence number was used for another batch"),
 
   // Task tokens at an API.

@@ -17,6 +17,7 @@ import { createSettings } from "./settings.ts"
 import { addTask } from "./task.ts"
 import { createTerminal } from "./terminal.ts"
 import { addToken } from "./token.ts"
+import { addVerifier } from "./verifier.ts"
 
 /** Runs one command line and answers its exit code. Never throws. */
 export async function run(args: readonly string[]): Promise<ExitCode> {
@@ -52,6 +53,7 @@ function createProgram(context: Context): Command {
   addTask(program, context)
   addRevoke(program, context)
   addLock(program, context)
+  addVerifier(program, context)
   addLedger(program, context)
   addToken(program, context)
   addCompletion(program)

@@ -17,6 +17,7 @@ import type { Rooms } from "./rooms.ts"
 import { taskEndpoints } from "./tasks.ts"
 import { TOKEN_PATH, tokenEndpoints } from "./token.ts"
 import { useEndpoints } from "./uses.ts"
+import { verifierEndpoints } from "./verifiers.ts"
 
 export interface Boundary {
   readonly callers: Callers
@@ -34,6 +35,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...introspectionEndpoints(rooms),
     ...taskEndpoints(rooms),
     ...useEndpoints(rooms),
+    ...verifierEndpoints(rooms),
     ...revocationEndpoints(rooms),
     ...ledgerEndpoints(rooms),
     ...policyEndpoints(rooms),

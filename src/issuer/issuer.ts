@@ -13,6 +13,7 @@ import { createIntrospections } from "../task/introspection.ts"
 import { createRevocations } from "../task/revocation.ts"
 import { createTasks } from "../task/task.ts"
 import { createUses } from "../task/use.ts"
+import { createVerifiers } from "../task/verifiers.ts"
 import { type Clock, systemClock } from "../time.ts"
 import { newUuid } from "../token/id.ts"
 import type { Algorithm } from "../token/signature.ts"
@@ -173,8 +174,9 @@ async function openRooms(
   const revocations = createRevocations(parts)
   const streams = createFeedStreams({ revocations, feed, clock, onFault })
   const uses = createUses(parts)
+  const verifiers = createVerifiers(parts)
   const introspections = createIntrospections(parts)
-  return { rooms: { ...parts, tasks, uses, revocations, introspections, streams, health }, feed }
+  return { rooms: { ...parts, tasks, uses, verifiers, revocations, introspections, streams, health }, feed }
 }
 
 /** A request that is still being sent after that has lost its chance. */

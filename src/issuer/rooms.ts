@@ -8,6 +8,7 @@ import type { Introspections } from "../task/introspection.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Uses } from "../task/use.ts"
+import type { Verifiers } from "../task/verifiers.ts"
 import type { Clock } from "../time.ts"
 import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
@@ -23,6 +24,7 @@ export interface Rooms {
   readonly policies: PolicyStore
   readonly tasks: Tasks
   readonly uses: Uses
+  readonly verifiers: Verifiers
   readonly revocations: Revocations
   readonly introspections: Introspections
   readonly streams: FeedStreams

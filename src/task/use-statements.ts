@@ -7,20 +7,38 @@ import { nameId } from "../database/names.ts"
 
 const p = sql.placeholder
 
-export interface InstanceRow {
+export interface SeenRow {
   readonly instance: string
   readonly api: string
-  readonly jkt: string
   readonly sequence: number
-  readonly digest: string | null
   readonly cursor: number | null
+  readonly last_seen: number
+  readonly final: number
+}
+
+export interface InstanceRow extends SeenRow {
+  readonly jkt: string
+  readonly digest: string | null
   readonly applied_at: number | null
 }
+
+export const allInstances = statement<SeenRow>(
+  "verifier_instance.all",
+  sql`SELECT v.instance AS instance, a.text AS api, v.sequence AS sequence, v.cursor AS cursor,
+      v.last_seen AS last_seen, v.final AS final
+    FROM verifier_instance v JOIN name a ON a.id = v.api ORDER BY v.id DESC`,
+)
+
+/** Unless it has reported meanwhile. */
+export const writeOffInstance = statement(
+  "verifier_instance.write_off",
+  sql`UPDATE verifier_instance SET final = 1 WHERE instance = ${p("instance")} AND sequence = ${p("known")}`,
+)
 
 export const instanceByName = statement<InstanceRow>(
   "verifier_instance.by_name",
   sql`SELECT v.instance AS instance, a.text AS api, v.jkt AS jkt, v.sequence AS sequence, v.digest AS digest,
-      v.cursor AS cursor, v.applied_at AS applied_at
+      v.cursor AS cursor, v.applied_at AS applied_at, v.last_seen AS last_seen, v.final AS final
     FROM verifier_instance v JOIN name a ON a.id = v.api WHERE v.instance = ${p("instance")}`,
 )
 

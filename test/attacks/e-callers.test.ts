@@ -32,6 +32,8 @@ describe("E25 a role does what it is for", () => {
     ["operator", "operations-team", "GET", "/revocations", undefined],
     ["auditor", "audit-team", "GET", "/locks", undefined],
     ["api", "tickets", "GET", "/locks", undefined],
+    ["api", "tickets", "GET", "/verifiers", undefined],
+    ["auditor", "audit-team", "POST", "/verifiers/x/forget", { reason: "x" }],
     ["api", "tickets", "POST", "/tasks", START],
     ["api", "tickets", "GET", "/ledger/entries", undefined],
     ["api", "tickets", "GET", "/tasks", undefined],

@@ -59,6 +59,8 @@ const ENDPOINTS: readonly [string, string][] = [
   ["GET", "/revocations/rev_x"],
   ["DELETE", "/revocations/rev_x"],
   ["GET", "/locks"],
+  ["GET", "/verifiers"],
+  ["POST", "/verifiers/x/forget"],
   ["GET", "/ledger/entries"],
   ["POST", "/policy/reload"],
   ["POST", "/policy/use"],

@@ -33,6 +33,8 @@ const COMMANDS = [
   "revoke",
   "lock list",
   "lock lift",
+  "verifier list",
+  "verifier forget",
   "ledger query",
   "token get",
   "token inspect",

@@ -142,6 +142,12 @@ describe("the document", () => {
 
   test("says what staff get", async () => {
     const as = "operations-team"
+    expect((await answers("GET", "/verifiers", { as })).verifiers).toHaveLength(1)
+    const forget = `/verifiers/${FIRST.instance}/forget`
+    await answers("POST", forget, { as, json: { reason: "gone" } })
+    house.clock.advance(60_000)
+    expect(await answers("POST", forget, { as, json: { reason: "gone" } })).toMatchObject({ closed: true })
+    await answers("POST", "/verifiers/x/forget", { as, json: { reason: "gone" } })
     const json = { kind: "agent", value: "summarizer", reason: "drill", until: "2026-03-01T12:00:00Z" }
     const set = await answers("POST", "/revocations", { as, json })
     house.clock.advance(1000)

@@ -13,6 +13,7 @@ import { createPolicyStore } from "../../src/policy/in-force.ts"
 import { createRevocations } from "../../src/task/revocation.ts"
 import { createTasks } from "../../src/task/task.ts"
 import { createUses } from "../../src/task/use.ts"
+import { createVerifiers } from "../../src/task/verifiers.ts"
 import { createFakeClock } from "./fake-clock.ts"
 import { replaceKeys } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
@@ -50,6 +51,7 @@ export async function createWorld(options: WorldOptions = {}) {
     keyEncryptionKey,
     tasks: createTasks(parts),
     uses: createUses(parts),
+    verifiers: createVerifiers(parts),
     revocations: createRevocations(parts),
     /** Ends what runs; the files stay for a world that starts on them. */
     close: () => engine.close(),
