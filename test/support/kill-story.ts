@@ -1,0 +1,162 @@
+// A guarded API killed by SIGKILL under load, again and again on one spool, with the issuer killed for part of it: real
+// processes, a real ledger. What the handlers noted and what the ledger holds is compared by whoever runs it.
+import { type ChildProcess, fork } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { createOrchestrator } from "../../src/client/client.ts"
+import { createNames } from "../../src/database/names.ts"
+import { openSqlite } from "../../src/database/sqlite.ts"
+import { createLedger } from "../../src/ledger/ledger.ts"
+import { systemClock } from "../../src/time.ts"
+import type { PrivateJwk } from "../../src/token/signature.ts"
+import { createVerifier } from "../../src/verifier/verifier.ts"
+import { optionsOf } from "./guarded-api.ts"
+import { replaceKeys } from "./policy-keys.ts"
+import { ROOT } from "./source.ts"
+import { writePolicies } from "./world.ts"
+
+const ISSUER = "https://taskmint.internal"
+const AT_ONCE = 16
+/** Rounds that one token lasts for, at some seconds each. */
+const ROUNDS_PER_TOKEN = 20
+
+export interface KillStory {
+  readonly kills: number
+  /** Of the uses whose handlers ran, in order. */
+  readonly handled: readonly string[]
+  /** Every allowed use in the ledger: its id, and whether its outcome is known. */
+  readonly recorded: readonly { readonly use: string; readonly finished: boolean }[]
+  /** Requests that can have been under way, recorded and not yet handled, when a process was killed. */
+  readonly underWay: number
+}
+
+/** `told` hears of every round. What is started is ended, also when it throws. */
+export async function runKillStory(
+  folder: string,
+  rounds: number,
+  told: (round: number) => void = () => undefined,
+): Promise<KillStory> {
+  writePolicies(join(folder, "policies"))
+  const keys = replaceKeys(join(folder, "policies"))
+  writeFileSync(join(folder, "kek"), randomBytes(32), { mode: 0o600 })
+  const children = new Set<ChildProcess>()
+  try {
+    await runRounds({ folder, keys, children }, rounds, told)
+  } finally {
+    for (const child of children) child.kill("SIGKILL")
+  }
+  const handled = readFileSync(join(folder, "handled.log"), "utf8").trim().split("\n")
+  return { kills: rounds, handled, recorded: await readLedger(folder), underWay: rounds * AT_ONCE }
+}
+
+interface Stage {
+  readonly folder: string
+  readonly keys: ReadonlyMap<string, PrivateJwk>
+  readonly children: Set<ChildProcess>
+}
+
+async function runRounds(stage: Stage, rounds: number, told: (round: number) => void): Promise<void> {
+  let issuer = await startIssuer(stage)
+  const { port } = new URL(issuer.address)
+  let token = ""
+  for (let round = 0; round < rounds; round++) {
+    if (round % ROUNDS_PER_TOKEN === 0) token = await startTask(stage, issuer.address)
+    const api = await startApi(stage, issuer.address)
+    const load = Promise.allSettled(Array.from({ length: AT_ONCE }, () => callUntilGone(api.address, token)))
+    await sleep(20 + ((round * 37) % 160))
+    const away = round % 2 === 1
+    if (away) {
+      await issuer.kill()
+      await sleep(50 + ((round * 53) % 200))
+    }
+    await api.kill()
+    await load
+    if (away) issuer = await startIssuer(stage, port)
+    told(round)
+  }
+  await shipTheRest(stage, issuer.address)
+  await issuer.kill()
+}
+
+async function startChild({ children }: Stage, file: string, args: readonly string[]) {
+  const child = fork(join(ROOT, "test/support", file), [...args], { execArgv: [] })
+  children.add(child)
+  const address = await new Promise<string>((resolve, reject) => {
+    child.once("message", (text) => resolve(String(text)))
+    child.once("exit", (code) => reject(new Error(`${file} ended with ${code} before it listened`)))
+  })
+  const kill = () =>
+    new Promise<void>((resolve) => {
+      child.once("exit", () => {
+        children.delete(child)
+        resolve()
+      })
+      child.kill("SIGKILL")
+    })
+  return { address, kill }
+}
+
+const startIssuer = (stage: Stage, port = "0") =>
+  startChild(stage, "issuer-child.ts", [stage.folder, ISSUER, port])
+
+function startApi(stage: Stage, address: string) {
+  const { folder, keys } = stage
+  const files = [join(folder, "uses.db"), join(folder, "handled.log")]
+  return startChild(stage, "guarded-child.ts", [
+    ISSUER,
+    JSON.stringify(keys.get("tickets")),
+    ...files,
+    address,
+  ])
+}
+
+async function startTask({ keys }: Stage, issuerAddress: string): Promise<string> {
+  const privateJwk = { ...keys.get("support-orchestrator") }
+  const credential = { clientId: "support-orchestrator", privateJwk }
+  const task = await createOrchestrator({ issuer: ISSUER, issuerAddress, credential }).start({
+    type: "triage-ticket",
+    agent: { id: "triage-bot", instance: "pod-1" },
+    purpose: "Survive",
+    inputs: { ticket: "SUP-1042" },
+  })
+  return task.handover().tokens[0]?.accessToken ?? ""
+}
+
+/** One request after the other; throws when the API is gone, or does not answer 200. */
+async function callUntilGone(address: string, token: string): Promise<void> {
+  for (;;) {
+    const headers = { authorization: `Bearer ${token}` }
+    const { status } = await fetch(`${address}/tickets/SUP-1042`, { headers })
+    if (status !== 200) throw new Error(`the API answered ${status}`)
+  }
+}
+
+async function shipTheRest({ folder, keys }: Stage, issuerAddress: string): Promise<void> {
+  const credential = { clientId: "tickets", privateJwk: { ...keys.get("tickets") } }
+  const verifier = await createVerifier(
+    optionsOf(ISSUER, join(folder, "uses.db"), { credential, issuerAddress }),
+  )
+  await verifier.flush()
+  await verifier.close()
+}
+
+async function readLedger(folder: string): Promise<KillStory["recorded"]> {
+  const engine = await openSqlite({ path: join(folder, "issuer.db") })
+  const ledger = await createLedger({ engine, names: createNames(engine), clock: systemClock })
+  const recorded: { use: string; finished: boolean }[] = []
+  for (let after: string | undefined; ; ) {
+    const page = await ledger.read({
+      kind: "use.allowed",
+      limit: 1000,
+      ...(after !== undefined && { after }),
+    })
+    for (const { body } of page.entries)
+      recorded.push({ use: String(body?.use), finished: body?.status !== undefined })
+    if (page.next === null) break
+    after = page.next
+  }
+  await engine.close()
+  return recorded
+}
