@@ -101,8 +101,8 @@ async function serveCall(
   const decision = await call.guard({ ...view, route: `tools/call ${call.tool}` }, { ...call.given })
   if (decision.outcome === "refused") return copy(decision.answer)
   if (decision.outcome === "not_ours") return copy(verifier.unmapped().answer)
-  const authInfo = describeCaller(decision.use)
-  return joinResponse(() => handler.fetch(handOn(request, message), { authInfo }), decision)
+  const caller = { authInfo: describeCaller(decision.use) }
+  return joinResponse(() => handler.fetch(handOn(request, message), caller), decision)
 }
 
 async function serveOther(

@@ -1,6 +1,7 @@
 // The same guarded API as an MCP server, with the official SDK, and ways to speak to it: in bytes, and with the official
 // client. Its tools note what they saw, as the handlers of hosts.ts do.
-import { createServer } from "node:http"
+import { once } from "node:events"
+import { createServer, type IncomingMessage, request } from "node:http"
 import { getRequestListener } from "@hono/node-server"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { createMcpHandler, McpServer, type McpServerFactory } from "@modelcontextprotocol/server"
@@ -9,7 +10,6 @@ import { guard, taskOf } from "../../src/verifier/mcp.ts"
 import { guarded, type McpMountOptions } from "../../src/verifier/mcp-mount.ts"
 import type { VerifierOptions } from "../../src/verifier/options.ts"
 import type { Verifier } from "../../src/verifier/verifier.ts"
-import { sendRaw } from "./guarded-api.ts"
 import { type HostedApi, openHost, partsOf } from "./hosted-api.ts"
 import type { Host, Seen } from "./hosts.ts"
 
@@ -64,16 +64,25 @@ const JSON_HEADERS = ["Content-Type: application/json", "Accept: application/jso
 export async function openMcp(more: Partial<VerifierOptions> = {}) {
   const api = await openHost(mcp, more)
   const post = async (body: unknown, headers: readonly string[], target = "/mcp", kind = JSON_HEADERS) => {
-    const text = typeof body === "string" ? body : JSON.stringify(body)
-    const bytes = Buffer.from(text).toString("latin1")
-    const lines = [`POST ${target} HTTP/1.1`, "Host: x", "Connection: close", ...kind, ...headers]
-    const answer = await sendRaw(
-      String(api.port),
-      [...lines, `Content-Length: ${bytes.length}`, "", bytes].join("\r\n"),
-    )
+    const answer = await send(api.port, target, [...kind, ...headers], textOf(body))
     return { ...answer, ...partsOf(answer.text) }
   }
   return { ...api, post, url: new URL(`http://127.0.0.1:${api.port}/mcp`) }
+}
+
+const textOf = (body: unknown) => (typeof body === "string" ? body : JSON.stringify(body))
+
+/** Headers as given, twice where they are given twice. Streams of the SDK ask for keep-alive, so the answer's end counts. */
+async function send(port: number, path: string, headers: readonly string[], body: string) {
+  const length = `Content-Length: ${Buffer.byteLength(body)}`
+  const pairs = [...headers, length, "Host: x"].flatMap((line) => line.split(/: (.*)/s).slice(0, 2))
+  const outgoing = request({ host: "127.0.0.1", port, path, method: "POST", headers: pairs, agent: false })
+  outgoing.end(body)
+  const [incoming] = (await once(outgoing, "response")) as [IncomingMessage]
+  const head = incoming.rawHeaders.map((one, at) => (at % 2 === 0 ? `${one}: ` : `${one}\r\n`)).join("")
+  let text = `HTTP/1.1\r\n${head}\r\n`
+  for await (const part of incoming) text += part
+  return { status: incoming.statusCode ?? 0, text }
 }
 
 export type McpApi = Awaited<ReturnType<typeof openMcp>>

@@ -18,7 +18,7 @@ const JSON_TYPE = "Content-Type: application/json"
 const ACCEPT = "Accept: application/json, text/event-stream"
 const one = callOf("read_ticket", { id: "42" })
 const text = JSON.stringify(one)
-const message = (method: string, params?: object, id: unknown = 1) => ({ jsonrpc: "2.0", id, method, params })
+const message = (method: string, params: object, id?: number) => ({ jsonrpc: "2.0", id, method, params })
 const SCOPE = `Bearer error="insufficient_scope", ${METADATA}`
 
 describe("C31 a call", () => {
@@ -166,7 +166,7 @@ test.each([
   "notifications/initialized",
   "",
 ])("C31 the method %j is refused, for nothing decides it", async (method) => {
-  const answer = await api.post(message(method, { uri: "tickets://greeting", name: "read_ticket" }), [
+  const answer = await api.post(message(method, { uri: "tickets://greeting", name: "read_ticket" }, 1), [
     bearer(api.mint()),
   ])
   expect([answer.status, answer.json()]).toMatchObject([403, { code: "route_unmapped" }])
@@ -175,7 +175,7 @@ test.each([
 test.each(["initialize", "tools/list", "anything/else"])(
   "C31 %s as a notification is refused",
   async (method) => {
-    const answer = await api.post(message(method, {}, undefined), [bearer(api.mint())])
+    const answer = await api.post(message(method, {}), [bearer(api.mint())])
     expect([answer.status, answer.json()]).toMatchObject([403, { code: "route_unmapped" }])
   },
 )
@@ -190,11 +190,15 @@ describe("C31 a session", () => {
   const SESSION = "Mcp-Session-Id: 00000000-0000-4000-8000-000000000000"
 
   test("is none: no id is given out, and one that was guessed is worth nothing", async () => {
-    const hello = message("initialize", {
-      protocolVersion: "2025-06-18",
-      capabilities: {},
-      clientInfo: { name: "x", version: "1" },
-    })
+    const hello = message(
+      "initialize",
+      {
+        protocolVersion: "2025-06-18",
+        capabilities: {},
+        clientInfo: { name: "x", version: "1" },
+      },
+      1,
+    )
     const [mine, theirs] = [newId("task"), newId("task")]
     const answer = await api.post(hello, [bearer(api.mint({ txn: mine })), SESSION])
     expect([answer.status, answer.header("mcp-session-id")]).toEqual([200, undefined])
