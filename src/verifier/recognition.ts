@@ -49,10 +49,14 @@ export function createRecognize(
   }
 }
 
-/** As old as the most patient of the operations lets it be: a list never waits for what some of its calls would not. */
+/**
+ * As old as the most patient of the operations lets it be: a list never waits for what some of its calls would not. With
+ * none of them it is held to be of high risk, as an operation without a name is.
+ */
 function judgeAge({ revocations, catalogue }: Rooms, operations: readonly string[]): Refusal | undefined {
   const age = revocations.age()
   if (age === undefined) return refuse("revocations_stale", "never_known")
-  const limit = Math.max(0, ...operations.map((one) => catalogue.stalenessLimit(one)))
+  const named = operations.length > 0 ? operations : [""]
+  const limit = Math.max(...named.map((one) => catalogue.stalenessLimit(one)))
   return age <= limit ? undefined : refuse("revocations_stale", "too_old")
 }
