@@ -137,6 +137,7 @@ function handOn(request: Request, { method, id, params }: McpMessage): Request {
   const headers = new Headers(request.headers)
   hideCredential(headers)
   for (const name of NOT_HANDED_ON) headers.delete(name)
+  headers.set("content-type", "application/json")
   const body = JSON.stringify({ jsonrpc: "2.0", id, method, params })
   return new Request(request.url, { method: "POST", headers, body, signal: request.signal })
 }

@@ -29,7 +29,7 @@ const asked = (body: unknown, headers: readonly [string, string][] = []) =>
   new Request(`${API}/mcp`, {
     method: "POST",
     headers: new Headers([
-      ["content-type", "application/json"],
+      ["content-type", "application/json; charset=utf-16"],
       ["accept", "application/json, text/event-stream"],
       ...headers,
     ]),
@@ -85,6 +85,7 @@ describe("what is handed on", () => {
     expect([answer.status, answer.headers.get("mcp-session-id")]).toEqual([200, null])
     expect(await answer.json()).toMatchObject({ result: {} })
     expect(JSON.parse(got?.body ?? "")).toEqual({ ...ONE, params: { ...ONE.params, more: [1.5, null] } })
+    expect(got?.headers.get("content-type")).toBe("application/json")
     expect([...(got?.headers.keys() ?? [])].sort()).toEqual(["accept", "content-type", "x-kept"])
   })
 })

@@ -1,4 +1,5 @@
 // The MCP adapter and what no client would send: bytes as an attacker would write them, to the official server.
+import { connect } from "node:net"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { newId } from "../../src/token/id.ts"
 import { bearer, METADATA } from "../support/hosted-api.ts"
@@ -58,6 +59,22 @@ describe("C31 a call", () => {
     expect((await api.post(body, [])).header("www-authenticate")).toBe(`Bearer ${METADATA}`)
     expect(api.seen.handled).toEqual([])
     expect(await api.usesOf(task)).toEqual([])
+  })
+
+  test("in a batch is told that there are none", async () => {
+    expect((await api.post([one], [bearer(api.mint())])).text).toContain("batches are not served")
+  })
+
+  test("whose body breaks off runs nothing, and the next one is served", async () => {
+    const gone = Promise.withResolvers<void>()
+    api.server.once("connection", (socket) => socket.once("close", () => gone.resolve()))
+    const head = ["POST /mcp HTTP/1.1", "Host: x", JSON_TYPE, ACCEPT, bearer(api.mint())]
+    const bytes = [...head, `Content-Length: ${text.length + 1}`, "", text].join("\r\n")
+    const socket = connect(api.port, "127.0.0.1", () => socket.end(bytes))
+    socket.on("error", () => undefined).resume()
+    await gone.promise
+    expect(api.seen.handled).toEqual([])
+    expect((await api.post(one, [bearer(api.mint())])).status).toBe(200)
   })
 
   test("that is not UTF-8 is not served", async () => {
