@@ -32,6 +32,7 @@ const HOMES: Record<string, readonly string[]> = {
   hono: ["issuer", "verifier/hono", "cli/demo"],
   express: ["verifier/express"],
   fastify: ["verifier/fastify"],
+  "@modelcontextprotocol/server": ["verifier/mcp"],
   "@hono/node-server": ["cli"],
   "@hono/zod-openapi": ["issuer"],
   zod: ["policy", "issuer"],
@@ -185,19 +186,22 @@ describe("the shape of the code", () => {
     const adapters = src.filter((file) =>
       /^src\/verifier\/(hono|express|fastify|node|mcp)\.ts$/.test(file.path),
     )
-    expect(adapters.length).toBe(4)
+    expect(adapters.length).toBe(5)
     expect(adapters.filter((file) => file.lines > 40).map((file) => `${file.path}: ${file.lines}`)).toEqual(
       [],
     )
   })
 
-  test("framework adapters and mounts touch the verifier's surface only, and of Express and Fastify types only", () => {
-    const allowed = /^src\/verifier\/(verifier|target|credential|outgoing|mount|node|challenge)\.ts$/
+  test("framework adapters and mounts touch the verifier's surface only, and of Express, Fastify and the MCP SDK types only", () => {
+    const allowed =
+      /^src\/verifier\/(verifier|target|credential|outgoing|mount|node|challenge|mcp(-(answer|list|message|start))?)\.ts$/
     const wrong = src
       .filter((file) => /^src\/verifier\/(hono|express|fastify|node|mcp)(-mount)?\.ts$/.test(file.path))
       .flatMap((file) => file.imports.map((one) => ({ ...one, path: file.path })))
       .filter(({ file, specifier, typeOnly }) =>
-        file ? !allowed.test(file) : /^(express|fastify)$/.test(specifier) && !typeOnly,
+        file
+          ? !allowed.test(file)
+          : /^(express|fastify|@modelcontextprotocol\/server)$/.test(specifier) && !typeOnly,
       )
     expect(wrong.map(({ path, specifier }) => `${path} imports ${specifier}`)).toEqual([])
   })

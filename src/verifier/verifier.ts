@@ -12,6 +12,7 @@ import { type GenuineToken, judgeToken, judgeUse } from "../token/verify.ts"
 import { type Answer, describeResource, type ResourceMetadata, type Scheme } from "./challenge.ts"
 import { findCredential, namesIssuer } from "./credential.ts"
 import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
+import { createRecognize, type Recognized } from "./recognition.ts"
 import type { Recorded } from "./recorder.ts"
 import { openRooms, type Rooms } from "./rooms.ts"
 import { startWork, type Work } from "./work.ts"
@@ -90,6 +91,12 @@ export interface Verifier {
     resource: readonly string[] | undefined,
     parameters?: Readonly<Record<string, string>>,
   ): Promise<Decision>
+  /**
+   * Whether the request carries a live token for this API, where it uses nothing of it: for protocols that greet and list
+   * before they call. Recorded nowhere, also when refused. `operations` bound how old the knowledge of revocations may
+   * be, as the most patient of them does. Does NOT decide any operation or resource; what does something is checked.
+   */
+  recognize(view: RequestView, operations: readonly string[]): Promise<Recognized | Refused>
   /** The refusal of what no guard covers, whoever asks: there is no decision on a token, so nothing is recorded. */
   unmapped(): Refused
   /** RFC 9728: for the host to serve at its path. */
@@ -111,6 +118,7 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
   let closing: Promise<void> | undefined
   return {
     check: createCheck(settings, rooms, () => closing !== undefined),
+    recognize: createRecognize(settings, rooms, () => closing !== undefined),
     unmapped: () => rooms.refused(refuse("route_unmapped", "route"), "Bearer", ""),
     metadata: describeResource(settings.issuer, settings.resource),
     ready: () => readiness(rooms, work),

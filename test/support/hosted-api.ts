@@ -10,7 +10,7 @@ import { API, OPERATIONS } from "./issuer-stub.ts"
 export const METADATA = `resource_metadata="${API}/.well-known/oauth-protected-resource"`
 
 /** A host with its verifier, spoken to in bytes. */
-export async function openHost(host: Host, more: Partial<VerifierOptions> = {}) {
+export async function openHost(host: Pick<Host, "start">, more: Partial<VerifierOptions> = {}) {
   const started = await startVerifier(more)
   const { verifier, stub, clock } = started
   const [seen, unmapped] = [new Seen(), [] as string[]]
@@ -50,7 +50,8 @@ export const grantsFor = (api: string, operations: readonly string[]) => [
   { api, operations, resources: [["tickets", "42"]], rule: "support.yaml#/0" },
 ]
 
-function partsOf(text: string) {
+/** What a raw answer says, header by header, and its body as JSON. */
+export function partsOf(text: string) {
   const [head = ""] = text.split("\r\n\r\n", 1)
   const header = (name: string) => new RegExp(`^${name}: (.*)$`, "im").exec(head)?.[1]?.trim()
   const json = (): unknown => JSON.parse(/\{.*\}/s.exec(text.slice(head.length))?.[0] ?? "null")
