@@ -17,10 +17,10 @@ export function withoutSession(response: Response): Response {
   return new Response(response.body, { status: response.status, headers })
 }
 
-/** Joins the status when the last of the response was read, or its reader went away; 500 where there is no response. */
+/** Adds the decision's headers, and joins the status when the last of the response was read, or its reader went away; 500 where there is no response. */
 export async function joinResponse(
   serve: () => Promise<Response>,
-  { finished }: Pick<Allowed, "finished">,
+  { headers: added, finished }: Pick<Allowed, "headers" | "finished">,
 ): Promise<Response> {
   let response: Response
   try {
@@ -29,14 +29,12 @@ export async function joinResponse(
     finished(500)
     throw fault
   }
-  const { body, status, headers } = response
-  if (body)
-    return new Response(
-      whenEnded(body, () => finished(status)),
-      { status, headers },
-    )
-  finished(status)
-  return response
+  const { body, status } = response
+  const headers = new Headers(response.headers)
+  for (const [name, value] of Object.entries(added)) headers.set(name, value)
+  if (!body) finished(status)
+  const passed = body && whenEnded(body, () => finished(status))
+  return new Response(passed, { status, headers })
 }
 
 function whenEnded(body: ReadableStream<Uint8Array>, finished: () => void): ReadableStream<Uint8Array> {

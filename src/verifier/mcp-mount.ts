@@ -100,8 +100,8 @@ async function serveCall(
 ): Promise<Response> {
   const decision = await call.guard({ ...view, route: `tools/call ${call.tool}` }, { ...call.given })
   if (decision.outcome === "refused") return copy(decision.answer)
-  if (decision.outcome === "not_ours") return copy(verifier.unmapped().answer)
-  const caller = { authInfo: describeCaller(decision.use) }
+  if (decision.outcome === "not_ours" && !decision.observed) return copy(verifier.unmapped().answer)
+  const caller = decision.outcome === "allowed" ? { authInfo: describeCaller(decision.use) } : {}
   return joinResponse(() => handler.fetch(handOn(request, message), caller), decision)
 }
 
@@ -120,7 +120,7 @@ async function serveOther(
     return refuseMessage(new Unservable(400, -32600, "A call has an id, and a tool's name"))
   if (!(id === undefined ? NOTES : GREETINGS).has(method)) return copy(verifier.unmapped().answer)
   const response = withoutSession(await handler.fetch(handOn(request, message)))
-  if (method !== "tools/list" || id === undefined) return response
+  if (method !== "tools/list" || id === undefined || caller.outcome === "observed") return response
   const answer = await readAnswer(response, id)
   const list = answer && cutList(answer, (name) => mayCall(guards.get(name), caller.operations))
   if (!list) throw new Error("the server's answer to tools/list can't be read")

@@ -24,6 +24,7 @@ export interface Observer {
 
 export interface LetThrough {
   readonly outcome: "observed" | "not_ours"
+  readonly observed: true
   readonly headers: Readonly<Record<string, string>>
   finished(status: number): void
 }
@@ -54,11 +55,11 @@ export function createObserver(options: {
       if (use) {
         const recorded = await recorder.allow({ ...use, decision: "observed", code, status: undefined })
         const finished = recorded instanceof Refusal ? unrecorded : recorded.finished
-        return { outcome: "observed", headers, finished }
+        return { outcome: "observed", observed: true, headers, finished }
       }
       // A token that only says that it is ours may be: then it is taken off, for handlers see none.
       const outcome = namesIssuer(rawHeaders, target, issuer) ? "observed" : "not_ours"
-      return { outcome, headers, finished: unrecorded }
+      return { outcome, observed: true, headers, finished: unrecorded }
     },
   }
 }

@@ -14,10 +14,17 @@ export interface Recognized {
   readonly operations: readonly string[]
 }
 
+/** Only in observe mode: the caller would have been refused. */
+export interface Unrecognized {
+  readonly outcome: "observed"
+}
+
 export type Recognize = (
   view: { readonly method: string; readonly target: string; readonly rawHeaders: readonly string[] },
   operations: readonly string[],
-) => Promise<Recognized | ReturnType<Rooms["refused"]>>
+) => Promise<Recognized | Unrecognized | ReturnType<Rooms["refused"]>>
+
+const OBSERVED: Unrecognized = Object.freeze({ outcome: "observed" })
 
 /** The contract's order, as a check has it. Never rejects: a fault is a refusal with 503. */
 export function createRecognize(
@@ -26,7 +33,9 @@ export function createRecognize(
   isClosed: () => boolean,
 ): Recognize {
   const { issuer, resource: audience, clock } = settings
-  const { refused, possession, revocations } = rooms
+  const { possession, revocations, observer } = rooms
+  const refused = (...told: Parameters<Rooms["refused"]>) =>
+    observer?.active() ? OBSERVED : rooms.refused(...told)
   return async (view, operations) => {
     try {
       if (isClosed()) return refused(refuse("temporarily_unavailable", "closed"), "Bearer", "")

@@ -12,7 +12,7 @@ import { type GenuineToken, judgeToken, judgeUse } from "../token/verify.ts"
 import { type Answer, describeResource, type ResourceMetadata, type Scheme } from "./challenge.ts"
 import { findCredential, namesIssuer } from "./credential.ts"
 import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
-import { createRecognize, type Recognized } from "./recognition.ts"
+import { createRecognize, type Recognized, type Unrecognized } from "./recognition.ts"
 import type { Recorded } from "./recorder.ts"
 import { openRooms, type Rooms } from "./rooms.ts"
 import { startWork, type Work } from "./work.ts"
@@ -69,6 +69,8 @@ export interface Refused {
 /** Only with `others: "next"` and in observe mode: the request carries no credential of ours. */
 export interface NotOurs extends Passing {
   readonly outcome: "not_ours"
+  /** Whether it would have been refused. */
+  readonly observed: boolean
 }
 
 export type Decision = Allowed | Observed | Refused | NotOurs
@@ -96,7 +98,7 @@ export interface Verifier {
    * before they call. Recorded nowhere, also when refused. `operations` bound how old the knowledge of revocations may
    * be, as the most patient of them does. Does NOT decide any operation or resource; what does something is checked.
    */
-  recognize(view: RequestView, operations: readonly string[]): Promise<Recognized | Refused>
+  recognize(view: RequestView, operations: readonly string[]): Promise<Recognized | Unrecognized | Refused>
   /** The refusal of what no guard covers, whoever asks: there is no decision on a token, so nothing is recorded. */
   unmapped(): Refused
   /** RFC 9728: for the host to serve at its path. */
@@ -176,6 +178,7 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, isClosed: () => b
 
 const NOT_OURS: NotOurs = Object.freeze({
   outcome: "not_ours",
+  observed: false,
   headers: Object.freeze({}),
   finished: () => undefined,
 })

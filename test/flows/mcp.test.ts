@@ -32,8 +32,6 @@ function write(name: string): string {
     .replaceAll("127.0.0.1:9001", `127.0.0.1:${ports.api}`)
     .replaceAll("listen(9001,", `listen(${ports.api},`)
     .replaceAll("acme/", `${folder}/acme/`)
-    .replaceAll('"taskmint/verifier/mcp"', '"../verifier/mcp.js"')
-    .replaceAll('"taskmint/verifier/mcp/mount"', '"../verifier/mcp-mount.js"')
   const path = join(programs, name.replace("examples/", ""))
   writeFileSync(path, text)
   return path

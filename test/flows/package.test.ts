@@ -70,6 +70,8 @@ describe("every export of package.json is there", () => {
     "taskmint/verifier/fastify/mount": ["guarded", "metadata"],
     "taskmint/verifier/node": ["guard"],
     "taskmint/verifier/node/mount": ["guarded", "metadata"],
+    "taskmint/verifier/mcp": ["describeCaller", "guard", "taskOf"],
+    "taskmint/verifier/mcp/mount": ["guarded"],
     "taskmint/client": ["createOrchestrator", "createSession"],
     "taskmint/policy.schema.json": expect.arrayContaining(["$schema", "title", "properties"]),
     "taskmint/package.json": expect.arrayContaining(["name", "version"]),

@@ -226,6 +226,23 @@ test('others: "next" leaves nothing to anybody: what is not ours is refused', as
   await other.close()
 })
 
+test("in observe mode calls and lists go on that would be refused, without checked values, and say so", async () => {
+  const other = await openMcp({ mode: { observe: { until: "2026-03-02T09:00:00Z" } } })
+  const task = newId("task")
+  const refused = callOf("read_ticket", { id: "43" })
+  const answer = await other.post(refused, [bearer(other.mint({ txn: task }))])
+  expect(answer.text).toContain("taskmint-observed: resource_not_granted")
+  expect(answer.text).toContain("no guard has decided this call")
+  expect((await other.post(ONE, [])).text).toContain("token_missing")
+  expect((await other.post(LIST, [])).text).toContain("read_ticket")
+  expect(other.seen.handled).toEqual([])
+  expect(await other.usesOf(task)).toMatchObject([
+    { decision: "observed", code: "resource_not_granted", status: 200 },
+  ])
+  expect((await other.post(ONE, [bearer(other.mint())])).text).toContain("taskmint-observed: allowed")
+  await other.close()
+})
+
 test("a body may be as large as the host says", async () => {
   const seen = new Seen()
   const server = createMcpHandler(serverOf(seen))
