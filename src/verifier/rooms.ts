@@ -1,5 +1,5 @@
 // The parts of one verifier, opened in order and tied together. It decides nothing.
-import type { Refusal } from "../errors.ts"
+import type { Code, Refusal } from "../errors.ts"
 import { createIssuerCalls, createIssuerStreams } from "../remote/issuer-calls.ts"
 import { createKeySet, type KeySet, type KeySetSnapshot } from "../remote/key-set.ts"
 import { createServiceTokens } from "../remote/service-token.ts"
@@ -39,7 +39,7 @@ export interface Rooms {
     refusal: Refusal,
     scheme: Scheme,
     operation: string,
-  ) => { readonly outcome: "refused"; readonly answer: Answer }
+  ) => { readonly outcome: "refused"; readonly code: Code; readonly answer: Answer }
 }
 
 /** Opens the spool and everything on it; sends nothing. A failure leaves nothing open. */
@@ -82,6 +82,7 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<
     headersOf: createHeaders(nonces, observer),
     refused: (refusal, scheme, operation) => ({
       outcome: "refused",
+      code: refusal.code,
       answer: challenge(refusal, scheme, operation, scheme === "DPoP" ? nonces?.current() : undefined),
     }),
   }

@@ -1,7 +1,7 @@
 // The guard in front of an API: whether one request may reach its handler, and that nothing passes unrecorded. It decides
 // by the checks of token/ in the contract's order; what the host does with a refusal is copied, not chosen, by adapters.
 import { emitWarning } from "node:process"
-import { REFUSALS, Refusal, refuse } from "../errors.ts"
+import { type Code, REFUSALS, Refusal, refuse } from "../errors.ts"
 import { toEpochSeconds, toInstant } from "../time.ts"
 import { recordedResource, type UseRecord } from "../token/batch.ts"
 import { isText } from "../token/claims.ts"
@@ -15,6 +15,7 @@ import { readOptions, type VerifierOptions, type VerifierSettings } from "./opti
 import { createRecognize, type Recognized, type Unrecognized } from "./recognition.ts"
 import type { Recorded } from "./recorder.ts"
 import { openRooms, type Rooms } from "./rooms.ts"
+import { activeTraceId, createTelemetry } from "./telemetry.ts"
 import { startWork, type Work } from "./work.ts"
 
 /** The checked values of an allowed request: what a handler uses instead of reading the URL again. */
@@ -63,6 +64,7 @@ export interface Observed extends Passing {
 
 export interface Refused {
   readonly outcome: "refused"
+  readonly code: Code
   readonly answer: Answer
 }
 
@@ -117,15 +119,17 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
   const rooms = await openRooms(settings)
   if (rooms.observer) emitWarning(rooms.observer.notice, { code: "TASKMINT_OBSERVE" })
   const work = startWork(rooms)
+  const telemetry = createTelemetry(rooms)
   let closing: Promise<void> | undefined
   return {
-    check: createCheck(settings, rooms, () => closing !== undefined),
+    check: telemetry.watch(createCheck(settings, rooms, () => closing !== undefined)),
     recognize: createRecognize(settings, rooms, () => closing !== undefined),
     unmapped: () => rooms.refused(refuse("route_unmapped", "route"), "Bearer", ""),
     metadata: describeResource(settings.issuer, settings.resource),
     ready: () => readiness(rooms, work),
     flush: () => work.flush(),
     close() {
+      telemetry.close()
       closing ??= work.close().finally(() => rooms.spool.close())
       return closing
     },
@@ -258,6 +262,7 @@ function describeUse(
     decision: wrong ? "refused" : "allowed",
     code: wrong?.code,
     status: wrong && REFUSALS[wrong.code].status,
+    trace_id: activeTraceId(),
   }
 }
 

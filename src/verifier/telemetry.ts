@@ -1,0 +1,102 @@
+// What a verifier tells OpenTelemetry: one span and one measurement for each decision, and how old its knowledge is. Through
+// the API alone: without an SDK in the host it does nothing. No token, no header and no query is in any of it, and what
+// watches decides nothing: a fault of the SDK changes no decision.
+import { type Attributes, metrics, type ObservableResult, SpanStatusCode, trace } from "@opentelemetry/api"
+import type { Revocations } from "./revocations.ts"
+
+export interface Telemetry {
+  /** The same check, each with a span `taskmint.check` below the one that is active, and timed. */
+  watch<View extends Viewed, Rest extends readonly unknown[], Decision extends Decided>(
+    check: (view: View, operation: string, ...rest: Rest) => Promise<Decision>,
+  ): (view: View, operation: string, ...rest: Rest) => Promise<Decision>
+  /** Tells no ages any more. */
+  close(): void
+}
+
+interface Viewed {
+  readonly method: string
+  readonly route?: string
+}
+
+interface Decided {
+  readonly outcome: string
+  /** Of a refusal. */
+  readonly code?: string
+  readonly use?: { readonly task: string; readonly useId: string }
+}
+
+const SCOPE = "taskmint"
+const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/
+
+/** The host's SDK must be registered before, for its metrics; spans find it later, too. */
+export function createTelemetry({
+  revocations,
+}: {
+  readonly revocations: Pick<Revocations, "age">
+}): Telemetry {
+  const tracer = trace.getTracer(SCOPE)
+  const meter = metrics.getMeter(SCOPE)
+  const duration = meter.createHistogram("taskmint.check.duration", {
+    unit: "s",
+    description: "How long a decision took, its record included",
+  })
+  const age = meter.createObservableGauge("taskmint.revocations.age", {
+    unit: "s",
+    description: "How old the knowledge of revocations is",
+  })
+  const tellAge = (result: ObservableResult) => {
+    const milliseconds = revocations.age()
+    if (milliseconds !== undefined) result.observe(milliseconds / 1000)
+  }
+  age.addCallback(tellAge)
+  return {
+    watch:
+      (check) =>
+      async (view, operation, ...rest) => {
+        const began = performance.now()
+        const span = safely(() => tracer.startSpan("taskmint.check"))
+        const decision = await check(view, operation, ...rest)
+        safely(() => {
+          const told = describe(operation, decision)
+          duration.record((performance.now() - began) / 1000, told)
+          if (span?.isRecording()) {
+            span.setAttributes({ ...told, ...describeRequest(view), ...describeUse(decision) })
+            // A refusal is a decision, not a failure of ours; only what can't be told is.
+            if (decision.code?.endsWith("_unavailable")) span.setStatus({ code: SpanStatusCode.ERROR })
+          }
+          span?.end()
+        })
+        return decision
+      },
+    close: () => age.removeCallback(tellAge),
+  }
+}
+
+/** The trace that the request belongs to, where the host has one. */
+export function activeTraceId(): string | undefined {
+  const id = safely(() => trace.getActiveSpan()?.spanContext().traceId)
+  return id !== undefined && TRACE_ID.test(id) ? id : undefined
+}
+
+/** Few values each, for a metric: operations are in the host's code, codes in our table. */
+const describe = (operation: string, { outcome, code }: Decided): Attributes => ({
+  "taskmint.operation": operation,
+  "taskmint.outcome": outcome,
+  ...(code !== undefined && { "error.type": code }),
+})
+
+const describeRequest = ({ method, route }: Viewed): Attributes => ({
+  "http.request.method": method,
+  ...(route && { "http.route": route }),
+})
+
+const describeUse = ({ use }: Decided): Attributes =>
+  use ? { "taskmint.task": use.task, "taskmint.use": use.useId } : {}
+
+function safely<T>(tell: () => T): T | undefined {
+  try {
+    return tell()
+  } catch {
+    return undefined
+  }
+}
