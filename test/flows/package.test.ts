@@ -72,6 +72,7 @@ describe("every export of package.json is there", () => {
     "taskmint/verifier/node/mount": ["guarded", "metadata"],
     "taskmint/verifier/mcp": ["describeCaller", "guard", "taskOf"],
     "taskmint/verifier/mcp/mount": ["guarded"],
+    "taskmint/redact": ["redact", "redactSpans", "redactText"],
     "taskmint/client": ["createOrchestrator", "createSession"],
     "taskmint/policy.schema.json": expect.arrayContaining(["$schema", "title", "properties"]),
     "taskmint/package.json": expect.arrayContaining(["name", "version"]),
