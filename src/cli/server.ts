@@ -20,14 +20,14 @@ export interface Listening {
 }
 
 /** Slow senders are cut off long before Node would (60 s and 300 s). */
-const LIMITS = {
+export const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 15_000,
   connectionsCheckingInterval: 2000,
   keepAliveTimeout: 30_000,
   maxHeaderSize: 16 * 1024,
 }
-const MAX_CONNECTIONS = 4096
+export const MAX_CONNECTIONS = 4096
 
 export async function listen(host: string, port: number): Promise<Listening> {
   let serving: Fetch | undefined
@@ -56,7 +56,7 @@ export async function listen(host: string, port: number): Promise<Listening> {
   }
 }
 
-function bind(server: Server, host: string, port: number): Promise<void> {
+export function bind(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       const code = "code" in cause ? String(cause.code) : cause.message
@@ -67,7 +67,7 @@ function bind(server: Server, host: string, port: number): Promise<void> {
   })
 }
 
-function portOf(address: AddressInfo | string | null): number {
+export function portOf(address: AddressInfo | string | null): number {
   if (typeof address === "object" && address) return address.port
   throw cannotTell("The server has no port")
 }
@@ -105,7 +105,8 @@ const problem = (
     headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
   })
 
-async function closeWithin(server: Server, graceMilliseconds: number): Promise<void> {
+/** Takes no more connections; what is open is ended as soon as it is idle, and by force after the grace. */
+export async function closeWithin(server: Server, graceMilliseconds: number): Promise<void> {
   const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
   const idle = setInterval(() => server.closeIdleConnections(), 50)
   const force = setTimeout(() => server.closeAllConnections(), graceMilliseconds)
