@@ -14,11 +14,14 @@ export interface Upstream {
   close(): void
 }
 
+/** Shorter than servers keep idle connections, so that none is used at the moment when it is closed. */
+const IDLE = { keepAlive: true, timeout: 1000 }
+
 /** Connections are kept open between requests. Throws TypeError for what is not an origin. */
 export function openUpstream(address: string): Upstream {
   const url = readOrigin(address)
   const secure = url.protocol === "https:"
-  const agent = secure ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true })
+  const agent = secure ? new TlsAgent(IDLE) : new Agent(IDLE)
   const place = {
     agent,
     protocol: url.protocol,

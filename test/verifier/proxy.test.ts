@@ -203,4 +203,12 @@ describe("the answer", () => {
     expect(written).toBeLessThan(64 * 1024 ** 2)
     socket.destroy()
   })
+
+  test("may take longer than an idle connection is kept", async () => {
+    const { send } = await api.before((_, res) => {
+      const late = setTimeout(() => res.end("late"), 2500)
+      res.once("close", () => clearTimeout(late))
+    })
+    expect((await send("GET /tickets/42", bearer(api.mint()), CLOSE)).text).toMatch(/200 OK[\s\S]*late/)
+  })
 })
