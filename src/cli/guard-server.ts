@@ -28,9 +28,9 @@ export async function openGuardServer(verifier: Verifier, settings: GuardSetting
   const management =
     settings.managementPort === undefined ? undefined : createServer(LIMITS, watchers(verifier))
   server.maxConnections = MAX_CONNECTIONS
-  await bind(server, settings.host, settings.port)
+  await bind(server, settings.host, settings.port, "guardPort")
   try {
-    if (management) await bind(management, "127.0.0.1", settings.managementPort ?? 0)
+    if (management) await bind(management, "127.0.0.1", settings.managementPort ?? 0, "managementPort")
   } catch (error) {
     server.close()
     throw error

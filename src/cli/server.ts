@@ -4,6 +4,7 @@ import { createServer, IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { getRequestListener } from "@hono/node-server"
 import { cannotTell, wrongUse } from "./exit.ts"
+import { SETTINGS } from "./settings.ts"
 
 /** Hono's `fetch`, or an issuer's: the second argument shows the request as it came over the wire. */
 type Fetch = (request: Request, wire: { readonly incoming: IncomingMessage }) => Response | Promise<Response>
@@ -43,7 +44,7 @@ export async function listen(host: string, port: number): Promise<Listening> {
   )
   const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing))
   server.maxConnections = MAX_CONNECTIONS
-  await bind(server, host, port)
+  await bind(server, host, port, "port")
   return {
     port: portOf(server.address()),
     serve(fetch) {
@@ -56,11 +57,18 @@ export async function listen(host: string, port: number): Promise<Listening> {
   }
 }
 
-export function bind(server: Server, host: string, port: number): Promise<void> {
+/** `setting` is where the port came from: the next step when it is taken. */
+export function bind(
+  server: Server,
+  host: string,
+  port: number,
+  setting: "port" | "guardPort" | "managementPort",
+): Promise<void> {
+  const { flag, variable } = SETTINGS[setting]
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       const code = "code" in cause ? String(cause.code) : cause.message
-      const hint = "Is another one running? Choose another with --port or TASKMINT_PORT"
+      const hint = `Is another one running? Choose another with ${flag} or ${variable}`
       reject(wrongUse(`Can't listen on ${host}:${port} (${code})`, hint))
     })
     server.listen(port, host, resolve)

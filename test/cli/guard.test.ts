@@ -111,6 +111,17 @@ describe("it refuses to start, and says what to do", () => {
   })
 })
 
+test("it refuses to start where something listens already, and names the setting", async () => {
+  const { port } = new URL(stub.issuer)
+  for (const [flag, says] of [
+    ["--port", /Can't listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\)\s+Is.*--port or TASKMINT_GUARD_PORT/],
+    ["--management-port", /EADDRINUSE\)\s+Is.*--management-port or TASKMINT_MANAGEMENT_PORT/],
+  ] as const) {
+    const { code, stderr } = await runCli(["guard", ...routes(GOOD), ...UPSTREAM, flag, port], surroundings())
+    expect([code, stderr]).toEqual([2, expect.stringMatching(says)])
+  }
+})
+
 test("it says where it listens and what it lets through, tells its watchers, and ends with its last word said", async () => {
   const args = [...routes(GOOD), ...UPSTREAM, "--management-port", "0"]
   const one = startCli(["guard", ...args], surroundings())
