@@ -2,6 +2,7 @@
 import { FRONTS, type Front } from "../verifier/forward-auth.ts"
 import type { VerifierOptions } from "../verifier/options.ts"
 import type { RouteRule } from "../verifier/routes.ts"
+import { readOrigin } from "../verifier/upstream.ts"
 import type { Context } from "./context.ts"
 import { wrongUse } from "./exit.ts"
 import { type CallerFlags, callerOf } from "./options.ts"
@@ -61,7 +62,7 @@ function dutyOf(upstream: string | undefined, front: string | undefined): GuardS
       "Give one of --upstream and --forward-auth",
       "--upstream http://127.0.0.1:9000 forwards what is allowed; --forward-auth nginx answers a proxy that forwards by itself",
     )
-  if (upstream !== undefined) return { upstream }
+  if (upstream !== undefined) return { upstream: readOrigin(upstream).origin }
   const known = FRONTS.find((one) => one === front)
   if (known) return { front: known }
   throw wrongUse(`--forward-auth: ${front} is not known`, `Give one of ${FRONTS.join(", ")}`)

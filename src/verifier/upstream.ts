@@ -37,7 +37,8 @@ export function openUpstream(address: string): Upstream {
   }
 }
 
-function readOrigin(address: string): URL {
+/** Throws TypeError for what is not one. */
+export function readOrigin(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url
   throw new TypeError(
