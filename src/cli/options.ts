@@ -25,7 +25,7 @@ export const asCaller = (command: Command): Command =>
 export const withJson = (command: Command): Command => command.option("--json", "JSON for programs")
 
 /** Who calls which issuer, from flags and settings. */
-function callerOf({ settings }: Context, flags: CallerFlags) {
+export function callerOf({ settings }: Context, flags: CallerFlags) {
   settings.refuseLater("clientAssertionFile")
   const issuer = settings.need("issuer", flags.issuer)
   const clientId = settings.need("clientId", flags.clientId)

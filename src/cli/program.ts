@@ -7,6 +7,7 @@ import type { Context } from "./context.ts"
 import { addCredential } from "./credential.ts"
 import { addDemo } from "./demo.ts"
 import { EXIT, type ExitCode, endOf } from "./exit.ts"
+import { addGuard } from "./guard.ts"
 import { addInit } from "./init.ts"
 import { addLedger } from "./ledger.ts"
 import { addLock } from "./lock.ts"
@@ -46,6 +47,7 @@ function createProgram(context: Context): Command {
     .showSuggestionAfterError()
     .addHelpText("after", EXIT_CODES)
   addServe(program, context)
+  addGuard(program, context)
   addDemo(program, context)
   addInit(program, context)
   addPolicy(program, context)

@@ -85,7 +85,7 @@ function databaseOf(
   return path
 }
 
-function readPort(text: string): number {
+export function readPort(text: string): number {
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port > 65_535)
     throw wrongUse(

@@ -7,6 +7,7 @@ import { answerIsNo, cannotTell } from "./exit.ts"
 import type { Log } from "./log.ts"
 import { readServeSettings, type ServeFlags, type ServeSettings } from "./serve-settings.ts"
 import type { Listening } from "./server.ts"
+import { watchEnd } from "./signals.ts"
 
 const GRACE_MILLISECONDS = 10_000
 
@@ -106,23 +107,16 @@ async function end(first: Error | undefined, issuer: Issuer, server: Listening, 
   throw cannotTell(`Can't go on: ${reason.message}`, "Look at the log and the disk, then start again")
 }
 
-/**
- * `ended` resolves at SIGTERM or SIGINT, with the error at a fault that nobody caught. Watched from before the start, so
- * that a signal at any moment lets what began be finished. SIGHUP reloads the issuer once there is one.
- */
+/** SIGHUP reloads the issuer once there is one. */
 function watchSignals(log: Log, issuer: () => Issuer | undefined) {
-  const ending = Promise.withResolvers<Error | undefined>()
-  const end = () => ending.resolve(undefined)
-  const fault = (error: unknown) =>
-    ending.resolve(error instanceof Error ? error : new Error("unknown fault"))
+  const end = watchEnd()
   const reload = () => void reloadNow(log, issuer())
-  process.on("SIGTERM", end).on("SIGINT", end).on("SIGHUP", reload)
-  process.on("uncaughtException", fault).on("unhandledRejection", fault)
+  process.on("SIGHUP", reload)
   return {
-    ended: ending.promise,
+    ended: end.ended,
     forget() {
-      process.off("SIGTERM", end).off("SIGINT", end).off("SIGHUP", reload)
-      process.off("uncaughtException", fault).off("unhandledRejection", fault)
+      process.off("SIGHUP", reload)
+      end.forget()
     },
   }
 }

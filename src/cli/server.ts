@@ -4,6 +4,7 @@ import { createServer, IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { getRequestListener } from "@hono/node-server"
 import { cannotTell, wrongUse } from "./exit.ts"
+import { SETTINGS } from "./settings.ts"
 
 /** Hono's `fetch`, or an issuer's: the second argument shows the request as it came over the wire. */
 type Fetch = (request: Request, wire: { readonly incoming: IncomingMessage }) => Response | Promise<Response>
@@ -20,14 +21,14 @@ export interface Listening {
 }
 
 /** Slow senders are cut off long before Node would (60 s and 300 s). */
-const LIMITS = {
+export const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 15_000,
   connectionsCheckingInterval: 2000,
   keepAliveTimeout: 30_000,
   maxHeaderSize: 16 * 1024,
 }
-const MAX_CONNECTIONS = 4096
+export const MAX_CONNECTIONS = 4096
 
 export async function listen(host: string, port: number): Promise<Listening> {
   let serving: Fetch | undefined
@@ -43,7 +44,7 @@ export async function listen(host: string, port: number): Promise<Listening> {
   )
   const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing))
   server.maxConnections = MAX_CONNECTIONS
-  await bind(server, host, port)
+  await bind(server, host, port, "port")
   return {
     port: portOf(server.address()),
     serve(fetch) {
@@ -56,18 +57,25 @@ export async function listen(host: string, port: number): Promise<Listening> {
   }
 }
 
-function bind(server: Server, host: string, port: number): Promise<void> {
+/** `setting` is where the port came from: the next step when it is taken. */
+export function bind(
+  server: Server,
+  host: string,
+  port: number,
+  setting: "port" | "guardPort" | "managementPort",
+): Promise<void> {
+  const { flag, variable } = SETTINGS[setting]
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       const code = "code" in cause ? String(cause.code) : cause.message
-      const hint = "Is another one running? Choose another with --port or TASKMINT_PORT"
+      const hint = `Is another one running? Choose another with ${flag} or ${variable}`
       reject(wrongUse(`Can't listen on ${host}:${port} (${code})`, hint))
     })
     server.listen(port, host, resolve)
   })
 }
 
-function portOf(address: AddressInfo | string | null): number {
+export function portOf(address: AddressInfo | string | null): number {
   if (typeof address === "object" && address) return address.port
   throw cannotTell("The server has no port")
 }
@@ -105,7 +113,8 @@ const problem = (
     headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
   })
 
-async function closeWithin(server: Server, graceMilliseconds: number): Promise<void> {
+/** Takes no more connections; what is open is ended as soon as it is idle, and by force after the grace. */
+export async function closeWithin(server: Server, graceMilliseconds: number): Promise<void> {
   const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
   const idle = setInterval(() => server.closeIdleConnections(), 50)
   const force = setTimeout(() => server.closeAllConnections(), graceMilliseconds)

@@ -23,11 +23,17 @@ export const SETTINGS = {
   policies: { variable: "TASKMINT_POLICIES", flag: "--policies" },
   keyEncryptionKey: { variable: "TASKMINT_KEY_ENCRYPTION_KEY", secret: true },
   plainHttp: { variable: "TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP" },
-  managementPort: { variable: "TASKMINT_MANAGEMENT_PORT", later: true },
+  managementPort: { variable: "TASKMINT_MANAGEMENT_PORT", flag: "--management-port", later: true },
   retention: { variable: "TASKMINT_RETENTION", later: true },
   clientAssertionFile: { variable: "TASKMINT_CLIENT_ASSERTION_FILE", later: true },
   clientId: { variable: "TASKMINT_CLIENT_ID", flag: "--client-id" },
   clientKeyFile: { variable: "TASKMINT_CLIENT_KEY_FILE", flag: "--client-key-file" },
+  issuerAddress: { variable: "TASKMINT_ISSUER_ADDRESS", flag: "--issuer-address" },
+  resource: { variable: "TASKMINT_RESOURCE", flag: "--resource" },
+  routes: { variable: "TASKMINT_ROUTES", flag: "--routes" },
+  upstream: { variable: "TASKMINT_UPSTREAM", flag: "--upstream" },
+  spool: { variable: "TASKMINT_SPOOL", flag: "--spool", standard: "./uses.db" },
+  guardPort: { variable: "TASKMINT_GUARD_PORT", flag: "--port", standard: "8788" },
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof SETTINGS

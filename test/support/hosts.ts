@@ -55,7 +55,7 @@ export class Seen {
 }
 
 export interface Host {
-  readonly name: "hono" | "express" | "fastify" | "node"
+  readonly name: "hono" | "express" | "fastify" | "node" | "sidecar"
   /**
    * Serves `/tickets/:id` (any method), `/reports/:id` (GET), `POST /tickets/:id/close` and `/nested/:id` (GET, in a router
    * of its own) under guards, and `GET /open` without one, in one mount; `/health` and the metadata outside of it. Rejects
@@ -244,7 +244,7 @@ function sendJson(res: ServerResponse, { status, body }: { status: number; body:
   res.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
 }
 
-async function listen(server: Server): Promise<Server> {
+export async function listen(server: Server): Promise<Server> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   return server
 }

@@ -43,7 +43,8 @@ const toolsOf = (verifier: Verifier) => ({
   read_many: guard(verifier, "tickets:read", "tickets/{ids}"),
 })
 
-export const mcp: Pick<Host, "start"> = {
+export const mcp: Pick<Host, "start"> & { readonly name: "mcp" } = {
+  name: "mcp",
   async start(verifier, seen, options: McpMountOptions) {
     const serve = await guarded(verifier, toolsOf(verifier), createMcpHandler(serverOf(seen)), options)
     const server = createServer(getRequestListener(serve))

@@ -12,6 +12,7 @@ import { guard as guardNode } from "../../src/verifier/node.ts"
 import { startVerifier } from "../support/guarded-api.ts"
 import { bearer, statusesOf } from "../support/hosted-api.ts"
 import { HOSTS } from "../support/hosts.ts"
+import { sidecar } from "../support/sidecar-host.ts"
 import { describeAdapter } from "./adapter.contract.ts"
 
 const DIFFERENCES = {
@@ -20,9 +21,16 @@ const DIFFERENCES = {
   express: { away: undefined, unmapped: ["GET /open"] },
   fastify: { away: undefined, unmapped: ["GET /open", "HEAD /open"] },
   node: { away: undefined, unmapped: ["GET /open"] },
+  // It serves what its table says and nothing else.
+  sidecar: {
+    away: undefined,
+    unmapped: [],
+    route: (path: string) => path.replace(/:(\w+)/g, "{$1}"),
+    health: 403,
+  },
 }
 
-describe.each(HOSTS)("$name", (host) => {
+describe.each([...HOSTS, sidecar])("$name", (host) => {
   describeAdapter(host, DIFFERENCES[host.name])
 })
 

@@ -27,7 +27,7 @@ const bearing = (token: string) => () => ({ authorization: `Bearer ${token}` })
 const only = (operation: string) => api.mint({ grants: grantsFor(API, [operation]) })
 const read = (id: string) => ({ name: "read_ticket", arguments: { id } })
 
-describeRefusals(() => asHosted(api))
+describeRefusals(() => asHosted(api), mcp)
 
 describe.each(["legacy", "auto"] as const)("the official client (%s)", (mode) => {
   test("calls what its token grants, and each call is a use of its own, with the tool as its route", async () => {

@@ -1,0 +1,71 @@
+// What `guard` needs, read and checked before anything is opened: flags, settings and the routes file.
+import { FRONTS, type Front } from "../verifier/forward-auth.ts"
+import type { VerifierOptions } from "../verifier/options.ts"
+import type { RouteRule } from "../verifier/routes.ts"
+import { readOrigin } from "../verifier/upstream.ts"
+import type { Context } from "./context.ts"
+import { wrongUse } from "./exit.ts"
+import { type CallerFlags, callerOf } from "./options.ts"
+import { readRoutesFile } from "./routes-file.ts"
+import { readPort } from "./serve-settings.ts"
+
+export interface GuardFlags extends CallerFlags {
+  readonly issuerAddress?: string
+  readonly resource?: string
+  readonly routes?: string
+  readonly upstream?: string
+  readonly forwardAuth?: string
+  readonly spool?: string
+  readonly host?: string
+  readonly port?: string
+  readonly managementPort?: string
+  readonly recording: "write-ahead" | "direct" | "batched"
+  readonly dpopNonces?: true
+  readonly logLevel: string
+}
+
+export interface GuardSettings {
+  readonly verifier: VerifierOptions
+  readonly routes: readonly RouteRule[]
+  /** Where what is allowed goes; or who asks, and forwards by itself. */
+  readonly duty: { readonly upstream: string } | { readonly front: Front }
+  readonly host: string
+  readonly port: number
+  /** Undefined: no listener for /livez and /readyz. */
+  readonly managementPort: number | undefined
+}
+
+export function readGuardSettings(context: Context, flags: GuardFlags): GuardSettings {
+  const { settings } = context
+  const duty = dutyOf(settings.get("upstream", flags.upstream), flags.forwardAuth)
+  const managementPort = settings.get("managementPort", flags.managementPort)
+  const routes = readRoutesFile(settings.need("routes", flags.routes))
+  const issuerAddress = settings.get("issuerAddress", flags.issuerAddress)
+  return {
+    verifier: {
+      ...callerOf(context, flags),
+      ...(issuerAddress !== undefined && { issuerAddress }),
+      resource: settings.need("resource", flags.resource),
+      ...(flags.recording !== "direct" && { spool: settings.need("spool", flags.spool) }),
+      recording: flags.recording,
+      ...(flags.dpopNonces && { dpopNonces: true }),
+    },
+    routes,
+    duty,
+    host: settings.need("host", flags.host),
+    port: readPort(settings.need("guardPort", flags.port)),
+    managementPort: managementPort === undefined ? undefined : readPort(managementPort),
+  }
+}
+
+function dutyOf(upstream: string | undefined, front: string | undefined): GuardSettings["duty"] {
+  if ((upstream === undefined) === (front === undefined))
+    throw wrongUse(
+      "Give one of --upstream and --forward-auth",
+      "--upstream http://127.0.0.1:9000 forwards what is allowed; --forward-auth nginx answers a proxy that forwards by itself",
+    )
+  if (upstream !== undefined) return { upstream: readOrigin(upstream).origin }
+  const known = FRONTS.find((one) => one === front)
+  if (known) return { front: known }
+  throw wrongUse(`--forward-auth: ${front} is not known`, `Give one of ${FRONTS.join(", ")}`)
+}

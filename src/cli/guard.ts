@@ -1,0 +1,96 @@
+// `guard`: the verifier as a process of its own, before an API in any language. It decides when to listen and when to stop;
+// what passes is decided by the verifier.
+import { type Command, Option } from "commander"
+import { FRONTS } from "../verifier/forward-auth.ts"
+import { createVerifier, type Verifier } from "../verifier/verifier.ts"
+import type { Context } from "./context.ts"
+import { cannotTell } from "./exit.ts"
+import { type GuardServer, openGuardServer } from "./guard-server.ts"
+import { type GuardFlags, type GuardSettings, readGuardSettings } from "./guard-settings.ts"
+import { createLog, type Log } from "./log.ts"
+import { watchEnd } from "./signals.ts"
+
+const GRACE_MILLISECONDS = 10_000
+
+export function addGuard(program: Command, context: Context): void {
+  program
+    .command("guard")
+    .description("check and record every request before an API, as its proxy or for one, until SIGTERM")
+    .option("--routes <file>", "which request is which operation on what (TASKMINT_ROUTES)")
+    .option("--upstream <url>", "the API: what is allowed goes there (TASKMINT_UPSTREAM)")
+    .addOption(
+      new Option("--forward-auth <proxy>", "instead: answer that proxy at /check, forward nothing").choices(
+        FRONTS,
+      ),
+    )
+    .option("--resource <url>", "the API's public URL, as in the policy (TASKMINT_RESOURCE)")
+    .option("--issuer <url>", "the issuer's name (TASKMINT_ISSUER)")
+    .option("--issuer-address <url>", "where it is reached, when elsewhere (TASKMINT_ISSUER_ADDRESS)")
+    .option("--client-id <name>", "the API's name in the policy (TASKMINT_CLIENT_ID)")
+    .option("--client-key-file <file>", "its private JWK (TASKMINT_CLIENT_KEY_FILE)")
+    .option("--spool <file>", "uses until the issuer has them (TASKMINT_SPOOL, ./uses.db)")
+    .addOption(
+      new Option("--recording <how>", "direct needs no disk; batched waits for nothing, and can lose some")
+        .choices(["write-ahead", "direct", "batched"])
+        .default("write-ahead"),
+    )
+    .option("--dpop-nonces", "ask for a nonce in proofs of possession, for an API on several hosts")
+    .option("--host <address>", "where to listen (TASKMINT_HOST, 127.0.0.1)")
+    .option("--port <number>", "where to listen; 0: any that is free (TASKMINT_GUARD_PORT, 8788)")
+    .option("--management-port <number>", "/livez and /readyz, on loopback (TASKMINT_MANAGEMENT_PORT)")
+    .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
+    .action((flags: GuardFlags) => guard(context, flags))
+}
+
+async function guard(context: Context, flags: GuardFlags): Promise<void> {
+  const settings = readGuardSettings(context, flags)
+  const log = createLog(process.stdout, flags.logLevel)
+  const signals = watchEnd()
+  try {
+    const verifier = await createVerifier(settings.verifier)
+    const server = await listen(verifier, settings)
+    greet(context, settings, server, log)
+    await end(await signals.ended, verifier, server, log)
+  } finally {
+    signals.forget()
+  }
+}
+
+async function listen(verifier: Verifier, settings: GuardSettings): Promise<GuardServer> {
+  try {
+    return await openGuardServer(verifier, settings)
+  } catch (error) {
+    await verifier.close()
+    throw error
+  }
+}
+
+function greet({ terminal }: Context, settings: GuardSettings, server: GuardServer, log: Log): void {
+  const { host, routes, duty } = settings
+  const { bold, dim } = terminal.errorColors
+  const address = `http://${host}:${server.port}`
+  const does = "upstream" in duty ? `before ${duty.upstream}` : `answers ${duty.front} at /check`
+  terminal.note(`${bold("taskmint guard")} ${address}  ${does}`)
+  for (const { method, path, operation, resource } of routes)
+    terminal.note(dim(`  ${method} ${path}  ${operation} on ${resource}`))
+  terminal.note("Everything else is refused. SIGTERM or Ctrl-C ends it.")
+  const { managementPort } = server
+  log.info({ address, management_port: managementPort, ...duty, routes: routes.length }, "listening")
+}
+
+/** The answers that are under way go out first, then their uses. */
+async function end(
+  fault: Error | undefined,
+  verifier: Verifier,
+  server: GuardServer,
+  log: Log,
+): Promise<void> {
+  const grace = fault ? 1000 : GRACE_MILLISECONDS
+  log.info({ grace_ms: grace }, "draining")
+  await server.drain(grace)
+  await verifier.close()
+  log.info("stopped")
+  if (!fault) return
+  log.fatal({ err: fault }, "can't go on")
+  throw cannotTell(`Can't go on: ${fault.message}`, "Look at the log, then start again")
+}

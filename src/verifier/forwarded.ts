@@ -1,0 +1,91 @@
+// The headers that pass the sidecar, both ways: nothing of one connection alone (RFC 9110 section 7.6.1), no credential, and
+// nothing by which a caller could speak as the sidecar or rename what was checked. It decides nothing about the request.
+import type { IncomingMessage } from "node:http"
+import type { TaskUse } from "./verifier.ts"
+
+/** Names and values in turn, as they go over the wire. */
+type RawHeaders = readonly string[]
+
+const OF_ONE_CONNECTION = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+])
+/** Set anew where they are wanted, or of no use behind: `proxy` is what CGI programs read as HTTP_PROXY. */
+const NEVER_FORWARDED = new Set([
+  "authorization",
+  "dpop",
+  "host",
+  "content-length",
+  "expect",
+  "proxy",
+  "forwarded",
+])
+const OF_THE_SIDECAR = /^(taskmint|x-forwarded|x-original|x-rewrite)-|^x-real-ip$/
+const RENAMES_METHOD = /^x-(http-)?method(-override)?$/
+
+/** As the most lenient reader spells it: CGI and WSGI make one of `-` and `_`. */
+const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, "-")
+
+/** What the upstream may know of an allowed use. */
+export function useHeaders({ task, agent, instance, resource }: TaskUse): Readonly<Record<string, string>> {
+  return {
+    "Taskmint-Task": task,
+    "Taskmint-Agent": `${agent}/${instance}`,
+    "Taskmint-Resource": resource.map(encodeURIComponent).join("/"),
+  }
+}
+
+/** Of the request, without what frames its body. `host` is the upstream's own name, whatever the caller's was. */
+export function requestHeaders({ rawHeaders }: IncomingMessage, use: TaskUse, host: string): string[] {
+  const named = connectionNames(rawHeaders)
+  const kept = pairs(rawHeaders).filter(([name]) => {
+    const spelled = plain(name)
+    return !(
+      named.has(name.toLowerCase()) ||
+      OF_ONE_CONNECTION.has(spelled) ||
+      NEVER_FORWARDED.has(spelled) ||
+      OF_THE_SIDECAR.test(spelled)
+    )
+  })
+  return [["Host", host], ...kept, ...Object.entries(useHeaders(use))].flat()
+}
+
+/** Of the upstream's answer. */
+export function answerHeaders({ rawHeaders }: IncomingMessage): string[] {
+  const named = connectionNames(rawHeaders)
+  const passes = ([name]: Pair) =>
+    !named.has(name.toLowerCase()) && !OF_ONE_CONNECTION.has(name.toLowerCase())
+  return pairs(rawHeaders).filter(passes).flat()
+}
+
+/** Whether a header asks to be read as another method, in any spelling: the upstream could do as it says. */
+export const renamesMethod = (rawHeaders: RawHeaders): boolean =>
+  pairs(rawHeaders).some(([name]) => RENAMES_METHOD.test(plain(name)))
+
+/** Every value of a header, in its own spelling only. */
+export const valuesOf = (rawHeaders: RawHeaders, name: string): string[] =>
+  pairs(rawHeaders).flatMap(([one, value]) => (one.toLowerCase() === name ? [value] : []))
+
+type Pair = readonly [name: string, value: string]
+
+function pairs(rawHeaders: RawHeaders): Pair[] {
+  const found: Pair[] = []
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2)
+    found.push([rawHeaders[at] ?? "", rawHeaders[at + 1] ?? ""])
+  return found
+}
+
+/** What `Connection` names is of that connection alone. */
+const connectionNames = (rawHeaders: RawHeaders) =>
+  new Set(
+    valuesOf(rawHeaders, "connection").flatMap((value) =>
+      value.split(",").map((name) => name.trim().toLowerCase()),
+    ),
+  )
