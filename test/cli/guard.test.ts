@@ -106,7 +106,7 @@ describe("it refuses to start, and says what to do", () => {
     [
       "an option that is not there",
       () => [...routes(GOOD), ...UPSTREAM, "--recording", "never"],
-      /write-ahead, batched/,
+      /write-ahead, direct, batched/,
     ],
   ]
   test.each(CASES)("with %s", async (_, args, says) => {
