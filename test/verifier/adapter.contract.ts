@@ -165,9 +165,8 @@ export function describeAdapter(host: Host, differences: Differences) {
     await other.close()
   })
 
-  test.skipIf(host.name === "sidecar")(
-    'others: "next" leaves what is not ours to the host, untouched, and nothing that names our issuer',
-    async () => {
+  if (host.name !== "sidecar")
+    test('others: "next" leaves what is not ours to the host, untouched, and nothing that names our issuer', async () => {
       const other = await openHost(host, { others: "next" })
       const foreign = `x.${Buffer.from('{"iss":"https://login.example"}').toString("base64url")}.x`
       const theirs = "Authorization: Basic dGhlaXJz"
@@ -184,8 +183,7 @@ export function describeAdapter(host: Host, differences: Differences) {
       expect(other.seen.handled).toEqual([])
       expect((await other.send(LINE, ours)).status).toBe(201)
       await other.close()
-    },
-  )
+    })
 
   if (host.name !== "sidecar") describeObserving(host) // it has no such mode
 
@@ -235,15 +233,15 @@ export function describeAdapter(host: Host, differences: Differences) {
       expect((await api.send("GET /health")).status).toBe(health)
     })
 
-    const stopping = test.skipIf(differences.unmapped.length === 0)
-    stopping.each([{ strict: true, onUnmapped: () => undefined }, { strict: true }, {}])(
-      "stops the start with %o",
-      async (options) => {
-        const start = host.start(api.verifier, api.seen, options)
-        await expect(start).rejects.toThrow(TypeError)
-        await expect(start).rejects.toThrow(/GET \/open/)
-      },
-    )
+    if (differences.unmapped.length > 0)
+      test.each([{ strict: true, onUnmapped: () => undefined }, { strict: true }, {}])(
+        "stops the start with %o",
+        async (options) => {
+          const start = host.start(api.verifier, api.seen, options)
+          await expect(start).rejects.toThrow(TypeError)
+          await expect(start).rejects.toThrow(/GET \/open/)
+        },
+      )
   })
 
   test("the resource's metadata is served where every challenge says it is", async () => {
