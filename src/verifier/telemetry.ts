@@ -1,7 +1,16 @@
 // What a verifier tells OpenTelemetry: one span and one measurement for each decision, and how old its knowledge is. Through
 // the API alone: without an SDK in the host it does nothing. No token, no header and no query is in any of it, and what
 // watches decides nothing: a fault of the SDK changes no decision.
-import { type Attributes, metrics, type ObservableResult, SpanStatusCode, trace } from "@opentelemetry/api"
+import {
+  type Attributes,
+  createNoopMeter,
+  metrics,
+  type ObservableResult,
+  ProxyTracerProvider,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api"
 import type { Revocations } from "./revocations.ts"
 
 export interface Telemetry {
@@ -34,7 +43,6 @@ export function createTelemetry({
 }: {
   readonly revocations: Pick<Revocations, "age">
 }): Telemetry {
-  const tracer = trace.getTracer(SCOPE)
   const meter = metrics.getMeter(SCOPE)
   const duration = meter.createHistogram("taskmint.check.duration", {
     unit: "s",
@@ -49,27 +57,47 @@ export function createTelemetry({
     if (milliseconds !== undefined) result.observe(milliseconds / 1000)
   }
   age.addCallback(tellAge)
+  const tell = async <Decision extends Decided>(
+    check: () => Promise<Decision>,
+    tracer: Tracer | undefined,
+    view: Viewed,
+    operation: string,
+  ): Promise<Decision> => {
+    const began = performance.now()
+    const span = tracer && safely(() => tracer.startSpan("taskmint.check"))
+    const decision = await check()
+    safely(() => {
+      const told = describe(operation, decision)
+      duration.record((performance.now() - began) / 1000, told)
+      if (span?.isRecording()) {
+        span.setAttributes({ ...told, ...describeRequest(view), ...describeUse(decision) })
+        // A refusal is a decision, not a failure of ours; only what can't be told is.
+        if (decision.code?.endsWith("_unavailable")) span.setStatus({ code: SpanStatusCode.ERROR })
+      }
+      span?.end()
+    })
+    return decision
+  }
+  const isMeasured = meter !== createNoopMeter()
   return {
     watch:
       (check) =>
-      async (view, operation, ...rest) => {
-        const began = performance.now()
-        const span = safely(() => tracer.startSpan("taskmint.check"))
-        const decision = await check(view, operation, ...rest)
-        safely(() => {
-          const told = describe(operation, decision)
-          duration.record((performance.now() - began) / 1000, told)
-          if (span?.isRecording()) {
-            span.setAttributes({ ...told, ...describeRequest(view), ...describeUse(decision) })
-            // A refusal is a decision, not a failure of ours; only what can't be told is.
-            if (decision.code?.endsWith("_unavailable")) span.setStatus({ code: SpanStatusCode.ERROR })
-          }
-          span?.end()
-        })
-        return decision
+      (view, operation, ...rest) => {
+        const tracer = safely(findTracer)
+        // Where nobody listens, a request pays for nothing.
+        if (!tracer && !isMeasured) return check(view, operation, ...rest)
+        return tell(() => check(view, operation, ...rest), tracer, view, operation)
       },
     close: () => age.removeCallback(tellAge),
   }
+}
+
+/** The host's own, if it has registered one by now. */
+function findTracer(): Tracer | undefined {
+  const provider = trace.getTracerProvider()
+  return provider instanceof ProxyTracerProvider
+    ? provider.getDelegateTracer(SCOPE)
+    : provider.getTracer(SCOPE)
 }
 
 /** The trace that the request belongs to, where the host has one. */
