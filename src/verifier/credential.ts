@@ -69,7 +69,8 @@ function queryTokens(target: string): string[] {
   return [...target.slice(0, MAX_TARGET).matchAll(IN_QUERY)].map((match) => match[1] ?? "")
 }
 
-function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+/** Every value of a header, in its own spelling only; `name` in lower case. */
+export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   const values: string[] = []
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const header = rawHeaders[at]

@@ -2,7 +2,8 @@
 // through here. It decides where that proxy says the method and the target, and leaves the rest to the sidecar's decision.
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { FieldError } from "../errors.ts"
-import { useHeaders, valuesOf } from "./forwarded.ts"
+import { valuesOf } from "./credential.ts"
+import { useHeaders } from "./forwarded.ts"
 import { sendAnswer } from "./outgoing.ts"
 import { createSidecar, type SidecarOptions } from "./sidecar.ts"
 

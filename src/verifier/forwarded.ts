@@ -1,6 +1,7 @@
 // The headers that pass the sidecar, both ways: nothing of one connection alone (RFC 9110 section 7.6.1), no credential, and
 // nothing by which a caller could speak as the sidecar or rename what was checked. It decides nothing about the request.
 import type { IncomingMessage } from "node:http"
+import { valuesOf } from "./credential.ts"
 import type { TaskUse } from "./verifier.ts"
 
 /** Names and values in turn, as they go over the wire. */
@@ -68,10 +69,6 @@ export function answerHeaders({ rawHeaders }: IncomingMessage): string[] {
 /** Whether a header asks to be read as another method, in any spelling: the upstream could do as it says. */
 export const renamesMethod = (rawHeaders: RawHeaders): boolean =>
   pairs(rawHeaders).some(([name]) => RENAMES_METHOD.test(plain(name)))
-
-/** Every value of a header, in its own spelling only. */
-export const valuesOf = (rawHeaders: RawHeaders, name: string): string[] =>
-  pairs(rawHeaders).flatMap(([one, value]) => (one.toLowerCase() === name ? [value] : []))
 
 type Pair = readonly [name: string, value: string]
 

@@ -36,6 +36,8 @@ export function redactText(text: string): string {
  * A copy of what a logger is given: texts without secrets, members with a secret's name emptied, whatever they hold. Errors
  * keep name, message, stack and cause. What goes in circles is left out; functions and buffers, too.
  */
+export function redact(members: Readonly<Record<string, unknown>>): Record<string, unknown>
+export function redact(value: unknown): unknown
 export function redact(value: unknown): unknown {
   return redactWithin(value, new Set())
 }

@@ -3,7 +3,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as overHttp } from "node:http"
 import { request as overHttps, Agent as TlsAgent } from "node:https"
 import type { Answer } from "./challenge.ts"
-import { valuesOf } from "./forwarded.ts"
+import { valuesOf } from "./credential.ts"
 import type { RouteMatch } from "./routes.ts"
 
 export interface Upstream {

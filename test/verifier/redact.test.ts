@@ -103,10 +103,15 @@ test("wherever a token stands in what is logged, it does not come out", () => {
 
 test("a pino logger with it as its formatter writes no token", () => {
   const lines: string[] = []
-  const formatters = { log: (members: object) => Object(redact(members)) }
-  const logger = pino({ formatters }, { write: (line: string) => void lines.push(line) })
+  const logger = pino(
+    { formatters: { log: redact }, hooks: { streamWrite: redactText } },
+    { write: (line: string) => void lines.push(line) },
+  )
   logger.info({ req: { headers: { authorization: `Bearer ${token}`, host: "x" } }, note: token }, "asked")
-  expect(lines.join()).not.toContain(token)
+  logger.error(new Error(token), `failed for ${token}`)
+  logger.warn(`DPoP %s`, proof)
+  for (const part of [...partsOf(token), ...partsOf(proof)]) expect(lines.join()).not.toContain(part)
+  expect(lines.map((line) => JSON.parse(line).level)).toEqual([30, 50, 40])
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({ req: { headers: { host: "x" } }, msg: "asked" })
 })
 
