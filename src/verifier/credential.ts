@@ -4,10 +4,16 @@ import type { IncomingMessage } from "node:http"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Scheme } from "./challenge.ts"
 
+/** What a request presents, before any of it is read. */
+export interface Presented {
+  /** The one Authorization, exactly as it came. */
+  readonly authorization: string
+  readonly proof: string | undefined
+}
+
 export interface Credential {
   readonly scheme: Scheme
   readonly token: string
-  readonly proof: string | undefined
 }
 
 const BEARER = /^(bearer|dpop)(?:[\t ]|$)/i
@@ -18,26 +24,52 @@ const ISS = /"iss"\s*:\s*"([^"]*)"/g
 const MAX_TARGET = 16_384
 
 /**
- * Finds the one credential (RFC 6750 section 2.1, RFC 9449 section 7.1). Schemes in any case; a second Authorization, a
- * comma list, or a token in the query is ambiguous. Does NOT look into bodies and cookies: what is there is no credential.
+ * Finds the one credential (RFC 6750 section 2.1, RFC 9449 section 7.1). A second Authorization, a second proof, or a token
+ * in the query is ambiguous. Does NOT look into bodies and cookies: what is there is no credential.
  */
 export function findCredential(
   rawHeaders: readonly string[],
   target: string,
-): Credential | Refusal | "absent" {
-  const authorizations = valuesOf(rawHeaders, "authorization")
-  if (authorizations.length > 1) return refuse("credential_ambiguous", "authorization_twice")
+): Presented | Refusal | "absent" {
+  const { authorization, proof, authorizations, proofs } = countCredentials(rawHeaders)
+  if (authorizations > 1) return refuse("credential_ambiguous", "authorization_twice")
   if (queryTokens(target).length > 0) return refuse("credential_ambiguous", "token_in_url")
-  const [value] = authorizations
-  const [, scheme, token] = (value !== undefined && EXACT.exec(value)) || []
-  if (scheme === undefined || token === undefined) return withoutCredential(value)
-  const proofs = valuesOf(rawHeaders, "dpop")
-  if (proofs.length > 1) return refuse("credential_ambiguous", "proof_twice")
-  return { scheme: scheme.toLowerCase() === "dpop" ? "DPoP" : "Bearer", token, proof: proofs[0] }
+  if (authorization === undefined) return "absent"
+  if (proofs > 1 && EXACT.test(authorization)) return refuse("credential_ambiguous", "proof_twice")
+  return { authorization, proof }
 }
 
-function withoutCredential(value: string | undefined): Refusal | "absent" {
-  if (value === undefined || !BEARER.test(value)) return "absent"
+/** Every request passes here: one look at the length tells most headers apart. */
+function countCredentials(rawHeaders: readonly string[]) {
+  let authorization: string | undefined
+  let proof: string | undefined
+  let authorizations = 0
+  let proofs = 0
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = credentialName(rawHeaders[at])
+    if (name === "authorization") {
+      authorization = rawHeaders[at + 1]
+      authorizations++
+    } else if (name === "dpop") {
+      proof = rawHeaders[at + 1]
+      proofs++
+    }
+  }
+  return { authorization, proof, authorizations, proofs }
+}
+
+/** Which of the two it is, in any case. */
+function credentialName(header: string | undefined): "authorization" | "dpop" | undefined {
+  if (header?.length === 13) return header.toLowerCase() === "authorization" ? "authorization" : undefined
+  return header?.length === 4 && header.toLowerCase() === "dpop" ? "dpop" : undefined
+}
+
+/** Reads the one Authorization: schemes in any case, one space, one token. A comma list is ambiguous. */
+export function readAuthorization(value: string): Credential | Refusal | "absent" {
+  const [, scheme, token] = EXACT.exec(value) ?? []
+  if (scheme !== undefined && token !== undefined)
+    return { scheme: scheme.toLowerCase() === "dpop" ? "DPoP" : "Bearer", token }
+  if (!BEARER.test(value)) return "absent"
   if (value.includes(",")) return refuse("credential_ambiguous", "authorization_list")
   return refuse("token_invalid", "authorization_format")
 }
@@ -85,22 +117,26 @@ export const rawHeadersOf = (headers: Headers, incoming?: IncomingMessage): read
 
 /** Takes the credential off the request that the handler sees, wherever the host can still find it. */
 export function hideCredential(headers: Headers, incoming?: IncomingMessage): void {
+  if (incoming) hideIncomingCredential(incoming)
   for (const name of ["authorization", "dpop"]) {
-    if (incoming) hideIncoming(incoming, name)
-    if (headers.has(name)) headers.delete(name)
+    if (!headers.has(name)) continue
+    headers.delete(name)
     if (headers.has(name)) throw new Error(`the ${name} header can't be taken off the request`)
   }
 }
 
-/** The same for a request of a node server that nobody made a `Headers` of. */
+/**
+ * The same for a request of a node server that nobody made a `Headers` of. The parsed views first: Node builds them on first
+ * sight, by the count of raw headers that it once read.
+ */
 export function hideIncomingCredential(incoming: IncomingMessage): void {
-  for (const name of ["authorization", "dpop"]) hideIncoming(incoming, name)
-}
-
-/** The parsed views first: Node builds them on first sight, by the count of raw headers that it once read. */
-function hideIncoming({ headers, headersDistinct, rawHeaders }: IncomingMessage, name: string): void {
-  delete headers[name]
-  delete headersDistinct?.[name] // absent over HTTP/2, and where a framework injects requests
-  for (let at = rawHeaders.length - 2; at >= 0; at -= 2)
-    if (rawHeaders[at]?.toLowerCase() === name) rawHeaders.splice(at, 2)
+  const { headers, rawHeaders } = incoming
+  if (headers.authorization !== undefined) delete headers.authorization
+  if (headers.dpop !== undefined) delete headers.dpop
+  for (let at = rawHeaders.length - 2; at >= 0; at -= 2) {
+    const name = credentialName(rawHeaders[at])
+    if (name === undefined) continue
+    delete incoming.headersDistinct?.[name] // absent over HTTP/2, and where a framework injects requests
+    rawHeaders.splice(at, 2)
+  }
 }

@@ -1,50 +1,69 @@
 // Whether a token is genuine: our signature and our shape, each text of it read once while it stays in a bounded cache. It
 // decides nothing about time, audience, possession or revocation: those are asked for every request.
 import { LRUCache } from "lru-cache"
-import { type Refusal, refuse } from "../errors.ts"
+import { Refusal, refuse } from "../errors.ts"
 import type { KeySet } from "../remote/key-set.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { type GenuineToken, openTaskToken } from "../token/verify.ts"
+import { type Credential, readAuthorization } from "./credential.ts"
 
-/** Opens one token: genuine, or why not. "Cannot tell" (503) while its key can be neither found nor asked for. */
-export type OpenToken = (text: string) => Promise<GenuineToken | Refusal> | GenuineToken | Refusal
+/** A credential, and whether the token in it is genuine: "cannot tell" (503) while its key can be neither found nor asked for. */
+export interface Opened {
+  readonly credential: Credential
+  readonly genuine: GenuineToken | Refusal
+}
+
+/** Opens the token of an Authorization. Answers at once unless its key must be asked for. */
+export type OpenCredential = (authorization: string) => Promise<Opened> | Opened | Refusal | "absent"
 
 const MAX_TOKENS = 10_000
 const MAX_CHARACTERS = 16 * 1024 * 1024
+/** Of the end of a credential, which is its signature's: hashing all of it would cost more than everything else here. */
+const KEY_CHARACTERS = 40
+
+interface Kept {
+  readonly authorization: string
+  readonly opened: { readonly credential: Credential; readonly genuine: GenuineToken }
+}
 
 /**
- * The cache is keyed by the exact bytes, holds positive results only, and a result counts only while its key is known
- * and believed: a signature's twin, or one more padding, is another text and is judged anew.
+ * The cache is found by the end of the signature and compared by the exact bytes, holds positive results only, and a result
+ * counts only while its key is known and believed: a signature's twin, or one more padding, is another text and is judged
+ * anew.
  */
-export function createTokenOpener(keys: KeySet): OpenToken {
-  const opened = new LRUCache<string, GenuineToken>({
+export function createCredentialOpener(keys: KeySet): OpenCredential {
+  const kept = new LRUCache<string, Kept>({
     max: MAX_TOKENS,
     maxSize: MAX_CHARACTERS,
-    sizeCalculation: (_, text) => text.length,
+    sizeCalculation: ({ authorization }) => authorization.length,
   })
-  const open = (text: string) => {
+  const open = (authorization: string, credential: Credential) => {
     let missing: string | undefined
-    const result = openTaskToken(text, (kid) => {
+    const genuine = openTaskToken(credential.token, (kid) => {
       const key = keys.keyOf(kid)
       if (!key) missing = kid
       return key
     })
-    if (result instanceof Unreadable) return { refused: refuse("token_invalid", result.tag), missing }
-    opened.set(text, result)
-    return result
+    if (genuine instanceof Unreadable)
+      return { credential, genuine: refuse("token_invalid", genuine.tag), missing }
+    const opened = { credential, genuine }
+    kept.set(authorization.slice(-KEY_CHARACTERS), { authorization, opened })
+    return opened
   }
-  const seekAndOpen = async (text: string, kid: string, refused: Refusal) => {
+  const seekAndOpen = async (authorization: string, refused: Opened, kid: string): Promise<Opened> => {
+    const { credential } = refused
     const key = await keys.seek(kid)
     if (key === "unknown") return refused
-    if (key === "unavailable") return refuse("keys_unavailable", "kid")
-    const again = open(text)
-    return "refused" in again ? again.refused : again
+    if (key === "unavailable") return { credential, genuine: refuse("keys_unavailable", "kid") }
+    return open(authorization, credential)
   }
-  return (text) => {
-    const known = opened.get(text)
-    if (known && keys.keyOf(known.kid)) return known
-    const result = open(text)
-    if (!("refused" in result)) return result
-    return result.missing === undefined ? result.refused : seekAndOpen(text, result.missing, result.refused)
+  return (authorization) => {
+    const known = kept.get(authorization.slice(-KEY_CHARACTERS))
+    if (known?.authorization === authorization && keys.keyOf(known.opened.genuine.kid)) return known.opened
+    const credential = readAuthorization(authorization)
+    if (credential === "absent" || credential instanceof Refusal) return credential
+    const opened = open(authorization, credential)
+    const missing = "missing" in opened ? opened.missing : undefined
+    return missing === undefined ? opened : seekAndOpen(authorization, opened, missing)
   }
 }

@@ -30,7 +30,7 @@ export function guard(
     if (decision.outcome !== "not_ours") hideCredential(raw.headers, incoming)
     if (decision.outcome === "allowed") c.set("task", decision.use)
     await next()
-    for (const [name, value] of Object.entries(decision.headers)) c.header(name, value)
+    for (const name in decision.headers) c.header(name, decision.headers[name])
     return decision.finished(c.res.status)
   })
 }

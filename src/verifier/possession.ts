@@ -14,7 +14,7 @@ export interface Possession {
   /** `target` as received. Throws Unavailable when it can't be remembered that the proof was used. */
   check(
     token: TaskToken,
-    credential: Credential,
+    presented: { readonly credential: Credential; readonly proof: string | undefined },
     request: { readonly method: string; readonly target: string },
   ): Promise<Refusal | undefined>
 }
@@ -29,7 +29,8 @@ export function createPossession(options: {
 }): Possession {
   const { origin, spool, clock, nonces } = options
   return {
-    async check(token, { scheme, token: accessToken, proof: text }, { method, target }) {
+    async check(token, { credential, proof: text }, { method, target }) {
+      const { scheme, token: accessToken } = credential
       if (token.jkt === undefined) return scheme === "DPoP" ? refuse("token_invalid", "not_bound") : undefined
       if (scheme === "Bearer") return refuse("token_invalid", "bound_as_bearer")
       if (text === undefined) return refuse("proof_invalid", "missing")

@@ -1,10 +1,10 @@
 // Whose request it is, where nothing is used: a protocol's greeting, or a list of what could be asked for. It decides all
 // that a check decides except operation and resource, and records nothing, for nothing of the API is touched.
-import { Refusal, refuse } from "../errors.ts"
+import { type Refusal, refuse } from "../errors.ts"
 import { toEpochSeconds } from "../time.ts"
 import { judgeToken } from "../token/verify.ts"
-import { findCredential } from "./credential.ts"
 import type { VerifierSettings } from "./options.ts"
+import type { ReadPresentation } from "./presentation.ts"
 import type { Rooms } from "./rooms.ts"
 
 export interface Recognized {
@@ -30,7 +30,7 @@ const OBSERVED: Unrecognized = Object.freeze({ outcome: "observed" })
 export function createRecognize(
   settings: VerifierSettings,
   rooms: Rooms,
-  isClosed: () => boolean,
+  present: ReadPresentation,
 ): Recognize {
   const { issuer, resource: audience, clock } = settings
   const { possession, revocations, observer } = rooms
@@ -38,19 +38,15 @@ export function createRecognize(
     observer?.active() ? OBSERVED : rooms.refused(...told)
   return async (view, operations) => {
     try {
-      if (isClosed()) return refused(refuse("temporarily_unavailable", "closed"), "Bearer", "")
-      const credential = findCredential(view.rawHeaders, view.target)
-      if (credential === "absent") return refused(refuse("token_missing", "absent"), "Bearer", "")
-      if (credential instanceof Refusal) return refused(credential, "Bearer", "")
-      const genuine = await rooms.open(credential.token)
-      if (genuine instanceof Refusal) return refused(genuine, credential.scheme, "")
-      const { token, kid } = genuine
+      const shown = await present(view)
+      if ("refusal" in shown) return refused(shown.refusal, shown.scheme, "")
+      const { token, kid, scheme } = shown
       const wrong =
         judgeToken(token, { issuer, audience, now: toEpochSeconds(clock.now()) }) ??
-        (await possession.check(token, credential, view)) ??
+        (await possession.check(token, shown, view)) ??
         revocations.judge(token, kid) ??
         judgeAge(rooms, operations)
-      if (wrong) return refused(wrong, token.jkt === undefined ? credential.scheme : "DPoP", "")
+      if (wrong) return refused(wrong, scheme, "")
       return { outcome: "recognized", task: token.txn, operations: token.scope }
     } catch {
       return refused(refuse("temporarily_unavailable", "fault"), "Bearer", "")

@@ -14,9 +14,10 @@ export interface Recorder {
   /**
    * Write-ahead: resolves when the use is durable; a refusal when it can't be, and then it must not be served. Direct: the
    * same, durable being the issuer's acknowledgement; a refusal may then stand as an allowed use in the ledger. Batched:
-   * resolves at once, unless the last write failed; then each use waits until one succeeds again.
+   * resolves at once, unless the last write failed; then each use waits until one succeeds again. `text`: the use's JSON,
+   * where it is written already.
    */
-  allow(use: UseRecord): Promise<Recorded | Refusal>
+  allow(use: UseRecord, text?: string): Promise<Recorded | Refusal>
   /** Never waits and never fails: a refusal stands whether or not it can be recorded. */
   refuse(use: UseRecord): void
   /** Writes what was folded so far. */
@@ -75,10 +76,10 @@ export function createRecorder(options: {
   }
   const fold = createFold(clock, storeRefused)
   return {
-    async allow(use) {
+    async allow(use, text) {
       if (!room.fits(use.task))
         return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
-      const { seq, stored } = store(use)
+      const { seq, stored } = store(use, text)
       const recorded = recording === "direct" ? UNJOINED : outcomes.open(seq)
       if (recording === "batched" && !isFailing()) {
         void noticeLoss(seq, stored)

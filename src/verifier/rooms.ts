@@ -7,7 +7,7 @@ import type { Clock } from "../time.ts"
 import type { TaskToken } from "../token/token.ts"
 import { type Catalogue, createCatalogue } from "./catalogue.ts"
 import { type Answer, createChallenge, type Scheme } from "./challenge.ts"
-import { createTokenOpener, type OpenToken } from "./genuine.ts"
+import { createCredentialOpener, type OpenCredential } from "./genuine.ts"
 import { openInstance } from "./instance.ts"
 import { createMemorySpool, type MemorySpool } from "./memory-spool.ts"
 import { createNonces, type Nonces } from "./nonce.ts"
@@ -30,7 +30,7 @@ export interface Rooms {
   readonly recorder: Recorder
   readonly shipper: Shipper
   readonly possession: Possession
-  readonly open: OpenToken
+  readonly open: OpenCredential
   /** Only in observe mode. */
   readonly observer: Observer | undefined
   /** Of the answer to an allowed request: the next nonce of a bound token, and that nothing would be refused. */
@@ -77,7 +77,7 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<
     recorder,
     shipper,
     possession: createPossession({ origin: settings.origin, spool, clock, nonces }),
-    open: createTokenOpener(keys),
+    open: createCredentialOpener(keys),
     observer,
     headersOf: createHeaders(nonces, observer),
     refused: (refusal, scheme, operation) => ({

@@ -9,6 +9,12 @@ const MOST_TOGETHER = 256
 /** The part of the spool that one task may hold. */
 const TASK_SHARE = 10
 
+interface Stored {
+  readonly seq: number
+  /** It never rejects. */
+  readonly stored: Promise<boolean>
+}
+
 /** Uses on their way to the disk together. */
 interface Gathering {
   readonly uses: StoredUse[]
@@ -44,8 +50,7 @@ export function createStore(spool: Spool, room: Room) {
     if (gathering) setImmediate(write)
   }
   return {
-    store(use: UseRecord): { readonly seq: number; readonly stored: Promise<boolean> } {
-      const text = JSON.stringify(use)
+    store(use: UseRecord, text = JSON.stringify(use)): Stored {
       const { task } = use
       const seq = ++lastSeq
       room.take(task, bytesOf(text))

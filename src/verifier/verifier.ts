@@ -1,21 +1,20 @@
 // The guard in front of an API: whether one request may reach its handler, and that nothing passes unrecorded. It decides
 // by the checks of token/ in the contract's order; what the host does with a refusal is copied, not chosen, by adapters.
 import { emitWarning } from "node:process"
-import { type Code, REFUSALS, Refusal, refuse } from "../errors.ts"
-import { toEpochSeconds, toInstant } from "../time.ts"
-import { recordedResource, type UseRecord } from "../token/batch.ts"
-import { isText } from "../token/claims.ts"
-import { newId } from "../token/id.ts"
-import { formatHolder } from "../token/name.ts"
+import { type Code, Refusal, refuse } from "../errors.ts"
+import { toEpochSeconds } from "../time.ts"
+import type { UseRecord } from "../token/batch.ts"
 import type { TaskToken } from "../token/token.ts"
-import { type GenuineToken, judgeToken, judgeUse } from "../token/verify.ts"
+import { judgeToken, judgeUse } from "../token/verify.ts"
 import { type Answer, describeResource, type ResourceMetadata, type Scheme } from "./challenge.ts"
-import { findCredential, namesIssuer } from "./credential.ts"
+import { namesIssuer } from "./credential.ts"
 import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
+import { createPresentation, type Presentation, type ReadPresentation } from "./presentation.ts"
 import { createRecognize, type Recognized, type Unrecognized } from "./recognition.ts"
 import type { Recorded } from "./recorder.ts"
 import { openRooms, type Rooms } from "./rooms.ts"
-import { activeTraceId, createTelemetry } from "./telemetry.ts"
+import { createTelemetry } from "./telemetry.ts"
+import { createUses } from "./use.ts"
 import { startWork, type Work } from "./work.ts"
 
 /** The checked values of an allowed request: what a handler uses instead of reading the URL again. */
@@ -121,9 +120,10 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
   const work = startWork(rooms)
   const telemetry = createTelemetry(rooms)
   let closing: Promise<void> | undefined
+  const present = createPresentation(rooms.open, () => closing !== undefined)
   return {
-    check: telemetry.watch(createCheck(settings, rooms, () => closing !== undefined)),
-    recognize: createRecognize(settings, rooms, () => closing !== undefined),
+    check: telemetry.watch(createCheck(settings, rooms, present)),
+    recognize: createRecognize(settings, rooms, present),
     unmapped: () => rooms.refused(refuse("route_unmapped", "route"), "Bearer", ""),
     metadata: describeResource(settings.issuer, settings.resource),
     ready: () => readiness(rooms, work),
@@ -145,34 +145,30 @@ interface Target {
 const NO_PARAMETERS = Object.freeze({})
 
 /** The contract's order: what is cheap and certain first, what the ledger must hold last. */
-function createCheck(settings: VerifierSettings, rooms: Rooms, isClosed: () => boolean): Verifier["check"] {
+function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPresentation): Verifier["check"] {
   const { issuer, resource: audience, others, clock } = settings
   const { recorder, possession, headersOf } = rooms
   const turnDown = createTurnDown(rooms)
+  const uses = createUses({ api: audience, clock })
   return async (view, operation, resource, parameters = NO_PARAMETERS) => {
     try {
       if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer)) return NOT_OURS
-      const asked = { view, operation }
-      if (isClosed()) return turnDown(refuse("temporarily_unavailable", "closed"), asked)
-      const credential = findCredential(view.rawHeaders, view.target)
-      if (credential === "absent") return turnDown(refuse("token_missing", "absent"), asked)
-      if (credential instanceof Refusal) return turnDown(credential, asked)
-      const opened = rooms.open(credential.token)
-      const genuine = opened instanceof Promise ? await opened : opened
-      if (genuine instanceof Refusal) return turnDown(genuine, asked, credential.scheme)
-      const { token } = genuine
+      const read = present(view)
+      const shown = read instanceof Promise ? await read : read
+      if ("refusal" in shown) return turnDown(shown.refusal, { view, operation }, shown.scheme)
+      const { token, credential, scheme } = shown
       const target = { operation, resource, parameters }
       const wrong =
         judgeToken(token, { issuer, audience, now: toEpochSeconds(clock.now()) }) ??
         (token.jkt === undefined && credential.scheme === "Bearer"
           ? undefined
-          : await possession.check(token, credential, view)) ??
-        judgeStanding(rooms, genuine, operation) ??
+          : await possession.check(token, shown, view)) ??
+        judgeStanding(rooms, shown, operation) ??
         judgeAuthority(token, target)
-      const use = describeUse(settings, token, view, target, wrong)
-      const recorded = wrong ?? (await recorder.allow(use))
+      const use = uses.describe(token, { method: view.method, route: view.route, operation, resource }, wrong)
+      const recorded = wrong ?? (await recorder.allow(use, uses.write(token, use)))
       if (!(recorded instanceof Refusal)) return allowed(token, target, use.id, recorded, headersOf(token))
-      return turnDown(recorded, asked, token.jkt === undefined ? credential.scheme : "DPoP", use)
+      return turnDown(recorded, { view, operation }, scheme, use)
     } catch {
       // Whatever failed, the handler must not run; what it was may hold the token, so it is not told.
       return turnDown(refuse("temporarily_unavailable", "fault"), { view, operation })
@@ -202,7 +198,7 @@ function createTurnDown({ recorder, refused, observer }: Rooms) {
 }
 
 /** Revoked is certain however old the knowledge is; standing is not. */
-function judgeStanding({ revocations, catalogue }: Rooms, { token, kid }: GenuineToken, operation: string) {
+function judgeStanding({ revocations, catalogue }: Rooms, { token, kid }: Presentation, operation: string) {
   const ended = revocations.judge(token, kid)
   if (ended) return ended
   const age = revocations.age()
@@ -234,36 +230,6 @@ function allowed(
     useId,
   }
   return { outcome: "allowed", use, headers, finished }
-}
-
-const METHOD = /^[A-Za-z-]{1,32}$/
-
-/** Only what a batch can carry: one malformed member would hold up every use behind it. */
-function describeUse(
-  { resource: api, clock }: VerifierSettings,
-  token: TaskToken,
-  { method, route }: RequestView,
-  { operation, resource }: Target,
-  wrong: Refusal | undefined,
-): UseRecord {
-  const now = clock.now()
-  return {
-    id: newId("use", now),
-    at: toInstant(now),
-    task: token.txn,
-    jti: token.jti,
-    actor: formatHolder(token.act),
-    client: token.clientId,
-    api,
-    operation,
-    resource: resource && recordedResource(resource),
-    method: METHOD.test(method) ? method : undefined,
-    route: isText(route, 512) ? route : undefined,
-    decision: wrong ? "refused" : "allowed",
-    code: wrong?.code,
-    status: wrong && REFUSALS[wrong.code].status,
-    trace_id: activeTraceId(),
-  }
 }
 
 function readiness({ keys, revocations, recorder, observer }: Rooms, work: Work): Readiness {

@@ -65,7 +65,7 @@ async function decide(vector: Vector): Promise<string> {
   const request = { method, target: url.slice(audience.length) }
   const wrong =
     judgeToken(token, { issuer, audience, now }) ??
-    (await possession.check(token, { scheme, token: vector.token, proof }, request)) ??
+    (await possession.check(token, { credential: { scheme, token: vector.token }, proof }, request)) ??
     judgeUse(token, vector.operation, vector.resource)
   return wrong instanceof Refusal ? wrong.code : "allowed"
 }

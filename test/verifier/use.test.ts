@@ -1,0 +1,40 @@
+// The text that is written of an allowed use is the record's JSON, whatever hosts call their routes and clients their ids.
+import { expect, test } from "vitest"
+import { refuse } from "../../src/errors.ts"
+import { createUses } from "../../src/verifier/use.ts"
+import { createFakeClock } from "../support/fake-clock.ts"
+import { API, opened, validToken } from "../support/forge.ts"
+
+const { token } = opened(validToken())
+const uses = createUses({ api: API, clock: createFakeClock() })
+const asked = { method: "GET", route: "/tickets/:id", operation: "tickets:read", resource: ["tickets", "7"] }
+
+test.each([
+  ["an ordinary one", {}],
+  ["every character that a segment may have", { resource: ["a", "AZaz09_~!$&'()+,:=@.-"] }],
+  ["one segment", { resource: ["tickets"] }],
+  ["a route with quotes, controls and letters of others", { route: '/"\\\u0001/é/:id' }],
+  ["no route", { route: undefined }],
+  ["a method that is none", { method: "GET /" }],
+  ["a route too long to be recorded", { route: "/".repeat(513) }],
+])("a use is written as JSON.stringify writes its record: %s", (_, changes) => {
+  const use = uses.describe(token, { ...asked, ...changes }, undefined)
+  expect(uses.write(token, use)).toBe(JSON.stringify(use))
+})
+
+test("a use within a trace is written with it", () => {
+  const use = { ...uses.describe(token, asked, undefined), trace_id: "0af7651916cd43dd8448eb211c80319c" }
+  expect(uses.write(token, use)).toBe(JSON.stringify(use))
+})
+
+test("more routes than are remembered are written all the same", () => {
+  for (let at = 0; at < 2500; at++) {
+    const use = uses.describe(token, { ...asked, route: `/tickets/${at}` }, undefined)
+    expect(uses.write(token, use)).toBe(JSON.stringify(use))
+  }
+})
+
+test("a refusal is described with its code and status", () => {
+  const use = uses.describe(token, asked, refuse("resource_not_granted", "resource"))
+  expect(use).toMatchObject({ decision: "refused", code: "resource_not_granted", status: 403 })
+})
