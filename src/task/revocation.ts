@@ -27,6 +27,7 @@ import {
   standingLocks,
 } from "./revocation-statements.ts"
 import { taskById } from "./statements.ts"
+import { RUN_OUT_GRACE_SECONDS } from "./status-places.ts"
 
 /** These are locks too, until lifted or the time given: tasks become revoked and nothing is minted. */
 const LOCKS: ReadonlySet<string> = new Set(["instance", "agent", "orchestrator", "subject", "api"])
@@ -259,9 +260,6 @@ async function liftNow(parts: Parts, by: string, row: RevocationRow): Promise<vo
     if (!(cause instanceof Unexpected)) throw cause
   }
 }
-
-/** Verifiers allow a skew, and their clocks are not ours: to them a token may live a little longer. */
-const RUN_OUT_GRACE_SECONDS = 60
 
 /**
  * Bounds how many items one answer carries; the cursor is the head when nothing is left to tell. A cursor below the one

@@ -1,0 +1,15 @@
+CREATE TABLE `status_list` (
+	`id` text PRIMARY KEY NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `status_place` (
+	`list` text NOT NULL,
+	`idx` integer NOT NULL,
+	`token` integer NOT NULL,
+	`exp` integer NOT NULL,
+	PRIMARY KEY(`list`, `idx`),
+	FOREIGN KEY (`list`) REFERENCES `status_list`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`token`) REFERENCES `token`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+ALTER TABLE `task` ADD `paused_at` integer;
