@@ -67,8 +67,6 @@ export const task = sqliteTable(
     startedAt: integer("started_at").notNull(),
     deadline: integer().notNull(),
     endedAt: integer("ended_at"),
-    /** Of the latest pause: tokens that ended before it did not end by it. */
-    pausedAt: integer("paused_at"),
     reference: text(),
     requestDigest: text("request_digest").notNull(),
     policy: text().notNull(),

@@ -84,7 +84,7 @@ async function planChange(
 function pauseSteps(parts: Parts, task: TaskRow, reason: string | undefined): Step[] {
   const now = parts.ledger.at()
   const before = nextFloor(now, task.iat_floor)
-  const values = { task_id: task.task_id, now, floor: task.iat_floor, new_floor: before }
+  const values = { task_id: task.task_id, floor: task.iat_floor, new_floor: before }
   return [
     { statement: pauseTask, values, rows: 1 },
     ...endingSteps(task.task_id, now, before, "task_paused"),

@@ -8,7 +8,6 @@ import { Unreadable } from "../token/jwt.ts"
 import type { TaskToken } from "../token/token.ts"
 import { openTaskToken } from "../token/verify.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
-import { standingOf } from "./standing.ts"
 import { tokenStanding } from "./statements.ts"
 
 export interface Asker {
@@ -51,7 +50,7 @@ async function find(parts: Parts, asker: Asker, text: string): Promise<Introspec
   if (token.iss !== parts.issuer || !mayKnow(parts, asker, token)) return undefined
   const now = parts.ledger.at()
   const [row] = await parts.engine.query(tokenStanding, { jti: token.jti })
-  const stands = row !== undefined && standingOf(row) === "valid"
+  const stands = row !== undefined && row.ended_at === null && row.state === "active"
   return { token, claims: claimsIn(text), active: stands && token.exp > toEpochSeconds(now) }
 }
 

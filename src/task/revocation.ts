@@ -28,6 +28,7 @@ import {
 } from "./revocation-statements.ts"
 import { taskById } from "./statements.ts"
 import { RUN_OUT_GRACE_SECONDS } from "./status-places.ts"
+import { tellCovered } from "./status-statements.ts"
 
 /** These are locks too, until lifted or the time given: tasks become revoked and nothing is minted. */
 const LOCKS: ReadonlySet<string> = new Set(["instance", "agent", "orchestrator", "subject", "api"])
@@ -128,6 +129,7 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
   await parts.engine.atomically([
     { statement: insertRevocation, values, rows: 1 },
     { statement: feedCovered, values },
+    { statement: tellCovered, values },
     { statement: endCovered, values },
     ...(LOCKS.has(request.kind) ? [{ statement: setLock, values, rows: 1 }] : []),
     ...entriesOf(parts, by, id, at, request),

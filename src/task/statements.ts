@@ -4,7 +4,6 @@
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import { named, nameId } from "../database/names.ts"
-import type { StandingRow } from "./standing.ts"
 
 const p = sql.placeholder
 
@@ -88,7 +87,7 @@ export const keepTask = statement(
 
 export const pauseTask = statement(
   "task.pause",
-  sql`UPDATE task SET state = 'paused', paused_at = ${p("now")}, iat_floor = ${p("new_floor")}
+  sql`UPDATE task SET state = 'paused', iat_floor = ${p("new_floor")}
     WHERE task_id = ${p("task_id")} AND state = 'active' AND iat_floor = ${p("floor")}`,
 )
 
@@ -116,11 +115,11 @@ export const tokensOfTask = statement<TokenRow>(
     WHERE k.task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) ORDER BY k.id`,
 )
 
-/** The facts that decide whether a token stands. */
-export const tokenStanding = statement<StandingRow>(
+/** Whether a token was ended and in which state its task is. */
+export const tokenStanding = statement<{ readonly ended_at: number | null; readonly state: string }>(
   "token.standing",
-  sql`SELECT k.ended_at AS ended_at, t.state AS state, t.paused_at AS paused_at
-    FROM token k JOIN task t ON t.id = k.task WHERE k.jti = ${p("jti")}`,
+  sql`SELECT k.ended_at AS ended_at, t.state AS state FROM token k JOIN task t ON t.id = k.task
+    WHERE k.jti = ${p("jti")}`,
 )
 
 export const insertToken = named(

@@ -1,19 +1,19 @@
-// What verifiers that are not ours are told of tokens: signed status lists. A list says of every place whether its token
-// stands, by the facts that introspection answers from. It decides how old an answer may be, which is also what bounds the
-// work: anybody may ask, and nobody makes it sign more often than that.
+// What verifiers that are not ours are told of tokens: signed status lists. A status is written in the transaction that
+// ends the token, so lists, introspection and the feed know the same. It decides how old an answer may be, which is also
+// what bounds the work: anybody may ask, and nobody makes it sign more often than that.
 //
-// What a status covers: every revocation of a kind that there is, locks included, takeovers and the end of the task
-// (`invalid`), and the task's pause (`suspended`). What it does NOT cover: expiry, because a token that ran out says so
-// itself, and its place turns valid a minute later; audience, operations, resources and possession, which the token says;
-// and a change of policy, which ends no token. It is as late as the list is old.
+// What a status covers: every revocation, of whatever kind, locks included, takeovers and the end of the task (`invalid`),
+// and the pause of the task (`suspended`; the token does not come back when the task goes on, but turns `invalid`). What it
+// does NOT cover: expiry, because a token that ran out says so itself, and its place turns valid a minute later; audience,
+// operations, resources and possession, which the token says; and a change of policy, which ends no token. A list is as
+// late as it is old.
 import { Refusal } from "../errors.ts"
 import { toEpochSeconds } from "../time.ts"
 import { isStatusListId, statusListUri } from "../token/status.ts"
-import { packStatuses, STATUS, STATUS_TTL_SECONDS, signStatusList } from "../token/status-list.ts"
+import { packStatuses, STATUS_TTL_SECONDS, signStatusList } from "../token/status-list.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
-import { type Standing, standingOf } from "./standing.ts"
 import { RUN_OUT_GRACE_SECONDS } from "./status-places.ts"
-import { placesNotValid, statusListById, statusLists } from "./status-statements.ts"
+import { statusListById, statusLists, toldPlaces } from "./status-statements.ts"
 
 export interface ServedList {
   readonly jwt: string
@@ -68,23 +68,14 @@ export function createStatusLists(options: TaskOptions): StatusLists {
   }
 }
 
-const TOLD: Readonly<Record<Standing, (typeof STATUS)[keyof typeof STATUS]>> = {
-  valid: STATUS.valid,
-  suspended: STATUS.suspended,
-  ended: STATUS.invalid,
-}
-
 async function makeList(parts: Parts, id: string): Promise<string | Refusal | undefined> {
   const unsteady = parts.steady()
   if (unsteady) return unsteady
   const [list] = await parts.engine.query(statusListById, { list: id })
   if (!list) return undefined
   const iat = toEpochSeconds(parts.ledger.at())
-  const rows = await parts.engine.query(placesNotValid, {
-    list: id,
-    since_seconds: iat - RUN_OUT_GRACE_SECONDS,
-  })
-  const bytes = packStatuses(rows.map((row) => ({ idx: row.idx, status: TOLD[standingOf(row)] })))
+  const told = await parts.engine.query(toldPlaces, { list: id, since_seconds: iat - RUN_OUT_GRACE_SECONDS })
+  const bytes = packStatuses(told)
   const uri = statusListUri(parts.issuer, id)
   return signStatusList({ issuer: parts.issuer, uri, iat, bytes }, parts.keyring.current())
 }

@@ -1,8 +1,9 @@
 // All SQL of token status lists. That a place has one holder at a time is a property of the key and of the condition
-// under which a row is taken over.
+// under which a row is taken over. A status is written where the token is ended, in the same transaction.
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
-import type { StandingRow } from "./standing.ts"
+import type { PlaceStatus } from "../token/status-list.ts"
+import { covered } from "./revocation-statements.ts"
 
 const p = sql.placeholder
 
@@ -16,8 +17,21 @@ export const takePlace = statement(
   "status_place.take",
   sql`INSERT INTO status_place (list, idx, token, exp)
     VALUES (${p("list")}, ${p("idx")}, (SELECT id FROM token WHERE jti = ${p("jti")}), ${p("exp")})
-    ON CONFLICT (list, idx) DO UPDATE SET token = excluded.token, exp = excluded.exp
+    ON CONFLICT (list, idx) DO UPDATE SET token = excluded.token, exp = excluded.exp, status = 0
       WHERE status_place.exp <= ${p("rested")}`,
+)
+
+/** What all tokens of a task are told to be; what is invalid (1) stays so. Must run before others are minted. */
+export const tellOfTask = statement(
+  "status_place.of_task",
+  sql`UPDATE status_place SET status = ${p("status")} WHERE status <> 1
+    AND token IN (SELECT id FROM token WHERE task = (SELECT id FROM task WHERE task_id = ${p("task_id")}))`,
+)
+
+/** Tells that covered tokens are invalid. Must run before endCovered. */
+export const tellCovered = statement(
+  "status_place.covered",
+  sql`UPDATE status_place SET status = 1 WHERE token IN (SELECT k.id FROM token k WHERE ${covered})`,
 )
 
 export const statusLists = statement<{ readonly id: string }>(
@@ -36,11 +50,9 @@ export const heldPlaces = statement<{ readonly list: string; readonly idx: numbe
   sql`SELECT list, idx, exp FROM status_place WHERE exp > ${p("rested")}`,
 )
 
-/** The places of a list whose tokens don't stand, by the facts that introspection decides on. */
-export const placesNotValid = statement<StandingRow & { readonly idx: number }>(
-  "status_place.not_valid",
-  sql`SELECT l.idx AS idx, k.ended_at AS ended_at, t.state AS state, t.paused_at AS paused_at
-    FROM status_place l JOIN token k ON k.id = l.token JOIN task t ON t.id = k.task
-    WHERE l.list = ${p("list")} AND l.exp > ${p("since_seconds")}
-      AND (k.ended_at IS NOT NULL OR t.state <> 'active')`,
+/** The places of a list that are not valid, as long as their tokens matter. */
+export const toldPlaces = statement<PlaceStatus>(
+  "status_place.told",
+  sql`SELECT idx, status FROM status_place
+    WHERE list = ${p("list")} AND status <> 0 AND exp > ${p("since_seconds")}`,
 )
