@@ -92,6 +92,14 @@ describe("the list on the wire", () => {
     const { uri } = statusClaimOf(token)
     const jwt = await (await get(uri)).text()
     const [head, body] = jwt.split(".").map((part) => Buffer.from(part, "base64url").toString("latin1"))
+    const { body: document } = await house.ask("GET", "/openapi.json")
+    expect(document.paths).toMatchObject({
+      "/status-lists/{id}": {
+        get: {
+          responses: { 200: { content: { "application/statuslist+jwt": { schema: { type: "string" } } } } },
+        },
+      },
+    })
     expect(JSON.parse(head ?? "")).toEqual({ typ: "statuslist+jwt", alg: "ES256", kid: expect.any(String) })
     const iat = Math.floor(house.clock.now() / 1000)
     expect(JSON.parse(body ?? "")).toEqual({
