@@ -1,5 +1,6 @@
 // What verifiers that are not ours are told of tokens, held against introspection and the feed: three ways to ask, one
 // answer, whatever ends a token.
+import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Unavailable } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
@@ -7,6 +8,7 @@ import type { Change } from "../../src/task/finish.ts"
 import type { MintedToken } from "../../src/task/mint.ts"
 import type { Renewed } from "../../src/task/renew.ts"
 import { createStatusLists } from "../../src/task/status-list.ts"
+import { toEpochSeconds } from "../../src/time.ts"
 import type { RevocationKind } from "../../src/token/revocation.ts"
 import { revocableNames } from "../../src/token/revocation.ts"
 import { type GenuineToken, openTaskToken } from "../../src/token/verify.ts"
@@ -64,7 +66,7 @@ const isActive = async (token: string) => (await world.introspections.find(STAFF
 /** Whether a verifier that follows the feed of the API would still take it. */
 async function passesFeed(text: string): Promise<boolean> {
   const { token, kid } = genuine(text)
-  const { items } = await world.revocations.feed("crm", 0, 100)
+  const { items } = await world.revocations.feed("crm", 0, 10_000)
   return !items.some(
     ({ kind, value, before }) => token.iat <= before && revocableNames(token, kid, kind).includes(value),
   )
@@ -162,6 +164,55 @@ describe("status list, introspection and feed agree", () => {
     const fresh = tokenFor((await renew(running.taskId)).tokens, CRM)
     expect(statusClaimOf(fresh).uri).toBe(statusClaimOf(running.crm).uri)
   })
+})
+
+/** One thing that may happen to a task; a refusal is fine. */
+const STEPS: Readonly<Record<string, (of: Lived) => Promise<unknown>>> = {
+  renew: (of) => mint(of, world.tasks.renew(RUNNER, of.taskId, {})),
+  "take over": (of) =>
+    mint(of, world.tasks.renew(RUNNER, of.taskId, { instance: `pod-${of.tokens.length}` })),
+  pause: (of) => world.tasks.change(RUNNER, of.taskId, "pause"),
+  resume: (of) => mint(of, world.tasks.change(RUNNER, of.taskId, "resume")),
+  complete: (of) => world.tasks.change(RUNNER, of.taskId, "complete"),
+  "revoke the first": (of) => revoke("token", jti(of.tokens[0] ?? "")),
+  "revoke the last": (of) => revoke("token", jti(of.tokens.at(-1) ?? "")),
+  "revoke the key": () => revoke("key", world.keyring.current().kid),
+  "revoke the task": (of) => revoke("task", of.taskId),
+  "wait five minutes": async () => world.clock.advance(300_000),
+}
+
+interface Lived {
+  readonly taskId: string
+  readonly tokens: string[]
+}
+
+async function mint(
+  { tokens }: Lived,
+  asked: Promise<{ readonly tokens: readonly MintedToken[] } | Refusal>,
+): Promise<void> {
+  const answer = await asked
+  if (!(answer instanceof Refusal)) tokens.push(...answer.tokens.flatMap(ofCrm))
+}
+
+const ofCrm = ({ resource, accessToken }: MintedToken) => (resource === CRM ? [accessToken] : [])
+
+test("whatever happens in whatever order, no two of them disagree about a token that has not run out", async () => {
+  const lives = fc.array(fc.constantFrom(...Object.keys(STEPS)), { minLength: 2, maxLength: 8 })
+  const one = fc.asyncProperty(lives, async (steps) => {
+    const { taskId, crm } = await start()
+    const lived = { taskId, tokens: [crm] }
+    for (const step of steps) {
+      await STEPS[step]?.(lived)
+      // To the feed, which knows `iat` in seconds, what is minted in the second of a key's revocation is ended by it.
+      world.clock.advance(1000)
+    }
+    for (const token of lived.tokens) {
+      if (genuine(token).token.exp <= toEpochSeconds(world.clock.now())) continue
+      const stands = (await statusOf(token)) === 0
+      expect([await isActive(token), await passesFeed(token)]).toEqual([stands, stands])
+    }
+  })
+  await fc.assert(one, { numRuns: 60 })
 })
 
 /** Lists of the world's data, signed by a key that counts. */
