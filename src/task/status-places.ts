@@ -40,6 +40,7 @@ interface List {
   readonly id: string
   /** By place, the `exp` of the last token that it was drawn for. */
   readonly exps: Uint32Array
+  /** At least as many as are held: what became free is found when it is counted. */
   held: number
   countedAt: number
 }

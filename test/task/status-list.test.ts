@@ -212,7 +212,7 @@ test("whatever happens in whatever order, no two of them disagree about a token 
       expect([await isActive(token), await passesFeed(token)]).toEqual([stands, stands])
     }
   })
-  await fc.assert(one, { numRuns: 60 })
+  await fc.assert(one, { numRuns: 30 })
 })
 
 /** Lists of the world's data, signed by a key that counts. */
