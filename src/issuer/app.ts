@@ -14,6 +14,7 @@ import { policyEndpoints } from "./policy.ts"
 import { oauthError, problem } from "./problem.ts"
 import { revocationEndpoints } from "./revocations.ts"
 import type { Rooms } from "./rooms.ts"
+import { statusListEndpoints } from "./status-lists.ts"
 import { taskEndpoints } from "./tasks.ts"
 import { TOKEN_PATH, tokenEndpoints } from "./token.ts"
 import { useEndpoints } from "./uses.ts"
@@ -33,6 +34,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...metadataEndpoints(rooms),
     ...tokenEndpoints(rooms),
     ...introspectionEndpoints(rooms),
+    ...statusListEndpoints(rooms),
     ...taskEndpoints(rooms),
     ...useEndpoints(rooms),
     ...verifierEndpoints(rooms),

@@ -7,7 +7,7 @@ import type { Caller, Scope } from "./caller.ts"
 
 type Schema<T> = z.ZodType<T>
 
-/** One documented answer; `schema` absent: no body, or one that is not JSON. */
+/** One documented answer; `schema` absent: no body, or one that is not JSON (`others` then says what it is). */
 export interface Documented {
   readonly description: string
   readonly schema?: z.ZodType
@@ -53,7 +53,10 @@ interface Guarded<Body, Query> extends Description {
 
 interface Open extends Description {
   readonly form?: z.ZodType
-  readonly run: (request: Request) => Promise<Response | Refusal> | Response | Refusal
+  readonly run: (
+    request: Request,
+    parameter: (name: string) => string,
+  ) => Promise<Response | Refusal> | Response | Refusal
 }
 
 /** An endpoint whose types are closed over: what the route table and the document need. */
@@ -99,7 +102,7 @@ export function open(endpoint: Open): Endpoint {
     ...description,
     who: [],
     ...(form && { body: { type: FORM_TYPE, schema: form } }),
-    answer: async (request) => run(request),
+    answer: async (request, parameter) => run(request, parameter),
   }
 }
 

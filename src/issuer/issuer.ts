@@ -11,10 +11,12 @@ import { createPolicyStore } from "../policy/in-force.ts"
 import { type FeedWatch, watchFeed } from "../task/feed.ts"
 import { createIntrospections } from "../task/introspection.ts"
 import { createRevocations } from "../task/revocation.ts"
+import { createStatusLists } from "../task/status-list.ts"
+import { openStatusPlaces } from "../task/status-places.ts"
 import { createTasks } from "../task/task.ts"
 import { createUses } from "../task/use.ts"
 import { createVerifiers } from "../task/verifiers.ts"
-import { type Clock, systemClock } from "../time.ts"
+import { type Clock, systemClock, toEpochSeconds } from "../time.ts"
 import { newUuid } from "../token/id.ts"
 import type { Algorithm } from "../token/signature.ts"
 import { createApp, endpointsOf } from "./app.ts"
@@ -167,8 +169,9 @@ async function openRooms(
     clock,
     ...(options.algorithm && { algorithm: options.algorithm }),
   })
+  const statusPlaces = await openStatusPlaces(engine, issuer, toEpochSeconds(ledger.at()))
   const feed = await watchFeed({ engine, clock, onFault })
-  const parts = { engine: feed.engine, names, ledger, policies, keyring, clock, issuer }
+  const parts = { engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
   const tasks = createTasks(parts)
   const health = watchHealth({ engine, policies, clock, unready: tasks.unready })
   const revocations = createRevocations(parts)
@@ -176,7 +179,11 @@ async function openRooms(
   const uses = createUses(parts)
   const verifiers = createVerifiers(parts)
   const introspections = createIntrospections(parts)
-  return { rooms: { ...parts, tasks, uses, verifiers, revocations, introspections, streams, health }, feed }
+  const statusLists = createStatusLists(parts)
+  return {
+    rooms: { ...parts, tasks, uses, verifiers, revocations, introspections, statusLists, streams, health },
+    feed,
+  }
 }
 
 /** A request that is still being sent after that has lost its chance. */

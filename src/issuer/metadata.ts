@@ -2,6 +2,7 @@
 // its public keys. It decides how long they may be kept.
 import { createHash } from "node:crypto"
 import { z } from "@hono/zod-openapi"
+import { STATUS_LISTS_PATH } from "../token/status.ts"
 import type { Endpoint } from "./endpoint.ts"
 import { JSON_TYPE, open } from "./endpoint.ts"
 import { INTROSPECTION_PATH, REVOCATION_PATH } from "./introspection.ts"
@@ -24,6 +25,7 @@ const Metadata = z
     token_endpoint_auth_signing_alg_values_supported: z.array(z.string()),
     dpop_signing_alg_values_supported: z.array(z.string()),
     authorization_details_types_supported: z.array(z.string()),
+    status_list_aggregation_endpoint: z.string(),
     service_documentation: z.string().optional(),
     subject_types_supported: z.array(z.string()).optional(),
     id_token_signing_alg_values_supported: z.array(z.string()).optional(),
@@ -84,6 +86,7 @@ const serverMetadata = (issuer: string) => ({
   token_endpoint_auth_signing_alg_values_supported: ["ES256", "EdDSA"],
   dpop_signing_alg_values_supported: ["ES256", "EdDSA"],
   authorization_details_types_supported: ["task_grant"],
+  status_list_aggregation_endpoint: `${issuer}${STATUS_LISTS_PATH}`,
 })
 
 /** Bytes and ETag are made once for each text; the text changes only when a key does. */

@@ -78,9 +78,11 @@ function toRoute(endpoint: Endpoint): RouteConfig {
 
 const mapAnswers = (answers: Readonly<Record<number, Documented>>): RouteConfig["responses"] =>
   Object.fromEntries(
-    Object.entries(answers).map(([status, { description, schema, others = {} }]) => [
+    Object.entries(answers).map(([status, { description, schema, others }]) => [
       status,
-      schema ? { description, content: contentOf({ [JSON_TYPE]: schema, ...others }) } : { description },
+      schema || others
+        ? { description, content: contentOf({ ...(schema && { [JSON_TYPE]: schema }), ...others }) }
+        : { description },
     ]),
   )
 

@@ -6,6 +6,7 @@ import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Introspections } from "../task/introspection.ts"
 import type { Revocations } from "../task/revocation.ts"
+import type { StatusLists } from "../task/status-list.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Uses } from "../task/use.ts"
 import type { Verifiers } from "../task/verifiers.ts"
@@ -27,6 +28,7 @@ export interface Rooms {
   readonly verifiers: Verifiers
   readonly revocations: Revocations
   readonly introspections: Introspections
+  readonly statusLists: StatusLists
   readonly streams: FeedStreams
   readonly health: Health
 }

@@ -40,7 +40,11 @@ export function explain(policy: Policy, request: TaskRequest): Explanation {
     ...(type ? explainType(policy, type, request) : []),
   ]
   if (decision instanceof Refusal) return { allowed: false, steps: [...steps, ...explainRefusal(decision)] }
-  return { allowed: true, steps: [...steps, ...explainWanted(decision)], authority: decision.authority }
+  return {
+    allowed: true,
+    steps: [...steps, ...explainWanted(policy, decision)],
+    authority: decision.authority,
+  }
 }
 
 function explainName(what: string, name: string, known: ReadonlyMap<string, Named>): ExplanationStep[] {
@@ -117,6 +121,13 @@ function explainRefusal(refusal: Refusal): ExplanationStep[] {
   }))
 }
 
-function explainWanted(decision: Decision): ExplanationStep[] {
-  return decision.apis.map((api) => ({ ok: true, text: `a token for ${api}` }))
+function explainWanted(policy: Policy, decision: Decision): ExplanationStep[] {
+  const foreign = new Map(
+    [...policy.apis.values()].flatMap((api) => (api.foreign ? [[api.resource, api.place]] : [])),
+  )
+  return decision.apis.map((resource) => {
+    const place = foreign.get(resource)
+    if (!place) return { ok: true, text: `a token for ${resource}` }
+    return { ok: true, text: `a token for ${resource}, which names its place in a status list`, place }
+  })
 }

@@ -3,7 +3,6 @@
 const LATER = [
   "identity_providers",
   "users",
-  "apis/*/foreign",
   "apis/*/authenticate/*/workload",
   "apis/*/authenticate/*/openid",
   "agents/*/authenticate",

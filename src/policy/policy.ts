@@ -27,6 +27,8 @@ export interface Api {
   readonly owner: string
   readonly authenticate: readonly PrivateKeyJwt[]
   readonly operations: ReadonlyMap<string, { readonly risk: Risk }>
+  /** Its verifier is not ours: its tokens name their place in a status list. */
+  readonly foreign: boolean
   readonly enabled: boolean
   readonly place: Place
 }

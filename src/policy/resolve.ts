@@ -44,6 +44,7 @@ export function resolveApis(apis: Section<ApiRule>, to: Resolving): ReadonlyMap<
       owner: rule.owner,
       authenticate,
       operations,
+      foreign: rule.foreign,
       enabled: rule.enabled,
       place,
     }

@@ -85,6 +85,10 @@ const api = z.strictObject({
   owner,
   authenticate: authenticate.optional(),
   operations: members(operation, z.strictObject({ risk: z.enum(["low", "moderate", "high"]) }), 1),
+  foreign: z
+    .boolean()
+    .default(false)
+    .describe("true: its verifier is not taskmint's; its tokens name their place in a Token Status List"),
   enabled,
 })
 

@@ -6,6 +6,7 @@ import type { Event, Kind } from "../ledger/event.ts"
 import { toEpochSeconds } from "../time.ts"
 import { type Authority, operationsOf } from "../token/authority.ts"
 import { newId } from "../token/id.ts"
+import type { StatusReference } from "../token/status.ts"
 import {
   authorizationDetails,
   MAX_TOKEN_BYTES,
@@ -41,6 +42,8 @@ export interface PlannedToken {
   readonly exp: number
   readonly grants: Authority
   readonly jkt: string | undefined
+  /** Its place in a status list, where the API is foreign. */
+  readonly status?: StatusReference
   /** JSON text: stored and signed as it is, byte for byte, at every signing. */
   readonly claims: string
 }
@@ -93,6 +96,8 @@ function planToken(
   const { aud, iat, exp } = of
   const jti = newId("tok", passed.now)
   const grants = passed.authority.filter((grant) => grant.api === aud)
+  const api = apiOf(policy, aud)
+  const status = api?.foreign ? parts.statusPlaces.draw({ iat, exp }) : undefined
   const claims = taskTokenClaims({
     iss: parts.issuer,
     aud,
@@ -107,10 +112,12 @@ function planToken(
     grants,
     policy: policy.digest,
     jkt,
+    status,
   })
   if (taskTokenBytes(claims, parts.keyring.current().kid) > MAX_TOKEN_BYTES)
     return refuse("authority_too_large", `[size] the token for ${aud} would exceed ${MAX_TOKEN_BYTES} bytes`)
-  return { jti, api: apiOf(policy, aud)?.name ?? "", aud, iat, exp, grants, jkt, claims }
+  const token = { jti, api: api?.name ?? "", aud, iat, exp, grants, jkt, claims }
+  return status === undefined ? token : { ...token, status }
 }
 
 function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedToken, kid: string): Step[] {
@@ -139,7 +146,9 @@ function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedT
   }
   const { taskId, generation } = mint
   const row = { jti, task_id: taskId, api, iat, exp, kid, claims: token.claims, generation }
-  return [parts.names.step(insertToken, row), ...parts.ledger.steps(event, mint.taskKey)]
+  const steps = [parts.names.step(insertToken, row), ...parts.ledger.steps(event, mint.taskKey)]
+  const { status } = token
+  return status === undefined ? steps : [...steps, ...parts.statusPlaces.steps({ jti, iat, exp, status })]
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Api, Policy } from "../policy/policy.ts"
 import { type Clock, createStepWatch, toEpochSeconds } from "../time.ts"
+import type { StatusPlaces } from "./status-places.ts"
 
 export interface TaskOptions {
   readonly engine: Engine
@@ -15,6 +16,8 @@ export interface TaskOptions {
   readonly ledger: Ledger
   readonly policies: PolicyStore
   readonly keyring: Keyring
+  /** Where tokens of foreign APIs get their places in status lists. */
+  readonly statusPlaces: StatusPlaces
   readonly clock: Clock
   /** `iss` of every token, byte for byte. */
   readonly issuer: string

@@ -4,6 +4,7 @@ import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { toEpochSeconds } from "../time.ts"
 import type { Authority } from "../token/authority.ts"
+import { type PlaceStatus, STATUS } from "../token/status-list.ts"
 import { type Attempt, commitDecision, recordRefusal } from "./commit.ts"
 import { type Passed, passGate } from "./gate.ts"
 import { type MintedToken, planMint, signTokens } from "./mint.ts"
@@ -17,6 +18,7 @@ import {
   taskById,
   tokensOfTask,
 } from "./statements.ts"
+import { tellOfTask } from "./status-statements.ts"
 
 export interface RenewRequest {
   /** RFC 8707 URL of one API. Default: every API at which the task has had a token. */
@@ -176,6 +178,7 @@ export function mintAgain(
       ...parts.names.steps([task.instance, parts.keyring.current().kid]),
       { statement: keepTask, values, rows: 1 },
       ...(again.ending === undefined ? [] : endingSteps(task.task_id, passed.now, newFloor, again.ending)),
+      ...(again.from === "paused" ? [tellStatus(task.task_id, STATUS.invalid)] : []),
       ...entry,
       ...plan.steps,
     ],
@@ -197,5 +200,12 @@ export function endingSteps(
   return [
     { statement: feedTask, values: { task_id: taskId, before, code, now_seconds: seconds } },
     { statement: endTokensOfTask, values: { task_id: taskId, now, now_seconds: seconds } },
+    tellStatus(taskId, code === "task_paused" ? STATUS.suspended : STATUS.invalid),
   ]
 }
+
+/** What status lists tell of all that the task was given so far. */
+const tellStatus = (taskId: string, status: PlaceStatus["status"]): Step => ({
+  statement: tellOfTask,
+  values: { task_id: taskId, status },
+})

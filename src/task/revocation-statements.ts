@@ -9,7 +9,7 @@ import type { RevocationItem } from "../token/revocation.ts"
 const p = sql.placeholder
 
 /** Live tokens under a name. `exp` goes first: it bounds the search to what still lives. */
-const covered = sql`k.exp > ${p("now_seconds")} AND k.ended_at IS NULL AND (
+export const covered = sql`k.exp > ${p("now_seconds")} AND k.ended_at IS NULL AND (
     (${p("kind")} = 'token' AND k.jti = ${p("value")})
     OR (${p("kind")} = 'key' AND k.kid = ${nameId("value")})
     OR (${p("kind")} = 'api' AND k.api = ${nameId("value")})

@@ -27,6 +27,8 @@ import {
   standingLocks,
 } from "./revocation-statements.ts"
 import { taskById } from "./statements.ts"
+import { RUN_OUT_GRACE_SECONDS } from "./status-places.ts"
+import { tellCovered } from "./status-statements.ts"
 
 /** These are locks too, until lifted or the time given: tasks become revoked and nothing is minted. */
 const LOCKS: ReadonlySet<string> = new Set(["instance", "agent", "orchestrator", "subject", "api"])
@@ -127,6 +129,7 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
   await parts.engine.atomically([
     { statement: insertRevocation, values, rows: 1 },
     { statement: feedCovered, values },
+    { statement: tellCovered, values },
     { statement: endCovered, values },
     ...(LOCKS.has(request.kind) ? [{ statement: setLock, values, rows: 1 }] : []),
     ...entriesOf(parts, by, id, at, request),
@@ -259,9 +262,6 @@ async function liftNow(parts: Parts, by: string, row: RevocationRow): Promise<vo
     if (!(cause instanceof Unexpected)) throw cause
   }
 }
-
-/** Verifiers allow a skew, and their clocks are not ours: to them a token may live a little longer. */
-const RUN_OUT_GRACE_SECONDS = 60
 
 /**
  * Bounds how many items one answer carries; the cursor is the head when nothing is left to tell. A cursor below the one

@@ -10,6 +10,7 @@ import { signedLength, signText, Unreadable } from "./jwt.ts"
 import { type Holder, isDigest, isHash, isName, isOperation } from "./name.ts"
 import { formatResource } from "./resource.ts"
 import type { SigningKey } from "./signature.ts"
+import { isStatusReference, parseStatus, type StatusReference } from "./status.ts"
 
 export const TASK_TOKEN_TYP = "at+jwt"
 /** A larger token is neither minted nor read. */
@@ -45,6 +46,8 @@ export interface TaskToken {
   readonly policy: string
   /** RFC 9449 thumbprint of the key it is bound to. */
   readonly jkt?: string
+  /** Only of an API whose verifier is not ours: ours follow the feed and don't look at it. */
+  readonly status?: StatusReference
 }
 
 /** What a mint decides; the rest of a token follows from it. */
@@ -63,6 +66,7 @@ export interface TaskTokenInput {
   readonly grants: Authority
   readonly policy: string
   readonly jkt?: string | undefined
+  readonly status?: StatusReference | undefined
 }
 
 /**
@@ -90,6 +94,7 @@ export function taskTokenClaims(input: TaskTokenInput): string {
     authorization_details: authorizationDetails(input.grants),
     policy: input.policy,
     cnf: input.jkt === undefined ? undefined : { jkt: input.jkt },
+    status: input.status === undefined ? undefined : { status_list: input.status },
   })
 }
 
@@ -113,6 +118,7 @@ const MINTED: readonly (readonly [name: string, holds: (input: TaskTokenInput) =
   ],
   ["policy", ({ policy }) => isDigest(policy)],
   ["cnf", ({ jkt }) => jkt === undefined || isHash(jkt)],
+  ["status", ({ status, iss }) => status === undefined || isStatusReference(status, iss)],
 ]
 
 /** Its resources are segments already (`bindTemplate`). */
@@ -147,7 +153,9 @@ export const signTaskToken = (claims: string, key: SigningKey): string =>
   signText({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
 
 const MEMBERS = new Set(
-  "iss aud iat nbf exp jti client_id sub act txn lineage scope authorization_details policy cnf".split(" "),
+  "iss aud iat nbf exp jti client_id sub act txn lineage scope authorization_details policy cnf status".split(
+    " ",
+  ),
 )
 
 /**
@@ -171,7 +179,18 @@ export function parseTaskToken(payload: JsonObject): TaskToken | Unreadable {
   if (!scope) return new Unreadable("claims", "scope")
   const jkt = parseConfirmation(payload.cnf)
   if (jkt === null) return new Unreadable("claims", "cnf")
-  return { ...plainClaims(payload), act, actors, lineage, scope, grants, ...(jkt !== undefined && { jkt }) }
+  const status = parseStatus(payload.status, String(payload.iss))
+  if (status === null) return new Unreadable("claims", "status")
+  return {
+    ...plainClaims(payload),
+    act,
+    actors,
+    lineage,
+    scope,
+    grants,
+    ...(jkt !== undefined && { jkt }),
+    ...(status !== undefined && { status }),
+  }
 }
 
 type Check = readonly [name: string, holds: (value: JsonValue | undefined, payload: JsonObject) => boolean]

@@ -89,6 +89,8 @@ describe("the document", () => {
       "/livez",
       "/readyz",
       "/openapi.json",
+      "/status-lists",
+      "/status-lists/none",
     ])
       await answers("GET", path)
     await answers("POST", "/token", { body: "x", headers: { "content-type": "text/plain" } })

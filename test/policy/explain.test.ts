@@ -24,6 +24,18 @@ test("an allowed request is explained rule by rule, with places and what it woul
   })
 })
 
+test("a token for a foreign API is told with its place in a status list", async () => {
+  const texts = shippedTexts()
+  const support = texts["support.yaml"]?.replace("    resource:", "    foreign: true\n    resource:") ?? ""
+  const { steps } = explain(await policyOf({ ...texts, "support.yaml": support }), request)
+  expect(steps.at(-1)).toEqual({
+    ok: true,
+    text: "a token for https://tickets.internal.example, which names its place in a status list",
+    place: { file: "support.yaml", line: 6, column: 3 },
+  })
+  expect(explain(policy, request).steps.at(-1)?.text).toBe("a token for https://tickets.internal.example")
+})
+
 test.each([
   [{ type: "triage-tickets" }, ['the task type "triage-tickets" is unknown (did you mean "triage-ticket"?)']],
   [

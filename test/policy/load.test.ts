@@ -46,6 +46,18 @@ test("the stored texts of a policy become the same policy again", async () => {
   expect("tasks" in again && [...again.tasks.keys()]).toEqual([...policy.tasks.keys()])
 })
 
+test("an API is foreign when the file says so, also when the policy is read back", async () => {
+  const texts = shippedTexts()
+  const support = texts["support.yaml"]?.replace("    resource:", "    foreign: true\n    resource:") ?? ""
+  folder = createPolicyFolder({ ...texts, "support.yaml": support })
+  const policy = await loaded()
+  const again = await loadStoredPolicy(policy.files, { dev: true })
+  for (const one of [policy, again]) {
+    const apis = "apis" in one ? [...one.apis.values()] : []
+    expect(apis.filter((api) => api.foreign).map((api) => api.name)).toEqual(["tickets"])
+  }
+})
+
 test("faults come with the digest of what was read, and change with it", async () => {
   folder = createPolicyFolder({ "a.yaml": "version: 2\n" })
   const first = await loadPolicy(folder.path)

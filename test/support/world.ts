@@ -10,10 +10,14 @@ import { openKeyring } from "../../src/keys/keyring.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
 import { createPolicyStore } from "../../src/policy/in-force.ts"
+import { createIntrospections } from "../../src/task/introspection.ts"
 import { createRevocations } from "../../src/task/revocation.ts"
+import { createStatusLists } from "../../src/task/status-list.ts"
+import { openStatusPlaces } from "../../src/task/status-places.ts"
 import { createTasks } from "../../src/task/task.ts"
 import { createUses } from "../../src/task/use.ts"
 import { createVerifiers } from "../../src/task/verifiers.ts"
+import { toEpochSeconds } from "../../src/time.ts"
 import { createFakeClock } from "./fake-clock.ts"
 import { replaceKeys } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
@@ -43,7 +47,8 @@ export async function createWorld(options: WorldOptions = {}) {
   const policies = await createPolicyStore({ engine, ledger, folder: policyFolder, dev: true })
   if (policies instanceof PolicyFaults) throw new Error(JSON.stringify(policies.faults))
   const keyring = await openKeyring({ engine, ledger, keyEncryptionKey, clock })
-  const parts = { engine, names, ledger, policies, keyring, clock, issuer: ISSUER }
+  const statusPlaces = await openStatusPlaces(engine, ISSUER, toEpochSeconds(ledger.at()))
+  const parts = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer: ISSUER }
   return {
     ...parts,
     folder,
@@ -53,6 +58,8 @@ export async function createWorld(options: WorldOptions = {}) {
     uses: createUses(parts),
     verifiers: createVerifiers(parts),
     revocations: createRevocations(parts),
+    introspections: createIntrospections(parts),
+    statusLists: createStatusLists(parts),
     /** Ends what runs; the files stay for a world that starts on them. */
     close: () => engine.close(),
     remove: () => rmSync(folder, { recursive: true, force: true }),
