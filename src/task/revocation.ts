@@ -2,12 +2,13 @@
 // each kind covers; the verifiers learn of it through the feed. The tokens end and the lock stands in one transaction;
 // the tasks below follow at once, and by the sweep if the process dies in between.
 import { type Step, Unexpected } from "../database/database.ts"
-import { type Refusal, refuse } from "../errors.ts"
+import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Event } from "../ledger/event.ts"
 import { toEpochSeconds } from "../time.ts"
 import { newId } from "../token/id.ts"
 import type { RevocationItem, RevocationKind } from "../token/revocation.ts"
-import { endIfOpen, isOpen } from "./finish.ts"
+import { commitDecision } from "./commit.ts"
+import { endIfOpen, endSteps, isOpen } from "./finish.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import {
   type AppliedRow,
@@ -124,7 +125,7 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
     set_by: by,
     fed_value: fedValue,
   }
-  await parts.engine.atomically([
+  await commitOrder(parts, request, [
     { statement: insertRevocation, values, rows: 1 },
     { statement: feedCovered, values },
     { statement: endCovered, values },
@@ -133,6 +134,20 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
   ])
   if (ENDS_TASKS.has(request.kind)) await endTasksUnder(parts, request, request.reason)
   return show(parts, id)
+}
+
+/**
+ * A lock keeps what it names from minting behind the order. A single task has none: it ends in the order's own transaction,
+ * or, where it keeps changing meanwhile, at once after it.
+ */
+async function commitOrder(parts: Parts, { kind, value, reason }: RevokeRequest, order: readonly Step[]) {
+  if (kind !== "task") return parts.engine.atomically(order)
+  const whole = await commitDecision<true>(parts, async () => {
+    const [task] = await parts.engine.query(taskById, { task_id: value })
+    const ending = task && isOpen(task) ? endSteps(parts, task, "revoked", reason) : []
+    return { steps: [...order, ...ending], answer: () => true }
+  })
+  if (whole instanceof Refused) await parts.engine.atomically(order)
 }
 
 /** An instance is named `agent/instance`; the statements compare the two apart. */
