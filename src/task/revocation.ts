@@ -136,10 +136,7 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
   return show(parts, id)
 }
 
-/**
- * A lock keeps what it names from minting behind the order. A single task has none: it ends in the order's own transaction,
- * or, where it keeps changing meanwhile, at once after it.
- */
+/** A lock keeps what it names from minting behind the order; a task, which has none, ends in the order's transaction. */
 async function commitOrder(parts: Parts, { kind, value, reason }: RevokeRequest, order: readonly Step[]) {
   if (kind !== "task") return parts.engine.atomically(order)
   const whole = await commitDecision<true>(parts, async () => {
@@ -147,6 +144,7 @@ async function commitOrder(parts: Parts, { kind, value, reason }: RevokeRequest,
     const ending = task && isOpen(task) ? endSteps(parts, task, "revoked", reason) : []
     return { steps: [...order, ...ending], answer: () => true }
   })
+  // A task that kept changing: the order goes first, its end follows at once.
   if (whole instanceof Refused) await parts.engine.atomically(order)
 }
 
@@ -189,23 +187,21 @@ function nameMembers(of: { readonly kind: string; readonly value: string }): Par
 }
 
 const AT_ONCE = 200
-
 async function endTasksUnder(
   parts: Parts,
   of: { readonly kind: string; readonly value: string },
   reason: string,
 ) {
   const values = { ...subjectsOf(of), limit: AT_ONCE }
+  const end = async ({ task_id }: { readonly task_id: string }) => {
+    const [task] = await parts.engine.query(taskById, { task_id })
+    if (task && isOpen(task)) await endIfOpen(parts, task, "revoked", reason)
+  }
   for (;;) {
     const found = await parts.engine.query(openTasksUnder, values)
     if (found.length === 0) return
-    await Promise.all(found.map(({ task_id }) => endNamed(parts, task_id, reason)))
+    await Promise.all(found.map(end))
   }
-}
-
-async function endNamed(parts: Parts, taskId: string, reason: string): Promise<void> {
-  const [task] = await parts.engine.query(taskById, { task_id: taskId })
-  if (task && isOpen(task)) await endIfOpen(parts, task, "revoked", reason)
 }
 
 async function show(parts: Parts, id: string): Promise<Revocation | Refusal> {
