@@ -1,7 +1,6 @@
 // Whose request it is, where nothing is used: a protocol's greeting, or a list of what could be asked for. It decides all
 // that a check decides except operation and resource, and records nothing, for nothing of the API is touched.
 import { Refusal, refuse } from "../errors.ts"
-import { toEpochSeconds } from "../time.ts"
 import { judgeToken } from "../token/verify.ts"
 import { findCredential } from "./credential.ts"
 import type { VerifierSettings } from "./options.ts"
@@ -32,8 +31,8 @@ export function createRecognize(
   rooms: Rooms,
   isClosed: () => boolean,
 ): Recognize {
-  const { issuer, resource: audience, clock } = settings
-  const { possession, revocations, observer } = rooms
+  const { issuer, resource: audience } = settings
+  const { possession, revocations, observer, issuerTime } = rooms
   const refused = (...told: Parameters<Rooms["refused"]>) =>
     observer?.active() ? OBSERVED : rooms.refused(...told)
   return async (view, operations) => {
@@ -46,7 +45,8 @@ export function createRecognize(
       if (genuine instanceof Refusal) return refused(genuine, credential.scheme, "")
       const { token, kid } = genuine
       const wrong =
-        judgeToken(token, { issuer, audience, now: toEpochSeconds(clock.now()) }) ??
+        issuerTime.judge() ??
+        judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() }) ??
         (await possession.check(token, credential, view)) ??
         revocations.judge(token, kid) ??
         judgeAge(rooms, operations)
