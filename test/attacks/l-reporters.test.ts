@@ -140,6 +140,7 @@ test("L16 whose credential was taken out of the policy gets no further token, an
 describe("L13 what is recorded of hostile requests", () => {
   test("L13 can always be taken in: no request makes a record that holds up those behind it", async () => {
     const api = await startVerifier()
+    onTestFinished(() => api.close())
     const text = fc.oneof(
       fc.string({ unit: "binary", maxLength: 600 }),
       fc.constantFrom("", "..", "\ud800", "\u202e", "a\u0000b", "x".repeat(5000), "%2e%2e", "__proto__"),
@@ -166,10 +167,7 @@ describe("L13 what is recorded of hostile requests", () => {
       }),
       { numRuns: 400 },
     )
-    await api.verifier.flush()
-    expect(api.stub.refused).toEqual([])
-    const stored = api.stub.uses().reduce((sum, use) => sum + (use.count ?? 1), 0)
-    expect(stored).toBe(records)
-    await api.close()
+    const stored = () => api.stub.uses().reduce((sum, use) => sum + (use.count ?? 1), 0)
+    await expect.poll(() => [stored(), ...api.stub.refused], { timeout: 20_000 }).toEqual([records])
   })
 })
