@@ -9,6 +9,7 @@ import { type ClientAssertion, judgeAssertion, readClientAssertion } from "../to
 import { Unreadable } from "../token/jwt.ts"
 import type { Proof } from "../token/proof.ts"
 import { type JsonWebKeySet, KeyFault, readKeySet, type VerificationKey } from "../token/signature.ts"
+import { limitPerMinute } from "./rate.ts"
 import { spendAssertion, spendProof } from "./replay.ts"
 import type { Rooms } from "./rooms.ts"
 import { insertClientHour, spend } from "./statements.ts"
@@ -113,16 +114,4 @@ function keysOf(set: JsonWebKeySet): ReadonlyMap<string, VerificationKey> {
   if (read instanceof KeyFault) throw new TypeError("a key set of the policy in force can't be read")
   keys.set(set, read)
   return read
-}
-
-/** Counts in whole minutes; only authenticated names are counted, so it holds as many as the policy has. */
-function limitPerMinute(most: number): (name: string, now: number) => boolean {
-  const counts = new Map<string, { minute: number; count: number }>()
-  return (name, now) => {
-    const minute = Math.floor(now / 60_000)
-    const before = counts.get(name)
-    const count = before?.minute === minute ? before.count + 1 : 1
-    counts.set(name, { minute, count })
-    return count > most
-  }
 }

@@ -1,5 +1,5 @@
 // The feed of revocations as Server-Sent Events (WHATWG HTML section 9.2): catches up page by page, then tells each item
-// once it is committed, and every two seconds that there is nothing else. It decides when a stream ends and how many
+// once it is committed, and every two seconds that there is nothing else and what time it is. It decides when a stream ends and how many
 // there may be; what is in the feed is the task room's, who may read it the endpoint's.
 import { type Refusal, refuse } from "../errors.ts"
 import type { FeedWatch } from "../task/feed.ts"
@@ -143,7 +143,10 @@ class FeedStream {
 
   /** Counted from the opening, which was after the reader asked: no delay on the way makes it look younger. */
   #freshness(lookedAt: number): string {
-    return `: head ${this.#head} at ${Math.max(0, Math.floor(lookedAt - this.#openedAt))}\n\n`
+    const { clock } = this.#options
+    const at = Math.max(0, Math.floor(lookedAt - this.#openedAt))
+    const wall = Math.floor(clock.now() - (clock.monotonic() - lookedAt))
+    return `: head ${this.#head} at ${at}\n\n: clock ${wall} at ${at}\n\n`
   }
 
   #push(text: string): void {

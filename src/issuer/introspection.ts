@@ -1,14 +1,21 @@
 // Asking about a token and ending it, for APIs and clients that speak OAuth and nothing of ours (RFC 7662, RFC 7009). It
 // translates; who may know of which token is decided in the task room.
 import { z } from "@hono/zod-openapi"
-import { Refusal } from "../errors.ts"
+import { Refusal, refuse } from "../errors.ts"
 import type { Asker } from "../task/introspection.ts"
 import type { Caller } from "./caller.ts"
 import { type Endpoint, formBody, guarded, json } from "./endpoint.ts"
+import { limitPerMinute } from "./rate.ts"
 import type { Rooms } from "./rooms.ts"
 
 export const INTROSPECTION_PATH = "/introspect"
 export const REVOCATION_PATH = "/revoke"
+
+/**
+ * Tokens that one caller ends per minute, each of which every verifier of their API remembers until they would have run
+ * out. Whoever has more to end ends tasks: a task is one thing to remember. Staff end what they must.
+ */
+const MOST_PER_MINUTE = 600
 
 /** Other parameters are ignored, the hint too: there is one kind of token to ask about. */
 const TokenForm = z
@@ -38,8 +45,9 @@ const introspect = ({ introspections }: Rooms): Endpoint =>
     },
   })
 
-const revoke = ({ introspections, revocations }: Rooms): Endpoint =>
-  guarded({
+const revoke = ({ introspections, revocations, clock }: Rooms): Endpoint => {
+  const crowded = limitPerMinute(MOST_PER_MINUTE)
+  return guarded({
     method: "post",
     path: REVOCATION_PATH,
     summary: "Ends one task token (RFC 7009); 200 for a token that is not there or has ended",
@@ -50,6 +58,8 @@ const revoke = ({ introspections, revocations }: Rooms): Endpoint =>
     async run({ body }, caller) {
       const found = await introspections.find(askerOf(caller), body.token)
       if (found?.active) {
+        if (caller.kind !== "staff" && crowded(caller.clientId, clock.now()))
+          return refuse("too_many_requests", "[rate] revoked tokens", { retryAfterSeconds: 60 })
         const order = { kind: "token", value: found.token.jti, reason: "RFC 7009 revocation" } as const
         const revoked = await revocations.revoke(caller.clientId, order)
         if (revoked instanceof Refusal) return revoked
@@ -57,5 +67,6 @@ const revoke = ({ introspections, revocations }: Rooms): Endpoint =>
       return new Response(null, { status: 200, headers: { "cache-control": "no-store" } })
     },
   })
+}
 
 const askerOf = ({ clientId, kind }: Caller): Asker => ({ clientId, kind })

@@ -69,7 +69,8 @@ const FeedEvents = z.string().openapi("RevocationEvents", {
   description:
     "Server-Sent Events, where `Accept` names them. Of each item one event: `id` is its cursor, `data` the item as in " +
     "the JSON answer. After the last one, and then every two seconds, a comment `head <cursor> at <milliseconds>`: " +
-    "everything up to that cursor was told, as of so long after the stream was opened. The stream ends when the " +
+    "everything up to that cursor was told, as of so long after the stream was opened; and one `clock <epoch " +
+    "milliseconds> at <milliseconds>`, what the issuer's clock read then. The stream ends when the " +
     "service token expires, when the policy does not name the caller any more, when it is read too slowly, and when " +
     "the issuer stops. 503 with Retry-After when there are too many.",
 })
@@ -89,6 +90,7 @@ const FeedAnswer = z
       }),
     ),
     cursor: z.int(),
+    now: z.int().openapi({ description: "Epoch milliseconds: what the issuer's clock read" }),
   })
   .openapi("RevocationFeed")
 
@@ -153,7 +155,7 @@ const lift = ({ revocations }: Rooms): Endpoint =>
     },
   })
 
-const feed = ({ revocations, streams }: Rooms): Endpoint =>
+const feed = ({ revocations, streams, clock }: Rooms): Endpoint =>
   guarded({
     method: "get",
     path: "/revocations",
@@ -178,7 +180,7 @@ const feed = ({ revocations, streams }: Rooms): Endpoint =>
       // HEAD is answered by the same code, and nobody would read its stream.
       if (wantsEvents(request.headers) && request.method === "GET") return streams.open(caller, after)
       const { items, cursor } = await revocations.feed(caller.clientId, after, FEED_LIMIT)
-      return json(200, { items, cursor })
+      return json(200, { items, cursor, now: clock.now() })
     },
   })
 

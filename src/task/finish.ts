@@ -93,7 +93,7 @@ function pauseSteps(parts: Parts, task: TaskRow, reason: string | undefined): St
 }
 
 /** Ends an open task: state, limits, tokens, verifiers and entry in one transaction. */
-function endSteps(parts: Parts, task: TaskRow, state: EndState, reason?: string): Step[] {
+export function endSteps(parts: Parts, task: TaskRow, state: EndState, reason?: string): Step[] {
   const now = parts.ledger.at()
   const before = nextFloor(now, task.iat_floor)
   const values = { task_id: task.task_id, state, now, floor: task.iat_floor, new_floor: before }

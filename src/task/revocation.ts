@@ -2,12 +2,13 @@
 // each kind covers; the verifiers learn of it through the feed. The tokens end and the lock stands in one transaction;
 // the tasks below follow at once, and by the sweep if the process dies in between.
 import { type Step, Unexpected } from "../database/database.ts"
-import { type Refusal, refuse } from "../errors.ts"
+import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Event } from "../ledger/event.ts"
 import { toEpochSeconds } from "../time.ts"
 import { newId } from "../token/id.ts"
 import type { RevocationItem, RevocationKind } from "../token/revocation.ts"
-import { endIfOpen, isOpen } from "./finish.ts"
+import { commitDecision } from "./commit.ts"
+import { endIfOpen, endSteps, isOpen } from "./finish.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import {
   type AppliedRow,
@@ -126,7 +127,7 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
     set_by: by,
     fed_value: fedValue,
   }
-  await parts.engine.atomically([
+  await commitOrder(parts, request, [
     { statement: insertRevocation, values, rows: 1 },
     { statement: feedCovered, values },
     { statement: tellCovered, values },
@@ -136,6 +137,18 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
   ])
   if (ENDS_TASKS.has(request.kind)) await endTasksUnder(parts, request, request.reason)
   return show(parts, id)
+}
+
+/** A lock keeps what it names from minting behind the order; a task, which has none, ends in the order's transaction. */
+async function commitOrder(parts: Parts, { kind, value, reason }: RevokeRequest, order: readonly Step[]) {
+  if (kind !== "task") return parts.engine.atomically(order)
+  const whole = await commitDecision<true>(parts, async () => {
+    const [task] = await parts.engine.query(taskById, { task_id: value })
+    const ending = task && isOpen(task) ? endSteps(parts, task, "revoked", reason) : []
+    return { steps: [...order, ...ending], answer: () => true }
+  })
+  // A task that kept changing: the order goes first, its end follows at once.
+  if (whole instanceof Refused) await parts.engine.atomically(order)
 }
 
 /** An instance is named `agent/instance`; the statements compare the two apart. */
@@ -177,23 +190,21 @@ function nameMembers(of: { readonly kind: string; readonly value: string }): Par
 }
 
 const AT_ONCE = 200
-
 async function endTasksUnder(
   parts: Parts,
   of: { readonly kind: string; readonly value: string },
   reason: string,
 ) {
   const values = { ...subjectsOf(of), limit: AT_ONCE }
+  const end = async ({ task_id }: { readonly task_id: string }) => {
+    const [task] = await parts.engine.query(taskById, { task_id })
+    if (task && isOpen(task)) await endIfOpen(parts, task, "revoked", reason)
+  }
   for (;;) {
     const found = await parts.engine.query(openTasksUnder, values)
     if (found.length === 0) return
-    await Promise.all(found.map(({ task_id }) => endNamed(parts, task_id, reason)))
+    await Promise.all(found.map(end))
   }
-}
-
-async function endNamed(parts: Parts, taskId: string, reason: string): Promise<void> {
-  const [task] = await parts.engine.query(taskById, { task_id: taskId })
-  if (task && isOpen(task)) await endIfOpen(parts, task, "revoked", reason)
 }
 
 async function show(parts: Parts, id: string): Promise<Revocation | Refusal> {

@@ -32,6 +32,8 @@ const MAX_PIECE = 64 * 1024
 export interface FeedAnswer {
   readonly items: readonly RevocationItem[]
   readonly cursor: number
+  /** Epoch milliseconds: what the issuer's clock read, where it told. */
+  readonly now?: number
 }
 
 /** What the feed holds after a cursor. Throws Unreachable or FeedFault. */
@@ -41,9 +43,11 @@ export async function askFeed(calls: IssuerCalls, after: number): Promise<FeedAn
   return readFeed(answer.text, after)
 }
 
-export interface FeedNews extends FeedAnswer {
+export interface FeedNews extends Omit<FeedAnswer, "now"> {
   /** Up to when (monotonic) there was nothing after the cursor but these items; absent where that was not told. */
   readonly knownAt?: number
+  /** What the issuer's clock read (epoch milliseconds), and when: on our monotonic clock, never later than it did. */
+  readonly clock?: { readonly now: number; readonly at: number }
 }
 
 /**
@@ -71,7 +75,7 @@ export async function* followFeed(
       const news = read(part.slice(at, at + MAX_PIECE), cameAt)
       if (!news) continue
       yield news
-      told = true
+      told ||= news.items.length > 0 || news.knownAt !== undefined
     }
     if (told) heardAt = clock.monotonic()
     else if (cameAt - heardAt > SILENCE_MILLISECONDS)
@@ -92,7 +96,10 @@ function createReader(after: number, openedAt: number) {
   let cursor = after
   let items: RevocationItem[] = []
   let knownAt: number | undefined
+  let clock: FeedNews["clock"]
   let now = openedAt
+  // The stream was opened after it was asked for: counted from there, no delay on the way makes news look younger.
+  const toldAt = (elapsed: string | undefined) => Math.min(now, openedAt + Number(elapsed))
   const parser = createParser({
     maxBufferSize: MAX_EVENT,
     onEvent({ id, event, data }) {
@@ -104,13 +111,13 @@ function createReader(after: number, openedAt: number) {
       items.push(item)
     },
     onComment(text) {
-      const [, head, elapsed] = /^head (\d{1,15}) at (\d{1,12})$/.exec(text) ?? []
-      if (head === undefined) return
-      if (Number(head) < cursor)
-        throw new FeedFault("the feed went back: the issuer knows less than it told before")
-      cursor = Number(head)
-      // The stream was opened after it was asked for: counted from there, no delay on the way makes news look younger.
-      knownAt = Math.min(now, openedAt + Number(elapsed))
+      const [, what, told, elapsed] = /^(head|clock) (\d{1,15}) at (\d{1,12})$/.exec(text) ?? []
+      if (what === "clock") clock = { now: Number(told), at: toldAt(elapsed) }
+      if (what !== "head") return
+      const head = Number(told)
+      if (head < cursor) throw new FeedFault("the feed went back: the issuer knows less than it told before")
+      cursor = head
+      knownAt = toldAt(elapsed)
     },
     onError(error) {
       throw new FeedFault(`the stream of revocations makes no sense (${error.type})`)
@@ -119,22 +126,23 @@ function createReader(after: number, openedAt: number) {
   return (text: string, at: number): FeedNews | undefined => {
     now = at
     parser.feed(text)
-    if (items.length === 0 && knownAt === undefined) return undefined
-    const news = { items, cursor, ...(knownAt !== undefined && { knownAt }) }
+    if (items.length === 0 && knownAt === undefined && clock === undefined) return undefined
+    const news = { items, cursor, ...(knownAt !== undefined && { knownAt }), ...(clock && { clock }) }
     items = []
     knownAt = undefined
+    clock = undefined
     return news
   }
 }
 
 function readFeed(text: string, after: number): FeedAnswer {
-  const { items, cursor } = parse(text)
+  const { items, cursor, now } = parse(text)
   if (!isCursor(cursor) || !Array.isArray(items)) throw new FeedFault("the answer of /revocations is no feed")
   if (cursor < after) throw new FeedFault("the feed went back: the issuer knows less than it told before")
   const read = items.map(readItem)
   if (read.some((one) => one.cursor <= after || one.cursor > cursor))
     throw new FeedFault("the feed is out of order")
-  return { items: read, cursor }
+  return { items: read, cursor, ...(isCursor(now) && { now }) }
 }
 
 function readItem(value: unknown): RevocationItem {

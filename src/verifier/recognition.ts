@@ -1,7 +1,6 @@
 // Whose request it is, where nothing is used: a protocol's greeting, or a list of what could be asked for. It decides all
 // that a check decides except operation and resource, and records nothing, for nothing of the API is touched.
 import { type Refusal, refuse } from "../errors.ts"
-import { toEpochSeconds } from "../time.ts"
 import { judgeToken } from "../token/verify.ts"
 import type { VerifierSettings } from "./options.ts"
 import type { ReadPresentation } from "./presentation.ts"
@@ -32,8 +31,8 @@ export function createRecognize(
   rooms: Rooms,
   present: ReadPresentation,
 ): Recognize {
-  const { issuer, resource: audience, clock } = settings
-  const { possession, revocations, observer } = rooms
+  const { issuer, resource: audience } = settings
+  const { possession, revocations, observer, issuerTime } = rooms
   const refused = (...told: Parameters<Rooms["refused"]>) =>
     observer?.active() ? OBSERVED : rooms.refused(...told)
   return async (view, operations) => {
@@ -42,7 +41,8 @@ export function createRecognize(
       if ("refusal" in shown) return refused(shown.refusal, shown.scheme, "")
       const { token, kid, scheme } = shown
       const wrong =
-        judgeToken(token, { issuer, audience, now: toEpochSeconds(clock.now()) }) ??
+        issuerTime.judge() ??
+        judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() }) ??
         (await possession.check(token, shown, view)) ??
         revocations.judge(token, kid) ??
         judgeAge(rooms, operations)

@@ -8,6 +8,7 @@ import type { TaskToken } from "../token/token.ts"
 import { createEnded, type Ended } from "./ended.ts"
 import { askFeed, followFeed, isCursor } from "./feed.ts"
 import type { Order } from "./id-table.ts"
+import type { IssuerTime } from "./issuer-time.ts"
 import type { Spool } from "./spool.ts"
 
 export interface Revocations {
@@ -48,8 +49,10 @@ export function createRevocations(options: {
   readonly streams: IssuerStreams
   readonly spool: Spool
   readonly clock: Clock
+  /** Told what the feed tells of the issuer's clock. */
+  readonly issuerTime: Pick<IssuerTime, "heard">
 }): Revocations {
-  const { calls, streams, spool, clock } = options
+  const { calls, streams, spool, clock, issuerTime } = options
   const ended = createEnded()
   for (const item of spool.revocations()) ended.remember(item)
   let floor = Number(spool.kept("floor") ?? 0)
@@ -76,13 +79,15 @@ export function createRevocations(options: {
     async poll() {
       for (;;) {
         const asked = clock.monotonic()
-        const { items, cursor } = await askFeed(calls, position.cursor)
+        const { items, cursor, now } = await askFeed(calls, position.cursor)
+        if (now !== undefined) issuerTime.heard(now, asked)
         await take(items, cursor)
         if (items.length === 0) return caughtUp(asked)
       }
     },
     async follow(signal, told) {
       for await (const news of followFeed(streams, clock, position.cursor, signal)) {
+        if (news.clock) issuerTime.heard(news.clock.now, news.clock.at)
         await take(news.items, news.cursor)
         if (news.knownAt !== undefined) await caughtUp(news.knownAt)
         told()

@@ -9,6 +9,7 @@ import { type Catalogue, createCatalogue } from "./catalogue.ts"
 import { type Answer, createChallenge, type Scheme } from "./challenge.ts"
 import { createCredentialOpener, type OpenCredential } from "./genuine.ts"
 import { openInstance } from "./instance.ts"
+import { createIssuerTime, type IssuerTime } from "./issuer-time.ts"
 import { createMemorySpool, type MemorySpool } from "./memory-spool.ts"
 import { createNonces, type Nonces } from "./nonce.ts"
 import { createObserver, type Observer } from "./observe.ts"
@@ -26,6 +27,7 @@ export interface Rooms {
   readonly memorySpool: MemorySpool | undefined
   readonly keys: KeySet
   readonly revocations: Revocations
+  readonly issuerTime: IssuerTime
   readonly catalogue: Catalogue
   readonly recorder: Recorder
   readonly shipper: Shipper
@@ -61,7 +63,8 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<
   const calls = createIssuerCalls(issuer, issuerAddress, tokens)
   const keys = openKeys(settings, spool)
   const streams = createIssuerStreams(issuer, issuerAddress, tokens)
-  const revocations = createRevocations({ calls, streams, spool, clock })
+  const issuerTime = createIssuerTime(clock)
+  const revocations = createRevocations({ calls, streams, spool, clock, issuerTime })
   const recorder = createRecorder({ spool, clock, limitBytes, recording })
   const { clientId } = credential
   const shipper = createShipper({ issuer, clientId, instance, spool, recorder, revocations, calls, clock })
@@ -73,6 +76,7 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<
     spool,
     keys,
     revocations,
+    issuerTime,
     catalogue: createCatalogue({ calls, spool }),
     recorder,
     shipper,

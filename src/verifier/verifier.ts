@@ -2,7 +2,6 @@
 // by the checks of token/ in the contract's order; what the host does with a refusal is copied, not chosen, by adapters.
 import { emitWarning } from "node:process"
 import { type Code, Refusal, refuse } from "../errors.ts"
-import { toEpochSeconds } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
 import type { TaskToken } from "../token/token.ts"
 import { judgeToken, judgeUse } from "../token/verify.ts"
@@ -104,7 +103,7 @@ export interface Verifier {
   unmapped(): Refused
   /** RFC 9728: for the host to serve at its path. */
   readonly metadata: ResourceMetadata
-  /** Whether keys and revocations are known and the spool takes uses. */
+  /** Whether keys and revocations are known, the clock can be believed and the spool takes uses. */
   ready(): Readiness
   /** Resolves when every use recorded so far is acknowledged by the issuer; waits as long as that takes. */
   flush(): Promise<void>
@@ -147,7 +146,7 @@ const NO_PARAMETERS = Object.freeze({})
 /** The contract's order: what is cheap and certain first, what the ledger must hold last. */
 function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPresentation): Verifier["check"] {
   const { issuer, resource: audience, others, clock } = settings
-  const { recorder, possession, headersOf } = rooms
+  const { recorder, possession, headersOf, issuerTime } = rooms
   const turnDown = createTurnDown(rooms)
   const uses = createUses({ api: audience, clock })
   return async (view, operation, resource, parameters = NO_PARAMETERS) => {
@@ -159,7 +158,8 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
       const { token, credential, scheme } = shown
       const target = { operation, resource, parameters }
       const wrong =
-        judgeToken(token, { issuer, audience, now: toEpochSeconds(clock.now()) }) ??
+        issuerTime.judge() ??
+        judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() }) ??
         (token.jkt === undefined && credential.scheme === "Bearer"
           ? undefined
           : await possession.check(token, shown, view)) ??
@@ -232,11 +232,15 @@ function allowed(
   return { outcome: "allowed", use, headers, finished }
 }
 
-function readiness({ keys, revocations, recorder, observer }: Rooms, work: Work): Readiness {
+function readiness(rooms: Rooms, work: Work): Readiness {
+  const { keys, revocations, recorder, observer, issuerTime } = rooms
+  const clocks = issuerTime.complaints()
+  const cannotTell = issuerTime.judge() !== undefined
   const reasons = [
     ...(keys.usable() ? [] : ["the issuer's keys are not known"]),
     ...(revocations.age() === undefined ? ["revocations were never fetched"] : []),
     ...(recorder.full() ? ["the spool is full"] : []),
+    ...(cannotTell ? clocks : []),
     ...work.fatal(),
   ]
   const counted = [
@@ -245,5 +249,9 @@ function readiness({ keys, revocations, recorder, observer }: Rooms, work: Work)
   ] as const
   const losses = counted.flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
   const observing = observer?.active() ? [observer.notice] : []
-  return { ready: reasons.length === 0, reasons: [...reasons, ...work.faults(), ...losses, ...observing] }
+  const degraded = cannotTell ? [] : clocks
+  return {
+    ready: reasons.length === 0,
+    reasons: [...reasons, ...degraded, ...work.faults(), ...losses, ...observing],
+  }
 }

@@ -79,7 +79,9 @@ describe("it ends as it was told to", () => {
       headers: { ...headers, accept: "text/event-stream" },
     })
     const reader = answer.body?.getReader()
-    expect(new TextDecoder().decode((await reader?.read())?.value)).toMatch(/^: head 0 at \d+\n\n$/)
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toMatch(
+      /^: head 0 at \d+\n\n: clock \d+ at \d+\n\n$/,
+    )
     const told = performance.now()
     one.child.kill("SIGTERM")
     expect((await one.ended).code).toBe(0)

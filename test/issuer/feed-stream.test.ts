@@ -89,6 +89,15 @@ describe("at an issuer", () => {
     await stream.leave()
   })
 
+  test("L08 it tells what the issuer's clock reads, in both forms", async () => {
+    const { body } = await house.ask("GET", "/revocations", { as: "tickets" })
+    expect(body.now).toBe(house.clock.now())
+    const stream = listen(await open())
+    const text = await stream.until(/^: clock \d+ at \d+$/m)
+    expect(text).toContain(`: clock ${house.clock.now()} at `)
+    await stream.leave()
+  })
+
   test("each commit is told by itself: ten in a row don't wait for ten rounds", async () => {
     const stream = listen(await open())
     await stream.until(/: head/)

@@ -5,6 +5,7 @@ import { createServiceTokens } from "../../src/remote/service-token.ts"
 import type { RevocationItem } from "../../src/token/revocation.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import type { TaskToken } from "../../src/token/token.ts"
+import { createIssuerTime } from "../../src/verifier/issuer-time.ts"
 import { createRevocations } from "../../src/verifier/revocations.ts"
 import type { Spool } from "../../src/verifier/spool.ts"
 import { createFakeClock } from "./fake-clock.ts"
@@ -52,6 +53,7 @@ export async function openScriptedFeed() {
   const folder = newFolder()
   const asked: string[] = []
   const open: ServerResponse[] = []
+  const issuerTime = createIssuerTime(clock)
   return {
     clock,
     stub,
@@ -60,6 +62,8 @@ export async function openScriptedFeed() {
     asked,
     /** The streams that were not ended here. */
     open,
+    /** What the feed told of the issuer's clock. */
+    issuerTime,
     /** From now on every request for a stream gets this text; it is left open unless `end`. */
     streamOf(text: string, end = false) {
       stub.overrides.set("/revocations", (request: IncomingMessage) => {
@@ -83,7 +87,7 @@ export async function openScriptedFeed() {
       })
       const calls = createIssuerCalls(stub.issuer, stub.issuer, tokens)
       const streams = createIssuerStreams(stub.issuer, stub.issuer, tokens)
-      return createRevocations({ calls, streams, spool, clock })
+      return createRevocations({ calls, streams, spool, clock, issuerTime })
     },
     async close() {
       await stub.close()

@@ -109,6 +109,19 @@ describe("how fresh that is", () => {
     await soon(() => revocations.age()).toBe(0)
   })
 
+  test("L08 what the issuer's clock read is of when it was said, however long that was held back on the way", async () => {
+    feed.streamOf("")
+    void following()
+    await soon(() => feed.open.length).toBe(1)
+    const wall = feed.clock.now()
+    feed.clock.advance(300_000)
+    feed.say(`: head 0 at 4000\n\n: clock ${wall + 4000} at 4000\n\n`)
+    await soon(() => revocations.age()).toBe(296_000)
+    expect(feed.issuerTime.judge()).toBeUndefined()
+    feed.say(`: head 0 at 9000\n\n: clock ${wall + 709_000} at 9000\n\n`)
+    await soon(() => feed.issuerTime.complaints()).toEqual(["this host's clock is 700 s behind the issuer's"])
+  })
+
   test("an item alone makes nothing fresh: more may follow it", async () => {
     feed.streamOf(event())
     void following()

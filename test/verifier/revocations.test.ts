@@ -6,6 +6,7 @@ import type { Answered } from "../../src/remote/exchange.ts"
 import type { RevocationItem } from "../../src/token/revocation.ts"
 import type { TaskToken } from "../../src/token/token.ts"
 import { FeedFault } from "../../src/verifier/feed.ts"
+import { createIssuerTime } from "../../src/verifier/issuer-time.ts"
 import { createRevocations } from "../../src/verifier/revocations.ts"
 import { openSpool, type Spool } from "../../src/verifier/spool.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
@@ -72,7 +73,7 @@ const feedOf = (items: readonly RevocationItem[]) => (path: string) => {
 }
 const polled = async (...items: RevocationItem[]) => {
   answers = feedOf(items)
-  const revocations = createRevocations({ calls, streams, spool, clock })
+  const revocations = createRevocations({ calls, streams, spool, clock, issuerTime: createIssuerTime(clock) })
   await revocations.poll()
   return revocations
 }
@@ -128,7 +129,13 @@ describe("across a restart", () => {
       return { items: [], cursor: 9 }
     }
     clock.advance(3000)
-    const revocations = createRevocations({ calls, streams, spool, clock })
+    const revocations = createRevocations({
+      calls,
+      streams,
+      spool,
+      clock,
+      issuerTime: createIssuerTime(clock),
+    })
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
     expect(revocations.age()).toBe(3000)
     await revocations.poll()
@@ -152,7 +159,7 @@ describe("across a restart", () => {
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_expired")
     await spool.close()
     spool = await openSpool(join(folder, "uses.db"))
-    const again = createRevocations({ calls, streams, spool, clock })
+    const again = createRevocations({ calls, streams, spool, clock, issuerTime: createIssuerTime(clock) })
     expect([...spool.revocations()]).toEqual([])
     expect(codeOf(again.judge(token, "k"))).toBe("token_expired")
     expect(codeOf(again.judge({ ...token, iat: IAT + 60, exp: IAT + 660 }, "k"))).toBe("stands")
@@ -163,7 +170,13 @@ describe("across a restart", () => {
     await spool.close()
     spool = await openSpool(join(folder, "uses.db"))
     clock.step(-3_600_000)
-    const revocations = createRevocations({ calls, streams, spool, clock })
+    const revocations = createRevocations({
+      calls,
+      streams,
+      spool,
+      clock,
+      issuerTime: createIssuerTime(clock),
+    })
     clock.step(3_600_000)
     expect(revocations.age()).toBeUndefined()
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
@@ -192,7 +205,13 @@ describe("what is no feed changes nothing, and makes nothing fresh", () => {
   test("an order with a code of the future still ends the token", async () => {
     let asked = 0
     answers = () => ({ items: asked++ ? [] : [{ ...item({}), code: "something_new" }], cursor: 1 })
-    const revocations = createRevocations({ calls, streams, spool, clock })
+    const revocations = createRevocations({
+      calls,
+      streams,
+      spool,
+      clock,
+      issuerTime: createIssuerTime(clock),
+    })
     await revocations.poll()
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
   })

@@ -8,6 +8,7 @@ import { Unreadable } from "../../src/token/jwt.ts"
 import type { RevocationItem } from "../../src/token/revocation.ts"
 import { KeyFault, readPublicJwk, type VerificationKey } from "../../src/token/signature.ts"
 import { judgeToken, judgeUse, openTaskToken } from "../../src/token/verify.ts"
+import { createIssuerTime } from "../../src/verifier/issuer-time.ts"
 import { createMemorySpool } from "../../src/verifier/memory-spool.ts"
 import { createPossession } from "../../src/verifier/possession.ts"
 import { createRevocations } from "../../src/verifier/revocations.ts"
@@ -84,7 +85,13 @@ test.each(vectors.revocations.map((vector) => [vector.name, vector] as const))(
       return { status: 200, headers: new Headers(), text }
     }
     const streams = () => Promise.reject(new Error("not followed"))
-    const revocations = createRevocations({ calls, streams, spool: createMemorySpool(), clock })
+    const revocations = createRevocations({
+      calls,
+      streams,
+      spool: createMemorySpool(),
+      clock,
+      issuerTime: createIssuerTime(clock),
+    })
     await revocations.poll()
     const opened = open(token)
     if (opened instanceof Unreadable) throw new Error(opened.tag)
