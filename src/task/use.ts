@@ -64,8 +64,9 @@ async function takeBatch(parts: Parts, reporter: Reporter, text: string): Promis
 function judgeBatch(parts: Parts, reporter: Reporter, batch: UseBatch): Refusal | undefined {
   if (batch.aud !== parts.issuer) return refuse("batch_invalid", "[aud] the batch is for another issuer")
   if (batch.iss !== reporter.api) return refuse("batch_invalid", "[iss] the batch is by another caller")
-  const resource = parts.policies.inForce().apis.get(reporter.api)?.resource
-  if (batch.uses.some((use) => use.api !== resource))
+  const others = [...parts.policies.inForce().apis.values()].filter(({ name }) => name !== reporter.api)
+  // An address that nobody has any more was the sender's: spools outlive a change of the policy.
+  if (batch.uses.some((use) => others.some(({ resource }) => resource === use.api)))
     return refuse("batch_invalid", "[api] a use names another API than the sender")
   return undefined
 }
@@ -195,7 +196,8 @@ async function useSteps(parts: Parts, reporter: Reporter, batch: UseBatch): Prom
     tasks.set(id, { key: row?.key ?? undefined, reference: row?.reference ?? undefined })
   }
   const { instance, sequence } = batch
-  const from = { at: parts.ledger.at(), api: reporter.api, instance, sequence }
+  const resource = parts.policies.inForce().apis.get(reporter.api)?.resource
+  const from = { at: parts.ledger.at(), api: reporter.api, resource, instance, sequence }
   return batch.uses.flatMap((use) => {
     const task = tasks.get(use.task)
     return parts.ledger.steps(eventOf(use, { ...from, reference: task?.reference }), task?.key)
@@ -222,13 +224,22 @@ function eventOf(use: UseRecord, from: Source): Event {
     ...(from.reference !== undefined && { reference: from.reference }),
     ...(code !== undefined && { code }),
     outcome: OUTCOMES[decision],
-    body: { use: id, served_at: at, verifier: from.instance, sequence: from.sequence, ...rest },
+    body: {
+      use: id,
+      served_at: at,
+      verifier: from.instance,
+      sequence: from.sequence,
+      ...(api !== from.resource && { served_as: api }),
+      ...rest,
+    },
   }
 }
 
 interface Source {
   readonly at: number
   readonly api: string
+  /** What the API's address is now; undefined: it left the policy. */
+  readonly resource: string | undefined
   readonly instance: string
   readonly sequence: number
   readonly reference: string | undefined

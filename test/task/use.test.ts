@@ -179,6 +179,16 @@ describe("a batch of uses", () => {
     expect(await count("verifier.joined")).toBe(0)
   })
 
+  test("by an address that the API had before the policy changed is taken, and the address written down", async () => {
+    const old = "https://old-tickets.internal.example"
+    expect(await take(batch({ uses: [use(), use({ api: old })] }))).toEqual({ acknowledged: 1 })
+    const { entries } = await world.ledger.read({ kind: "use.allowed" })
+    expect(entries.map(({ api, body }) => [api, body?.served_as])).toEqual([
+      ["tickets", undefined],
+      ["tickets", old],
+    ])
+  })
+
   test("an instance is not taken over by another API", async () => {
     await take(batch())
     const stolen = batch({ iss: "deployments", sequence: 2, uses: [] })
