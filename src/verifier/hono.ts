@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http"
 import type { Context, MiddlewareHandler } from "hono"
 import { routePath } from "hono/route"
 import { hideCredential, rawHeadersOf } from "./credential.ts"
+import { joinHeld } from "./outgoing.ts"
 import { asGuard, type GuardOptions, prepareTarget } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
@@ -30,7 +31,7 @@ export function guard(
     if (decision.outcome !== "not_ours") hideCredential(raw.headers, incoming)
     if (decision.outcome === "allowed") c.set("task", decision.use)
     await next()
-    for (const [name, value] of Object.entries(decision.headers)) c.header(name, value)
+    joinHeld(c, decision.headers)
     return decision.finished(c.res.status)
   })
 }
