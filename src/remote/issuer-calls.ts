@@ -18,23 +18,29 @@ export type IssuerCalls = (call: IssuerCall, limits: Limits) => Promise<Answered
 /** The same, and a 200 as it comes. */
 export type IssuerStreams = (call: IssuerCall, limits: StreamLimits) => ReturnType<typeof openStream>
 
+/** Is told the headers of every answer, whatever its status. */
+export type Heard = (headers: Headers) => void
+
 /** `issuer` is the name that proofs carry, `issuerAddress` where it is reached. */
 export const createIssuerCalls = (
   issuer: string,
   issuerAddress: string,
   tokens: ServiceTokens,
-): IssuerCalls => askWith(issuer, issuerAddress, tokens, exchange)
+  heard: Heard,
+): IssuerCalls => askWith(issuer, issuerAddress, tokens, heard, exchange)
 
 export const createIssuerStreams = (
   issuer: string,
   issuerAddress: string,
   tokens: ServiceTokens,
-): IssuerStreams => askWith(issuer, issuerAddress, tokens, openStream)
+  heard: Heard,
+): IssuerStreams => askWith(issuer, issuerAddress, tokens, heard, openStream)
 
-function askWith<L, A extends { readonly status: number }>(
+function askWith<L, A extends { readonly status: number; readonly headers: Headers }>(
   issuer: string,
   issuerAddress: string,
   tokens: ServiceTokens,
+  heard: Heard,
   ask: (address: string, init: RequestInit, limits: L) => Promise<A>,
 ): (call: IssuerCall, limits: L) => Promise<A> {
   const base = (text: string) => text.replace(/\/$/, "")
@@ -42,7 +48,9 @@ function askWith<L, A extends { readonly status: number }>(
     const url = `${base(issuer)}${path.split("?", 1)[0]}`
     const all = { accept: "application/json", ...headers, ...(await tokens.headers(method, url)) }
     const init = body === undefined ? { method, headers: all } : { method, headers: all, body }
-    return ask(`${base(issuerAddress)}${path}`, init, limits)
+    const answer = await ask(`${base(issuerAddress)}${path}`, init, limits)
+    heard(answer.headers)
+    return answer
   }
   return async (call, limits) => {
     let answer = await send(call, limits)

@@ -19,6 +19,8 @@ export interface KeySetOptions {
   readonly stored?: KeySetSnapshot | undefined
   /** Told of every set that is accepted. */
   readonly keep?: (snapshot: KeySetSnapshot) => void
+  /** Told of every answer, whatever is in it. */
+  readonly heard?: (headers: Headers) => void
   /** How long a set is believed without the issuer. Default one hour, more than a task token can live. */
   readonly staleLimitMilliseconds?: number
 }
@@ -56,7 +58,7 @@ export function createKeySet(options: KeySetOptions): KeySet {
   const fetchOne = async () => {
     const at = clock.monotonic()
     attempt = { at, answered: false }
-    const text = await fetchText(options.address)
+    const text = await fetchText(options)
     const read = readKeys(text)
     if (!read) throw new PoisonedKeySet("the issuer's key set was refused")
     keys = read
@@ -90,8 +92,10 @@ function ignoreKnown(fault: unknown): void {
   if (!(fault instanceof Unreachable || fault instanceof PoisonedKeySet)) throw fault
 }
 
-async function fetchText(address: string): Promise<string> {
-  const { status, text } = await exchange(address, { headers: { accept: "application/json" } }, LIMITS)
+async function fetchText({ address, heard }: KeySetOptions): Promise<string> {
+  const asked = { headers: { accept: "application/json" } }
+  const { status, headers, text } = await exchange(address, asked, LIMITS)
+  heard?.(headers)
   if (status !== 200) throw new Unreachable(`the issuer answered ${status} for its keys`)
   return text
 }

@@ -17,6 +17,7 @@ import { createPossession, type Possession } from "./possession.ts"
 import { createRecorder, type Recorder } from "./recorder.ts"
 import { createRevocations, type Revocations } from "./revocations.ts"
 import { createShipper, type Shipper } from "./shipper.ts"
+import { createSkew, type Skew } from "./skew.ts"
 import { openSpool, type Spool } from "./spool.ts"
 
 export interface Rooms {
@@ -29,6 +30,7 @@ export interface Rooms {
   readonly catalogue: Catalogue
   readonly recorder: Recorder
   readonly shipper: Shipper
+  readonly skew: Skew
   readonly possession: Possession
   readonly open: OpenToken
   /** Only in observe mode. */
@@ -57,10 +59,11 @@ export async function openRooms(settings: VerifierSettings): Promise<Rooms> {
 async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<Rooms, "memorySpool">> {
   const { issuer, issuerAddress, credential, clock, recording, spoolLimitBytes: limitBytes } = settings
   const instance = await openInstance(spool, clock.now())
+  const skew = createSkew(clock)
   const tokens = createServiceTokens({ issuer, issuerAddress, credential, proofKey: instance.key, clock })
-  const calls = createIssuerCalls(issuer, issuerAddress, tokens)
-  const keys = openKeys(settings, spool)
-  const streams = createIssuerStreams(issuer, issuerAddress, tokens)
+  const calls = createIssuerCalls(issuer, issuerAddress, tokens, skew.heard)
+  const keys = openKeys(settings, spool, skew)
+  const streams = createIssuerStreams(issuer, issuerAddress, tokens, skew.heard)
   const revocations = createRevocations({ calls, streams, spool, clock })
   const recorder = createRecorder({ spool, clock, limitBytes, recording })
   const { clientId } = credential
@@ -76,6 +79,7 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<
     catalogue: createCatalogue({ calls, spool }),
     recorder,
     shipper,
+    skew,
     possession: createPossession({ origin: settings.origin, spool, clock, nonces }),
     open: createTokenOpener(keys),
     observer,
@@ -99,13 +103,14 @@ function createHeaders(nonces: Nonces | undefined, observer: Observer | undefine
   }
 }
 
-function openKeys({ issuerAddress, clock }: VerifierSettings, spool: Spool): KeySet {
+function openKeys({ issuerAddress, clock }: VerifierSettings, spool: Spool, { heard }: Skew): KeySet {
   const kept = spool.kept("keys")
   const stored: KeySetSnapshot | undefined = kept === undefined ? undefined : JSON.parse(kept)
   return createKeySet({
     address: `${issuerAddress}/.well-known/jwks.json`,
     clock,
     stored,
+    heard,
     // Keys that can't be kept are still known now; a restart without the issuer then knows older ones.
     keep: (snapshot) => void spool.keep("keys", JSON.stringify(snapshot)).catch(() => undefined),
   })

@@ -153,7 +153,7 @@ describe("a service token", () => {
 describe("a call", () => {
   const LIMITS = { maxBytes: 1000, timeoutMilliseconds: 2000 }
   const call = (path = "/catalogue") =>
-    createIssuerCalls(ISSUER, address, create({ proofKey }))({ method: "GET", path }, LIMITS)
+    createIssuerCalls(ISSUER, address, create({ proofKey }), () => undefined)({ method: "GET", path }, LIMITS)
 
   test("gets a new token once when the issuer would not have the old one", async () => {
     callStatus = (authorization) => (authorization === "DPoP token-1" ? 401 : 200)

@@ -92,6 +92,7 @@ export async function startIssuerStub(clock: Clock) {
     const result = overrides.get(path)?.(request) ?? answer(request, body)
     if (result === "hang") return
     if (typeof result === "function") return void result(response)
+    response.setHeader("date", new Date(clock.now()).toUTCString())
     if (result.status >= 400) refused.push(`${result.status} ${path}`)
     send(response, result)
   })

@@ -81,8 +81,8 @@ export async function openScriptedFeed() {
         proofKey: importSigningKey(generatePrivateJwk("ES256")),
         clock,
       })
-      const calls = createIssuerCalls(stub.issuer, stub.issuer, tokens)
-      const streams = createIssuerStreams(stub.issuer, stub.issuer, tokens)
+      const calls = createIssuerCalls(stub.issuer, stub.issuer, tokens, () => undefined)
+      const streams = createIssuerStreams(stub.issuer, stub.issuer, tokens, () => undefined)
       return createRevocations({ calls, streams, spool, clock })
     },
     async close() {
