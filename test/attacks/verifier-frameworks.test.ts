@@ -1,6 +1,6 @@
 // L18 One list of requests at every framework, behind the sidecar and as calls of an MCP server's tool: the same decisions,
 // in the same words, with the same records. Where routers differ, before the guard, is in test/verifier/router.contract.ts.
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { newId } from "../../src/token/id.ts"
 import { signProof } from "../../src/token/proof.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
@@ -15,10 +15,15 @@ const stranger = importSigningKey(generatePrivateJwk("ES256"))
 const OTHER = "https://other.example"
 
 type Mint = HostedApi["mint"]
+/** What a proof is for, at that host. */
+interface Place {
+  readonly method: string
+  readonly url: string
+}
 interface Case {
   readonly line?: string
-  /** From the API's own minting, which knows its issuer and its clock; all of one task. */
-  readonly headers: (mint: Mint, now: number, api: HostedApi) => readonly string[]
+  /** `mint` knows the host's issuer and clock; all its tokens are of one task. */
+  readonly headers: (mint: Mint, now: number, place: Place) => readonly string[]
 }
 const tokenOf = (changes: (now: number) => Parameters<Mint>[0], by?: Parameters<Mint>[1]): Case => ({
   headers: (mint, now) => [bearer(mint(changes(now), by))],
@@ -28,11 +33,9 @@ const edited = (edit: (token: string) => string): Case => ({
 })
 const headers = (...given: string[]): Case => ({ headers: () => given })
 const proven = (changes: (now: number) => object, scheme = "DPoP", by = key): Case => ({
-  headers: (mint, now, api) => {
+  headers: (mint, now, place) => {
     const token = mint({ jkt: key.thumbprint })
-    const method = api.hosted === "mcp" ? "POST" : "GET"
-    const url = `${API}${api.hosted === "mcp" ? "/mcp" : "/tickets/42"}`
-    const input = { method, url, accessToken: token, now, ...changes(now) }
+    const input = { ...place, accessToken: token, now, ...changes(now) }
     return [`Authorization: ${scheme} ${token}`, `DPoP: ${signProof(input, by)}`]
   },
 })
@@ -56,15 +59,15 @@ const CASES: Readonly<Record<string, Case>> = {
   "another key's": tokenOf(() => ({}), stranger),
   "without its last character": edited((token) => token.slice(0, -1)),
   "with one more": edited((token) => `${token}A`),
-  "padded": edited((token) => `${token}=`),
+  padded: edited((token) => `${token}=`),
   "without signature": edited((token) => token.replace(/[^.]*$/, "")),
   "of two parts": edited((token) => token.replace(/\.[^.]*$/, "")),
   "with another header": edited((token) => `eyJhbGciOiJub25lIn0${token.slice(token.indexOf("."))}`),
   "in lower case": edited((token) => token.toLowerCase()),
   "too long": edited((token) => token + "A".repeat(6145)),
-  "nothing": headers(),
-  "junk": headers(bearer("junk")),
-  "Basic": headers("Authorization: Basic dGhlaXJz"),
+  nothing: headers(),
+  junk: headers(bearer("junk")),
+  Basic: headers("Authorization: Basic dGhlaXJz"),
   "an empty one": headers("Authorization: Bearer "),
   "no token behind the scheme": headers("Authorization: Bearer"),
   "another scheme": headers("Authorization: Negotiate x"),
@@ -94,3 +97,70 @@ function grantOf(api: string) {
   if (!grant) throw new Error("one grant")
   return grant
 }
+
+const LINE = "GET /tickets/42"
+const mcp = {
+  name: "mcp",
+  place: { method: "POST", url: `${API}/mcp` },
+  open: async () => asHosted(await openMcp()),
+}
+const PLACES = [
+  ...[...HOSTS, sidecar].map((host) => ({
+    name: host.name,
+    place: { method: "GET", url: `${API}/tickets/42` },
+    open: () => openHost(host),
+  })),
+  mcp,
+]
+
+/** What a host makes of each case: its answer, and what its verifier has told the issuer. */
+async function decideAll({ open, place }: (typeof PLACES)[number]) {
+  const api = await open()
+  const answers = new Map<string, { task: string; said: readonly unknown[] }>()
+  for (const [name, { line = LINE, headers: headersOf }] of Object.entries(CASES)) {
+    const task = newId("task")
+    const mint: Mint = (changes, by) => api.mint({ txn: task, ...changes }, by)
+    const { status, header, json } = await api.send(line, ...headersOf(mint, api.seconds(), place))
+    const named = ["content-type", "www-authenticate", "cache-control", "vary", "retry-after"].map(header)
+    const { code } = json() as { code?: string }
+    answers.set(name, { task, said: status < 300 ? ["passed", ...named.slice(2)] : [status, code, ...named] })
+  }
+  await api.verifier.flush()
+  const uses = api.stub.uses()
+  const handled = api.seen.handled.map(({ use }) => use.task)
+  await api.close()
+  return Object.fromEntries(
+    [...answers].map(([name, { task, said }]) => {
+      const records = uses
+        .filter((use) => use.task === task)
+        .map(({ decision, code, operation, resource, actor, client, api: at, status, count }) => ({
+          ...{ decision, code, operation, resource, actor, client, at, count },
+          status: decision === "refused" ? status : undefined,
+        }))
+      return [name, { said, records, ran: handled.filter((one) => one === task).length }]
+    }),
+  )
+}
+
+test("L18 every host says and records the same of each, and runs its handler for the same", async () => {
+  const [first, ...others] = PLACES
+  if (!first) throw new Error("no host")
+  const expected = await decideAll(first)
+  const passed = Object.entries(expected).flatMap(([name, { said }]) => (said[0] === "passed" ? [name] : []))
+  expect(passed).toEqual([
+    "a good token",
+    "a good token, with a query",
+    "every ticket",
+    "one that ends now",
+    "one of the allowed skew",
+    "the scheme in capitals",
+    "a proof",
+  ])
+  for (const [name, { records, ran }] of Object.entries(expected))
+    expect([name, ran, records.filter(({ decision }) => decision === "allowed").length]).toEqual([
+      name,
+      passed.includes(name) ? 1 : 0,
+      passed.includes(name) ? 1 : 0,
+    ])
+  for (const one of others) expect({ [one.name]: await decideAll(one) }).toEqual({ [one.name]: expected })
+}, 120_000)
