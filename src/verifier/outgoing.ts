@@ -29,16 +29,29 @@ type Added = Readonly<Record<string, string>>
 type Given = OutgoingHttpHeaders | OutgoingHttpHeader[]
 
 /** At the last moment, for a handler may set its own until then; every way to begin an answer goes through `writeHead`. */
-function joinHead(outgoing: ServerResponse, added: Added): void {
+export function joinHead(outgoing: ServerResponse, added: Added): void {
   const { writeHead } = outgoing
   outgoing.writeHead = (status: number, second?: string | Given, third?: Given) => {
     const given = typeof second === "string" ? third : (second ?? third)
+    if (typeof second === "string") outgoing.statusMessage = second
+    if (isFree(outgoing, given, added)) return writeHead.call(outgoing, status, { ...given, ...added })
     const left = given && joinGiven(outgoing, given, added)
     for (const name in added)
       outgoing.setHeader(name, joinHeader(name, outgoing.getHeader(name), added[name] ?? ""))
-    if (typeof second === "string") outgoing.statusMessage = second
     return writeHead.call(outgoing, status, left)
   }
+}
+
+/** Whether the host has said nothing under these names, as most don't. */
+function isFree(
+  outgoing: ServerResponse,
+  given: Given | undefined,
+  added: Added,
+): given is OutgoingHttpHeaders | undefined {
+  if (Array.isArray(given)) return false
+  for (const name in added) if (outgoing.hasHeader(name)) return false
+  for (const name in given) if (nameIn(added, name)) return false
+  return true
 }
 
 /** What is given with the status would stand above what was set: those of the same names are set, too, and left out there. */

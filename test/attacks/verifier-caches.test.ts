@@ -1,6 +1,8 @@
 // C36 Caches in front of a guarded API: no answer to a guarded request may be kept for others, whatever its handler says.
 import { createServer, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
+import { getRequestListener, type HttpBindings } from "@hono/node-server"
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response"
 import { Hono } from "hono"
 import { etag } from "hono/etag"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
@@ -195,6 +197,18 @@ describe("Hono's answers", () => {
     const answer = await ask(`${path}/SUP-1042`)
     expect([answer.status, cachingOf(answer)]).toEqual([status, ["no-store", vary]])
   })
+})
+
+test("C36 what a Hono handler writes past Hono", async () => {
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.get("/tickets/:id", guardHono(started.verifier, "tickets:read", "tickets/{id}"), (c) => {
+    c.env.outgoing.writeHead(200, { "Cache-Control": "public" }).end("written")
+    return RESPONSE_ALREADY_SENT
+  })
+  const server = await listen(createServer(getRequestListener(app.fetch)))
+  const answer = await get(server, authorized())
+  expect([answer.status, answer.caching]).toEqual([200, [["no-store"], [VARY]]])
+  await closeServer(server)
 })
 
 test("C36 an MCP server's answers, to calls, lists and what it does not serve", async () => {
