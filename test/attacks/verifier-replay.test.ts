@@ -1,5 +1,6 @@
 // F08, F16 What a verifier keeps of proofs, and what it gives away with nonces: ids of every shape and in great numbers, and
-// answers into which nothing of the sender's gets.
+// answers into which nothing of the sender's gets. A key has no quota of ids: what it can add is what one process verifies in
+// the three minutes for which a proof is kept, and where that finds no room on the disk the answer is 503.
 import { join } from "node:path"
 import Sqlite from "better-sqlite3"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
