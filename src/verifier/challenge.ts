@@ -17,6 +17,9 @@ export type Scheme = "Bearer" | "DPoP"
 /** `nonce`: the one that the next proof is to have (RFC 9449 section 9); undefined where none is wanted. */
 export type Challenge = (refusal: Refusal, scheme: Scheme, operation: string, nonce?: string) => Answer
 
+/** Of every answer to a guarded request: no cache may keep it for others, nor for the same token once that has ended. */
+export const NOT_SHARED = Object.freeze({ "Cache-Control": "no-store", Vary: "Authorization, DPoP" })
+
 const ALGORITHMS: readonly Algorithm[] = ["ES256", "EdDSA"]
 
 /** RFC 9728 section 3.1: the well-known path stands between the resource's host and its own path. */
@@ -53,11 +56,7 @@ export function createChallenge(resource: string): Challenge {
   const metadata = `resource_metadata="${metadataAddress(resource)}"`
   return (refusal, scheme, operation, nonce) => {
     const row = REFUSALS[refusal.code]
-    const headers: Record<string, string> = {
-      "Content-Type": "application/problem+json",
-      "Cache-Control": "no-store",
-      Vary: "Authorization, DPoP",
-    }
+    const headers: Record<string, string> = { "Content-Type": "application/problem+json", ...NOT_SHARED }
     if (row.status < 500) headers["WWW-Authenticate"] = authenticate(row.error, scheme, operation, metadata)
     if (refusal.retryAfterSeconds !== undefined) headers["Retry-After"] = String(refusal.retryAfterSeconds)
     if (nonce !== undefined) headers["DPoP-Nonce"] = nonce

@@ -40,7 +40,7 @@ export function createForwardAuth(options: ForwardAuthOptions) {
     if ("answer" in judged) return sendAnswer(outgoing, judged.answer)
     judged.allowed.finished(0)
     const { use, headers: told } = judged.allowed
-    const headers = { ...useHeaders(use), ...told, "Cache-Control": "no-store", "Content-Length": "0" }
+    const headers = { ...useHeaders(use), ...told, "Content-Length": "0" }
     outgoing.writeHead(200, headers).end()
   }
   return (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> =>

@@ -1,23 +1,26 @@
 // Guards a Hono route: builds the view of the request from Hono's matched route and decoded parameters, copies a refusal
 // or goes on. It chooses no status and no default.
-import type { IncomingMessage } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Context, MiddlewareHandler } from "hono"
 import { routePath } from "hono/route"
 import { hideCredential, rawHeadersOf } from "./credential.ts"
+import { joinHead, joinHeld } from "./outgoing.ts"
 import { asGuard, type GuardOptions, prepareTarget } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
+/** What Hono's server for Node binds; `joinHead` costs less there than headers of a Response, and sees what is written past it. */
+type NodeServer = { incoming?: IncomingMessage; outgoing?: ServerResponse }
 /** Lets a request through when its token grants `operation` on `template`, where `{id}` is the route's own `:id`. */
 export function guard(
   verifier: Verifier,
   operation: string,
   template: string,
   _options?: GuardOptions<Context>,
-): MiddlewareHandler<{ Bindings: { incoming?: IncomingMessage }; Variables: { task: TaskUse } }> {
+): MiddlewareHandler<{ Bindings: NodeServer; Variables: { task: TaskUse } }> {
   const target = prepareTarget(operation, template)
   return asGuard(async function taskGuard(c, next) {
     const { method, raw, path } = c.req
-    const incoming = c.env?.incoming
+    const { incoming, outgoing } = c.env ?? {}
     const view = {
       method,
       target: incoming?.url ?? path,
@@ -29,8 +32,9 @@ export function guard(
     if (decision.outcome === "refused") return new Response(decision.answer.body, decision.answer)
     if (decision.outcome !== "not_ours") hideCredential(raw.headers, incoming)
     if (decision.outcome === "allowed") c.set("task", decision.use)
+    if (outgoing) joinHead(outgoing, decision.headers)
     await next()
-    for (const name in decision.headers) c.header(name, decision.headers[name])
+    if (!outgoing) joinHeld(c, decision.headers)
     return decision.finished(c.res.status)
   })
 }

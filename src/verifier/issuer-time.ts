@@ -10,6 +10,8 @@ export interface IssuerTime {
   judge(): Refusal | undefined
   /** By which tokens are judged: a clock that is slow makes none live longer. */
   epochSeconds(): number
+  /** How far the issuer's clock is ahead of ours, to what an answer was on its way; undefined before it was heard. */
+  skewSeconds(): number | undefined
   /** In words for an operator, where the clocks differ notably; empty when all is well. */
   complaints(): readonly string[]
 }
@@ -34,6 +36,7 @@ export function createIssuerTime(clock: Clock): IssuerTime {
       const slow = behind()
       return toEpochSeconds(clock.now() + (slow > SAME_MILLISECONDS ? slow : 0))
     },
+    skewSeconds: () => (offset === undefined ? undefined : behind() / 1000),
     complaints() {
       const by = behind()
       if (Math.abs(by) <= NOTABLE_MILLISECONDS) return []

@@ -1,11 +1,13 @@
 // What an MCP mount answers, besides finished refusals: a message that can't be served, and the server's own response with
 // its end joined to the recorded use. It decides nothing.
+import { NOT_SHARED } from "./challenge.ts"
 import type { Unservable } from "./mcp-message.ts"
+import { joinAnswer } from "./outgoing.ts"
 import type { Allowed } from "./verifier.ts"
 
 /** As the SDK says it: HTTP's status, and a JSON-RPC error to no message in particular. */
 export function refuseMessage({ status, code, text }: Unservable): Response {
-  const headers = { "Cache-Control": "no-store", ...(status === 405 && { Allow: "POST" }) }
+  const headers = { ...NOT_SHARED, ...(status === 405 && { Allow: "POST" }) }
   return Response.json({ jsonrpc: "2.0", error: { code, message: text }, id: null }, { status, headers })
 }
 
@@ -29,12 +31,10 @@ export async function joinResponse(
     finished(500)
     throw fault
   }
-  const { body, status } = response
-  const headers = new Headers(response.headers)
-  for (const [name, value] of Object.entries(added)) headers.set(name, value)
+  const { body, status, headers } = response
   if (!body) finished(status)
   const passed = body && whenEnded(body, () => finished(status))
-  return new Response(passed, { status, headers })
+  return joinAnswer(new Response(passed, { status, headers }), added)
 }
 
 function whenEnded(body: ReadableStream<Uint8Array>, finished: () => void): ReadableStream<Uint8Array> {

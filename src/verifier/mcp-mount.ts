@@ -2,7 +2,7 @@
 // their tool's guard, greetings and lists by who asks, and nothing else passes. It decides nothing about tokens.
 import type { IncomingMessage } from "node:http"
 import type { AuthInfo } from "@modelcontextprotocol/server"
-import type { Answer } from "./challenge.ts"
+import { type Answer, NOT_SHARED } from "./challenge.ts"
 import { hideCredential } from "./credential.ts"
 import { describeCaller, type ToolGuard } from "./mcp.ts"
 import { joinResponse, refuseMessage, withoutSession } from "./mcp-answer.ts"
@@ -124,7 +124,7 @@ async function serveOther(
   const answer = await readAnswer(response, id)
   const list = answer && cutList(answer, (name) => mayCall(guards.get(name), caller.operations))
   if (!list) throw new Error("the server's answer to tools/list can't be read")
-  return Response.json(list, { status: response.status, headers: { "Cache-Control": "no-store" } })
+  return Response.json(list, { status: response.status, headers: NOT_SHARED })
 }
 
 const mayCall = (guard: ToolGuard | undefined, operations: readonly string[]) =>

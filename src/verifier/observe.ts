@@ -4,6 +4,7 @@
 import { Refusal } from "../errors.ts"
 import { type Clock, toInstant } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
+import { NOT_SHARED } from "./challenge.ts"
 import { namesIssuer } from "./credential.ts"
 import type { Recorder } from "./recorder.ts"
 
@@ -42,7 +43,10 @@ export function createObserver(options: {
   readonly clock: Clock
 }): Observer {
   const { until, issuer, recorder, clock } = options
-  const say = (code: string) => ({ "Taskmint-Observed": `${code}; until="${toInstant(until)}"` })
+  const say = (code: string) => ({
+    ...NOT_SHARED,
+    "Taskmint-Observed": `${code}; until="${toInstant(until)}"`,
+  })
   return {
     active: () => clock.now() < until,
     notice:

@@ -6,7 +6,7 @@ import { createServiceTokens } from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
 import type { TaskToken } from "../token/token.ts"
 import { type Catalogue, createCatalogue } from "./catalogue.ts"
-import { type Answer, createChallenge, type Scheme } from "./challenge.ts"
+import { type Answer, createChallenge, NOT_SHARED, type Scheme } from "./challenge.ts"
 import { createCredentialOpener, type OpenCredential } from "./genuine.ts"
 import { openInstance } from "./instance.ts"
 import { createIssuerTime, type IssuerTime } from "./issuer-time.ts"
@@ -35,7 +35,7 @@ export interface Rooms {
   readonly open: OpenCredential
   /** Only in observe mode. */
   readonly observer: Observer | undefined
-  /** Of the answer to an allowed request: the next nonce of a bound token, and that nothing would be refused. */
+  /** Of the answer to an allowed request: that no cache keeps it, the next nonce of a bound token, and that nothing would be refused. */
   readonly headersOf: (token: TaskToken) => Readonly<Record<string, string>>
   readonly refused: (
     refusal: Refusal,
@@ -96,11 +96,9 @@ function openObserver({ observeUntil: until, issuer, clock }: VerifierSettings, 
   return until === undefined ? undefined : createObserver({ until, issuer, recorder, clock })
 }
 
-const NO_HEADERS = Object.freeze({})
-
 function createHeaders(nonces: Nonces | undefined, observer: Observer | undefined): Rooms["headersOf"] {
   return ({ jkt }) => {
-    const observed = observer?.active() ? observer.headers : NO_HEADERS
+    const observed = observer?.active() ? observer.headers : NOT_SHARED
     return nonces && jkt !== undefined ? { ...observed, "DPoP-Nonce": nonces.current() } : observed
   }
 }

@@ -1,9 +1,10 @@
-// What a verifier tells OpenTelemetry: one span and one measurement for each decision, and how old its knowledge is. Through
-// the API alone: without an SDK in the host it does nothing. No token, no header and no query is in any of it, and what
-// watches decides nothing: a fault of the SDK changes no decision.
+// What a verifier tells OpenTelemetry: one span and one measurement for each decision, how old its knowledge is, and how far
+// the issuer's clock is from ours. Through the API alone: without an SDK in the host it does nothing. No token, no header and
+// no query is in any of it, and what watches decides nothing: a fault of the SDK changes no decision.
 import {
   type Attributes,
   createNoopMeter,
+  type Meter,
   metrics,
   type ObservableResult,
   ProxyTracerProvider,
@@ -11,6 +12,7 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api"
+import type { IssuerTime } from "./issuer-time.ts"
 import type { Revocations } from "./revocations.ts"
 
 export interface Telemetry {
@@ -18,7 +20,7 @@ export interface Telemetry {
   watch<View extends Viewed, Rest extends readonly unknown[], Decision extends Decided>(
     check: (view: View, operation: string, ...rest: Rest) => Promise<Decision>,
   ): (view: View, operation: string, ...rest: Rest) => Promise<Decision>
-  /** Tells no ages any more. */
+  /** Tells of no ages and clocks any more. */
   close(): void
 }
 
@@ -40,23 +42,21 @@ const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/
 /** The host's SDK must be registered before, for its metrics; spans find it later, too. */
 export function createTelemetry({
   revocations,
+  issuerTime,
 }: {
   readonly revocations: Pick<Revocations, "age">
+  readonly issuerTime: Pick<IssuerTime, "skewSeconds">
 }): Telemetry {
   const meter = metrics.getMeter(SCOPE)
   const duration = meter.createHistogram("taskmint.check.duration", {
     unit: "s",
     description: "How long a decision took, its record included",
   })
-  const age = meter.createObservableGauge("taskmint.revocations.age", {
-    unit: "s",
-    description: "How old the knowledge of revocations is",
-  })
-  const tellAge = (result: ObservableResult) => {
+  const age = gaugeOf(meter, "taskmint.revocations.age", "How old the knowledge of revocations is", () => {
     const milliseconds = revocations.age()
-    if (milliseconds !== undefined) result.observe(milliseconds / 1000)
-  }
-  age.addCallback(tellAge)
+    return milliseconds && milliseconds / 1000
+  })
+  const apart = gaugeOf(meter, "taskmint.clock.skew", SKEW, issuerTime.skewSeconds)
   const tell = async <Decision extends Decided>(
     check: () => Promise<Decision>,
     tracer: Tracer | undefined,
@@ -88,8 +88,24 @@ export function createTelemetry({
         if (!tracer && !isMeasured) return check(view, operation, ...rest)
         return tell(() => check(view, operation, ...rest), tracer, view, operation)
       },
-    close: () => age.removeCallback(tellAge),
+    close() {
+      age.close()
+      apart.close()
+    },
   }
+}
+
+const SKEW = "How far the issuer's clock is ahead of this one"
+
+/** Told whenever the SDK asks, while there is something to tell. */
+function gaugeOf(meter: Meter, name: string, description: string, seconds: () => number | undefined) {
+  const gauge = meter.createObservableGauge(name, { unit: "s", description })
+  const tell = (result: ObservableResult) => {
+    const value = seconds()
+    if (value !== undefined) result.observe(value)
+  }
+  gauge.addCallback(tell)
+  return { close: () => gauge.removeCallback(tell) }
 }
 
 /** The host's own, if it has registered one by now. */

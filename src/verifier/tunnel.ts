@@ -5,6 +5,7 @@ import { type Duplex, pipeline } from "node:stream"
 import type { Answer } from "./challenge.ts"
 import { valuesOf } from "./credential.ts"
 import { answerHeaders, requestHeaders } from "./forwarded.ts"
+import { joinList } from "./outgoing.ts"
 import type { Sidecar } from "./sidecar.ts"
 import { isPassable, UPSTREAM_FAILED, type Upstream } from "./upstream.ts"
 import type { Allowed } from "./verifier.ts"
@@ -43,7 +44,6 @@ const UPGRADED = ["Connection", "Upgrade", "Upgrade", "websocket"]
 
 function join({ socket, head }: Upgrade, { headers, finished }: Allowed, sent: ClientRequest): void {
   let answered = false
-  const told = Object.entries(headers).flat()
   const fail = () => {
     finished(UPSTREAM_FAILED.status)
     endWith(socket, UPSTREAM_FAILED)
@@ -57,7 +57,7 @@ function join({ socket, head }: Upgrade, { headers, finished }: Allowed, sent: C
       return fail()
     }
     finished(101)
-    socket.write(headOf(101, [...answerHeaders(answer), ...told, ...UPGRADED]))
+    socket.write(headOf(101, [...joinList(answerHeaders(answer), headers), ...UPGRADED]))
     socket.write(first)
     behind.write(head)
     const cut = (error: unknown) => void (error && [socket, behind].map((one) => one.destroy()))
@@ -68,7 +68,8 @@ function join({ socket, head }: Upgrade, { headers, finished }: Allowed, sent: C
     answered = true
     if (!isPassable(answer)) return fail()
     finished(answer.statusCode ?? 0)
-    socket.write(headOf(answer.statusCode ?? 502, [...answerHeaders(answer), ...told, "Connection", "close"]))
+    const said = [...joinList(answerHeaders(answer), headers), "Connection", "close"]
+    socket.write(headOf(answer.statusCode ?? 502, said))
     pipeline(answer, socket, () => letGo(socket))
   })
   const left = () => {

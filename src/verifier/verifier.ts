@@ -44,7 +44,7 @@ export interface RequestView {
 
 /** A request that goes on. */
 interface Passing {
-  /** For the answer, whatever the handler makes of it. */
+  /** To be joined to the answer's own (outgoing.ts) when the handler is done. */
   readonly headers: Readonly<Record<string, string>>
   /** Joins the handler's status to the recorded use. Call it once, when the handler is done; it never waits. */
   finished(status: number): void

@@ -136,6 +136,31 @@ test("it refuses to start where something listens already, and names the setting
   }
 })
 
+test("L21 what the routes file says later counts at the next start, and not before", async () => {
+  const serve = async () => {
+    const one = startCli(
+      ["guard", "--routes", "routes.yaml", ...UPSTREAM, "--spool", "routes.db"],
+      surroundings(),
+    )
+    running.push(one)
+    return (await one.said(/"address":"([^"]+)".*"msg":"listening"/))[1]
+  }
+  const statusOf = async (address: string | undefined, path: string) => {
+    const headers = { authorization: `Bearer ${stub.mint()}` }
+    return (await fetch(`${address}${path}`, { headers })).status
+  }
+  routes(GOOD)
+  const first = await serve()
+  routes(GOOD.replace("/tickets/{id}", "/{id}"))
+  const asked = async () => [await statusOf(first, "/tickets/SUP-1042"), await statusOf(first, "/SUP-1042")]
+  await vi.waitFor(async () => expect(await asked()).toEqual([502, 403]), 20_000)
+  running[0]?.child.kill("SIGTERM")
+  await running[0]?.ended
+  const second = await serve()
+  await vi.waitFor(async () => expect(await statusOf(second, "/SUP-1042")).toBe(502), 20_000)
+  expect(await statusOf(second, "/tickets/SUP-1042")).toBe(403)
+})
+
 test("told to end, it finishes what is under way, and records how it went", async () => {
   const [entered, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const upstream = await listen(

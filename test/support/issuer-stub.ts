@@ -28,7 +28,8 @@ type Override = (
 
 export type IssuerStub = Awaited<ReturnType<typeof startIssuerStub>>
 
-export async function startIssuerStub(clock: Clock) {
+/** `tellsTime`: whether its feed tells its clock, as the issuer's does. */
+export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) {
   const signing = [importSigningKey(generatePrivateJwk("ES256"))]
   const requests: string[] = []
   const refused: string[] = []
@@ -82,7 +83,7 @@ export async function startIssuerStub(clock: Clock) {
     if (url.pathname === "/catalogue") return json(200, CATALOGUE)
     const after = Number(url.searchParams.get("after"))
     const items = feed.filter((item) => item.cursor > after)
-    return json(200, { items, cursor: items.at(-1)?.cursor ?? after })
+    return json(200, { items, cursor: items.at(-1)?.cursor ?? after, ...(tellsTime && { now: clock.now() }) })
   }
   const server = createServer(async (request, response) => {
     const path = (request.url ?? "").split("?")[0] ?? ""

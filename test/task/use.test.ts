@@ -45,7 +45,7 @@ const use = (change: Partial<UseRecord> = {}): UseRecord => ({
   ...change,
 })
 
-const batch = (change: Partial<UseBatch> = {}): string =>
+const batch = (change: Partial<UseBatch> = {}, key = signingKey): string =>
   signBatch(
     {
       iss: "tickets",
@@ -61,7 +61,7 @@ const batch = (change: Partial<UseBatch> = {}): string =>
       uses: [use()],
       ...change,
     },
-    signingKey,
+    key,
   )
 
 function take(text: string, api = "tickets"): Promise<Taken | Refusal> {
@@ -277,22 +277,7 @@ describe("a revocation is applied", () => {
     world.clock.advance(86_400_000)
     const key = importSigningKey(generatePrivateJwk("ES256"))
     const newcomer = newUuid()
-    const text = signBatch(
-      {
-        iss: "tickets",
-        aud: ISSUER,
-        iat: toEpochSeconds(world.clock.now()),
-        instance: newcomer,
-        sequence: 1,
-        previous: null,
-        cursor: 1,
-        applied_at: toInstant(world.clock.now()),
-        checkpoint: null,
-        final: false,
-        uses: [],
-      },
-      key,
-    )
+    const text = batch({ instance: newcomer, cursor: 1, uses: [] }, key)
     const read = readPublicJwk(key.publicJwk)
     if (!("thumbprint" in read)) throw new Error("not a key")
     await world.uses.take({ api: "tickets", key: read }, text)

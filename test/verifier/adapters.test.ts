@@ -30,7 +30,7 @@ const DIFFERENCES = {
   },
 }
 
-describe.each([...HOSTS, sidecar])("$name", (host) => {
+describe.each([...HOSTS, sidecar])("L18 $name", (host) => {
   describeAdapter(host, DIFFERENCES[host.name])
 })
 

@@ -40,7 +40,7 @@ async function beforeSockets() {
   return { ...(await api.place(await listen(server))), got, sockets }
 }
 
-describe("an allowed upgrade", () => {
+describe("C35 an allowed upgrade", () => {
   test("is a tunnel, both ways, and its use has the status 101", async () => {
     const { port, got, sockets } = await beforeSockets()
     const task = newId("task")
@@ -78,7 +78,7 @@ describe("an allowed upgrade", () => {
   })
 })
 
-describe("a refused upgrade", () => {
+describe("C35 a refused upgrade", () => {
   test.each([
     ["without a token", "GET /tickets/42", () => [], 401],
     ["of another ticket", "GET /tickets/43", () => [bearer(api.mint())], 403],
