@@ -68,10 +68,14 @@ const bytesOf = (text: string): number => text.length + ROW_OVERHEAD_BYTES
 
 type Room = ReturnType<typeof createRoom>
 
-/** Who holds how much of the spool, batches included. */
+/**
+ * Who holds how much of the spool, batches included. Each of the processes that share one has its part of the limit: in
+ * all they hold no more than it, and at most half as much again while one that joined waits for the others to give way.
+ */
 export function createRoom(spool: Spool, limitBytes: number) {
   const held = new Map<string, number>()
   let total = 0
+  let limit = limitBytes
   const take = (task: string, bytes: number) => {
     total += bytes
     held.set(task, (held.get(task) ?? 0) + bytes)
@@ -83,11 +87,14 @@ export function createRoom(spool: Spool, limitBytes: number) {
     else held.delete(task)
   }
   for (const [task, bytes] of spool.shares()) take(task, bytes)
-  const full = () => total >= limitBytes
+  const full = () => total >= limit
   return {
     take,
     give,
     full,
-    fits: (task: string) => !full() && (held.get(task) ?? 0) < limitBytes / TASK_SHARE,
+    fits: (task: string) => !full() && (held.get(task) ?? 0) < limit / TASK_SHARE,
+    shareAmong(processes: number) {
+      limit = limitBytes / Math.max(1, processes)
+    },
   }
 }

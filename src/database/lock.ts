@@ -1,0 +1,110 @@
+// Which process may have a file: one alone, or several that agreed to share it. The system lets go of every lock when its
+// process ends, however it ends; no clock and no process id takes part. What a lock guards is for those who hold it.
+import { setTimeout as sleep } from "node:timers/promises"
+import Sqlite, { type Database } from "better-sqlite3"
+import { Unavailable } from "./database.ts"
+import { codeOf, opening, prepareFile } from "./file.ts"
+
+export interface FileLock {
+  release(): void
+}
+
+export interface SharedLock extends FileLock {
+  /** Lets go of its share. True: nobody else has one, and until the release nobody can; false: others do. */
+  isLast(): Promise<boolean>
+}
+
+/** Longest wait for a process that holds the file alone: long enough for one that says its last word. */
+const SHARE_MILLISECONDS = 10_000
+const LOOK_MILLISECONDS = 50
+/** Two that let go in the same instant can both look like others to each other; then each looks again. */
+const LAST_LOOKS = 3
+
+/** Takes a share: the lock lasts as long as the transaction that has read. */
+const READ = "BEGIN; SELECT count(*) FROM sqlite_schema"
+const ALONE = "BEGIN EXCLUSIVE"
+
+/**
+ * Holds `<path>.lock` until released or until this process ends, however it ends: one process for each file. Throws
+ * Unavailable when it is held, with `advice` where there is some. The lock file stays behind and means nothing by itself.
+ */
+export function lockFile(path: string, advice = ""): FileLock {
+  const lock = tryLockFile(path)
+  if (!lock) throw new Unavailable(`${path} is in use by another process${advice}`)
+  return lock
+}
+
+/** The same; undefined when it is held. */
+export function tryLockFile(path: string): FileLock | undefined {
+  const held = openLock(path)
+  let taken = false
+  try {
+    taken = attempt(held, ALONE)
+  } finally {
+    if (!taken) held.close()
+  }
+  return taken ? { release: () => void held.close() } : undefined
+}
+
+/**
+ * Holds `<path>.lock` together with every process that calls this, and with none that called lockFile. Where nobody holds
+ * it, `first` runs before anybody else can; it may run twice where two come at once. Waits some seconds for a process that
+ * holds it alone, then throws Unavailable with `advice`.
+ */
+export async function shareFile(path: string, first: () => void, advice: string): Promise<SharedLock> {
+  const held = openLock(path)
+  try {
+    for (let waited = 0; !takeShare(held, first); waited += LOOK_MILLISECONDS) {
+      if (waited >= SHARE_MILLISECONDS) throw new Unavailable(`${path} is in use by another process${advice}`)
+      await sleep(LOOK_MILLISECONDS)
+    }
+  } catch (fault) {
+    held.close()
+    throw fault
+  }
+  return { isLast: () => isLast(held), release: () => void held.close() }
+}
+
+function takeShare(held: Database, first: () => void): boolean {
+  if (attempt(held, ALONE)) {
+    first()
+    letGo(held)
+  }
+  return attempt(held, READ)
+}
+
+async function isLast(held: Database): Promise<boolean> {
+  letGo(held)
+  for (let look = 1; !attempt(held, ALONE); look++) {
+    if (look >= LAST_LOOKS) return false
+    await sleep(LOOK_MILLISECONDS * Math.random())
+  }
+  return true
+}
+
+function openLock(path: string): Database {
+  const lockPath = `${path}.lock`
+  return opening(lockPath, () => {
+    prepareFile(lockPath, false, true)
+    return new Sqlite(lockPath, { timeout: 0 })
+  })
+}
+
+/** False: another process stands in the way. */
+function attempt(held: Database, sql: string): boolean {
+  return opening(held.name, () => {
+    try {
+      held.pragma("journal_mode = MEMORY")
+      held.exec(sql)
+      return true
+    } catch (error) {
+      letGo(held)
+      if (codeOf(error) === "SQLITE_BUSY") return false
+      throw error
+    }
+  })
+}
+
+function letGo(held: Database): void {
+  if (held.inTransaction) held.exec("ROLLBACK")
+}
