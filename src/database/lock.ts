@@ -10,14 +10,17 @@ export interface FileLock {
 }
 
 export interface SharedLock extends FileLock {
-  /** Lets go of its share. True: nobody else has one, and until the release nobody can; false: others do. */
+  /**
+   * True: nobody else has a share, and until the release nobody can have one. False: others have, this one no more. Of
+   * several that ask, the last to be answered hears true.
+   */
   isLast(): Promise<boolean>
 }
 
 /** Longest wait for a process that holds the file alone: long enough for one that says its last word. */
 const SHARE_MILLISECONDS = 10_000
 const LOOK_MILLISECONDS = 50
-/** Two that let go in the same instant can both look like others to each other; then each looks again. */
+/** Two that look in the same instant stand in each other's way; then each looks again. */
 const LAST_LOOKS = 3
 
 /** Takes a share: the lock lasts as long as the transaction that has read. */
@@ -74,12 +77,13 @@ function takeShare(held: Database, first: () => void): boolean {
 }
 
 async function isLast(held: Database): Promise<boolean> {
-  letGo(held)
-  for (let look = 1; !attempt(held, ALONE); look++) {
-    if (look >= LAST_LOOKS) return false
+  for (let look = 1; ; look++) {
+    letGo(held)
+    if (attempt(held, ALONE)) return true
+    // Between looks it has its share again: else another could take itself for the last, and this one after it too.
+    if (look === LAST_LOOKS || !attempt(held, READ)) return false
     await sleep(LOOK_MILLISECONDS * Math.random())
   }
-  return true
 }
 
 function openLock(path: string): Database {
