@@ -108,6 +108,27 @@ describe.each([2, 4])("%i workers", (count) => {
   }, 120_000)
 })
 
+test("L10 a worker that is killed while it waits for the issuer's answer leaves the same bytes to the next", async () => {
+  const { workers, kill, fork } = await start(2)
+  const sent: string[] = []
+  stub.overrides.set("/uses", () => {
+    sent.push("")
+    return "hang"
+  })
+  for (const worker of workers()) {
+    const before = sent.length
+    await Promise.all(
+      workers().map(async ({ own }) => expect((await call(own, stub.mint())).status).toBe(200)),
+    )
+    await vi.waitFor(() => expect(sent.length).toBeGreaterThan(before), { timeout: 20_000, interval: 10 })
+    await kill(worker)
+    await fork()
+  }
+  stub.overrides.clear()
+  await expectWhole()
+  expect(handledIds()).toHaveLength(4)
+}, 60_000)
+
 describe("a proof of possession", () => {
   test("F07 that comes to two workers at once passes at one of them", async () => {
     const { workers } = await start(2)
