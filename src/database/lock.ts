@@ -11,17 +11,16 @@ export interface FileLock {
 
 export interface SharedLock extends FileLock {
   /**
-   * True: nobody else has a share, and until the release nobody can have one. False: others have, this one no more. Of
-   * several that ask, the last to be answered hears true.
+   * True: nobody else has a share, and until the release nobody can have one. False: others have, this one no more.
    */
   isLast(): Promise<boolean>
 }
 
 /** Longest wait for a process that holds the file alone: long enough for one that says its last word. */
 const SHARE_MILLISECONDS = 10_000
-const LOOK_MILLISECONDS = 50
-/** Two that look in the same instant stand in each other's way; then each looks again. */
-const LAST_LOOKS = 3
+/** Longest wait at the gate, behind which one may be looking through a large file. */
+const GATE_MILLISECONDS = 60_000
+const LOOK_MILLISECONDS = 20
 
 /** Takes a share: the lock lasts as long as the transaction that has read. */
 const READ = "BEGIN; SELECT count(*) FROM sqlite_schema"
@@ -51,21 +50,26 @@ export function tryLockFile(path: string): FileLock | undefined {
 
 /**
  * Holds `<path>.lock` together with every process that calls this, and with none that called lockFile. Where nobody holds
- * it, `first` runs before anybody else can; it may run twice where two come at once. Waits some seconds for a process that
+ * it, `first` runs before anybody else can. Waits some seconds for a process that
  * holds it alone, then throws Unavailable with `advice`.
  */
 export async function shareFile(path: string, first: () => void, advice: string): Promise<SharedLock> {
   const held = openLock(path)
   try {
-    for (let waited = 0; !takeShare(held, first); waited += LOOK_MILLISECONDS) {
+    for (let waited = 0; !(await throughGate(path, () => takeShare(held, first))); ) {
       if (waited >= SHARE_MILLISECONDS) throw new Unavailable(`${path} is in use by another process${advice}`)
+      waited += LOOK_MILLISECONDS
       await sleep(LOOK_MILLISECONDS)
     }
   } catch (fault) {
     held.close()
     throw fault
   }
-  return { isLast: () => isLast(held), release: () => void held.close() }
+  const isLast = () => {
+    letGo(held)
+    return attempt(held, ALONE)
+  }
+  return { isLast: () => throughGate(path, isLast), release: () => void held.close() }
 }
 
 function takeShare(held: Database, first: () => void): boolean {
@@ -76,14 +80,24 @@ function takeShare(held: Database, first: () => void): boolean {
   return attempt(held, READ)
 }
 
-async function isLast(held: Database): Promise<boolean> {
-  for (let look = 1; ; look++) {
-    letGo(held)
-    if (attempt(held, ALONE)) return true
-    // Between looks it has its share again: else another could take itself for the last, and this one after it too.
-    if (look === LAST_LOOKS || !attempt(held, READ)) return false
-    await sleep(LOOK_MILLISECONDS * Math.random())
+/**
+ * One at a time asks to be alone: two that ask at once are in each other's way, and both would take the other for one that
+ * has a share already.
+ */
+async function throughGate<T>(path: string, ask: () => T): Promise<T> {
+  for (let waited = 0; waited < GATE_MILLISECONDS; waited += LOOK_MILLISECONDS) {
+    const gate = tryLockFile(`${path}.gate`)
+    if (!gate) {
+      await sleep(LOOK_MILLISECONDS * Math.random())
+      continue
+    }
+    try {
+      return ask()
+    } finally {
+      gate.release()
+    }
   }
+  throw new Unavailable(`${path} can't be asked for: another process holds its gate`)
 }
 
 function openLock(path: string): Database {

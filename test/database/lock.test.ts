@@ -52,6 +52,18 @@ test("what is to be done first is done by the first, while nobody else has the f
   next.release()
 })
 
+test("of many that come at once one does what is to be done first; of many that leave at once one is the last", async () => {
+  const path = newPath()
+  for (let round = 0; round < 5; round++) {
+    let done = 0
+    const shares = await Promise.all(Array.from({ length: 8 }, () => shareFile(path, () => done++, "")))
+    expect(done).toBe(1)
+    const last = await Promise.all(shares.map((share) => share.isLast()))
+    expect(last.filter(Boolean)).toHaveLength(1)
+    for (const share of shares) share.release()
+  }
+})
+
 test("a fault of what is to be done first leaves nothing locked", async () => {
   const path = newPath()
   const fault = () => {

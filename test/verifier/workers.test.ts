@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { systemClock } from "../../src/time.ts"
 import { batchDigest } from "../../src/token/batch.ts"
+import { newId } from "../../src/token/id.ts"
 import { signProof } from "../../src/token/proof.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { createVerifier } from "../../src/verifier/verifier.ts"
@@ -108,25 +109,50 @@ describe.each([2, 4])("%i workers", (count) => {
   }, 120_000)
 })
 
-test("L10 a worker that is killed while it waits for the issuer's answer leaves the same bytes to the next", async () => {
+test("L10 workers that are killed while one waits for the issuer's answer leave what it sent to the next", async () => {
   const { workers, kill, fork } = await start(2)
-  const sent: string[] = []
+  const hung = Promise.withResolvers<void>()
   stub.overrides.set("/uses", () => {
-    sent.push("")
+    hung.resolve()
     return "hang"
   })
+  await Promise.all(workers().map(({ own }) => call(own, stub.mint())))
+  await hung.promise
   for (const worker of workers()) {
-    const before = sent.length
-    await Promise.all(
-      workers().map(async ({ own }) => expect((await call(own, stub.mint())).status).toBe(200)),
-    )
-    await vi.waitFor(() => expect(sent.length).toBeGreaterThan(before), { timeout: 20_000, interval: 10 })
     await kill(worker)
     await fork()
   }
+  await Promise.all(workers().map(({ own }) => call(own, stub.mint())))
   stub.overrides.clear()
   await expectWhole()
   expect(handledIds()).toHaveLength(4)
+}, 60_000)
+
+test("G05 a worker that stands still holds back what its host says of revocations; one that is gone does not", async () => {
+  const { workers, kill, fork } = await start(1)
+  await vi.waitFor(() => expect(stub.batches).not.toEqual([]), 10_000)
+  await fork()
+  const [sending, still] = workers()
+  if (!sending || !still) throw new Error("no workers")
+  process.kill(still.pid, "SIGSTOP")
+  const ended = stub.mint()
+  stub.revoke({ kind: "token", value: JSON.parse(atob(ended.split(".")[1] ?? "")).jti })
+  await vi.waitFor(async () => expect((await call(sending.own, ended)).status).toBe(401), 10_000)
+  const before = stub.batches.length
+  const live = stub.mint()
+  await call(sending.own, live)
+  await vi.waitFor(
+    () => expect(stub.batches.slice(before).some(({ uses }) => uses.length > 0)).toBe(true),
+    10_000,
+  )
+  expect(stub.batches.filter(({ cursor }) => cursor > 0)).toEqual([])
+  process.kill(still.pid, "SIGCONT")
+  await vi.waitFor(() => expect(stub.batches.at(-1)?.cursor).toBe(1), 10_000)
+
+  process.kill(still.pid, "SIGSTOP")
+  stub.revoke({ kind: "task", value: newId("task") })
+  await kill(still)
+  await vi.waitFor(() => expect(stub.batches.at(-1)?.cursor).toBe(2), 10_000)
 }, 60_000)
 
 describe("a proof of possession", () => {
