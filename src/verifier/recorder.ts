@@ -27,8 +27,6 @@ export interface Recorder {
   readyUse(stored: StoredUse, waitMilliseconds: number): string | undefined
   /** What those uses held is free again: they are acknowledged. */
   release(shares: Readonly<Record<string, number>>): void
-  /** Uses of a process that ended are held by this one now. */
-  hold(shares: Readonly<Record<string, number>>): void
   /** So many processes share the spool, and each may hold its part. */
   shareAmong(processes: number): void
   /** Uses of the spool that are in no batch are gone from here: they are in one now. */
@@ -101,9 +99,6 @@ export function createRecorder(options: {
     },
     release(shares) {
       for (const [task, bytes] of Object.entries(shares)) room.give(task, bytes)
-    },
-    hold(shares) {
-      for (const [task, bytes] of Object.entries(shares)) room.take(task, bytes)
     },
     shareAmong: room.shareAmong,
     lastSeq,

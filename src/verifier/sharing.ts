@@ -20,7 +20,7 @@ export interface Sharing {
   readonly applied: Pick<Revocations, "cursor" | "appliedAt">
   /** Batches not acknowledged, counted up to a few, and the number of the oldest. */
   backlog(): { readonly batches: number; readonly oldest: number | null }
-  /** The same, of this process's uses. */
+  /** Those of this process's uses, and of whoever had its place before. */
   unacknowledged(): Pick<StoredBatch, "sequence" | "shares">[]
   /** Takes its leave. True: it is the last, and until the spool is closed no other comes. */
   isLast(): Promise<boolean>
@@ -29,7 +29,6 @@ export interface Sharing {
 export interface EndedProcess {
   /** Its uses. */
   readonly part: Part
-  unacknowledged(): Pick<StoredBatch, "sequence" | "shares">[]
   /** Nobody waits for what it applies any more. */
   forget(): Promise<void>
   release(): void
@@ -132,7 +131,6 @@ function shareOver({ path, share, place, writer, reader }: ShareOptions): Sharin
   const slots = reader.prepare<[], number>(sql.SLOTS).pluck()
   const hold = (slot: number, lock: FileLock): EndedProcess => ({
     part: partOf(slot),
-    unacknowledged: () => readShares(reader, partOf(slot)),
     forget: () => writer.commit([sql.run(sql.LEAVE, slot)]),
     release: () => lock.release(),
   })

@@ -3,7 +3,7 @@
 // and what to send; what is recorded is decided before.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
 import { createSealer, type Sealed, type Sealer, type SealerOptions } from "./seal.ts"
-import type { EndedProcess, Sharing } from "./sharing.ts"
+import type { Sharing } from "./sharing.ts"
 import type { StoredBatch } from "./spool.ts"
 
 export interface Shipper {
@@ -132,15 +132,6 @@ function createSender(options: ShipperOptions, { sealNext, sealEmpty, sent }: Se
 function createMember({ recorder, clock }: ShipperOptions, sharing: Sharing, sealReady: Sealer["sealReady"]) {
   const mine = new Map(sharing.unacknowledged().map(({ sequence, shares }) => [sequence, shares]))
   let lookedAt = Number.NEGATIVE_INFINITY
-  const takeAll = async (gone: EndedProcess) => {
-    while (await sealReady(0, gone.part));
-    for (const { sequence, shares } of gone.unacknowledged()) {
-      if (mine.has(sequence)) continue
-      mine.set(sequence, shares)
-      recorder.hold(shares)
-    }
-    await gone.forget()
-  }
   return {
     remember({ sequence, shares }: Sealed) {
       mine.set(sequence, shares)
@@ -161,7 +152,8 @@ function createMember({ recorder, clock }: ShipperOptions, sharing: Sharing, sea
       lookedAt = clock.monotonic()
       for (const gone of sharing.ended()) {
         try {
-          await takeAll(gone)
+          while (await sealReady(0, gone.part));
+          await gone.forget()
         } finally {
           gone.release()
         }

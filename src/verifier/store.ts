@@ -69,8 +69,9 @@ const bytesOf = (text: string): number => text.length + ROW_OVERHEAD_BYTES
 type Room = ReturnType<typeof createRoom>
 
 /**
- * Who holds how much of the spool, batches included. Each of the processes that share one has its part of the limit: in
- * all they hold no more than it, and at most half as much again while one that joined waits for the others to give way.
+ * Who holds how much of the spool, batches included. Each of the processes that share one has an even part of the limit: in
+ * all they hold no more than it, while some have just joined less than twice it. What a process has left that ended is
+ * held by the one that takes its place; where none does, it comes on top.
  */
 export function createRoom(spool: Spool, limitBytes: number) {
   const held = new Map<string, number>()

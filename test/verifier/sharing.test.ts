@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import type { RevocationItem } from "../../src/token/revocation.ts"
 import { openSharedSpool } from "../../src/verifier/sharing.ts"
-import { openSpool } from "../../src/verifier/spool.ts"
-import { createSharedSpool, type Member, type SharedSpool } from "../support/shared-spool.ts"
+import { openSpool, ROW_OVERHEAD_BYTES } from "../../src/verifier/spool.ts"
+import { createSharedSpool, type Member, type SharedSpool, useOf } from "../support/shared-spool.ts"
 
 let shared: SharedSpool
 let one: Member
@@ -74,6 +74,24 @@ describe("one instance", () => {
     expect(shared.batches).toHaveLength(4)
   })
 })
+
+test("L14 while the issuer is away, outcomes of each go to the disk; afterwards every use is told once, with its own", async () => {
+  await one.shipper.ship()
+  shared.issuer.away = true
+  const ids = (await Promise.all(several(5500, () => other.use({}, 204)))).concat(
+    await Promise.all(several(5500, () => one.use({}, 204))),
+  )
+  await other.shipper.ship()
+  await one.shipper.ship().catch(() => undefined)
+  expect([one, other].map(({ recorder }) => recorder.openUses() <= 5000)).toEqual([true, true])
+  shared.issuer.away = false
+  while (!other.shipper.acknowledged(other.recorder.lastSeq()))
+    for (const { shipper } of [other, one]) await shipper.ship()
+  const uses = shared.batches.flatMap((batch) => batch.uses)
+  expect(uses.map(({ id }) => id).sort()).toEqual(ids.sort())
+  expect(uses.filter(({ status }) => status !== 204)).toEqual([])
+  expect(shared.broken()).toEqual([])
+}, 30_000)
 
 describe("one that is gone", () => {
   test("leaves the sending to another, and what it left is sent once, without outcome", async () => {
@@ -198,6 +216,24 @@ describe("what is said of revocations", () => {
 })
 
 describe("room", () => {
+  /** Of one that helpers make, as it is counted. */
+  const BYTES_OF_USE = JSON.stringify(useOf()).length + ROW_OVERHEAD_BYTES
+
+  test("for one task is a tenth of each part", async () => {
+    const limit = 200_000
+    const members = [await shared.join(limit), await shared.join(limit)]
+    await one.close()
+    await other.close()
+    shared.issuer.away = true
+    for (const { shipper } of members) await shipper.ship().catch(() => undefined)
+    const { task } = useOf()
+    let count = 0
+    for (const member of members) while ((await member.use({ task })) !== "task_share") count++
+    expect(count).toBeGreaterThan(10)
+    expect(count).toBeLessThanOrEqual(limit / 10 / BYTES_OF_USE + 2)
+    expect(await members[0]?.use()).toMatch(/^use_/)
+  })
+
   test("is divided, and given back when another process has sent", async () => {
     const limit = 40_000
     const members = [await shared.join(limit), await shared.join(limit)]
@@ -213,6 +249,7 @@ describe("room", () => {
     const [first = 0, second = 0] = [await fill(members[0] as Member), await fill(members[1] as Member)]
     expect(first).toBeGreaterThan(10)
     expect(Math.abs(first - second)).toBeLessThanOrEqual(1)
+    expect(first + second).toBeLessThanOrEqual(limit / BYTES_OF_USE + 2)
     shared.issuer.away = false
     for (let round = 0; round < 2; round++) for (const { shipper } of members) await shipper.ship()
     expect(members.map(({ recorder }) => recorder.full())).toEqual([false, false])

@@ -90,7 +90,7 @@ describe.each([2, 4])("%i workers", (count) => {
 
   test("L10 of which one after the other is killed under load, the one that sends among them, lose nothing", async () => {
     const { workers, kill, fork } = await start(count)
-    for (let round = 0; round < 2 * count; round++) {
+    for (let round = 0; round <= count; round++) {
       stub.setDown(round % 3 === 2)
       const [oldest] = workers()
       if (!oldest) throw new Error("no worker")
@@ -105,7 +105,7 @@ describe.each([2, 4])("%i workers", (count) => {
       await fork()
     }
     await expectWhole()
-    expect(handledIds().length).toBeGreaterThan(60 * count)
+    expect(handledIds().length).toBeGreaterThan(30 * count)
   }, 120_000)
 })
 
