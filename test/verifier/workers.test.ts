@@ -128,7 +128,7 @@ test("L10 workers that are killed while one waits for the issuer's answer leave 
   expect(handledIds()).toHaveLength(4)
 }, 60_000)
 
-test("G05 a worker that stands still holds back what its host says of revocations; one that is gone does not", async () => {
+test("a worker that stands still holds back what its host says of revocations; one that is gone does not", async () => {
   const { workers, kill, fork } = await start(1)
   await vi.waitFor(() => expect(stub.batches).not.toEqual([]), 10_000)
   await fork()
