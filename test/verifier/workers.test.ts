@@ -155,6 +155,21 @@ test("a worker that stands still holds back what its host says of revocations; o
   await vi.waitFor(() => expect(stub.batches.at(-1)?.cursor).toBe(2), 10_000)
 }, 60_000)
 
+test("L10 a host that is killed whole and comes back with fewer workers tells what all of them had let happen", async () => {
+  const before = await start(3)
+  stub.setDown(true)
+  const over = { now: false }
+  const { answers, done } = load(before.workers(), over)
+  await vi.waitFor(() => expect(answers.length).toBeGreaterThan(60), { timeout: 20_000, interval: 5 })
+  await before.end()
+  over.now = true
+  await done
+  stub.setDown(false)
+  await start(1)
+  await expectWhole()
+  expect(handledIds().length).toBeGreaterThan(60)
+}, 60_000)
+
 describe("a proof of possession", () => {
   test("F07 that comes to two workers at once passes at one of them", async () => {
     const { workers } = await start(2)
