@@ -64,6 +64,19 @@ test("of many that come at once one does what is to be done first; of many that 
   }
 })
 
+test("one that asks whether it is alone waits for another that asks", async () => {
+  const path = newPath()
+  const share = await shareFile(path, nothing, "")
+  const gate = tryLockFile(`${path}.gate`)
+  const asking = [shareFile(path, nothing, ""), share.isLast()]
+  const late = new Promise((resolve) => setTimeout(resolve, 200, "waits"))
+  expect(await Promise.race([...asking, late])).toBe("waits")
+  gate?.release()
+  const [other] = await Promise.all(asking)
+  share.release()
+  if (typeof other === "object") other.release()
+})
+
 test("a fault of what is to be done first leaves nothing locked", async () => {
   const path = newPath()
   const fault = () => {
