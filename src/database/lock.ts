@@ -50,8 +50,8 @@ export function tryLockFile(path: string): FileLock | undefined {
 
 /**
  * Holds `<path>.lock` together with every process that calls this, and with none that called lockFile. Where nobody holds
- * it, `first` runs before anybody else can. Waits some seconds for a process that
- * holds it alone, then throws Unavailable with `advice`.
+ * it, `first` runs before anybody else can. Waits some seconds for a process that holds it alone, then throws Unavailable
+ * with `advice`.
  */
 export async function shareFile(path: string, first: () => void, advice: string): Promise<SharedLock> {
   const held = openLock(path)
