@@ -12,17 +12,24 @@ const OLDEST_SQLITE = [3, 51, 3] as const
 /** A write-ahead log that grew larger is cut back to this size once it was copied over. */
 const KEPT_LOG_BYTES = 64 * 1024 * 1024
 
+export interface FileOptions {
+  readonly readonly?: boolean
+  readonly create?: boolean
+  /** Longest wait for another connection's lock; default 250. */
+  readonly busyMilliseconds?: number
+}
+
 /**
  * Opens a file in WAL mode with synchronous=FULL (set and read back), foreign keys on, and a busy timeout of 250 ms.
  * A new file gets mode 0600, an existing one is set to it. `create: false` refuses a missing file; `readonly` opens a
  * second connection that can't write. Throws Unavailable with the reason: missing or read-only folder or file, not a
- * database, an SQLite older than 3.51.3. It does NOT keep other processes out: lockFile does.
+ * database, an SQLite older than 3.51.3. It does NOT keep other processes out: lockFile (lock.ts) does.
  */
-export function openFile(path: string, options: { readonly?: boolean; create?: boolean } = {}): Database {
-  const { readonly = false, create = !readonly } = options
+export function openFile(path: string, options: FileOptions = {}): Database {
+  const { readonly = false, create = !readonly, busyMilliseconds = BUSY_MILLISECONDS } = options
   return opening(path, () => {
     prepareFile(path, readonly, create)
-    const database = new Sqlite(path, { readonly, fileMustExist: true, timeout: BUSY_MILLISECONDS })
+    const database = new Sqlite(path, { readonly, fileMustExist: true, timeout: busyMilliseconds })
     try {
       settle(database, path, readonly)
       return database
@@ -34,7 +41,7 @@ export function openFile(path: string, options: { readonly?: boolean; create?: b
 }
 
 /** Failures of SQLite and the system become one, which names the file and the failure's code. */
-function opening<T>(path: string, open: () => T): T {
+export function opening<T>(path: string, open: () => T): T {
   try {
     return open()
   } catch (error) {
@@ -48,7 +55,7 @@ export const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "no code"
 
 /** Makes sure of the folder, the file and its mode, so that SQLite's "unable to open database file" never has to be read. */
-function prepareFile(path: string, readonly: boolean, create: boolean): void {
+export function prepareFile(path: string, readonly: boolean, create: boolean): void {
   const folder = dirname(path)
   if (!isFolder(folder)) throw new Unavailable(`${folder} is not a folder: create it, then start again`)
   const access = readonly ? constants.R_OK : constants.R_OK | constants.W_OK
@@ -115,25 +122,4 @@ function isRecent(version: string): boolean {
   const parts = version.split(".").map(Number)
   const different = OLDEST_SQLITE.findIndex((oldest, index) => parts[index] !== oldest)
   return different < 0 || (parts[different] ?? 0) > (OLDEST_SQLITE[different] ?? 0)
-}
-
-/**
- * Holds `<path>.lock` until released or until this process ends, however it ends: one process for each file. Throws
- * Unavailable when it is held. The lock file stays behind and means nothing by itself.
- */
-export function lockFile(path: string): { release(): void } {
-  const lockPath = `${path}.lock`
-  return opening(lockPath, () => {
-    prepareFile(lockPath, false, true)
-    const held = new Sqlite(lockPath, { timeout: 0 })
-    try {
-      held.pragma("journal_mode = MEMORY")
-      held.exec("BEGIN EXCLUSIVE")
-      return { release: () => void held.close() }
-    } catch (error) {
-      held.close()
-      if (codeOf(error) === "SQLITE_BUSY") throw new Unavailable(`${path} is in use by another process`)
-      throw error
-    }
-  })
 }

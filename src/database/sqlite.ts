@@ -3,7 +3,8 @@
 import type { Database, Statement as Prepared } from "better-sqlite3"
 import { type Engine, type Statement, type Step, Unavailable, type Value, type Values } from "./database.ts"
 import { is, Placeholder, SQLITE_SPELLING } from "./drizzle.ts"
-import { codeOf, lockFile, openFile } from "./file.ts"
+import { codeOf, openFile } from "./file.ts"
+import { lockFile } from "./lock.ts"
 import { migrateFile } from "./migrate.ts"
 import { openWriter, type Writer, type WriterStep } from "./writer.ts"
 

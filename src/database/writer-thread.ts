@@ -5,7 +5,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import type { Database, Statement } from "better-sqlite3"
 import type { Value } from "./database.ts"
 import { codeOf, openFile } from "./file.ts"
-import type { Answer, Failure, Requests } from "./writer.ts"
+import type { Answer, Failure, Requests, WriterOptions } from "./writer.ts"
 
 /** Pages in the write-ahead log above which it is copied over, after the answers went out: about 4 MB. */
 const CHECKPOINT_PAGES = 1000
@@ -46,9 +46,9 @@ class Thread {
   #broken = false
   #closing = false
 
-  constructor(port: MessagePort, path: string) {
+  constructor(port: MessagePort, { path, ...options }: WriterOptions) {
     this.#port = port
-    this.#database = openFile(path)
+    this.#database = openFile(path, options)
     // Copied over by hand: SQLite's own checkpoint swallows its errors, a failed fsync among them.
     this.#database.pragma("wal_autocheckpoint = 0")
     this.#run = prepareAll(this.#database)
@@ -242,9 +242,9 @@ function decode({ flat, bytes }: Requests, into: Request[]): void {
 }
 
 /** Opens the file, or says why not and ends. */
-function start(port: MessagePort, path: string): void {
+function start(port: MessagePort, options: WriterOptions): void {
   try {
-    new Thread(port, path)
+    new Thread(port, options)
   } catch (error) {
     const message = error instanceof Error ? error.message : "the writer can't start"
     port.postMessage({ tag: "broken", message } satisfies Answer)
@@ -252,4 +252,4 @@ function start(port: MessagePort, path: string): void {
   }
 }
 
-if (parentPort) start(parentPort, String(workerData.path))
+if (parentPort) start(parentPort, workerData)

@@ -54,9 +54,15 @@ export interface Failure {
   readonly message: string
 }
 
+export interface WriterOptions {
+  readonly path: string
+  /** How long a commit waits for another process that writes; default 250. */
+  readonly busyMilliseconds?: number
+}
+
 /** Opens the file in a thread of its own (settings as openFile). Throws Unavailable when it can't be opened. */
-export async function openWriter(options: { readonly path: string }): Promise<Writer> {
-  const writer = new ThreadWriter(options.path)
+export async function openWriter(options: WriterOptions): Promise<Writer> {
+  const writer = new ThreadWriter(options)
   await writer.opened
   return writer
 }
@@ -81,12 +87,12 @@ class ThreadWriter implements Writer {
   /** Sent and not yet decided, oldest first: the thread decides them in this order. */
   #sent: Waiting[] = []
 
-  constructor(path: string) {
+  constructor(workerData: WriterOptions) {
     this.opened = this.#open.promise
     this.broken = this.#breaking.promise
     const file = import.meta.url.endsWith(".ts") ? "./writer-thread.ts" : "./writer-thread.js"
     this.#thread = new Worker(new URL(file, import.meta.url), {
-      workerData: { path },
+      workerData,
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
     this.#thread.on("message", (answer: Answer) => this.#take(answer))

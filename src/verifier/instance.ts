@@ -15,8 +15,7 @@ export async function openInstance(spool: Spool, now: number): Promise<Instance>
   const kept = spool.kept("instance")
   if (kept !== undefined) return readInstance(kept)
   const made = { id: newUuid(now), privateJwk: generatePrivateJwk("ES256") }
-  await spool.keep("instance", JSON.stringify(made))
-  return { id: made.id, key: importSigningKey(made.privateJwk) }
+  return readInstance(await spool.keepFirst("instance", JSON.stringify(made)))
 }
 
 function readInstance(text: string): Instance {

@@ -18,6 +18,7 @@ interface Waiting {
 /** Holds nothing from before. Its proofs end with the process: nonces must bound them. */
 export function createMemorySpool(): MemorySpool {
   const settings = new Map<SettingKey, string>()
+  let chain: string | undefined
   const uses = createWaitingUses()
   const proofs = new Map<string, number>()
   const spool: MemorySpool = {
@@ -27,6 +28,12 @@ export function createMemorySpool(): MemorySpool {
     async keep(key, value) {
       settings.set(key, value)
     },
+    async keepFirst(key, value) {
+      const kept = settings.get(key) ?? value
+      settings.set(key, kept)
+      return kept
+    },
+    chain: () => chain,
     addUses(group) {
       const stored = uses.add(group)
       spool.onWaiting()
@@ -36,9 +43,10 @@ export function createMemorySpool(): MemorySpool {
     holdsThrough: uses.holdsThrough,
     highestSeq: () => 0,
     shares: () => new Map(),
-    async storeBatch(batch, _, taken, chain) {
+    async storeBatch(batch, _, taken, { to }) {
       uses.seal(batch, taken)
-      settings.set("chain", chain)
+      chain = to
+      return true
     },
     oldestBatch: uses.oldestBatch,
     releaseBatch: uses.release,

@@ -1,5 +1,6 @@
 // The nonces that this verifier wants in proofs (RFC 9449 section 9): made of the minute and a key that never leaves the
-// process, so that nothing is stored, and a proof meant for another host, or from before a restart, is asked for again.
+// process, or the spool that its host's processes share, so that no nonce is stored, and a proof meant for another host, or
+// from before a restart, is asked for again.
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import type { Clock } from "../time.ts"
 
@@ -14,8 +15,10 @@ export interface Nonces {
 export const NONCE_LIFE_SECONDS = 120
 const ROUND_MILLISECONDS = (NONCE_LIFE_SECONDS / 2) * 1000
 
-export function createNonces(clock: Clock): Nonces {
-  const key = randomBytes(32)
+/** As text, base64url. */
+export const newKey = (): string => randomBytes(32).toString("base64url")
+
+export function createNonces(clock: Clock, key: string = newKey()): Nonces {
   const nonceOf = (round: number) => createHmac("sha256", key).update(String(round)).digest("base64url")
   let known = { round: Number.NaN, current: "", previous: "" }
   const now = () => {

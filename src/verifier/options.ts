@@ -15,9 +15,13 @@ export interface VerifierOptions {
   readonly credential: ServiceCredential
   /**
    * Path of the spool, a file of this verifier alone; made 0600 when absent. Needs a disk that survives a restart. Absent
-   * with `direct` recording only.
+   * with `direct` recording only. `{ path, shared: true }`: the processes of one host that guard the same API share it
+   * (`node:cluster`, pm2, containers with one volume, each with a verifier of its own), and are one verifier instance to
+   * the issuer. Then a proof of possession passes once in all of them, and each may hold its part of `spoolLimitBytes`.
+   * The disk must be this host's own: NOT one that several hosts mount. What one process can't know is not checked:
+   * whether the others record and limit as it does.
    */
-  readonly spool?: string
+  readonly spool?: string | { readonly path: string; readonly shared: true }
   /** Where the issuer is reached, when that is not its name. */
   readonly issuerAddress?: string
   /** Requests that carry no credential of ours: refused (default), or left to the host's own authentication. */
@@ -51,6 +55,11 @@ export interface VerifierOptions {
   readonly clock?: Clock
 }
 
+export interface SpoolPlace {
+  readonly path: string
+  readonly shared: boolean
+}
+
 /** The same, whole and frozen. */
 export interface VerifierSettings {
   readonly issuer: string
@@ -58,7 +67,7 @@ export interface VerifierSettings {
   readonly origin: string
   readonly credential: ServiceCredential
   /** Undefined: in memory. */
-  readonly spool: string | undefined
+  readonly spool: SpoolPlace | undefined
   readonly issuerAddress: string
   readonly others: "refuse" | "next"
   readonly recording: Recording
@@ -146,12 +155,24 @@ function checkRecording(recording: unknown): Recording {
   throw new TypeError('createVerifier: recording is "write-ahead", "direct" or "batched"')
 }
 
-function checkSpool(spool: unknown, direct: boolean): string | undefined {
+function checkSpool(spool: unknown, direct: boolean): SpoolPlace | undefined {
   if (direct && spool === undefined) return undefined
   if (direct) throw new TypeError("createVerifier: direct recording has no spool")
-  if (typeof spool !== "string" || spool === "" || spool === ":memory:")
+  if (typeof spool === "object") return checkShared(spool)
+  return { path: checkPath(spool), shared: false }
+}
+
+function checkShared(spool: object | null): SpoolPlace {
+  const { path, shared, ...others }: { path?: unknown; shared?: unknown } = Object(spool)
+  if (shared !== true || Object.keys(others).length > 0)
+    throw new TypeError("createVerifier: spool is the path of a file, or { path, shared: true }")
+  return { path: checkPath(path), shared }
+}
+
+function checkPath(path: unknown): string {
+  if (typeof path !== "string" || path === "" || path === ":memory:")
     throw new TypeError("createVerifier: spool is the path of a file")
-  return spool
+  return path
 }
 
 function checkFlag(name: string, value: unknown): boolean {

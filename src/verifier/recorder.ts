@@ -28,6 +28,8 @@ export interface Recorder {
   readyUse(stored: StoredUse, waitMilliseconds: number): string | undefined
   /** What those uses held is free again: they are acknowledged. */
   release(shares: Readonly<Record<string, number>>): void
+  /** So many processes share the spool, and each may hold its part. */
+  shareAmong(processes: number): void
   /** Uses of the spool that are in no batch are gone from here: they are in one now. */
   taken(stored: readonly StoredUse[]): void
   readonly lastSeq: () => number
@@ -99,6 +101,7 @@ export function createRecorder(options: {
     release(shares) {
       for (const [task, bytes] of Object.entries(shares)) room.give(task, bytes)
     },
+    shareAmong: room.shareAmong,
     lastSeq,
     openUses: outcomes.count,
     dropped: () => dropped,

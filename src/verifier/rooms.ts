@@ -17,6 +17,7 @@ import type { VerifierSettings } from "./options.ts"
 import { createPossession, type Possession } from "./possession.ts"
 import { createRecorder, type Recorder } from "./recorder.ts"
 import { createRevocations, type Revocations } from "./revocations.ts"
+import { openSharedSpool, type Sharing } from "./sharing.ts"
 import { createShipper, type Shipper } from "./shipper.ts"
 import { openSpool, type Spool } from "./spool.ts"
 
@@ -46,17 +47,32 @@ export interface Rooms {
 
 /** Opens the spool and everything on it; sends nothing. A failure leaves nothing open. */
 export async function openRooms(settings: VerifierSettings): Promise<Rooms> {
-  const memorySpool = settings.spool === undefined ? createMemorySpool() : undefined
-  const spool = memorySpool ?? (await openSpool(settings.spool ?? ""))
+  const opened = await openStore(settings)
   try {
-    return { ...(await assemble(settings, spool)), memorySpool }
+    return await assemble(settings, opened)
   } catch (fault) {
-    await spool.close()
+    await opened.spool.close()
     throw fault
   }
 }
 
-async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<Rooms, "memorySpool">> {
+interface Opened extends Pick<Rooms, "spool" | "memorySpool"> {
+  readonly sharing?: Sharing
+}
+
+async function openStore({ spool: place, issuer, resource, credential }: VerifierSettings): Promise<Opened> {
+  if (place === undefined) {
+    const memorySpool = createMemorySpool()
+    return { spool: memorySpool, memorySpool }
+  }
+  const opened = place.shared
+    ? await openSharedSpool(place.path, JSON.stringify([issuer, resource, credential.clientId]))
+    : { spool: await openSpool(place.path) }
+  return { ...opened, memorySpool: undefined }
+}
+
+async function assemble(settings: VerifierSettings, opened: Opened): Promise<Rooms> {
+  const { spool, memorySpool, sharing } = opened
   const { issuer, issuerAddress, credential, clock, recording, spoolLimitBytes: limitBytes } = settings
   const instance = await openInstance(spool, clock.now())
   const tokens = createServiceTokens({ issuer, issuerAddress, credential, proofKey: instance.key, clock })
@@ -67,13 +83,16 @@ async function assemble(settings: VerifierSettings, spool: Spool): Promise<Omit<
   const revocations = createRevocations({ calls, streams, spool, clock, issuerTime })
   const recorder = createRecorder({ spool, clock, limitBytes, recording })
   const { clientId } = credential
-  const shipper = createShipper({ issuer, clientId, instance, spool, recorder, revocations, calls, clock })
+  const applied = sharing?.applied ?? revocations
+  const spoken = { issuer, clientId, instance, applied }
+  const shipper = createShipper({ ...spoken, spool, recorder, calls, clock, sharing })
   const challenge = createChallenge(settings.resource)
-  const nonces = settings.dpopNonces ? createNonces(clock) : undefined
+  const nonces = settings.dpopNonces ? createNonces(clock, sharing && spool.kept("nonces")) : undefined
   const observer = openObserver(settings, recorder)
   return {
     clock,
     spool,
+    memorySpool,
     keys,
     revocations,
     issuerTime,

@@ -1,19 +1,20 @@
 // Brings recorded uses to the issuer: one signed batch at a time, its bytes on disk before they travel, each sent until it
-// is acknowledged. It decides when and what to send; what is recorded is decided before.
+// is acknowledged. Of several processes that share a spool each seals its own uses, and one sends for all. It decides when
+// and what to send; what is recorded is decided before.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
-import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
-import { batchDigest, signUseBatch } from "../token/batch.ts"
-import type { Instance } from "./instance.ts"
-import type { Recorder } from "./recorder.ts"
-import type { Revocations } from "./revocations.ts"
-import { ROW_OVERHEAD_BYTES, type Spool, type StoredBatch, type StoredUse, type UseGroup } from "./spool.ts"
+import { createSealer, type Sealed, type Sealer, type SealerOptions } from "./seal.ts"
+import type { Sharing } from "./sharing.ts"
+import type { StoredBatch } from "./spool.ts"
 
 export interface Shipper {
-  /** Sends whatever is ready, or a heartbeat when one is due. Throws Unreachable, or BatchRefused; nothing is lost. */
+  /**
+   * Sends whatever is ready, or a heartbeat when one is due; where another process sends for this one, seals it for that.
+   * Throws Unreachable, or BatchRefused; nothing is lost.
+   */
   ship(): Promise<void>
-  /** Sends the last word of this instance after everything that is ready. */
+  /** Sends the last word of this instance after everything that is ready; where other processes go on, they do. */
   finish(): Promise<void>
-  /** Whether every use up to that one is acknowledged. */
+  /** Whether every use of this process up to that one is acknowledged. */
   acknowledged(seq: number): boolean
   /** From now on, uses whose handler is still busy wait no longer than this. */
   waitForOutcomes(milliseconds: number): void
@@ -30,83 +31,52 @@ const HEARTBEAT_MILLISECONDS = 10_000
 /** After that long, revocations that were applied since are told without waiting for the heartbeat. */
 const APPLIED_MILLISECONDS = 1000
 
-const MAX_USES = 1000
 /** Above this many uses in no batch, they are sealed without waiting for the issuer. */
 const OPEN_USES = 5000
-/** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
-const MAX_USES_BYTES = 640 * 1024
+/** Above this many batches on their way, more are sealed only when there is need: they would be small ones. */
+const MAX_BACKLOG = 4
+/** How often is looked for processes that ended. */
+const ENDED_MILLISECONDS = 1000
 const LIMITS = { maxBytes: 1024 * 1024, timeoutMilliseconds: 10_000 }
 
-interface Chain {
-  readonly sequence: number
-  readonly digest: string | null
-}
-
-export interface ShipperOptions {
-  readonly issuer: string
-  /** The API's client id. */
-  readonly clientId: string
-  readonly instance: Instance
-  readonly spool: Spool
-  readonly recorder: Recorder
-  readonly revocations: Pick<Revocations, "cursor" | "appliedAt">
+export interface ShipperOptions extends SealerOptions {
   readonly calls: IssuerCalls
-  readonly clock: Clock
+  /** Absent: the spool is this process's alone. */
+  readonly sharing?: Sharing | undefined
 }
 
 export function createShipper(options: ShipperOptions): Shipper {
-  const { spool, recorder, calls, clock } = options
-  let chain = readChain(spool.kept("chain"))
-  let sentAt: number | undefined
-  let toldCursor: number | undefined
+  const { spool, recorder, sharing } = options
+  const { sealReady, sealEmpty } = createSealer(options)
+  const member = sharing && createMember(options, sharing, sealReady)
   let outcomeWait = OUTCOME_WAIT_MILLISECONDS
-
-  const seal = async ({ uses, groups }: Ready, final: boolean) => {
-    const sequence = chain.sequence + 1
-    const cursor = options.revocations.cursor()
-    const text = signBatch(options, chain, sequence, uses, final)
-    const first = uses[0]?.stored.seq ?? 0
-    const taken = new Set(uses.map((one) => one.stored.seq))
-    const next = { sequence, digest: batchDigest(text) }
-    const batch = { sequence, text, first, shares: sharesOf(uses) }
-    await spool.storeBatch(batch, groups, taken, JSON.stringify(next))
-    recorder.taken(uses.map((one) => one.stored))
-    chain = next
-    toldCursor = cursor
+  const sealNext = async () => {
+    const sealed = await sealReady(outcomeWait)
+    if (sealed) member?.remember(sealed)
+    return sealed
   }
-  const sealReady = async () => {
-    const ready = findReady(spool, recorder, outcomeWait)
-    if (ready.uses.length > 0) await seal(ready, false)
-    return ready.uses.length > 0
+  /** While the issuer is away, outcomes go to the disk with their uses instead of filling the memory. */
+  const sealExcess = async () => {
+    while (recorder.openUses() > OPEN_USES && (await sealNext()));
   }
-  const sendSealed = async () => {
-    for (let batch = spool.oldestBatch(); batch; batch = spool.oldestBatch()) {
-      await sendBatch(calls, batch)
-      await spool.releaseBatch(batch.sequence)
-      recorder.release(batch.shares)
-      sentAt = clock.monotonic()
-    }
-  }
-  const shipReady = async () => {
-    // While the issuer is away, outcomes go to the disk with their uses instead of filling the memory.
-    while (recorder.openUses() > OPEN_USES && (await sealReady()));
-    do await sendSealed()
-    while (await sealReady())
-  }
-  const shipEmpty = async (final: boolean) => {
-    await seal(NOTHING, final)
-    await sendSealed()
-  }
+  const sender = createSender(options, { sealNext, sealEmpty, sent: member?.settle })
   return {
     async ship() {
-      await shipReady()
-      const patience =
-        options.revocations.cursor() === toldCursor ? HEARTBEAT_MILLISECONDS : APPLIED_MILLISECONDS
-      if (sentAt === undefined || clock.monotonic() - sentAt >= patience) await shipEmpty(false)
+      member?.settle()
+      await sealExcess()
+      if (!sharing || sharing.leads()) {
+        await member?.takeOver(ENDED_MILLISECONDS)
+        await sender.shipReady()
+        return sender.beat()
+      }
+      if (sharing.backlog().batches < MAX_BACKLOG) await sealNext()
     },
     async finish() {
-      await shipReady()
-      await shipEmpty(true)
+      if (sharing) while (await sealNext());
+      if (sharing && !(await sharing.isLast())) return
+      await member?.takeOver(0)
+      await sender.shipReady()
+      await sender.sayLast()
     },
     acknowledged: (seq) => !spool.holdsThrough(seq),
     waitForOutcomes(milliseconds) {
@@ -115,69 +85,81 @@ export function createShipper(options: ShipperOptions): Shipper {
   }
 }
 
-interface ReadyUse {
-  readonly stored: StoredUse
-  /** JSON, outcome included. */
-  readonly text: string
+interface SenderParts {
+  readonly sealNext: () => Promise<Sealed | undefined>
+  readonly sealEmpty: Sealer["sealEmpty"]
+  /** Where the room of what was acknowledged is given back elsewhere. */
+  readonly sent: (() => void) | undefined
 }
 
-/** What the next batch takes, and the groups it comes from. */
-interface Ready {
-  readonly uses: readonly ReadyUse[]
-  readonly groups: readonly UseGroup[]
-}
-
-const NOTHING: Ready = { uses: [], groups: [] }
-
-/** Of the oldest uses those that are ready, up to a batch full. */
-function findReady(spool: Spool, recorder: Recorder, waitMilliseconds: number): Ready {
-  const uses: ReadyUse[] = []
-  const groups: UseGroup[] = []
-  let bytes = 0
-  for (const group of spool.oldestUses(MAX_USES)) {
-    const before = uses.length
-    for (const stored of group) {
-      const text = recorder.readyUse(stored, waitMilliseconds)
-      if (text === undefined) continue
-      bytes += Buffer.byteLength(text) + 1
-      if (bytes > MAX_USES_BYTES || uses.length === MAX_USES) break
-      uses.push({ stored, text })
+/** What goes to the issuer. */
+function createSender(options: ShipperOptions, { sealNext, sealEmpty, sent }: SenderParts) {
+  const { spool, recorder, calls, clock, applied } = options
+  let sentAt: number | undefined
+  let toldCursor: number | undefined
+  const sendSealed = async () => {
+    for (let batch = spool.oldestBatch(); batch; batch = spool.oldestBatch()) {
+      await sendBatch(calls, batch)
+      await spool.releaseBatch(batch.sequence)
+      if (sent) sent()
+      else recorder.release(batch.shares)
+      sentAt = clock.monotonic()
     }
-    if (uses.length > before) groups.push(group)
-    if (bytes > MAX_USES_BYTES || uses.length === MAX_USES) break
   }
-  return { uses, groups }
+  const sealMore = async () => {
+    const sealed = await sealNext()
+    toldCursor = sealed?.cursor ?? toldCursor
+    return sealed !== undefined
+  }
+  const shipEmpty = async (final: boolean) => {
+    toldCursor = (await sealEmpty(final)).cursor
+    await sendSealed()
+  }
+  return {
+    async shipReady() {
+      do await sendSealed()
+      while (await sealMore())
+    },
+    async beat() {
+      const patience = applied.cursor() === toldCursor ? HEARTBEAT_MILLISECONDS : APPLIED_MILLISECONDS
+      if (sentAt === undefined || clock.monotonic() - sentAt >= patience) await shipEmpty(false)
+    },
+    sayLast: () => shipEmpty(true),
+  }
 }
 
-function signBatch(
-  { issuer, clientId, instance, revocations, clock }: ShipperOptions,
-  chain: Chain,
-  sequence: number,
-  uses: readonly ReadyUse[],
-  final: boolean,
-): string {
-  const appliedAt = revocations.appliedAt()
-  const frame = {
-    iss: clientId,
-    aud: issuer,
-    iat: toEpochSeconds(clock.now()),
-    instance: instance.id,
-    sequence,
-    previous: chain.digest,
-    cursor: revocations.cursor(),
-    applied_at: appliedAt === 0 ? null : toInstant(appliedAt),
-    checkpoint: null,
-    final,
+/** What one of several processes does for itself, and for those that ended. */
+function createMember({ recorder, clock }: ShipperOptions, sharing: Sharing, sealReady: Sealer["sealReady"]) {
+  const mine = new Map(sharing.unacknowledged().map(({ sequence, shares }) => [sequence, shares]))
+  let lookedAt = Number.NEGATIVE_INFINITY
+  return {
+    remember({ sequence, shares }: Sealed) {
+      mine.set(sequence, shares)
+    },
+    /** Gives back the room of what was acknowledged, whoever sent it. */
+    settle() {
+      recorder.shareAmong(sharing.processes())
+      const { oldest } = sharing.backlog()
+      for (const [sequence, shares] of mine) {
+        if (oldest !== null && sequence >= oldest) continue
+        mine.delete(sequence)
+        recorder.release(shares)
+      }
+    },
+    /** Seals what processes that ended have left, unless it was looked for within that time. */
+    async takeOver(milliseconds: number) {
+      if (clock.monotonic() - lookedAt < milliseconds) return
+      lookedAt = clock.monotonic()
+      for (const gone of sharing.ended()) {
+        try {
+          while (await sealReady(0, gone.part));
+          await gone.forget()
+        } finally {
+          gone.release()
+        }
+      }
+    },
   }
-  const texts = uses.map((one) => one.text)
-  return signUseBatch(frame, texts, instance.key)
-}
-
-function sharesOf(uses: readonly ReadyUse[]): Record<string, number> {
-  const shares: Record<string, number> = {}
-  for (const { stored } of uses)
-    shares[stored.task] = (shares[stored.task] ?? 0) + stored.text.length + ROW_OVERHEAD_BYTES
-  return shares
 }
 
 async function sendBatch(calls: IssuerCalls, { text, sequence }: StoredBatch): Promise<void> {
@@ -194,12 +176,4 @@ function acknowledgedBy(text: string): number {
   } catch {
     return -1 // not the issuer's answer: a proxy's page, say
   }
-}
-
-function readChain(kept: string | undefined): Chain {
-  if (kept === undefined) return { sequence: 0, digest: null }
-  const { sequence, digest }: { sequence?: unknown; digest?: unknown } = JSON.parse(kept)
-  if (!Number.isSafeInteger(sequence) || typeof digest !== "string")
-    throw new Error("the spool's chain of batches can't be read; move the spool aside and keep it")
-  return { sequence: Number(sequence), digest }
 }

@@ -1,11 +1,13 @@
 // What a verifier keeps on its own disk: uses until they are acknowledged, the batch under way, proofs seen, and what it
-// knew of keys and revocations. It decides nothing; every statement of this room is here, once.
+// knew of keys and revocations. It decides nothing; who may open it together with others, sharing.ts does.
 
-import { Duplicate } from "../database/database.ts"
-import { lockFile, openFile } from "../database/file.ts"
-import type { WriterStep } from "../database/writer.ts"
-import { openWriter } from "../database/writer.ts"
+import { Duplicate, Unexpected } from "../database/database.ts"
+import { openFile } from "../database/file.ts"
+import { lockFile } from "../database/lock.ts"
+import { openWriter, type Writer, type WriterStep } from "../database/writer.ts"
 import type { RevocationItem } from "../token/revocation.ts"
+import { prepareSpool, SHARE_ADVICE } from "./spool-file.ts"
+import * as sql from "./statements.ts"
 
 /** One use, not yet in a batch. `text` is its JSON without the outcome. */
 export interface StoredUse {
@@ -27,28 +29,48 @@ export interface StoredBatch {
   readonly shares: Readonly<Record<string, number>>
 }
 
-export type SettingKey = "instance" | "chain" | "keys" | "catalogue" | "feed" | "floor"
+export type SettingKey = "instance" | "keys" | "catalogue" | "feed" | "floor" | "sharedBy" | "nonces"
+
+/** Numbers of uses, both ends included: of all, or of one of the processes that share the spool. */
+export interface Part {
+  readonly from: number
+  readonly to: number
+}
+
+/** Where the chain of batches stands, as text; undefined: before the first. */
+export interface ChainMove {
+  readonly from: string | undefined
+  readonly to: string
+}
 
 export interface Spool {
   /** What was kept under that name, as of the opening and every keep since. */
   kept(key: SettingKey): string | undefined
   keep(key: SettingKey, value: string): Promise<void>
+  /** Keeps it where nothing is kept; answers what is. */
+  keepFirst(key: SettingKey, value: string): Promise<string>
   /** Durable when it resolves. Their numbers follow each other. */
   addUses(group: UseGroup): Promise<void>
-  /** The oldest groups that are in no batch: of so many uses, or of the first group that has more. */
-  oldestUses(limit: number): UseGroup[]
-  /** Whether a use up to that one is here still, in a batch or in none. */
+  /** The oldest groups that are in no batch: of so many uses, or of the first group that has more. Default: this part's. */
+  oldestUses(limit: number, part?: Part): UseGroup[]
+  /** Whether a use of this part up to that one is here still, in a batch or in none. */
   holdsThrough(seq: number): boolean
+  /** Of this part; what comes next has the next number. */
   highestSeq(): number
-  /** Bytes held by uses, by task. */
+  /** Bytes held by uses of this part, by task. */
   shares(): ReadonlyMap<string, number>
-  /** Moves uses of these groups into a batch and the chain onwards: all of it or nothing. The others of them stay. */
+  /** Where the chain of batches stands now, whoever moved it. */
+  chain(): string | undefined
+  /**
+   * Moves uses of these groups into a batch and the chain onwards: all of it or nothing. The others of them stay. False:
+   * the chain stands elsewhere.
+   */
   storeBatch(
     batch: StoredBatch,
     groups: readonly UseGroup[],
     taken: ReadonlySet<number>,
-    chain: string,
-  ): Promise<void>
+    chain: ChainMove,
+  ): Promise<boolean>
   /** The oldest that is not acknowledged. */
   oldestBatch(): StoredBatch | undefined
   releaseBatch(sequence: number): Promise<void>
@@ -66,74 +88,57 @@ export interface Spool {
 /** What a use takes beside its text, about: its task's id, its share of a row and of a batch's frame. */
 export const ROW_OVERHEAD_BYTES = 64
 
-const APPLICATION_ID = 0x7461736b
-/** Of the tables below. */
-const VERSION = 2
-const SCHEMA = `
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${VERSION};
-  CREATE TABLE IF NOT EXISTS setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS uses (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, lines TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS batch (
-    sequence INTEGER PRIMARY KEY, first INTEGER NOT NULL, shares TEXT NOT NULL, text TEXT NOT NULL, highest INTEGER NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS proof (digest TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS proof_until ON proof (until);
-  CREATE TABLE IF NOT EXISTS revocation (
-    kind TEXT NOT NULL, value TEXT NOT NULL, before INTEGER NOT NULL, until INTEGER NOT NULL, code TEXT NOT NULL,
-    cursor INTEGER NOT NULL, PRIMARY KEY (kind, value)
-  ) WITHOUT ROWID;`
-
-const KEEP =
-  "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-const ADD_USES = "INSERT INTO uses (first, count, lines) VALUES (?, ?, ?)"
-const TAKE_USES = "DELETE FROM uses WHERE first IN (SELECT value FROM json_each(?))"
-const ADD_BATCH = "INSERT INTO batch (sequence, first, shares, text, highest) VALUES (?, ?, ?, ?, ?)"
-const OLDEST_BATCH = "SELECT sequence, first, shares, text FROM batch ORDER BY sequence LIMIT 1"
-const HOLDS_THROUGH = `SELECT EXISTS (SELECT 1 FROM uses WHERE first <= ?)
-  OR EXISTS (SELECT 1 FROM batch WHERE first BETWEEN 1 AND ?)`
-const RELEASE_BATCH = "DELETE FROM batch WHERE sequence = ?"
-const CLAIM_PROOF = "INSERT INTO proof (digest, until) VALUES (?, ?)"
-const ADD_REVOCATION = `INSERT INTO revocation (kind, value, before, until, code, cursor) VALUES (?, ?, ?, ?, ?, ?)
-  ON CONFLICT (kind, value) DO UPDATE SET before = max(before, excluded.before), until = max(until, excluded.until),
-  code = CASE WHEN excluded.cursor > cursor THEN excluded.code ELSE code END, cursor = max(cursor, excluded.cursor)`
+/** A spool that is one process's alone. */
+const WHOLE: Part = { from: 1, to: Number.MAX_SAFE_INTEGER }
 
 /**
  * Opens the spool, making it (0600) where there is none. Throws when another process holds it, when the file is not a
  * spool, or when it is damaged: what may still be evidence is never overwritten.
  */
 export async function openSpool(path: string): Promise<Spool> {
-  const lock = lockFile(path)
+  const lock = lockFile(path, SHARE_ADVICE)
   try {
-    prepare(path)
-    const writer = await openWriter({ path })
-    const reader = openFile(path, { readonly: true })
-    return spoolOver(writer, reader, () => lock.release())
+    prepareSpool(path)
+    return (await openTables({ path, part: WHOLE, feed: keepFeed, release: () => lock.release() })).spool
   } catch (fault) {
     lock.release()
     throw fault
   }
 }
 
-function prepare(path: string): void {
-  const file = openFile(path, { create: true })
+interface TablesOptions {
+  readonly path: string
+  readonly part: Part
+  /** What is written where the feed of revocations was read further. */
+  readonly feed: (position: string) => WriterStep[]
+  readonly release: () => void
+  readonly busyMilliseconds?: number
+  /** Written before anything is read, and as the last of all. */
+  readonly joining?: readonly WriterStep[]
+  readonly leaving?: readonly WriterStep[]
+}
+
+export type Reader = ReturnType<typeof openFile>
+
+/** Of a file that is prepared. */
+export async function openTables(options: TablesOptions): Promise<{
+  readonly spool: Spool
+  readonly writer: Writer
+  readonly reader: Reader
+}> {
+  const { path, part, busyMilliseconds, joining } = options
+  const writer = await openWriter({ path, ...(busyMilliseconds !== undefined && { busyMilliseconds }) })
   try {
-    const id = file.pragma("application_id", { simple: true })
-    const tables = file.prepare("SELECT count(*) FROM sqlite_schema").pluck().get()
-    if (id !== APPLICATION_ID && tables !== 0) throw new Error(`${path} is not a spool of a verifier`)
-    if (tables !== 0 && file.pragma("user_version", { simple: true }) !== VERSION)
-      throw new Error(
-        `the spool ${path} was made by another version of taskmint: let that version ship it, or move it aside and keep it`,
-      )
-    file.exec(SCHEMA)
-    if (file.pragma("quick_check(1)", { simple: true }) !== "ok")
-      throw new Error(
-        `the spool ${path} is damaged; move it aside and keep it: it may hold uses not yet reported`,
-      )
-  } finally {
-    file.close()
+    if (joining) await writer.commit(joining)
+    const reader = openFile(path, { readonly: true })
+    return { writer, reader, spool: { ...spoolOver(writer, reader, options), ...readings(reader, part) } }
+  } catch (fault) {
+    await writer.close()
+    throw fault
   }
 }
+
+const keepFeed = (position: string) => [sql.run(sql.KEEP, "feed", position)]
 
 interface BatchRow {
   readonly sequence: number
@@ -142,85 +147,85 @@ interface BatchRow {
   readonly text: string
 }
 
-type Writer = Awaited<ReturnType<typeof openWriter>>
-type Reader = ReturnType<typeof openFile>
+type InTables = Omit<Spool, keyof ReturnType<typeof readings>>
 
-function spoolOver(writer: Writer, reader: Reader, release: () => void): Spool {
+function spoolOver(writer: Writer, reader: Reader, options: TablesOptions): InTables {
+  const { feed: feedSteps, leaving, release } = options
   const settings = new Map(
-    (reader.prepare("SELECT key, value FROM setting").all() as { key: string; value: string }[]).map(
-      ({ key, value }) => [key, value],
-    ),
+    reader
+      .prepare<[], { key: string; value: string }>(sql.SETTINGS)
+      .all()
+      .map(({ key, value }) => [key, value]),
   )
-  const batch = reader.prepare<[], BatchRow>(OLDEST_BATCH)
-  const run = (sql: string, ...values: WriterStep["values"]): WriterStep => ({ sql, values, rows: "any" })
+  const setting = reader.prepare<[string], string>(sql.SETTING).pluck()
   return {
     broken: writer.broken,
     kept: (key) => settings.get(key),
     async keep(key, value) {
-      await writer.commit([run(KEEP, key, value)])
+      await writer.commit(key === "feed" ? feedSteps(value) : [sql.run(sql.KEEP, key, value)])
       settings.set(key, value)
     },
-    oldestBatch() {
-      const row = batch.get()
-      return row && { ...row, shares: JSON.parse(row.shares) }
+    async keepFirst(key, value) {
+      await writer.commit([sql.run(sql.KEEP_FIRST, key, value)])
+      const kept = setting.get(key) ?? value
+      settings.set(key, kept)
+      return kept
     },
-    async storeBatch({ sequence, text, first, shares }, groups, taken, chain) {
-      const highest = [...taken].reduce((a, b) => Math.max(a, b), 0)
-      const firsts = groups.flatMap(([use]) => use?.seq ?? [])
-      const staying = groups.flat().filter((use) => !taken.has(use.seq))
-      await writer.commit([
-        { sql: TAKE_USES, values: [JSON.stringify(firsts)], rows: groups.length },
-        ...staying.map((use) => addGroup([use])),
-        run(ADD_BATCH, sequence, first, JSON.stringify(shares), text, highest),
-        run(KEEP, "chain", chain),
-      ])
-      settings.set("chain", chain)
-    },
-    releaseBatch: (sequence) => writer.commit([run(RELEASE_BATCH, sequence)]),
+    chain: () => setting.get("chain"),
     async addRevocations(items, feed) {
       const steps = items.map((one) =>
-        run(ADD_REVOCATION, one.kind, one.value, one.before, one.until, one.code, one.cursor),
+        sql.run(sql.ADD_REVOCATION, one.kind, one.value, one.before, one.until, one.code, one.cursor),
       )
-      await writer.commit([...steps, run(KEEP, "feed", feed)])
+      await writer.commit([...steps, ...feedSteps(feed)])
       settings.set("feed", feed)
     },
     claimProof: (digest, until) =>
-      writer.commit([{ sql: CLAIM_PROOF, values: [digest, until], rows: 1 }]).then(() => true, isDuplicate),
+      writer
+        .commit([{ sql: sql.CLAIM_PROOF, values: [digest, until], rows: 1 }])
+        .then(() => true, isDuplicate),
     async sweep(proofsBefore, revocationsBefore, floor) {
       await writer.commit([
-        run("DELETE FROM proof WHERE until < ?", proofsBefore),
-        run("DELETE FROM revocation WHERE until < ?", revocationsBefore),
-        run(KEEP, "floor", String(floor)),
+        sql.run(sql.SWEEP_PROOFS, proofsBefore),
+        sql.run(sql.SWEEP_REVOCATIONS, revocationsBefore),
+        sql.run(sql.KEEP_HIGHEST, "floor", String(floor)),
       ])
       settings.set("floor", String(floor))
     },
-    ...usesIn(writer, reader),
-    ...readings(reader),
+    addUses: (group) => writer.commit([addGroup(group)]),
+    ...batchesIn(writer, reader),
     async close() {
       reader.close()
+      // What can't be written, others find out by the lock that is let go.
+      if (leaving) await writer.commit(leaving).catch(() => undefined)
       await writer.close()
       release()
     },
   }
 }
 
-function usesIn(writer: Writer, reader: Reader): Pick<Spool, "addUses" | "oldestUses" | "holdsThrough"> {
-  const oldest = reader.prepare<[], GroupRow>("SELECT first, lines FROM uses ORDER BY first")
-  const holds = reader.prepare<[number, number], number>(HOLDS_THROUGH).pluck()
+function batchesIn(
+  writer: Writer,
+  reader: Reader,
+): Pick<Spool, "oldestBatch" | "storeBatch" | "releaseBatch"> {
+  const oldest = reader.prepare<[], BatchRow>(sql.OLDEST_BATCH)
   return {
-    addUses: (group) => writer.commit([addGroup(group)]),
-    oldestUses(limit) {
-      const groups: UseGroup[] = []
-      let count = 0
-      for (const row of oldest.iterate()) {
-        const group = readGroup(row)
-        groups.push(group)
-        count += group.length
-        if (count >= limit) break
-      }
-      return groups
+    oldestBatch() {
+      const row = oldest.get()
+      return row && { ...row, shares: JSON.parse(row.shares) }
     },
-    holdsThrough: (seq) => holds.get(seq, seq) === 1,
+    async storeBatch({ sequence, text, first, shares }, groups, taken, chain) {
+      const highest = [...taken].reduce((a, b) => Math.max(a, b), 0)
+      const firsts = groups.flatMap(([use]) => use?.seq ?? [])
+      const staying = groups.flat().filter((use) => !taken.has(use.seq))
+      const steps = [
+        sql.moveChain(chain.from, chain.to),
+        { sql: sql.TAKE_USES, values: [JSON.stringify(firsts)], rows: groups.length },
+        ...staying.map((use) => addGroup([use])),
+        sql.run(sql.ADD_BATCH, sequence, first, JSON.stringify(shares), text, highest),
+      ]
+      return writer.commit(steps).then(() => true, isMovedAlready)
+    },
+    releaseBatch: (sequence) => writer.commit([sql.run(sql.RELEASE_BATCH, sequence)]),
   }
 }
 
@@ -232,7 +237,7 @@ interface GroupRow {
 /** One line for each use: its task, a space, its JSON, in neither of which a line ends. */
 function addGroup(group: UseGroup): WriterStep {
   const lines = group.map(({ task, text }) => `${task} ${text}`).join("\n")
-  return { sql: ADD_USES, values: [group[0]?.seq ?? 0, group.length, lines], rows: 1 }
+  return { sql: sql.ADD_USES, values: [group[0]?.seq ?? 0, group.length, lines], rows: 1 }
 }
 
 const readGroup = ({ first, lines }: GroupRow): UseGroup =>
@@ -241,37 +246,55 @@ const readGroup = ({ first, lines }: GroupRow): UseGroup =>
     return { seq: first + at, task: line.slice(0, space), text: line.slice(space + 1) }
   })
 
-/** What is read once, at the start. */
-function readings(reader: Reader): Pick<Spool, "highestSeq" | "shares" | "revocations"> {
+/** What is read of the uses of one part, and all revocations. */
+function readings(
+  reader: Reader,
+  part: Part,
+): Pick<Spool, "oldestUses" | "holdsThrough" | "highestSeq" | "shares" | "revocations"> {
+  const uses = reader.prepare<[number, number], GroupRow>(sql.OLDEST_USES)
+  const highest = reader.prepare<number[], number>(sql.HIGHEST_SEQ).pluck()
+  const holds = reader.prepare<number[], number>(sql.HOLDS_THROUGH).pluck()
+  const { from, to } = part
   return {
-    highestSeq: () =>
-      Number(
-        reader
-          .prepare(
-            `SELECT max(coalesce((SELECT max(first + count - 1) FROM uses), 0),
-              coalesce((SELECT max(highest) FROM batch), 0))`,
-          )
-          .pluck()
-          .get(),
-      ),
+    oldestUses(limit, { from, to } = part) {
+      const groups: UseGroup[] = []
+      let count = 0
+      for (const row of uses.iterate(from, to)) {
+        const group = readGroup(row)
+        groups.push(group)
+        count += group.length
+        if (count >= limit) break
+      }
+      return groups
+    },
+    holdsThrough: (seq) => holds.get(from, seq, from, seq) === 1,
+    highestSeq: () => Math.max(from - 1, highest.get(from, to, from, to) ?? 0),
     shares() {
       const held = new Map<string, number>()
       const add = (task: string, bytes: number) => held.set(task, (held.get(task) ?? 0) + bytes)
-      const uses = reader.prepare<[], GroupRow>("SELECT first, lines FROM uses")
-      for (const row of uses.iterate())
+      for (const row of uses.iterate(from, to))
         for (const { task, text } of readGroup(row)) add(task, text.length + ROW_OVERHEAD_BYTES)
-      for (const text of reader.prepare<[], string>("SELECT shares FROM batch").pluck().iterate())
-        for (const [task, bytes] of Object.entries<number>(JSON.parse(text))) add(task, bytes)
+      for (const { shares } of readShares(reader, part))
+        for (const [task, bytes] of Object.entries(shares)) add(task, bytes)
       return held
     },
-    revocations: () =>
-      reader
-        .prepare<[], RevocationItem>("SELECT kind, value, before, until, code, cursor FROM revocation")
-        .iterate(),
+    revocations: () => reader.prepare<[], RevocationItem>(sql.REVOCATIONS).iterate(),
   }
+}
+
+/** Of the batches that hold uses of a part. */
+export function readShares(reader: Reader, { from, to }: Part): Pick<StoredBatch, "sequence" | "shares">[] {
+  const rows = reader.prepare<[number, number], { sequence: number; shares: string }>(sql.BATCH_SHARES)
+  return rows.all(from, to).map(({ sequence, shares }) => ({ sequence, shares: JSON.parse(shares) }))
 }
 
 function isDuplicate(fault: unknown): false {
   if (fault instanceof Duplicate) return false
+  throw fault
+}
+
+/** The first step of storing a batch is the chain's. */
+function isMovedAlready(fault: unknown): false {
+  if (fault instanceof Unexpected && fault.step === 0) return false
   throw fault
 }

@@ -73,10 +73,15 @@ const bytesOf = (text: string): number => text.length + ROW_OVERHEAD_BYTES
 
 type Room = ReturnType<typeof createRoom>
 
-/** Who holds how much of the spool, batches included. */
+/**
+ * Who holds how much of the spool, batches included. Each of the processes that share one has an even part of the limit: in
+ * all they hold no more than it, while some have just joined less than twice it. What a process has left that ended is
+ * held by the one that takes its place; where none does, it comes on top.
+ */
 export function createRoom(spool: Spool, limitBytes: number) {
   const held = new Map<string, number>()
   let total = 0
+  let limit = limitBytes
   const take = (task: string, bytes: number) => {
     total += bytes
     held.set(task, (held.get(task) ?? 0) + bytes)
@@ -88,11 +93,14 @@ export function createRoom(spool: Spool, limitBytes: number) {
     else held.delete(task)
   }
   for (const [task, bytes] of spool.shares()) take(task, bytes)
-  const full = () => total >= limitBytes
+  const full = () => total >= limit
   return {
     take,
     give,
     full,
-    fits: (task: string) => !full() && (held.get(task) ?? 0) < limitBytes / TASK_SHARE,
+    fits: (task: string) => !full() && (held.get(task) ?? 0) < limit / TASK_SHARE,
+    shareAmong(processes: number) {
+      limit = limitBytes / Math.max(1, processes)
+    },
   }
 }

@@ -105,9 +105,12 @@ export interface Verifier {
   readonly metadata: ResourceMetadata
   /** Whether keys and revocations are known, the clock can be believed and the spool takes uses. */
   ready(): Readiness
-  /** Resolves when every use recorded so far is acknowledged by the issuer; waits as long as that takes. */
+  /** Resolves when every use that it recorded so far is acknowledged by the issuer; waits as long as that takes. */
   flush(): Promise<void>
-  /** Ships what it can within five seconds, says a final word to the issuer, releases the spool. What is left is shipped after the next start. */
+  /**
+   * Ships what it can within five seconds, says a final word to the issuer, releases the spool. What is left is shipped
+   * after the next start. Where other processes share the spool, they ship it, and the last of them says that word.
+   */
   close(): Promise<void>
 }
 

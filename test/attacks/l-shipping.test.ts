@@ -54,7 +54,7 @@ async function openInstance(house: House, api: Api, fate: () => Fate) {
       recording: "write-ahead",
     })
     const options = { issuer: ISSUER, clientId: api, instance, spool, recorder, calls, clock: house.clock }
-    const shipper = createShipper({ ...options, revocations: { cursor: () => 0, appliedAt: () => 0 } })
+    const shipper = createShipper({ ...options, applied: { cursor: () => 0, appliedAt: () => 0 } })
     return { spool, recorder, shipper }
   }
   let parts = await openAll()

@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { Unavailable } from "../../src/database/database.ts"
-import { checkSettings, lockFile, openFile } from "../../src/database/file.ts"
+import { checkSettings, openFile } from "../../src/database/file.ts"
+import { lockFile } from "../../src/database/lock.ts"
 import { createFolders } from "../support/folder.ts"
 
 const newFolder = createFolders()

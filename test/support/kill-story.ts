@@ -38,20 +38,30 @@ export async function runKillStory(
   rounds: number,
   told: (round: number) => void = () => undefined,
 ): Promise<KillStory> {
+  await onStage(folder, (stage) => runRounds(stage, rounds, told))
+  return { kills: rounds, ...(await readStory(folder)), underWay: rounds * AT_ONCE }
+}
+
+/** An empty folder becomes what an issuer and an API start from; whatever process `play` leaves is ended. */
+export async function onStage(folder: string, play: (stage: Stage) => Promise<void>): Promise<void> {
   writePolicies(join(folder, "policies"))
   const keys = replaceKeys(join(folder, "policies"))
   writeFileSync(join(folder, "kek"), randomBytes(32), { mode: 0o600 })
   const children = new Set<ChildProcess>()
   try {
-    await runRounds({ folder, keys, children }, rounds, told)
+    await play({ folder, keys, children })
   } finally {
     for (const child of children) child.kill("SIGKILL")
   }
-  const handled = readFileSync(join(folder, "handled.log"), "utf8").trim().split("\n")
-  return { kills: rounds, handled, recorded: await readLedger(folder), underWay: rounds * AT_ONCE }
 }
 
-interface Stage {
+/** Once all processes are gone. */
+export async function readStory(folder: string): Promise<Pick<KillStory, "handled" | "recorded">> {
+  const handled = readFileSync(join(folder, "handled.log"), "utf8").trim().split("\n")
+  return { handled, recorded: await readLedger(folder) }
+}
+
+export interface Stage {
   readonly folder: string
   readonly keys: ReadonlyMap<string, PrivateJwk>
   readonly children: Set<ChildProcess>
@@ -98,21 +108,22 @@ async function startChild({ children }: Stage, file: string, args: readonly stri
   return { address, kill }
 }
 
-const startIssuer = (stage: Stage, port = "0") =>
+export const startIssuer = (stage: Stage, port = "0") =>
   startChild(stage, "issuer-child.ts", [stage.folder, ISSUER, port])
 
 function startApi(stage: Stage, address: string) {
-  const { folder, keys } = stage
-  const files = [join(folder, "uses.db"), join(folder, "handled.log")]
-  return startChild(stage, "guarded-child.ts", [
-    ISSUER,
-    JSON.stringify(keys.get("tickets")),
-    ...files,
-    address,
-  ])
+  return startChild(stage, "guarded-child.ts", apiArguments(stage, address))
 }
 
-async function startTask({ keys }: Stage, issuerAddress: string): Promise<string> {
+export const apiArguments = ({ folder, keys }: Stage, address: string) => [
+  ISSUER,
+  JSON.stringify(keys.get("tickets")),
+  join(folder, "uses.db"),
+  join(folder, "handled.log"),
+  address,
+]
+
+export async function startTask({ keys }: Stage, issuerAddress: string): Promise<string> {
   const privateJwk = { ...keys.get("support-orchestrator") }
   const credential = { clientId: "support-orchestrator", privateJwk }
   const task = await createOrchestrator({ issuer: ISSUER, issuerAddress, credential }).start({
@@ -125,15 +136,15 @@ async function startTask({ keys }: Stage, issuerAddress: string): Promise<string
 }
 
 /** One request after the other; throws when the API is gone, or does not answer 200. */
-async function callUntilGone(address: string, token: string): Promise<void> {
-  for (;;) {
+export async function callUntilGone(address: string, token: string, isOver = () => false): Promise<void> {
+  while (!isOver()) {
     const headers = { authorization: `Bearer ${token}` }
     const { status } = await fetch(`${address}/tickets/SUP-1042`, { headers })
     if (status !== 200) throw new Error(`the API answered ${status}`)
   }
 }
 
-async function shipTheRest({ folder, keys }: Stage, issuerAddress: string): Promise<void> {
+export async function shipTheRest({ folder, keys }: Stage, issuerAddress: string): Promise<void> {
   const credential = { clientId: "tickets", privateJwk: { ...keys.get("tickets") } }
   const verifier = await createVerifier(
     optionsOf(ISSUER, join(folder, "uses.db"), { credential, issuerAddress }),

@@ -35,7 +35,7 @@ const openAll = async () => {
     instance,
     spool,
     recorder,
-    revocations: { cursor: () => 12, appliedAt: () => clock.now() },
+    applied: { cursor: () => 12, appliedAt: () => clock.now() },
     clock,
     async calls({ body = "" }) {
       if (fails === "away") throw new Unreachable("away")

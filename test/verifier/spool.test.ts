@@ -48,7 +48,10 @@ describe("uses in the spool", () => {
   test("stay where a batch took only some of their group", async () => {
     await spool.addUses(uses(1, 2, 3))
     await spool.addUses(uses(4, 5))
-    await spool.storeBatch(batch(1, 1), spool.oldestUses(1000), new Set([1, 3, 4, 5]), "chain")
+    await spool.storeBatch(batch(1, 1), spool.oldestUses(1000), new Set([1, 3, 4, 5]), {
+      from: undefined,
+      to: "chain",
+    })
     await restart()
     expect(seqsOf()).toEqual([[2]])
     expect(spool.highestSeq()).toBe(5)
@@ -60,16 +63,20 @@ describe("uses in the spool", () => {
   test("are taken whole or not at all: a group that is gone refuses the batch", async () => {
     await spool.addUses(uses(1, 2))
     const groups = spool.oldestUses(1000)
-    await spool.storeBatch(batch(1, 1), groups, new Set([1, 2]), "chain")
-    await expect(spool.storeBatch(batch(2, 1), groups, new Set([1, 2]), "other")).rejects.toThrow()
+    await spool.storeBatch(batch(1, 1), groups, new Set([1, 2]), { from: undefined, to: "chain" })
+    const again = { from: "chain", to: "other" }
+    await expect(spool.storeBatch(batch(2, 1), groups, new Set([1, 2]), again)).rejects.toThrow()
     await restart()
-    expect([spool.oldestBatch()?.sequence, spool.kept("chain"), seqsOf()]).toEqual([1, "chain", []])
+    expect([spool.oldestBatch()?.sequence, spool.chain(), seqsOf()]).toEqual([1, "chain", []])
   })
 
   test("are counted by task after a restart, sealed or not", async () => {
     await spool.addUses([use(1), use(2, "task_2")])
     await spool.addUses(uses(3))
-    await spool.storeBatch(batch(1, 3), spool.oldestUses(1000).slice(1), new Set([3]), "chain")
+    await spool.storeBatch(batch(1, 3), spool.oldestUses(1000).slice(1), new Set([3]), {
+      from: undefined,
+      to: "chain",
+    })
     await restart()
     const one = '{"n":1}'.length + ROW_OVERHEAD_BYTES
     expect(Object.fromEntries(spool.shares())).toEqual({ task_1: one + 7, task_2: one })

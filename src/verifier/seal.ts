@@ -1,0 +1,155 @@
+// Recorded uses become a signed batch on disk, chained to the one before it: whichever process made that. It decides which
+// uses a batch takes; when one is made, and what is sent, shipper.ts decides.
+import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
+import { batchDigest, signUseBatch } from "../token/batch.ts"
+import type { Instance } from "./instance.ts"
+import type { Recorder } from "./recorder.ts"
+import type { Revocations } from "./revocations.ts"
+import {
+  type Part,
+  ROW_OVERHEAD_BYTES,
+  type Spool,
+  type StoredBatch,
+  type StoredUse,
+  type UseGroup,
+} from "./spool.ts"
+
+export interface SealerOptions {
+  readonly issuer: string
+  /** The API's client id. */
+  readonly clientId: string
+  readonly instance: Instance
+  readonly spool: Spool
+  readonly recorder: Recorder
+  /** What every process that the instance speaks for has applied. */
+  readonly applied: Pick<Revocations, "cursor" | "appliedAt">
+  readonly clock: Clock
+}
+
+/** A batch on disk. */
+export interface Sealed extends Pick<StoredBatch, "sequence" | "shares"> {
+  /** How far the feed of revocations is applied, as it says. */
+  readonly cursor: number
+}
+
+export interface Sealer {
+  /** Of the oldest uses those whose outcome need not be waited for longer; undefined: there are none. Default part: this process's. */
+  sealReady(waitMilliseconds: number, part?: Part): Promise<Sealed | undefined>
+  sealEmpty(final: boolean): Promise<Sealed>
+}
+
+const MAX_USES = 1000
+/** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
+const MAX_USES_BYTES = 640 * 1024
+
+export function createSealer(options: SealerOptions): Sealer {
+  const { spool, recorder, applied } = options
+  const seal = async ({ uses, groups }: Ready, final: boolean): Promise<Sealed> => {
+    const first = uses[0]?.stored.seq ?? 0
+    const shares = sharesOf(uses)
+    const taken = new Set(uses.map((one) => one.stored.seq))
+    // Where another process's batch came between, that one is followed, and this one is signed anew.
+    for (;;) {
+      const from = spool.chain()
+      const before = readChain(from)
+      const sequence = before.sequence + 1
+      const cursor = applied.cursor()
+      const text = signBatch(options, before, { sequence, cursor, uses, final })
+      const to = JSON.stringify({ sequence, digest: batchDigest(text) })
+      const stored = await spool.storeBatch({ sequence, text, first, shares }, groups, taken, { from, to })
+      if (!stored) continue
+      recorder.taken(uses.map((one) => one.stored))
+      return { sequence, shares, cursor }
+    }
+  }
+  return {
+    async sealReady(waitMilliseconds, part) {
+      const ready = findReady(spool.oldestUses(MAX_USES, part), recorder, waitMilliseconds)
+      return ready.uses.length > 0 ? seal(ready, false) : undefined
+    },
+    sealEmpty: (final) => seal(NOTHING, final),
+  }
+}
+
+interface Chain {
+  readonly sequence: number
+  readonly digest: string | null
+}
+
+function readChain(kept: string | undefined): Chain {
+  if (kept === undefined) return { sequence: 0, digest: null }
+  const { sequence, digest }: { sequence?: unknown; digest?: unknown } = JSON.parse(kept)
+  if (!Number.isSafeInteger(sequence) || typeof digest !== "string")
+    throw new Error("the spool's chain of batches can't be read; move the spool aside and keep it")
+  return { sequence: Number(sequence), digest }
+}
+
+interface ReadyUse {
+  readonly stored: StoredUse
+  /** JSON, outcome included. */
+  readonly text: string
+}
+
+/** What the next batch takes, and the groups it comes from. */
+interface Ready {
+  readonly uses: readonly ReadyUse[]
+  readonly groups: readonly UseGroup[]
+}
+
+const NOTHING: Ready = { uses: [], groups: [] }
+
+/** Of these uses those that are ready, up to a batch full. */
+function findReady(from: readonly UseGroup[], recorder: Recorder, waitMilliseconds: number): Ready {
+  const uses: ReadyUse[] = []
+  const groups: UseGroup[] = []
+  let bytes = 0
+  for (const group of from) {
+    const before = uses.length
+    for (const stored of group) {
+      const text = recorder.readyUse(stored, waitMilliseconds)
+      if (text === undefined) continue
+      bytes += Buffer.byteLength(text) + 1
+      if (bytes > MAX_USES_BYTES || uses.length === MAX_USES) break
+      uses.push({ stored, text })
+    }
+    if (uses.length > before) groups.push(group)
+    if (bytes > MAX_USES_BYTES || uses.length === MAX_USES) break
+  }
+  return { uses, groups }
+}
+
+interface Content {
+  readonly sequence: number
+  readonly cursor: number
+  readonly uses: readonly ReadyUse[]
+  readonly final: boolean
+}
+
+function signBatch(
+  { issuer, clientId, instance, applied, clock }: SealerOptions,
+  before: Chain,
+  { sequence, cursor, uses, final }: Content,
+): string {
+  const appliedAt = applied.appliedAt()
+  const frame = {
+    iss: clientId,
+    aud: issuer,
+    iat: toEpochSeconds(clock.now()),
+    instance: instance.id,
+    sequence,
+    previous: before.digest,
+    cursor,
+    applied_at: appliedAt === 0 ? null : toInstant(appliedAt),
+    checkpoint: null,
+    final,
+  }
+  const texts = uses.map((one) => one.text)
+  return signUseBatch(frame, texts, instance.key)
+}
+
+function sharesOf(uses: readonly ReadyUse[]): Record<string, number> {
+  const shares: Record<string, number> = {}
+  for (const { stored } of uses)
+    shares[stored.task] = (shares[stored.task] ?? 0) + stored.text.length + ROW_OVERHEAD_BYTES
+  return shares
+}
