@@ -1,6 +1,7 @@
 // A spool without a disk, for `direct` recording: what is in it counts as recorded when the issuer has acknowledged it, and
 // everything else is gone with the process. It decides how long that is waited for, nothing about uses.
-import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool, type StoredBatch, type StoredUse } from "./spool.ts"
+import type { StoredUse } from "./group-row.ts"
+import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool, type StoredBatch } from "./spool.ts"
 
 export interface MemorySpool extends Spool {
   /** Is called when uses wait to be sent. */
@@ -49,6 +50,7 @@ export function createMemorySpool(): MemorySpool {
       return true
     },
     oldestBatch: uses.oldestBatch,
+    oldestSequence: () => uses.oldestBatch()?.sequence,
     releaseBatch: uses.release,
     async addRevocations(_, feed) {
       settings.set("feed", feed)

@@ -4,7 +4,8 @@ import { type Refusal, refuse } from "../errors.ts"
 import type { Clock } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
 import { createFold } from "./fold.ts"
-import type { Spool, StoredUse } from "./spool.ts"
+import type { StoredUse } from "./group-row.ts"
+import type { Spool } from "./spool.ts"
 import { createRoom, createStore } from "./store.ts"
 
 /** When a request may go on to its handler: once its use is on disk, once the issuer has acknowledged it, or at once. */

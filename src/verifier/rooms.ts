@@ -15,6 +15,7 @@ import { createNonces, type Nonces } from "./nonce.ts"
 import { createObserver, type Observer } from "./observe.ts"
 import type { VerifierSettings } from "./options.ts"
 import { createPossession, type Possession } from "./possession.ts"
+import { rememberRecent } from "./recent.ts"
 import { createRecorder, type Recorder } from "./recorder.ts"
 import { createRevocations, type Revocations } from "./revocations.ts"
 import { openSharedSpool, type Sharing } from "./sharing.ts"
@@ -68,7 +69,7 @@ async function openStore({ spool: place, issuer, resource, credential }: Verifie
   const opened = place.shared
     ? await openSharedSpool(place.path, JSON.stringify([issuer, resource, credential.clientId]))
     : { spool: await openSpool(place.path) }
-  return { ...opened, memorySpool: undefined }
+  return { ...opened, spool: rememberRecent(opened.spool), memorySpool: undefined }
 }
 
 async function assemble(settings: VerifierSettings, opened: Opened): Promise<Rooms> {

@@ -2,17 +2,11 @@
 // uses a batch takes; when one is made, and what is sent, shipper.ts decides.
 import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
 import { batchDigest, signUseBatch } from "../token/batch.ts"
+import type { StoredUse, UseGroup } from "./group-row.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
 import type { Revocations } from "./revocations.ts"
-import {
-  type Part,
-  ROW_OVERHEAD_BYTES,
-  type Spool,
-  type StoredBatch,
-  type StoredUse,
-  type UseGroup,
-} from "./spool.ts"
+import { type Part, ROW_OVERHEAD_BYTES, type Spool, type StoredBatch } from "./spool.ts"
 
 export interface SealerOptions {
   readonly issuer: string

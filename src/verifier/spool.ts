@@ -6,18 +6,9 @@ import { openFile } from "../database/file.ts"
 import { lockFile } from "../database/lock.ts"
 import { openWriter, type Writer, type WriterStep } from "../database/writer.ts"
 import type { RevocationItem } from "../token/revocation.ts"
+import { addGroup, type GroupRow, readGroup, type UseGroup } from "./group-row.ts"
 import { prepareSpool, SHARE_ADVICE } from "./spool-file.ts"
 import * as sql from "./statements.ts"
-
-/** One use, not yet in a batch. `text` is its JSON without the outcome. */
-export interface StoredUse {
-  readonly seq: number
-  readonly task: string
-  readonly text: string
-}
-
-/** Uses in a row, written together: what waits for one fsync is one row of the spool. At least one. */
-export type UseGroup = readonly StoredUse[]
 
 /** A batch that is not acknowledged: the exact bytes that are sent, however often. */
 export interface StoredBatch {
@@ -73,6 +64,7 @@ export interface Spool {
   ): Promise<boolean>
   /** The oldest that is not acknowledged. */
   oldestBatch(): StoredBatch | undefined
+  oldestSequence(): number | undefined
   releaseBatch(sequence: number): Promise<void>
   addRevocations(items: readonly RevocationItem[], feed: string): Promise<void>
   /** Read as they are asked for: there may be many. Nothing else is read meanwhile. */
@@ -206,9 +198,11 @@ function spoolOver(writer: Writer, reader: Reader, options: TablesOptions): InTa
 function batchesIn(
   writer: Writer,
   reader: Reader,
-): Pick<Spool, "oldestBatch" | "storeBatch" | "releaseBatch"> {
+): Pick<Spool, "oldestBatch" | "oldestSequence" | "storeBatch" | "releaseBatch"> {
   const oldest = reader.prepare<[], BatchRow>(sql.OLDEST_BATCH)
+  const oldestSequence = reader.prepare<[], number>(sql.OLDEST_SEQUENCE).pluck()
   return {
+    oldestSequence: () => oldestSequence.get(),
     oldestBatch() {
       const row = oldest.get()
       return row && { ...row, shares: JSON.parse(row.shares) }
@@ -228,23 +222,6 @@ function batchesIn(
     releaseBatch: (sequence) => writer.commit([sql.run(sql.RELEASE_BATCH, sequence)]),
   }
 }
-
-interface GroupRow {
-  readonly first: number
-  readonly lines: string
-}
-
-/** One line for each use: its task, a space, its JSON, in neither of which a line ends. */
-function addGroup(group: UseGroup): WriterStep {
-  const lines = group.map(({ task, text }) => `${task} ${text}`).join("\n")
-  return { sql: sql.ADD_USES, values: [group[0]?.seq ?? 0, group.length, lines], rows: 1 }
-}
-
-const readGroup = ({ first, lines }: GroupRow): UseGroup =>
-  lines.split("\n").map((line, at) => {
-    const space = line.indexOf(" ")
-    return { seq: first + at, task: line.slice(0, space), text: line.slice(space + 1) }
-  })
 
 /** What is read of the uses of one part, and all revocations. */
 function readings(

@@ -60,6 +60,7 @@ export const HOLDS_THROUGH = `SELECT EXISTS (SELECT 1 FROM uses WHERE first BETW
 
 export const ADD_BATCH = "INSERT INTO batch (sequence, first, shares, text, highest) VALUES (?, ?, ?, ?, ?)"
 export const OLDEST_BATCH = "SELECT sequence, first, shares, text FROM batch ORDER BY sequence LIMIT 1"
+export const OLDEST_SEQUENCE = "SELECT sequence FROM batch ORDER BY sequence LIMIT 1"
 export const RELEASE_BATCH = "DELETE FROM batch WHERE sequence = ?"
 export const BATCH_SHARES = "SELECT sequence, shares FROM batch WHERE first BETWEEN ? AND ?"
 export const BACKLOG = `SELECT (SELECT count(*) FROM (SELECT 1 FROM batch LIMIT 8)) AS batches,

@@ -2,7 +2,8 @@
 // each task may hold. It decides whether there is room; what is recorded, and who waits for it, the recorder does.
 import { setImmediate } from "node:timers"
 import type { UseRecord } from "../token/batch.ts"
-import { ROW_OVERHEAD_BYTES, type Spool, type StoredUse } from "./spool.ts"
+import type { StoredUse } from "./group-row.ts"
+import { ROW_OVERHEAD_BYTES, type Spool } from "./spool.ts"
 
 /** Uses written as one row at most. */
 const MOST_TOGETHER = 256

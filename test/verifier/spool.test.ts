@@ -2,7 +2,8 @@
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { openFile } from "../../src/database/file.ts"
-import { openSpool, ROW_OVERHEAD_BYTES, type Spool, type StoredUse } from "../../src/verifier/spool.ts"
+import type { StoredUse } from "../../src/verifier/group-row.ts"
+import { openSpool, ROW_OVERHEAD_BYTES, type Spool } from "../../src/verifier/spool.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
 
 let folder: string

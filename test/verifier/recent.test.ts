@@ -1,0 +1,91 @@
+// A spool that remembers what it was given answers as the disk would, whatever is done to it and however often it is opened.
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import { rememberRecent } from "../../src/verifier/recent.ts"
+import { openSpool, type Spool } from "../../src/verifier/spool.ts"
+import { newFolder, removeFolder } from "../support/guarded-api.ts"
+
+/** Numbers that look random and are the same in every run. */
+function numbers(seed: number) {
+  let state = seed
+  return (below: number) => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+/** One spool, driven through what a verifier does; each answer is compared with the disk's. */
+async function drive(seed: number, steps: number) {
+  const folder = newFolder()
+  const path = join(folder, "uses.db")
+  const next = numbers(seed)
+  let disk = await openSpool(path)
+  let spool: Spool = rememberRecent(disk)
+  const seen = { fromDisk: 0, fromMemory: 0, partly: 0 }
+  try {
+    for (let step = 0; step < steps; step++) {
+      const turn = next(20)
+      if (turn < 10) {
+        const seq = spool.highestSeq() + 1
+        const group = Array.from({ length: 1 + next(40) }, (_, at) => ({
+          seq: seq + at,
+          task: `task_${next(3)}`,
+          text: `{"n":${seq + at}}`,
+        }))
+        await spool.addUses(group)
+      } else if (turn < 16) {
+        const groups = spool.oldestUses(1 + next(100))
+        const uses = groups.flat().filter(() => next(4) > 0)
+        if (uses.length < groups.flat().length) seen.partly++
+        const touched = groups.filter((group) => group.some((use) => uses.includes(use)))
+        const from = spool.chain()
+        const sequence = Number(from ?? 0) + 1
+        const batch = { sequence, text: `batch ${sequence}`, first: uses[0]?.seq ?? 0, shares: {} }
+        const taken = new Set(uses.map(({ seq }) => seq))
+        expect(await spool.storeBatch(batch, touched, taken, { from, to: String(sequence) })).toBe(true)
+      } else if (turn < 19) {
+        const oldest = spool.oldestBatch()
+        if (oldest) await spool.releaseBatch(oldest.sequence)
+      } else {
+        await spool.close()
+        disk = await openSpool(path)
+        spool = rememberRecent(disk)
+      }
+      const limit = 1 + next(200)
+      const before = disk.oldestUses(limit)
+      const answer = spool.oldestUses(limit)
+      expect(answer).toEqual(before)
+      if (spool.oldestUses(limit)[0] === answer[0]) seen.fromMemory++
+      else seen.fromDisk++
+      expect(spool.oldestBatch()).toEqual(disk.oldestBatch())
+    }
+  } finally {
+    await spool.close()
+    removeFolder(folder)
+  }
+  return seen
+}
+
+test.each([1, 2, 3])("what is remembered is what the disk holds (seed %i)", async (seed) => {
+  const seen = await drive(seed, 150)
+  for (const times of Object.values(seen)) expect(times).toBeGreaterThan(0)
+})
+
+test("more than is remembered is read from the disk, and none of it is passed over", async () => {
+  const folder = newFolder()
+  const disk = await openSpool(join(folder, "uses.db"))
+  const spool = rememberRecent(disk)
+  for (let first = 1; first < 15_000; first += 250)
+    await spool.addUses(Array.from({ length: 250 }, (_, at) => ({ seq: first + at, task: "t", text: "{}" })))
+  let sequence = 0
+  for (let groups = spool.oldestUses(1000); groups.length > 0; groups = spool.oldestUses(1000)) {
+    expect(groups).toEqual(disk.oldestUses(1000))
+    const taken = new Set(groups.flat().map(({ seq }) => seq))
+    const from = spool.chain()
+    const to = String(++sequence)
+    await spool.storeBatch({ sequence, text: to, first: 1, shares: {} }, groups, taken, { from, to })
+  }
+  expect([sequence, disk.oldestUses(1)]).toEqual([15, []])
+  await spool.close()
+  removeFolder(folder)
+})
