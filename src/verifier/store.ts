@@ -19,13 +19,18 @@ interface Stored {
 /** Uses on their way to the disk together. */
 interface Gathering {
   readonly uses: StoredUse[]
+  /** Numbers of those that nobody waits for. */
+  readonly unawaited: number[]
   /** Whether they are on disk; it never rejects. */
   readonly stored: Promise<boolean>
   readonly settle: (stored: boolean) => void
 }
 
-/** Numbers uses and writes them: those that come while others are being written go together, as one row. */
-export function createStore(spool: Spool, room: Room) {
+/**
+ * Numbers uses and writes them: those that come while others are being written go together, as one row. `lost` is told the
+ * numbers of uses that could not be written and that nobody waits for.
+ */
+export function createStore(spool: Spool, room: Room, lost: (seqs: readonly number[]) => void) {
   const underWay = new Set<Promise<boolean>>()
   let gathering: Gathering | undefined
   let failing = false
@@ -34,7 +39,7 @@ export function createStore(spool: Spool, room: Room) {
     const { promise: stored, resolve: settle } = Promise.withResolvers<boolean>()
     if (underWay.size === 0) setImmediate(write)
     underWay.add(stored)
-    return { uses: [], stored, settle }
+    return { uses: [], unawaited: [], stored, settle }
   }
   const write = async () => {
     const group = gathering
@@ -46,18 +51,20 @@ export function createStore(spool: Spool, room: Room) {
     )
     failing = !stored
     if (failing) for (const { task, text } of group.uses) room.give(task, bytesOf(text))
+    if (failing) lost(group.unawaited)
     underWay.delete(group.stored)
     group.settle(stored)
     if (gathering) setImmediate(write)
   }
   return {
-    store(use: UseRecord, text = JSON.stringify(use)): Stored {
+    store(use: UseRecord, { text = JSON.stringify(use), awaited = true } = {}): Stored {
       const { task } = use
       const seq = ++lastSeq
       room.take(task, bytesOf(text))
       gathering ??= begin()
-      const { uses, stored } = gathering
+      const { uses, unawaited, stored } = gathering
       uses.push({ seq, task, text })
+      if (!awaited) unawaited.push(seq)
       if (uses.length === MOST_TOGETHER) void write()
       return { seq, stored }
     },
