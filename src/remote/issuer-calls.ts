@@ -9,7 +9,7 @@ export interface IssuerCall {
   /** Path below the issuer, query included. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | Uint8Array<ArrayBuffer>
 }
 
 /** Answers any status below 500 but 429. Throws Unreachable for the rest, NotAuthenticated when no token is to be had. */

@@ -4,7 +4,7 @@ import { parseInstant } from "../time.ts"
 import { isEpoch, isText, onlyMembers } from "./claims.ts"
 import { isId, isUuid } from "./id.ts"
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
-import { digestOf, readJwt, signText, Unreadable } from "./jwt.ts"
+import { digestOf, readJwt, signPieces, Unreadable } from "./jwt.ts"
 import { isDigest, isName, parseHolder } from "./name.ts"
 import { MAX_SEGMENTS } from "./resource.ts"
 import { type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
@@ -73,18 +73,31 @@ export interface UseBatch extends BatchFrame {
 }
 
 /**
- * Signs a batch with the instance's key. `uses`: each a UseRecord as JSON text, put in as it is. Does NOT check anything:
- * `readUseBatch` at the other end does.
+ * Signs a batch with the instance's key: its compact form, in bytes. `uses`: each a UseRecord as JSON text, put in as it is.
+ * Does NOT check anything: `readUseBatch` at the other end does.
  */
-export function signUseBatch(frame: BatchFrame, uses: readonly string[], key: SigningKey): string {
+export function signUseBatch(
+  frame: BatchFrame,
+  uses: readonly string[],
+  key: SigningKey,
+): Uint8Array<ArrayBuffer> {
   const { iss, aud, iat, instance, sequence, previous, cursor, applied_at, checkpoint, final } = frame
   const members = { iss, aud, iat, instance, sequence, previous, cursor, applied_at, checkpoint, final }
-  const payload = `${JSON.stringify(members).slice(0, -1)},"uses":[${uses.join()}]}`
-  return signText({ typ: USE_BATCH_TYP, kid: key.kid }, payload, key)
+  const pieces = [`${JSON.stringify(members).slice(0, -1)},"uses":[`]
+  for (const [at, use] of uses.entries()) pieces.push(at === 0 ? use : `,${use}`)
+  pieces.push("]}")
+  return signPieces({ typ: USE_BATCH_TYP, kid: key.kid }, pieces, key)
 }
 
 /** What `previous` of the next batch says: the digest of header and payload, so that signing again changes nothing. */
-export const batchDigest = (text: string): string => digestOf(text.slice(0, text.lastIndexOf(".")))
+export const batchDigest = (batch: string | Uint8Array): string =>
+  digestOf(
+    typeof batch === "string"
+      ? batch.slice(0, batch.lastIndexOf("."))
+      : batch.subarray(0, batch.lastIndexOf(DOT)),
+  )
+
+const DOT = ".".charCodeAt(0)
 
 /** Segments of any request in a form that every batch can carry: well-formed, 256 units each, 32 at most. */
 export const recordedResource = (segments: readonly string[]): readonly string[] =>

@@ -95,6 +95,43 @@ export function signText(header: HeaderToSign, payload: string, key: SigningKey)
   return `${input}.${Buffer.from(key.sign(Buffer.from(input, "latin1"))).toString("base64url")}`
 }
 
+/**
+ * The same for a long payload in pieces of JSON text, as bytes: its compact form in ASCII. Pieces are neither joined nor
+ * copied more often than they must.
+ */
+export function signPieces(
+  header: HeaderToSign,
+  pieces: readonly string[],
+  key: SigningKey,
+): Uint8Array<ArrayBuffer> {
+  const length = layOut(pieces)
+  const head = `${encodeHeader(header, key.alg)}.`
+  const inputLength = head.length + Math.ceil((length * 4) / 3)
+  const bytes = Buffer.from(new ArrayBuffer(inputLength + 1 + ENCODED_SIGNATURE))
+  let at = bytes.write(head, "latin1")
+  for (let from = 0; from < length; from += STRETCH_BYTES)
+    at += bytes.write(
+      layout.toString("base64url", from, Math.min(length, from + STRETCH_BYTES)),
+      at,
+      "latin1",
+    )
+  const signature = Buffer.from(key.sign(bytes.subarray(0, inputLength))).toString("base64url")
+  bytes.write(`.${signature}`, at, "latin1")
+  return bytes
+}
+
+/** A multiple of three, so that stretches encoded apart are one text; short enough to be a young string. */
+const STRETCH_BYTES = 48 * 1024
+/** Where payloads in pieces are laid out before they are encoded, one at a time. */
+let layout = Buffer.alloc(64 * 1024)
+
+/** Answers how many bytes they take. */
+function layOut(pieces: readonly string[]): number {
+  const most = 3 * pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (layout.length < most) layout = Buffer.alloc(most)
+  return pieces.reduce((at, piece) => at + layout.write(piece, at, "utf8"), 0)
+}
+
 /** How many bytes `signText` would answer. */
 export const signedLength = (
   header: { readonly typ: string; readonly kid?: string },
@@ -105,8 +142,8 @@ export const signedLength = (
 const encodedLength = (text: string): number => Math.ceil((Buffer.byteLength(text) * 4) / 3)
 const ENCODED_SIGNATURE = Math.ceil((SIGNATURE_BYTES * 4) / 3)
 
-/** `sha-256:` and the base64url of the text's hash. */
-export const digestOf = (text: string): string => `sha-256:${hash("sha256", text, "base64url")}`
+/** `sha-256:` and the base64url of the hash of a text, or of its bytes. */
+export const digestOf = (text: string | Uint8Array): string => `sha-256:${hash("sha256", text, "base64url")}`
 
 interface HeaderToSign {
   readonly typ: string

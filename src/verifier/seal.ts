@@ -48,9 +48,9 @@ export function createSealer(options: SealerOptions): Sealer {
       const before = readChain(from)
       const sequence = before.sequence + 1
       const cursor = applied.cursor()
-      const text = signBatch(options, before, { sequence, cursor, uses, final })
-      const to = JSON.stringify({ sequence, digest: batchDigest(text) })
-      const stored = await spool.storeBatch({ sequence, text, first, shares }, groups, taken, { from, to })
+      const bytes = signBatch(options, before, { sequence, cursor, uses, final })
+      const to = JSON.stringify({ sequence, digest: batchDigest(bytes) })
+      const stored = await spool.storeBatch({ sequence, bytes, first, shares }, groups, taken, { from, to })
       if (!stored) continue
       recorder.taken(uses.map((one) => one.stored))
       return { sequence, shares, cursor }
@@ -123,7 +123,7 @@ function signBatch(
   { issuer, clientId, instance, applied, clock }: SealerOptions,
   before: Chain,
   { sequence, cursor, uses, final }: Content,
-): string {
+): StoredBatch["bytes"] {
   const appliedAt = applied.appliedAt()
   const frame = {
     iss: clientId,

@@ -162,9 +162,9 @@ function createMember({ recorder, clock }: ShipperOptions, sharing: Sharing, sea
   }
 }
 
-async function sendBatch(calls: IssuerCalls, { text, sequence }: StoredBatch): Promise<void> {
+async function sendBatch(calls: IssuerCalls, { bytes, sequence }: StoredBatch): Promise<void> {
   const headers = { "content-type": "application/jwt" }
-  const answer = await calls({ method: "POST", path: "/uses", headers, body: text }, LIMITS)
+  const answer = await calls({ method: "POST", path: "/uses", headers, body: bytes }, LIMITS)
   if (answer.status !== 200 || acknowledgedBy(answer.text) < sequence)
     throw new BatchRefused(`the issuer answered ${answer.status} for batch ${sequence}`)
 }

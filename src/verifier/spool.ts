@@ -13,7 +13,7 @@ import * as sql from "./statements.ts"
 /** A batch that is not acknowledged: the exact bytes that are sent, however often. */
 export interface StoredBatch {
   readonly sequence: number
-  readonly text: string
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** The lowest use in it; zero when it is empty. */
   readonly first: number
   /** Bytes of the spool that its uses held, by task. */
@@ -136,7 +136,7 @@ interface BatchRow {
   readonly sequence: number
   readonly first: number
   readonly shares: string
-  readonly text: string
+  readonly text: string | Uint8Array<ArrayBuffer>
 }
 
 type InTables = Omit<Spool, keyof ReturnType<typeof readings>>
@@ -205,9 +205,12 @@ function batchesIn(
     oldestSequence: () => oldestSequence.get(),
     oldestBatch() {
       const row = oldest.get()
-      return row && { ...row, shares: JSON.parse(row.shares) }
+      if (!row) return undefined
+      const { text, shares, ...rest } = row
+      const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text // by an earlier version
+      return { ...rest, bytes, shares: JSON.parse(shares) }
     },
-    async storeBatch({ sequence, text, first, shares }, groups, taken, chain) {
+    async storeBatch({ sequence, bytes, first, shares }, groups, taken, chain) {
       const highest = [...taken].reduce((a, b) => Math.max(a, b), 0)
       const firsts = groups.flatMap(([use]) => use?.seq ?? [])
       const staying = groups.flat().filter((use) => !taken.has(use.seq))
@@ -215,7 +218,7 @@ function batchesIn(
         sql.moveChain(chain.from, chain.to),
         { sql: sql.TAKE_USES, values: [JSON.stringify(firsts)], rows: groups.length },
         ...staying.map((use) => addGroup([use])),
-        sql.run(sql.ADD_BATCH, sequence, first, JSON.stringify(shares), text, highest),
+        sql.run(sql.ADD_BATCH, sequence, first, JSON.stringify(shares), bytes, highest),
       ]
       return writer.commit(steps).then(() => true, isMovedAlready)
     },

@@ -1,5 +1,6 @@
 // Catalogue L, reports of uses under faults: an issuer that refuses, fails or answers into nothing, against the real shipper
 // and a real issuer. What is held: each use stands in the ledger exactly once, in its order, and nobody's holds up another's.
+
 import { join } from "node:path"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { Refusal } from "../../src/errors.ts"
@@ -10,6 +11,7 @@ import { newId, newUuid } from "../../src/token/id.ts"
 import { createRecorder } from "../../src/verifier/recorder.ts"
 import { BatchRefused, createShipper } from "../../src/verifier/shipper.ts"
 import { openSpool } from "../../src/verifier/spool.ts"
+import { textOf } from "../support/batch.ts"
 import { createFolders } from "../support/folder.ts"
 import { type CallerName, type House, ISSUER, openHouse } from "../support/issuer-house.ts"
 
@@ -36,8 +38,9 @@ async function openInstance(house: House, api: Api, fate: () => Fate) {
   const path = join(newFolder(), "uses.db")
   const instance = { id: newUuid(house.clock.now()), key: house.proofKeyOf(api) }
   const sent: string[] = []
-  const calls: IssuerCalls = async ({ method, path: at, headers = {}, body = "" }) => {
+  const calls: IssuerCalls = async ({ method, path: at, headers = {}, body: bytes }) => {
     const now = fate()
+    const body = textOf(bytes)
     sent.push(body)
     if (now === "away") throw new Unreachable("away")
     if (typeof now === "number") return answered(new Response("{}", { status: now }))

@@ -1,8 +1,10 @@
 // Several that share one spool, as several processes do, within the test's own: each with recorder and shipper, and one list
 // of what came to the issuer.
+
 import { join } from "node:path"
 import { Refusal } from "../../src/errors.ts"
 import { Unreachable } from "../../src/remote/exchange.ts"
+import type { IssuerCalls } from "../../src/remote/issuer-calls.ts"
 import { batchDigest, readUseBatch, type UseBatch, type UseRecord } from "../../src/token/batch.ts"
 import { newId } from "../../src/token/id.ts"
 import { Unreadable } from "../../src/token/jwt.ts"
@@ -11,6 +13,7 @@ import { openInstance } from "../../src/verifier/instance.ts"
 import { createRecorder } from "../../src/verifier/recorder.ts"
 import { openSharedSpool } from "../../src/verifier/sharing.ts"
 import { createShipper } from "../../src/verifier/shipper.ts"
+import { textOf } from "./batch.ts"
 import { createFakeClock } from "./fake-clock.ts"
 import { newFolder, removeFolder } from "./guarded-api.ts"
 import { API } from "./issuer-stub.ts"
@@ -45,8 +48,9 @@ export function createSharedSpool() {
     opened.add(spool)
     const instance = await openInstance(spool, clock.now())
     const recorder = createRecorder({ spool, clock, limitBytes, recording: "write-ahead" })
-    const calls = async ({ body = "" }) => {
+    const calls: IssuerCalls = async ({ body: bytes }) => {
       if (issuer.away) throw new Unreachable("away")
+      const body = textOf(bytes)
       const read = readUseBatch(body, publicHalf(instance.key))
       if (read instanceof Unreadable) throw new Error(`${read.tag} ${read.member}`)
       sent.push(body)

@@ -3,11 +3,12 @@ import {
   batchDigest,
   readUseBatch,
   recordedResource,
+  signUseBatch,
   type UseBatch,
   type UseRecord,
 } from "../../src/token/batch.ts"
 import { Unreadable } from "../../src/token/jwt.ts"
-import { publicHalf } from "../../src/token/signature.ts"
+import { publicHalf, verifySignature } from "../../src/token/signature.ts"
 import { signBatch } from "../support/batch.ts"
 import {
   API,
@@ -172,4 +173,22 @@ describe("a use", () => {
     expect(resource.slice(0, 2)).toEqual(["42/../43", "\ufffd"])
     expect(recordedResource([`${"x".repeat(255)}😀`])[0]).toBe(`${"x".repeat(255)}\ufffd`)
   })
+})
+
+test("a batch of any length and any letters is signed as the text that it is", () => {
+  for (const length of [0, 1, 2, 3, 48 * 1024 - 1, 48 * 1024, 150_000]) {
+    const uses = [JSON.stringify("é".repeat(length)), JSON.stringify("x".repeat(length % 7))]
+    const bytes = signUseBatch({ ...batch, sequence: 1 + length }, uses, es256)
+    const parts = Buffer.from(bytes).toString("latin1").split(".")
+    const [head = "", payload = "", signature = ""] = parts
+    expect(JSON.parse(Buffer.from(payload, "base64url").toString())).toMatchObject({
+      sequence: 1 + length,
+      uses: uses.map((use) => JSON.parse(use)),
+    })
+    expect(parts.map((part) => /^[A-Za-z0-9_-]+$/.test(part))).toEqual([true, true, true])
+    expect(Buffer.from(payload, "base64url").toString("base64url")).toBe(payload)
+    const input = Buffer.from(`${head}.${payload}`)
+    expect(verifySignature(publicHalf(es256), input, Buffer.from(signature, "base64url"))).toBe(true)
+    expect(batchDigest(bytes)).toBe(batchDigest(parts.join(".")))
+  }
 })

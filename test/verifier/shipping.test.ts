@@ -1,4 +1,5 @@
 // From the spool to the issuer: what is sent, when, how often, and what is never lost or changed.
+
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
@@ -11,6 +12,7 @@ import { type Instance, openInstance } from "../../src/verifier/instance.ts"
 import { createRecorder, type Recorder } from "../../src/verifier/recorder.ts"
 import { BatchRefused, createShipper } from "../../src/verifier/shipper.ts"
 import { openSpool, type Spool } from "../../src/verifier/spool.ts"
+import { textOf } from "../support/batch.ts"
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
 import { API } from "../support/issuer-stub.ts"
@@ -37,7 +39,8 @@ const openAll = async () => {
     recorder,
     applied: { cursor: () => 12, appliedAt: () => clock.now() },
     clock,
-    async calls({ body = "" }) {
+    async calls({ body: bytes }) {
+      const body = textOf(bytes)
       if (fails === "away") throw new Unreachable("away")
       sent.push(body)
       if (fails === "lost answer") throw new Unreachable("lost")

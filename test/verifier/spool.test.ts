@@ -26,7 +26,7 @@ const uses = (...seqs: number[]) => seqs.map((seq) => use(seq))
 const batch = (sequence: number, first: number) => ({
   sequence,
   first,
-  text: "signed",
+  bytes: Uint8Array.from(Buffer.from("signed")),
   shares: { task_1: 7 },
 })
 const seqsOf = () => spool.oldestUses(1000).map((group) => group.map(({ seq }) => seq))
