@@ -32,7 +32,11 @@ export interface Sealer {
   sealEmpty(final: boolean): Promise<Sealed>
 }
 
+/** Of one batch, and the rest of the last group. It is written between uses that wait for the disk, and a short one holds none of them up. */
+const FEW_USES = 250
+/** The same for what has gathered while the issuer was away: then what counts is that it arrives. */
 const MAX_USES = 1000
+const BACKLOG_USES = 5000
 /** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
 const MAX_USES_BYTES = 640 * 1024
 
@@ -56,9 +60,13 @@ export function createSealer(options: SealerOptions): Sealer {
       return { sequence, shares, cursor }
     }
   }
+  const isBehind = () => recorder.lastSeq() - (spool.oldestUses(1)[0]?.[0]?.seq ?? 0) > BACKLOG_USES
   return {
     async sealReady(waitMilliseconds, part) {
-      const ready = findReady(spool.oldestUses(MAX_USES, part), recorder, waitMilliseconds)
+      const most = part || isBehind() ? MAX_USES : FEW_USES
+      const ready = findReady(spool.oldestUses(most, part), most, (use) =>
+        recorder.readyUse(use, waitMilliseconds),
+      )
       return ready.uses.length > 0 ? seal(ready, false) : undefined
     },
     sealEmpty: (final) => seal(NOTHING, final),
@@ -93,21 +101,26 @@ interface Ready {
 const NOTHING: Ready = { uses: [], groups: [] }
 
 /** Of these uses those that are ready, up to a batch full. */
-function findReady(from: readonly UseGroup[], recorder: Recorder, waitMilliseconds: number): Ready {
+function findReady(
+  from: readonly UseGroup[],
+  most: number,
+  readyUse: (use: StoredUse) => string | undefined,
+): Ready {
   const uses: ReadyUse[] = []
   const groups: UseGroup[] = []
   let bytes = 0
   for (const group of from) {
     const before = uses.length
     for (const stored of group) {
-      const text = recorder.readyUse(stored, waitMilliseconds)
+      const text = readyUse(stored)
       if (text === undefined) continue
       bytes += Buffer.byteLength(text) + 1
-      if (bytes > MAX_USES_BYTES || uses.length === MAX_USES) break
+      if (bytes > MAX_USES_BYTES) break
       uses.push({ stored, text })
     }
     if (uses.length > before) groups.push(group)
-    if (bytes > MAX_USES_BYTES || uses.length === MAX_USES) break
+    // Never within a group, where it need not be: what stays of one is written again.
+    if (bytes > MAX_USES_BYTES || uses.length >= most) break
   }
   return { uses, groups }
 }
