@@ -1,7 +1,8 @@
 // The sidecar as a reverse proxy: what was allowed goes to the upstream by the path that was matched, streamed both ways;
 // everything else ends here. It trusts nothing that says where a request came from.
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http"
-import { type Duplex, pipeline } from "node:stream"
+import type { Duplex } from "node:stream"
+import { setImmediate } from "node:timers"
 import type { Answer } from "./challenge.ts"
 import { valuesOf } from "./credential.ts"
 import { answerHeaders, requestHeaders } from "./forwarded.ts"
@@ -120,7 +121,20 @@ function passOn(answer: IncomingMessage, outgoing: ServerResponse): boolean {
   } catch {
     return false // a status or a header that HTTP does not have
   }
-  outgoing.flushHeaders()
-  pipeline(answer, outgoing, () => undefined) // cut short on one side, it is cut on the other
+  stream(answer, outgoing)
   return true
+}
+
+/** An answer that is cut short is cut on the way out, too; one that nobody takes, `forward` ends. */
+function stream(answer: IncomingMessage, outgoing: ServerResponse): void {
+  let begun = false
+  answer
+    .on("error", () => undefined) // "close" follows
+    .once("close", () => void (answer.readableEnded || outgoing.destroy()))
+    .once("data", () => {
+      begun = true
+    })
+    .pipe(outgoing)
+  // A body that came with its head goes out with it; for one that takes its time the head does not wait.
+  setImmediate(() => begun || outgoing.writableEnded || outgoing.flushHeaders())
 }

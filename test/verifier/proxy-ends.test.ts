@@ -57,6 +57,22 @@ describe("when one side is gone", () => {
     expect(text).toMatch(/half$/)
   })
 
+  test("an answer's head does not wait for a body that takes its time", async () => {
+    const told = Promise.withResolvers<void>()
+    const { port } = await api.before((_, res) => {
+      res.writeHead(200, { "Content-Type": "text/event-stream" }).flushHeaders()
+      void told.promise.then(() => res.end("at last"))
+    })
+    const socket = connect(port, "127.0.0.1")
+    socket.write(`GET /tickets/42 HTTP/1.1\r\nHost: x\r\n${bearer(api.mint())}\r\n${CLOSE}\r\n\r\n`)
+    let text = ""
+    for await (const piece of socket.setEncoding("latin1")) {
+      text += piece
+      if (text.includes("event-stream")) told.resolve()
+    }
+    expect(text).toMatch(/at last/)
+  })
+
   test("a caller that leaves ends the request behind", async () => {
     const [entered, left] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const { port } = await api.before((_, res) => {
