@@ -30,7 +30,7 @@ export function addGuard(program: Command, context: Context): void {
     .option("--client-key-file <file>", "its private JWK (TASKMINT_CLIENT_KEY_FILE)")
     .option("--spool <file>", "uses until the issuer has them (TASKMINT_SPOOL, ./uses.db)")
     .addOption(
-      new Option("--recording <how>", "direct needs no disk; batched waits for nothing, and can lose some")
+      new Option("--recording <how>", "direct needs no disk; batched waits for no disk, and can lose some")
         .choices(["write-ahead", "direct", "batched"])
         .default("write-ahead"),
     )

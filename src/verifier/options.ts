@@ -27,7 +27,7 @@ export interface VerifierOptions {
   /** Requests that carry no credential of ours: refused (default), or left to the host's own authentication. */
   readonly others?: "refuse" | "next"
   /**
-   * `write-ahead` (default): a use is on the spool's disk before its handler runs. `batched`: a request waits for nothing;
+   * `write-ahead` (default): a use is on the spool's disk before its handler runs. `batched`: a request waits for no disk;
    * a process that is killed loses the uses that were not on disk yet (of some milliseconds), and a spool that can't be
    * written is noticed after the first uses that it lost: from then on requests wait for it, and are refused while it
    * fails. `direct`, for hosts without a disk: the issuer has acknowledged a use before its handler runs, and a request is

@@ -64,7 +64,8 @@ export function createSealer(options: SealerOptions): Sealer {
   return {
     async sealReady(waitMilliseconds, part) {
       const most = part || isBehind() ? MAX_USES : FEW_USES
-      const ready = findReady(spool.oldestUses(most, part), most, (use) =>
+      // Behind those that wait for their handlers, others may be ready.
+      const ready = findReady(spool.oldestUses(MAX_USES, part), most, (use) =>
         recorder.readyUse(use, waitMilliseconds),
       )
       return ready.uses.length > 0 ? seal(ready, false) : undefined

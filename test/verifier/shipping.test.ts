@@ -197,6 +197,14 @@ describe("a use whose handler is busy", () => {
     expect(read(sent[1] ?? "").uses).toMatchObject([{ id: slow.id, status: 503, duration_ms: 9000 }])
   })
 
+  test("holds up nobody where it is one of hundreds", async () => {
+    await Promise.all(Array.from({ length: 600 }, () => allow(use())))
+    const quick = use()
+    await allow(quick, 200)
+    await shipper.ship()
+    expect(sent.flatMap((text) => read(text).uses.map((one) => one.id))).toEqual([quick.id])
+  })
+
   test("goes without it after ten seconds, and when its process died", async () => {
     await allow(use())
     clock.advance(10_000)
