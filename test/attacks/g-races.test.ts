@@ -13,7 +13,7 @@ import { createWorld, SUPPORT_START, type World, writePolicies } from "../suppor
 
 const ORCHESTRATOR = "support-orchestrator"
 /** In some five seconds on a quiet machine; each run draws others. */
-const INTERLEAVINGS = 2500
+const INTERLEAVINGS = 1500
 /** Races at the same time. Then all their tokens run out, or each order would have to look through ever more of them. */
 const AT_ONCE = 100
 const HOUR_MILLISECONDS = 3_600_000

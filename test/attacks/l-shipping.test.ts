@@ -163,7 +163,7 @@ describe("L13 an issuer that will not have a batch", () => {
 })
 
 /** Instances at the same time, rounds, answers lost for each batch. The catalogue's 10,000 take a minute and a half. */
-const [INSTANCES, ROUNDS, LOST_EACH] = [10, 5, 20]
+const [INSTANCES, ROUNDS, LOST_EACH] = [10, 5, 8]
 
 test(`L15 ${INSTANCES * ROUNDS * LOST_EACH} lost answers: each use stands in the ledger once, in order, whatever dies in between`, async () => {
   const house = await open()
