@@ -60,14 +60,13 @@ export function createSealer(options: SealerOptions): Sealer {
       return { sequence, shares, cursor }
     }
   }
-  const isBehind = () => recorder.lastSeq() - (spool.oldestUses(1)[0]?.[0]?.seq ?? 0) > BACKLOG_USES
   return {
     async sealReady(waitMilliseconds, part) {
-      const most = part || isBehind() ? MAX_USES : FEW_USES
       // Behind those that wait for their handlers, others may be ready.
-      const ready = findReady(spool.oldestUses(MAX_USES, part), most, (use) =>
-        recorder.readyUse(use, waitMilliseconds),
-      )
+      const waiting = spool.oldestUses(MAX_USES, part)
+      const isBehind = recorder.lastSeq() - (waiting[0]?.[0]?.seq ?? 0) > BACKLOG_USES
+      const most = part || isBehind ? MAX_USES : FEW_USES
+      const ready = findReady(waiting, most, (use) => recorder.readyUse(use, waitMilliseconds))
       return ready.uses.length > 0 ? seal(ready, false) : undefined
     },
     sealEmpty: (final) => seal(NOTHING, final),
