@@ -53,7 +53,7 @@ const HOMES: Record<string, readonly string[]> = {
 const VERIFIER_MAY_LOAD = [
   /^src\/(errors|time)\.ts$/,
   /^src\/token\//,
-  /^src\/database\/(database|file|lock|writer|writer-thread)\.ts$/,
+  /^src\/database\/(database|file|lock|writer|writer-message|writer-thread)\.ts$/,
   /^src\/ledger\/(merkle|checkpoint)\.ts$/,
   /^src\/remote\//,
   /^src\/verifier\//,

@@ -6,7 +6,8 @@ import { is, Placeholder, SQLITE_SPELLING } from "./drizzle.ts"
 import { codeOf, openFile } from "./file.ts"
 import { lockFile } from "./lock.ts"
 import { migrateFile } from "./migrate.ts"
-import { openWriter, type Writer, type WriterStep } from "./writer.ts"
+import { openWriter, type Writer } from "./writer.ts"
+import type { Request } from "./writer-message.ts"
 
 /**
  * Opens the file (made when it is missing, mode 0600), keeps other processes out, migrates it and starts its writer.
@@ -73,7 +74,7 @@ class SqliteEngine implements Engine {
 
   async atomically(steps: readonly Step[]): Promise<void> {
     if (this.#closed) throw new Unavailable("the database is closed")
-    if (steps.length > 0) await this.#writer.commit(steps.map(toWriterStep))
+    if (steps.length > 0) await this.#writer.write((request) => putSteps(request, steps))
   }
 
   close(): Promise<void> {
@@ -108,12 +109,13 @@ function prepare(database: Database, statement: Statement<unknown>): Prepared<un
   }
 }
 
-const toWriterStep = ({ statement, values, ids, rows = "any" }: Step): WriterStep => ({
-  sql: compile(statement).sql,
-  values: fill(statement, values, ids),
-  rows,
-  name: statement.name,
-})
+function putSteps(request: Request, steps: readonly Step[]): void {
+  for (const { statement, values, ids, rows = "any" } of steps) {
+    const { sql, sources } = compile(statement)
+    request.step(sql, rows, sources.length, statement.name)
+    for (const source of sources) request.value(valueFrom(source, statement, values, ids))
+  }
+}
 
 function compile(statement: Statement<unknown>): Compiled {
   const known = compiled.get(statement)
@@ -129,10 +131,16 @@ function compile(statement: Statement<unknown>): Compiled {
 }
 
 /** The values of a statement's `?`, in their order. */
-function fill(statement: Statement<unknown>, values: Values, ids?: Step["ids"]): Value[] {
-  return compile(statement).sources.map(({ constant, name, point }) => {
-    const value = constant !== undefined ? constant : point < 0 ? values[name] : ids?.[point]
-    if (value === undefined) throw new TypeError(`${statement.name} needs a value for ${name}`)
-    return value
-  })
+const fill = (statement: Statement<unknown>, values: Values): Value[] =>
+  compile(statement).sources.map((source) => valueFrom(source, statement, values))
+
+function valueFrom(
+  { constant, name, point }: Source,
+  statement: Statement<unknown>,
+  values: Values,
+  ids?: Step["ids"],
+): Value {
+  const value = constant !== undefined ? constant : point < 0 ? values[name] : ids?.[point]
+  if (value === undefined) throw new TypeError(`${statement.name} needs a value for ${name}`)
+  return value
 }

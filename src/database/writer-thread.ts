@@ -3,9 +3,9 @@
 // transaction's, or the end (after a failed fsync nobody knows what is on disk, so it never commits again).
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 import type { Database, Statement } from "better-sqlite3"
-import type { Value } from "./database.ts"
 import { codeOf, openFile } from "./file.ts"
-import type { Answer, Failure, Requests, WriterOptions } from "./writer.ts"
+import type { WriterOptions } from "./writer.ts"
+import { type Answer, Arrived, type Failure, type Requests, type Step } from "./writer-message.ts"
 
 /** Pages in the write-ahead log above which it is copied over, after the answers went out: about 4 MB. */
 const CHECKPOINT_PAGES = 1000
@@ -28,21 +28,13 @@ interface Prepared {
   readonly reads: boolean
 }
 
-interface Step {
-  readonly number: number
-  readonly rows: number
-  readonly values: readonly Value[]
-}
-
-type Request = readonly Step[]
-
 class Thread {
   readonly #port: MessagePort
   readonly #database: Database
   readonly #run: Readonly<Record<keyof typeof STATEMENTS, Statement>>
   readonly #sql: string[] = []
   readonly #prepared: Prepared[] = []
-  readonly #waiting: Request[] = []
+  readonly #waiting: Arrived[] = []
   #broken = false
   #closing = false
 
@@ -77,10 +69,10 @@ class Thread {
       return
     }
     for (const text of message.sql) this.#sql.push(text)
-    decode(message, this.#waiting)
+    for (const request of Arrived.in(message)) this.#waiting.push(request)
   }
 
-  #write(requests: readonly Request[]): void {
+  #write(requests: readonly Arrived[]): void {
     let failures: Failure[]
     try {
       failures = this.#transact(requests)
@@ -93,9 +85,9 @@ class Thread {
   }
 
   /** Hoping that no request fails, which is the rule; where one does, all of it is undone and done again, each apart. */
-  #transact(requests: readonly Request[]): Failure[] {
+  #transact(requests: readonly Arrived[]): Failure[] {
     this.#run.begin.run()
-    if (requests.every((steps) => !this.#perform(steps))) {
+    if (requests.every((request) => !request.visit(this.#perform))) {
       this.#run.commit.run()
       return []
     }
@@ -103,12 +95,12 @@ class Thread {
     return this.#transactApart(requests)
   }
 
-  #transactApart(requests: readonly Request[]): Failure[] {
+  #transactApart(requests: readonly Arrived[]): Failure[] {
     const failures: Failure[] = []
     this.#run.begin.run()
-    requests.forEach((steps, request) => {
+    requests.forEach((arrived, request) => {
       this.#run.save.run()
-      const failure = this.#perform(steps)
+      const failure = arrived.visit(this.#perform)
       if (failure) {
         this.#run.undo.run()
         failures.push({ request, ...failure })
@@ -119,22 +111,20 @@ class Thread {
     return failures
   }
 
-  /** Runs the steps of one request; answers what stopped it, throws what stops the whole transaction. */
-  #perform(steps: Request): Omit<Failure, "request"> | undefined {
-    let at = -1
-    for (const step of steps) {
-      at++
-      try {
-        const { statement, reads } = this.#prepare(step.number)
-        const rows = reads ? statement.all(step.values).length : statement.run(step.values).changes
-        if (step.rows >= 0 && rows !== step.rows) return { step: at, tag: "unexpected", message: "" }
-      } catch (error) {
-        const tag = ownFault(error)
-        if (!tag) throw error
-        return { step: at, tag, message: tag === "misuse" && error instanceof Error ? error.message : "" }
-      }
+  /** Runs one step of a request; answers what stops that request, throws what stops the whole transaction. */
+  readonly #perform = (step: Step, at: number): Omit<Failure, "request"> | undefined => {
+    const { number, values } = step
+    try {
+      const { statement, reads } = this.#prepare(number)
+      const rows = reads ? statement.all(values).length : statement.run(values).changes
+      if (step.rows < 0 || rows === step.rows) return undefined
+      return { step: at, statement: number, tag: "unexpected", message: "" }
+    } catch (error) {
+      const tag = ownFault(error)
+      if (!tag) throw error
+      const message = tag === "misuse" && error instanceof Error ? error.message : ""
+      return { step: at, statement: number, tag, message }
     }
-    return undefined
   }
 
   #prepare(number: number): Prepared {
@@ -164,7 +154,7 @@ class Thread {
       return
     }
     const message = `the database can't commit at the moment (${code})`
-    const unavailable = { step: 0, tag: "unavailable", message } as const
+    const unavailable = { step: 0, statement: -1, tag: "unavailable", message } as const
     const failures = Array.from({ length: count }, (_, request) => ({ request, ...unavailable }))
     this.#say({ tag: "decided", count, failures })
   }
@@ -215,30 +205,6 @@ function ownFault(error: unknown): Failure["tag"] | undefined {
   if (/^SQLITE_CONSTRAINT/.test(code)) return "unexpected"
   if (/^SQLITE_(ERROR|MISMATCH|RANGE|TOOBIG)$/.test(code)) return "misuse"
   return error instanceof TypeError || error instanceof RangeError ? "misuse" : undefined
-}
-
-/** Reads the requests of one message back; the form is told at Requests. Loops, because this runs for every value. */
-function decode({ flat, bytes }: Requests, into: Request[]): void {
-  let at = 0
-  let offset = 0
-  const nextNumber = () => Number(flat[at++])
-  const nextValue = (): Value => {
-    const value = flat[at++]
-    if (value !== undefined) return value
-    const from = offset
-    offset += nextNumber()
-    return bytes ? bytes.subarray(from, offset) : null
-  }
-  while (at < flat.length) {
-    const steps: Step[] = []
-    for (let left = nextNumber(); left > 0; left--) {
-      const [number, rows] = [nextNumber(), nextNumber()]
-      const values: Value[] = []
-      for (let count = nextNumber(); count > 0; count--) values.push(nextValue())
-      steps.push({ number, rows, values })
-    }
-    into.push(steps)
-  }
 }
 
 /** Opens the file, or says why not and ends. */

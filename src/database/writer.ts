@@ -3,13 +3,14 @@
 import { setImmediate } from "node:timers"
 import { Worker } from "node:worker_threads"
 import { Duplicate, Unavailable, Unexpected, type Value } from "./database.ts"
+import { type Answer, type Failure, Outgoing, type Request, Statements } from "./writer-message.ts"
 
 /** One statement with its values in the order of its `?`. `rows`: how many it must change (a SELECT: answer). */
 export interface WriterStep {
   readonly sql: string
   readonly values: readonly Value[]
   readonly rows: number | "any"
-  /** What errors call it; default: its place. */
+  /** What errors call its statement; default: its place. */
   readonly name?: string
 }
 
@@ -20,6 +21,8 @@ export interface Writer {
    * be prepared or a value that SQLite has no type for (a NaN would become NULL).
    */
   commit(steps: readonly WriterStep[]): Promise<void>
+  /** The same for steps that `put` puts one by one, now; what it throws is thrown. */
+  write(put: (request: Request) => void): Promise<void>
   /** Commits what was accepted, then lets go of the file. Later commits throw Unavailable. */
   close(): Promise<void>
   /** Resolves with the cause when nothing can ever be committed again: a failed fsync, a damaged file, a dead thread. */
@@ -28,31 +31,6 @@ export interface Writer {
 
 /** Requests waiting at once; above it new ones are refused, so that a stalled disk doesn't fill the memory. */
 const MOST_WAITING = 20_000
-
-/**
- * To the thread. `flat` is request after request: the number of steps, then for each step the number of its statement
- * (statements are numbered in the order in which `sql` first brought them), its rows (-1: any), the number of its
- * values, the values. Bytes are `undefined` and a length; the bytes themselves follow each other in `bytes`.
- */
-export interface Requests {
-  readonly sql: readonly string[]
-  readonly flat: readonly (Exclude<Value, Uint8Array> | undefined)[]
-  readonly bytes: Uint8Array | undefined
-}
-
-/** From the thread: it is open, it can't go on, it is closed, or how many requests (the oldest ones) are decided. */
-export type Answer =
-  | { readonly tag: "open" | "closed" }
-  | { readonly tag: "broken"; readonly message: string }
-  | { readonly tag: "decided"; readonly count: number; readonly failures: readonly Failure[] }
-
-export interface Failure {
-  /** Which of the requests decided with this answer, from 0. */
-  readonly request: number
-  readonly step: number
-  readonly tag: "unexpected" | "duplicate" | "unavailable" | "misuse"
-  readonly message: string
-}
 
 export interface WriterOptions {
   readonly path: string
@@ -67,8 +45,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   return writer
 }
 
+/** Nothing of the request itself: it would stay alive for as long as the disk takes, and be copied by the collector. */
 interface Waiting {
-  readonly steps: readonly WriterStep[]
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
@@ -80,10 +58,10 @@ class ThreadWriter implements Writer {
   readonly #open = Promise.withResolvers<void>()
   readonly #breaking = Promise.withResolvers<Error>()
   readonly #closing = Promise.withResolvers<void>()
-  readonly #statements = new Map<string, number>()
+  readonly #statements = new Statements()
   #state: "open" | "closing" | "closed" | "broken" = "open"
   #outgoing: Waiting[] = []
-  #message = new Outgoing()
+  #message = new Outgoing(this.#statements)
   /** Sent and not yet decided, oldest first: the thread decides them in this order. */
   #sent: Waiting[] = []
 
@@ -103,14 +81,25 @@ class ThreadWriter implements Writer {
   }
 
   commit(steps: readonly WriterStep[]): Promise<void> {
+    return this.write((request) => {
+      for (const { sql, values, rows, name } of steps) {
+        request.step(sql, rows, values.length, name)
+        for (const value of values) request.value(value)
+      }
+    })
+  }
+
+  write(put: (request: Request) => void): Promise<void> {
     if (this.#state !== "open") return Promise.reject(new Unavailable(`the database is ${this.#state}`))
     if (this.#sent.length + this.#outgoing.length >= MOST_WAITING)
       return Promise.reject(new Unavailable("too many writes are waiting for the disk"))
-    const wrong = this.#message.add(steps, this.#statements)
-    if (wrong !== undefined)
-      return Promise.reject(new TypeError(`${nameOf(steps, wrong)} has a value of a wrong type`))
+    try {
+      this.#message.add(put)
+    } catch (fault) {
+      return Promise.reject(fault)
+    }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#outgoing.push({ steps, resolve, reject })
+    this.#outgoing.push({ resolve, reject })
     if (this.#outgoing.length === 1 && this.#sent.length === 0) setImmediate(() => this.#send())
     return promise
   }
@@ -128,12 +117,10 @@ class ThreadWriter implements Writer {
     if (this.#outgoing.length === 0 || this.#state !== "open") return
     const requests = this.#outgoing
     this.#outgoing = []
-    const { sql, flat, blobs } = this.#message
-    this.#message = new Outgoing()
+    const message = this.#message.requests()
+    this.#message = new Outgoing(this.#statements)
     for (const request of requests) this.#sent.push(request)
-    const bytes = blobs.length > 0 ? join(blobs) : undefined
-    const message: Requests = { sql, flat, bytes }
-    this.#thread.postMessage(message, bytes ? [bytes.buffer] : [])
+    this.#thread.postMessage(message, message.bytes ? [message.bytes.buffer] : [])
   }
 
   #take(answer: Answer): void {
@@ -148,7 +135,7 @@ class ThreadWriter implements Writer {
     const failed = new Map(failures.map((failure) => [failure.request, failure]))
     for (const [at, request] of decided.entries()) {
       const failure = failed.get(at)
-      if (failure) request.reject(toError(failure, request.steps))
+      if (failure) request.reject(toError(failure, this.#statements.nameOf(failure)))
       else request.resolve()
     }
     if (this.#sent.length === 0) setImmediate(() => this.#send())
@@ -173,68 +160,7 @@ class ThreadWriter implements Writer {
   }
 }
 
-const nameOf = (steps: readonly WriterStep[], step: number): string => steps[step]?.name ?? `step ${step}`
-
-/** One message on its way: requests are flattened as they come, statements met for the first time sent along. */
-class Outgoing {
-  readonly sql: string[] = []
-  readonly flat: (Exclude<Value, Uint8Array> | undefined)[] = []
-  readonly blobs: Uint8Array[] = []
-
-  /** Undefined, or which of the steps has a value of a wrong type: then nothing was added. */
-  add(steps: readonly WriterStep[], statements: Map<string, number>): number | undefined {
-    const [values, blobs] = [this.flat.length, this.blobs.length]
-    this.flat.push(steps.length)
-    let at = -1
-    for (const step of steps) {
-      at++
-      this.flat.push(this.#numberOf(step.sql, statements), step.rows === "any" ? -1 : step.rows)
-      if (this.#push(step.values)) continue
-      this.flat.length = values
-      this.blobs.length = blobs
-      return at
-    }
-    return undefined
-  }
-
-  #numberOf(sql: string, statements: Map<string, number>): number {
-    const known = statements.get(sql)
-    if (known !== undefined) return known
-    this.sql.push(sql)
-    statements.set(sql, statements.size)
-    return statements.size - 1
-  }
-
-  /** False at a value that is of none of the types. */
-  #push(values: readonly Value[]): boolean {
-    this.flat.push(values.length)
-    for (const value of values) {
-      if (value instanceof Uint8Array) {
-        this.flat.push(undefined, value.length)
-        this.blobs.push(value)
-      } else if (isPlain(value)) this.flat.push(value)
-      else return false
-    }
-    return true
-  }
-}
-
-const isPlain = (value: unknown): value is Exclude<Value, Uint8Array> =>
-  typeof value === "string" || value === null || Number.isFinite(value) || typeof value === "bigint"
-
-/** One buffer of its own for all bytes of a message: it is handed over, not copied, and no pool travels with it. */
-function join(blobs: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(blobs.reduce((length, blob) => length + blob.length, 0))
-  let at = 0
-  for (const blob of blobs) {
-    joined.set(blob, at)
-    at += blob.length
-  }
-  return joined
-}
-
-function toError(failure: Failure, steps: readonly WriterStep[]): Error {
-  const name = nameOf(steps, failure.step)
+function toError(failure: Failure, name: string): Error {
   if (failure.tag === "unexpected") return new Unexpected(name, failure.step)
   if (failure.tag === "duplicate") return new Duplicate(name, failure.step)
   if (failure.tag === "misuse") return new TypeError(`${name}: ${failure.message}`)

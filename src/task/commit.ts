@@ -40,15 +40,16 @@ export async function commitDecision<T>(
     const decided = await decide()
     if (decided instanceof Refused) return decided
     if ("settled" in decided) return decided.settled
+    const { steps, answer } = decided
     try {
-      await parts.engine.atomically(decided.steps)
+      await parts.engine.atomically(steps)
     } catch (cause) {
       if (!(cause instanceof Unexpected)) throw cause
       const verdict = VERDICTS[cause.statement]
       if (verdict) return verdict()
       continue
     }
-    return decided.answer()
+    return answer()
   }
   return refuse("task_conflict", "[conflict] the state kept changing while it was decided", {
     retryAfterSeconds: 1,

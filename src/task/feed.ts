@@ -79,8 +79,9 @@ function noticing(engine: Engine, notice: () => void): Engine {
   return {
     query: <Row>(statement: Statement<Row>, values?: Values) => engine.query(statement, values),
     async atomically(steps) {
+      const writes = steps.some(({ statement }) => WRITES_TO_FEED.has(statement))
       await engine.atomically(steps)
-      if (steps.some(({ statement }) => WRITES_TO_FEED.has(statement))) notice()
+      if (writes) notice()
     },
     close: () => engine.close(),
     broken: engine.broken,
