@@ -79,8 +79,10 @@ describe("the demo", () => {
       const running = startCli(["demo"], { cwd, env: { TMPDIR: temporary } })
       await running.said(/taskmint demo/)
       const children = childrenOf(running.child.pid ?? 0)
+      const told = performance.now()
       running.child.kill("SIGTERM")
       expect((await running.ended).code).toBe(3)
+      expect(performance.now() - told).toBeLessThan(10_000) // what a process is waited for at the start is 15 s
       expect(children.filter(alive)).toEqual([])
       expect([readdirSync(cwd), readdirSync(temporary)]).toEqual([[], []])
     },

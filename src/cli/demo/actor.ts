@@ -73,9 +73,10 @@ function answerTo(child: ChildProcess, id: number): Promise<unknown> {
     }, PATIENCE_MILLISECONDS)
     const forget = () => {
       clearTimeout(timer)
-      child.off("message", listen)
+      child.off("message", listen).off("exit", forget)
     }
-    child.on("message", listen)
+    // A timer that outlives the process would keep the demo from ending.
+    child.on("message", listen).once("exit", forget)
   })
 }
 
