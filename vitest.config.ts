@@ -1,11 +1,53 @@
+// How the tests run, and in which order. CI has two cores; many tests wait for a process or an interval, so a third worker
+// uses what two leave idle. The longest files begin first, or one of them would end alone.
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+
+/** By what each took; the rest takes some seconds at most. */
+const LONGEST = [
+  "verifier/workers",
+  "cli/program",
+  "cli/serve",
+  "flows/demo",
+  "flows/command-line",
+  "verifier/adapters",
+  "flows/readme",
+  "flows/workers-kill",
+  "flows/guard-kill",
+  "attacks/l-shipping",
+  "issuer/lifecycle",
+  "cli/guard",
+  "database/lock",
+  "verifier/direct",
+  "attacks/i-crash",
+]
+
+const placeOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const gone = LONGEST.filter((name) => !existsSync(placeOf(`test/${name}.test.ts`)))
+if (gone.length > 0) throw new Error(`vitest.config.ts: LONGEST names ${gone.join(", ")}, which is not there`)
+
+const rank = ({ moduleId }: TestSpecification): number => {
+  const at = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`))
+  return at < 0 ? LONGEST.length : at
+}
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]) {
+    return (await super.sort(files)).sort((one, other) => rank(one) - rank(other))
+  }
+}
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     environment: "node",
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
+    // Hundreds of processes and threads load the same sources: each is compiled once, and again when its bytes change.
+    env: { NODE_COMPILE_CACHE: placeOf("node_modules/.compile-cache") },
     testTimeout: 20_000,
     hookTimeout: 20_000,
     reporters: ["default"],

@@ -1,5 +1,7 @@
 // Files into a policy, in a thread of its own: whole, or not at all with everything that is wrong. Which policy is then in
 // force is in-force.ts's.
+import { getCompileCacheDir } from "node:module"
+import { dirname } from "node:path"
 import { Worker } from "node:worker_threads"
 import { PolicyFaults } from "./fault.ts"
 import type { ParseMessage, ParseRequest } from "./parse-thread.ts"
@@ -39,7 +41,7 @@ const THREAD = new URL(
 function load(request: ParseRequest): Promise<Policy | PolicyFaults> {
   const worker = new Worker(THREAD, {
     workerData: request,
-    env: {},
+    env: environment(),
     execArgv: [],
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   })
@@ -59,6 +61,12 @@ function load(request: ParseRequest): Promise<Policy | PolicyFaults> {
     worker.once("exit", () => clearTimeout(timer))
     worker.postMessage("next")
   }).finally(() => worker.terminate())
+}
+
+/** Nothing of ours, except where compiled code is kept when the operator keeps it: the thread loads most of it. */
+function environment(): Record<string, string> {
+  const folder = getCompileCacheDir()
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
 }
 
 /** Puts the parts together, and gives every pattern its engine. */

@@ -1,4 +1,5 @@
-// Who may have a file: one alone, or those that share it; never both, and the last of them knows that it is.
+// Who may have a file: one alone, or those that share it; never both, and the last of them knows that it is. Each test has
+// a file of its own, so that nobody waits for the one that waits ten seconds.
 import { join } from "node:path"
 import { expect, test } from "vitest"
 import { Unavailable } from "../../src/database/database.ts"
@@ -9,7 +10,7 @@ const newFolder = createFolders()
 const newPath = () => join(newFolder(), "a.db")
 const nothing = () => undefined
 
-test("a file that is shared can't be had alone, and what to do about it is said", async () => {
+test.concurrent("a file that is shared can't be had alone, and what to do about it is said", async () => {
   const path = newPath()
   const shares = [await shareFile(path, nothing, ""), await shareFile(path, nothing, "")]
   expect(() => lockFile(path, ": do this")).toThrow(/a\.db is in use by another process: do this$/)
@@ -19,7 +20,7 @@ test("a file that is shared can't be had alone, and what to do about it is said"
   lockFile(path).release()
 })
 
-test("a file that is had alone is shared once it is let go of", async () => {
+test.concurrent("a file that is had alone is shared once it is let go of", async () => {
   const path = newPath()
   const alone = lockFile(path)
   const sharing = shareFile(path, nothing, "")
@@ -30,7 +31,7 @@ test("a file that is had alone is shared once it is let go of", async () => {
   ;(await sharing).release()
 })
 
-test("a file that stays another's is refused in the end", async () => {
+test.concurrent("a file that stays another's is refused in the end", async () => {
   const path = newPath()
   const alone = lockFile(path)
   const refused = shareFile(path, nothing, ": do this")
@@ -39,7 +40,7 @@ test("a file that stays another's is refused in the end", async () => {
   alone.release()
 }, 30_000)
 
-test("what is to be done first is done by the first, while nobody else has the file", async () => {
+test.concurrent("what is to be done first is done by the first, while nobody else has the file", async () => {
   const path = newPath()
   const done: string[] = []
   const first = await shareFile(path, () => done.push(String(tryLockFile(path))), "")
@@ -52,7 +53,7 @@ test("what is to be done first is done by the first, while nobody else has the f
   next.release()
 })
 
-test("of many that come at once one does what is to be done first; of many that leave at once one is the last", async () => {
+test.concurrent("of many that come at once one does what is to be done first; of many that leave at once one is the last", async () => {
   const path = newPath()
   for (let round = 0; round < 5; round++) {
     let done = 0
@@ -64,7 +65,7 @@ test("of many that come at once one does what is to be done first; of many that 
   }
 })
 
-test("one that asks whether it is alone waits for another that asks", async () => {
+test.concurrent("one that asks whether it is alone waits for another that asks", async () => {
   const path = newPath()
   const share = await shareFile(path, nothing, "")
   const gate = tryLockFile(`${path}.gate`)
@@ -77,7 +78,7 @@ test("one that asks whether it is alone waits for another that asks", async () =
   ;(await other).release()
 })
 
-test("a fault of what is to be done first leaves nothing locked", async () => {
+test.concurrent("a fault of what is to be done first leaves nothing locked", async () => {
   const path = newPath()
   const fault = () => {
     throw new Error("no spool")
@@ -86,7 +87,7 @@ test("a fault of what is to be done first leaves nothing locked", async () => {
   lockFile(path).release()
 })
 
-test("the last to let go knows it, and keeps others out until the release", async () => {
+test.concurrent("the last to let go knows it, and keeps others out until the release", async () => {
   const path = newPath()
   const [one, other] = [await shareFile(path, nothing, ""), await shareFile(path, nothing, "")]
   expect(await one.isLast()).toBe(false)

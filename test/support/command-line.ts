@@ -4,6 +4,8 @@ import { join } from "node:path"
 import { ROOT } from "./source.ts"
 
 const MAIN = join(ROOT, "src/cli/main.ts")
+/** Of our own environment: where programs are, and what they were compiled to. */
+const KEPT = { PATH: process.env.PATH ?? "", NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "" }
 
 export interface Ended {
   readonly code: number | null
@@ -47,7 +49,7 @@ function start(
 ): Running {
   const child = spawn(command, args, {
     cwd,
-    env: { PATH: process.env.PATH ?? "", ...env },
+    env: { ...KEPT, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   })
   let [stdout, stderr] = ["", ""]

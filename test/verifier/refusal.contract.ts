@@ -2,7 +2,6 @@
 import { describe, expect, test, vi } from "vitest"
 import { newId } from "../../src/token/id.ts"
 import { signProof } from "../../src/token/proof.ts"
-import type { RevocationItem } from "../../src/token/revocation.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { bearer, grantsFor, type HostedApi, METADATA } from "../support/hosted-api.ts"
 import type { Host } from "../support/hosts.ts"
@@ -33,15 +32,25 @@ export function describeRefusals(
       const token = api().mint({ jkt: key.thumbprint })
       return [`Authorization: DPoP ${token}`, ...(proof ? [`DPoP: ${proof(token)}`] : [])]
     }
-    const revoked = async (code: RevocationItem["code"]) => {
-      const task = newId("task")
-      api().stub.revoke({ kind: "task", value: task, code })
-      await vi.waitFor(async () => {
-        const { json } = await api().send(LINE, bearer(api().mint({ txn: task })))
-        expect(json()).toMatchObject({ code })
-      }, 10_000)
+    const ENDS = ["token_revoked", "task_paused", "task_ended"] as const
+    type End = (typeof ENDS)[number]
+    /** A task ended in each way; they are told in one answer of the feed, and waited for once. */
+    let ended: Promise<ReadonlyMap<End, string>> | undefined
+    const endAll = async () => {
+      const tasks = new Map(ENDS.map((code) => [code, newId("task")]))
+      for (const [code, value] of tasks) api().stub.revoke({ kind: "task", value, code })
+      for (const [code, txn] of tasks)
+        await vi.waitFor(async () => {
+          const { json } = await api().send(LINE, bearer(api().mint({ txn })))
+          expect(json()).toMatchObject({ code })
+        }, 10_000)
       api().seen.handled.length = 0
-      return [bearer(api().mint({ txn: task }))]
+      return tasks
+    }
+    const revoked = async (code: End) => {
+      ended ??= endAll()
+      const txn = (await ended).get(code)
+      return [bearer(api().mint({ ...(txn !== undefined && { txn }) }))]
     }
     type Case = [
       string,

@@ -1,6 +1,7 @@
 // The processes of one host on one spool, as node:cluster runs them, killed at any instant: every handler that ran has its
 // use at the issuer, once, and no proof passes twice.
 import { existsSync, readFileSync } from "node:fs"
+import type { ServerResponse } from "node:http"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { systemClock } from "../../src/time.ts"
@@ -112,9 +113,10 @@ describe.each([2, 4])("%i workers", (count) => {
 test("L10 workers that are killed while one waits for the issuer's answer leave what it sent to the next", async () => {
   const { workers, kill, fork } = await start(2)
   const hung = Promise.withResolvers<void>()
-  stub.overrides.set("/uses", () => {
+  const waiting: ServerResponse[] = []
+  stub.overrides.set("/uses", () => (response) => {
+    waiting.push(response)
     hung.resolve()
-    return "hang"
   })
   await Promise.all(workers().map(({ own }) => call(own, stub.mint())))
   await hung.promise
@@ -124,6 +126,7 @@ test("L10 workers that are killed while one waits for the issuer's answer leave 
   }
   await Promise.all(workers().map(({ own }) => call(own, stub.mint())))
   stub.overrides.clear()
+  for (const response of waiting) response.destroy() // whoever lives and still waits need not lose patience first
   await expectWhole()
   expect(handledIds()).toHaveLength(4)
 }, 60_000)
