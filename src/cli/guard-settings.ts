@@ -1,5 +1,7 @@
 // What `guard` needs, read and checked before anything is opened: flags, settings and the routes file.
+import { parseInstant } from "../time.ts"
 import { FRONTS, type Front } from "../verifier/forward-auth.ts"
+import { MAX_OBSERVE_MILLISECONDS } from "../verifier/observe.ts"
 import type { VerifierOptions } from "../verifier/options.ts"
 import type { RouteRule } from "../verifier/routes.ts"
 import { readOrigin } from "../verifier/upstream.ts"
@@ -21,6 +23,7 @@ export interface GuardFlags extends CallerFlags {
   readonly managementPort?: string
   readonly recording: "write-ahead" | "direct" | "batched"
   readonly dpopNonces?: true
+  readonly observeUntil?: string
   readonly logLevel: string
 }
 
@@ -49,6 +52,7 @@ export function readGuardSettings(context: Context, flags: GuardFlags): GuardSet
       ...(flags.recording !== "direct" && { spool: settings.need("spool", flags.spool) }),
       recording: flags.recording,
       ...(flags.dpopNonces && { dpopNonces: true }),
+      ...(flags.observeUntil !== undefined && { mode: { observe: { until: readEnd(flags.observeUntil) } } }),
     },
     routes,
     duty,
@@ -56,6 +60,17 @@ export function readGuardSettings(context: Context, flags: GuardFlags): GuardSet
     port: readPort(settings.need("guardPort", flags.port)),
     managementPort: managementPort === undefined ? undefined : readPort(managementPort),
   }
+}
+
+/** A flag alone: no environment makes a guard that refuses nobody. One that has passed is no mistake, as after a restart. */
+function readEnd(text: string): string {
+  const until = parseInstant(text)
+  if (until !== undefined && until <= Date.now() + MAX_OBSERVE_MILLISECONDS) return text
+  const what = until === undefined ? "is no time" : "is more than 30 days ahead"
+  throw wrongUse(
+    `--observe-until ${text} ${what}`,
+    "Write it as in 2026-12-24T00:00:00Z, at most 30 days ahead",
+  )
 }
 
 function dutyOf(upstream: string | undefined, front: string | undefined): GuardSettings["duty"] {

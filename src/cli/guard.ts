@@ -35,6 +35,10 @@ export function addGuard(program: Command, context: Context): void {
         .default("write-ahead"),
     )
     .option("--dpop-nonces", "ask for a nonce in proofs of possession, for an API on several hosts")
+    .option(
+      "--observe-until <time>",
+      "until then let pass what would be refused, and tell it: an RFC 3339 time",
+    )
     .option("--host <address>", "where to listen (TASKMINT_HOST, 127.0.0.1)")
     .option("--port <number>", "where to listen; 0: any that is free (TASKMINT_GUARD_PORT, 8788)")
     .option("--management-port <number>", "/livez and /readyz, on loopback (TASKMINT_MANAGEMENT_PORT)")
@@ -50,6 +54,8 @@ async function guard(context: Context, flags: GuardFlags): Promise<void> {
     const verifier = await createVerifier(settings.verifier)
     const server = await listen(verifier, settings)
     greet(context, settings, server, log)
+    const { mode } = settings.verifier
+    if (mode) log.warn({ observe_until: mode.observe.until }, "observing")
     await end(await signals.ended, verifier, server, log)
   } finally {
     signals.forget()
@@ -73,9 +79,15 @@ function greet({ terminal }: Context, settings: GuardSettings, server: GuardServ
   terminal.note(`${bold("taskmint guard")} ${address}  ${does}`)
   for (const { method, path, operation, resource } of routes)
     terminal.note(dim(`  ${method} ${path}  ${operation} on ${resource}`))
-  terminal.note("Everything else is refused. SIGTERM or Ctrl-C ends it.")
+  terminal.note(`${refusalsOf(settings)} SIGTERM or Ctrl-C ends it.`)
   const { managementPort } = server
   log.info({ address, management_port: managementPort, ...duty, routes: routes.length }, "listening")
+}
+
+/** That it observes is said by the verifier's own warning, too. */
+function refusalsOf({ verifier: { mode } }: GuardSettings): string {
+  if (!mode) return "Everything else is refused."
+  return `Until ${mode.observe.until} these refuse nobody, and tell what they would have refused; what is not among them is refused.`
 }
 
 /** The answers that are under way go out first, then their uses. */

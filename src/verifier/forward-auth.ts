@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { FieldError } from "../errors.ts"
 import { valuesOf } from "./credential.ts"
-import { useHeaders } from "./forwarded.ts"
+import { type Passing, useHeaders, WITHOUT_USE } from "./forwarded.ts"
 import { sendAnswer } from "./outgoing.ts"
 import { createSidecar, type SidecarOptions } from "./sidecar.ts"
 
@@ -24,7 +24,7 @@ const PATH = "/check"
 
 /**
  * Prepares the listener: 200 with the `Taskmint-*` headers, or the finished refusal, at `/check`; metadata at its own
- * path; 404 elsewhere. Believes whoever can reach it what the original request was: only the proxy may. The use has no
+ * path; 404 elsewhere. In observe mode what would have been refused is 200, too, with those headers empty. Believes whoever can reach it what the original request was: only the proxy may. The use has no
  * status, for nobody tells what became of it.
  */
 export function createForwardAuth(options: ForwardAuthOptions) {
@@ -38,13 +38,21 @@ export function createForwardAuth(options: ForwardAuthOptions) {
     if ("pointer" in read) return sendAnswer(outgoing, sidecar.malformed(read))
     const judged = await sidecar.judge({ ...read, rawHeaders })
     if ("answer" in judged) return sendAnswer(outgoing, judged.answer)
-    judged.allowed.finished(0)
-    const { use, headers: told } = judged.allowed
-    const headers = { ...useHeaders(use), ...told, "Content-Length": "0" }
-    outgoing.writeHead(200, headers).end()
+    const { passing } = judged
+    passing.finished(0)
+    outgoing.writeHead(200, { ...toldOf(passing), ...passing.headers, "Content-Length": "0" }).end()
   }
   return (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> =>
     answer(incoming, outgoing).catch(() => void outgoing.destroy())
+}
+
+/**
+ * What the proxy sets on the request that goes on. Empty where there is no use, so that each proxy writes over the caller's
+ * own. Whether the credential is another's, and to be left on, only the proxy can carry out.
+ */
+function toldOf(passing: Passing): Readonly<Record<string, string>> {
+  if (passing.outcome === "allowed") return useHeaders(passing.use)
+  return passing.outcome === "not_ours" ? { ...WITHOUT_USE, "Taskmint-Credential": "other" } : WITHOUT_USE
 }
 
 const ORIGINALS: Readonly<Record<Front, (incoming: IncomingMessage) => Original | FieldError>> = {

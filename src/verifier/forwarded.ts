@@ -1,8 +1,12 @@
-// The headers that pass the sidecar, both ways: nothing of one connection alone (RFC 9110 section 7.6.1), no credential, and
-// nothing by which a caller could speak as the sidecar or rename what was checked. It decides nothing about the request.
+// The headers that pass the sidecar, both ways: nothing of one connection alone (RFC 9110 section 7.6.1), no credential of
+// ours, and nothing by which a caller could speak as the sidecar or rename what was checked. It decides nothing about the
+// request.
 import type { IncomingMessage } from "node:http"
 import { valuesOf } from "./credential.ts"
-import type { TaskUse } from "./verifier.ts"
+import type { Decision, Refused, TaskUse } from "./verifier.ts"
+
+/** Allowed, or in observe mode what would have been refused: with a credential of ours, or of somebody else. */
+export type Passing = Exclude<Decision, Refused>
 
 /** Names and values in turn, as they go over the wire. */
 type RawHeaders = readonly string[]
@@ -19,15 +23,8 @@ const OF_ONE_CONNECTION = new Set([
   "upgrade",
 ])
 /** Set anew where they are wanted, or of no use behind: `proxy` is what CGI programs read as HTTP_PROXY. */
-const NEVER_FORWARDED = new Set([
-  "authorization",
-  "dpop",
-  "host",
-  "content-length",
-  "expect",
-  "proxy",
-  "forwarded",
-])
+const NEVER_FORWARDED = new Set(["host", "content-length", "expect", "proxy", "forwarded"])
+const CREDENTIAL = new Set(["authorization", "dpop"])
 const OF_THE_SIDECAR = /^(taskmint|x-forwarded|x-original|x-rewrite)-|^x-real-ip$/
 const RENAMES_METHOD = /^x-(http-)?method(-override)?$/
 
@@ -43,8 +40,18 @@ export function useHeaders({ task, agent, instance, resource }: TaskUse): Readon
   }
 }
 
-/** Of the request, without what frames its body. `host` is the upstream's own name, whatever the caller's was. */
-export function requestHeaders({ rawHeaders }: IncomingMessage, use: TaskUse, host: string): string[] {
+/** The same of a request that went on without one. */
+export const WITHOUT_USE: ReturnType<typeof useHeaders> = Object.freeze({
+  "Taskmint-Task": "",
+  "Taskmint-Agent": "",
+  "Taskmint-Resource": "",
+})
+
+/**
+ * Of the request, without what frames its body. `host` is the upstream's own name, whatever the caller's was. A credential
+ * that is not ours passes, which observe mode alone lets through.
+ */
+export function requestHeaders({ rawHeaders }: IncomingMessage, passing: Passing, host: string): string[] {
   const named = connectionNames(rawHeaders)
   const kept = pairs(rawHeaders).filter(([name]) => {
     const spelled = plain(name)
@@ -52,10 +59,12 @@ export function requestHeaders({ rawHeaders }: IncomingMessage, use: TaskUse, ho
       named.has(name.toLowerCase()) ||
       OF_ONE_CONNECTION.has(spelled) ||
       NEVER_FORWARDED.has(spelled) ||
+      (CREDENTIAL.has(spelled) && passing.outcome !== "not_ours") ||
       OF_THE_SIDECAR.test(spelled)
     )
   })
-  return [["Host", host], ...kept, ...Object.entries(useHeaders(use))].flat()
+  const told = passing.outcome === "allowed" ? Object.entries(useHeaders(passing.use)) : []
+  return [["Host", host], ...kept, ...told].flat()
 }
 
 /** Of the upstream's answer. */

@@ -1,4 +1,4 @@
-// The sidecar as a reverse proxy: what was allowed goes to the upstream by the path that was matched, streamed both ways;
+// The sidecar as a reverse proxy: what may pass goes to the upstream by the path that was matched, streamed both ways;
 // everything else ends here. It trusts nothing that says where a request came from.
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
@@ -62,8 +62,8 @@ async function serve(
   if (!framing) return turnAway(incoming, outgoing, sidecar.malformed(CHUNKED_ONLY))
   const judged = await sidecar.judge({ method, target: url, rawHeaders })
   if ("answer" in judged) return turnAway(incoming, outgoing, judged.answer)
-  joinOutcome(outgoing, judged.allowed)
-  const headers = [...requestHeaders(incoming, judged.allowed.use, upstream.host), ...framing]
+  joinOutcome(outgoing, judged.passing)
+  const headers = [...requestHeaders(incoming, judged.passing, upstream.host), ...framing]
   forward(incoming, outgoing, upstream.start(method, judged.match, headers))
 }
 

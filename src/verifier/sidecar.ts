@@ -2,9 +2,9 @@
 // renames, and then the verifier's own. It decides which refusal is given where no verifier is asked, and forwards nothing.
 import { type FieldError, refuse } from "../errors.ts"
 import { type Answer, createChallenge } from "./challenge.ts"
-import { renamesMethod } from "./forwarded.ts"
+import { type Passing, renamesMethod } from "./forwarded.ts"
 import { createRoutes, type RouteMatch, type RouteRule } from "./routes.ts"
-import type { Allowed, RequestView, Verifier } from "./verifier.ts"
+import type { RequestView, Verifier } from "./verifier.ts"
 
 export interface SidecarOptions {
   readonly verifier: Verifier
@@ -17,7 +17,7 @@ export interface SidecarOptions {
 /** What may pass, with its route; or the finished answer. */
 export type Judge = (
   view: Omit<RequestView, "route">,
-) => Promise<{ readonly allowed: Allowed; readonly match: RouteMatch } | { readonly answer: Answer }>
+) => Promise<{ readonly passing: Passing; readonly match: RouteMatch } | { readonly answer: Answer }>
 
 export interface Sidecar {
   readonly judge: Judge
@@ -32,7 +32,7 @@ const OWN_METHOD = "the method in the request line, with no header or _method th
 
 /**
  * Prepares the decision. Throws TypeError for faulty routes. Does NOT look into bodies: an upstream that reads the method
- * from a form's `_method` must be told not to.
+ * from a form's `_method` must be told not to. What no verifier is asked about is refused in observe mode, too.
  */
 export function createSidecar({ verifier, resource, routes }: SidecarOptions): Sidecar {
   const find = createRoutes(routes)
@@ -56,8 +56,8 @@ export function createSidecar({ verifier, resource, routes }: SidecarOptions): S
         bound?.resource,
         bound?.parameters,
       )
-      if (decision.outcome === "allowed") return { allowed: decision, match }
       if (decision.outcome === "refused") return { answer: decision.answer }
+      if (decision.outcome !== "not_ours" || decision.observed) return { passing: decision, match }
       return { answer: challenge(refuse("token_missing", "absent"), "Bearer", rule.operation) }
     },
   }

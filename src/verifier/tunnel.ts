@@ -4,11 +4,10 @@ import { type ClientRequest, type IncomingMessage, STATUS_CODES } from "node:htt
 import { type Duplex, pipeline } from "node:stream"
 import type { Answer } from "./challenge.ts"
 import { valuesOf } from "./credential.ts"
-import { answerHeaders, requestHeaders } from "./forwarded.ts"
+import { answerHeaders, type Passing, requestHeaders } from "./forwarded.ts"
 import { joinList } from "./outgoing.ts"
 import type { Sidecar } from "./sidecar.ts"
 import { isPassable, UPSTREAM_FAILED, type Upstream } from "./upstream.ts"
-import type { Allowed } from "./verifier.ts"
 
 /** What a server's `upgrade` event gives. */
 interface Upgrade {
@@ -35,14 +34,14 @@ export async function openTunnel(sidecar: Sidecar, upstream: Upstream, upgrade: 
     return endWith(socket, sidecar.malformed(WEBSOCKET_ONLY))
   const judged = await sidecar.judge({ method, target: url, rawHeaders })
   if ("answer" in judged) return endWith(socket, judged.answer)
-  const { allowed, match } = judged
-  const headers = [...requestHeaders(incoming, allowed.use, upstream.host), ...UPGRADED]
-  join(upgrade, allowed, upstream.start(method, match, headers))
+  const { passing, match } = judged
+  const headers = [...requestHeaders(incoming, passing, upstream.host), ...UPGRADED]
+  join(upgrade, passing, upstream.start(method, match, headers))
 }
 
 const UPGRADED = ["Connection", "Upgrade", "Upgrade", "websocket"]
 
-function join({ socket, head }: Upgrade, { headers, finished }: Allowed, sent: ClientRequest): void {
+function join({ socket, head }: Upgrade, { headers, finished }: Passing, sent: ClientRequest): void {
   let answered = false
   const fail = () => {
     finished(UPSTREAM_FAILED.status)

@@ -108,6 +108,16 @@ describe("it refuses to start, and says what to do", () => {
       () => [...routes(GOOD), ...UPSTREAM, "--recording", "never"],
       /write-ahead, direct, batched/,
     ],
+    [
+      "an end of observing that is no time",
+      () => [...routes(GOOD), ...UPSTREAM, "--observe-until", "soon"],
+      /is no time/,
+    ],
+    [
+      "one that is too far",
+      () => [...routes(GOOD), ...UPSTREAM, "--observe-until", "2099-01-01T00:00:00Z"],
+      /more than 30 days ahead/,
+    ],
   ]
   test.each(CASES)("with %s", async (_, args, says) => {
     const { code, stderr, stdout } = await runCli(["guard", ...args()], surroundings())
@@ -159,6 +169,27 @@ test("L21 what the routes file says later counts at the next start, and not befo
   const second = await serve()
   await vi.waitFor(async () => expect(await statusOf(second, "/SUP-1042")).toBe(502), 20_000)
   expect(await statusOf(second, "/tickets/SUP-1042")).toBe(403)
+})
+
+test("to observe, it says so at its start, in its log, in every answer and to its watchers", async () => {
+  const until = new Date(Date.now() + 3_600_000).toISOString()
+  const args = [...routes(GOOD), ...UPSTREAM, "--spool", "observed.db", "--observe-until", until]
+  const one = startCli(["guard", ...args, "--management-port", "0"], surroundings())
+  running.push(one)
+  const [, address, management] = await one.said(LISTENING)
+  await one.said(new RegExp(`"level":"warn".*"observe_until":"${until}".*"msg":"observing"`))
+  expect(one.stderr()).toContain(`observe mode: nothing is refused until ${until}`)
+  expect(one.stderr()).not.toContain("Everything else is refused")
+  const answer = await fetch(`${address}/tickets/SUP-1042`)
+  expect([answer.status, answer.headers.get("taskmint-observed")]).toEqual([
+    502, // it was let through
+    `token_missing; until="${until}"`,
+  ])
+  expect((await fetch(`${address}/nowhere`)).status).toBe(403)
+  const { reasons } = (await (await fetch(`http://127.0.0.1:${management}/readyz`)).json()) as {
+    reasons: string[]
+  }
+  expect(reasons).toContain(`observe mode: nothing is refused until ${until}`)
 })
 
 test("told to end, it finishes what is under way, and records how it went", async () => {

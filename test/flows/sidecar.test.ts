@@ -158,18 +158,25 @@ ${server}
 }`
 }
 
-test("asked by nginx, which forwards by itself", async () => {
-  if (!existsSync(NGINX) || !has("python3", "--version"))
-    return notTestedHere("the sidecar asked by nginx", "nginx")
+/** The API in Python behind nginx, which asks a sidecar of that duty. */
+async function startNginx(...duty: string[]) {
   const upstream = await addressOf(keep(spawn("python3", [join(ROOT, "examples/upstream.py"), "0"])))
   const free = await listen(createServer())
   const { port } = free.address() as AddressInfo
   await closeServer(free)
   const config = join(folder, "nginx.conf")
-  writeFileSync(config, nginxConfig(port, await guard("--forward-auth", "nginx"), upstream))
+  writeFileSync(config, nginxConfig(port, await guard("--forward-auth", "nginx", ...duty), upstream))
   keep(spawn(NGINX, ["-c", config, "-e", join(folder, "nginx.log")]))
   const address = `http://127.0.0.1:${port}`
-  await vi.waitFor(async () => expect((await fetch(`${address}/tickets/x`)).status).toBe(401), 20_000)
+  await vi.waitFor(() => fetch(address), 20_000)
+  return { port, address }
+}
+
+const hasNginx = () => existsSync(NGINX) && has("python3", "--version")
+
+test("asked by nginx, which forwards by itself", async () => {
+  if (!hasNginx()) return notTestedHere("the sidecar asked by nginx", "nginx")
+  const { port, address } = await startNginx()
   await expectGuarded(address)
   expect((await fetch(`${address}/tickets/x`)).headers.get("www-authenticate")).toMatch(
     /^Bearer resource_metadata=/,
@@ -180,4 +187,19 @@ test("asked by nginx, which forwards by itself", async () => {
     const head = [`GET ${path} HTTP/1.1`, "Host: x", "Connection: close", token, "", ""]
     expect((await sendRaw(String(port), head.join("\r\n"))).status).toBe(500)
   }
+})
+
+test("asked by nginx in observe mode, it lets people's requests pass as they came, and hides our tokens", async () => {
+  if (!hasNginx()) return notTestedHere("observe mode behind nginx", "nginx")
+  const { address } = await startNginx("--observe-until", new Date(Date.now() + 3_600_000).toISOString())
+  const seen = async (authorization: string) => {
+    const headers = { authorization, "taskmint-task": "task_mine" }
+    const answer = await fetch(`${address}/tickets/SUP-1`, { headers })
+    const { task, credential } = (await answer.json()) as Record<string, unknown>
+    return [answer.status, task || null, credential || null]
+  }
+  const theirs = "Basic dGhlaXJz"
+  expect(await seen(theirs)).toEqual([200, null, theirs])
+  expect(await seen(`Bearer ${stub.mint()}`)).toEqual([200, null, null])
+  expect((await fetch(`${address}/admin`)).status).toBe(403)
 })

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { newId } from "../../src/token/id.ts"
+import type { VerifierOptions } from "../../src/verifier/options.ts"
 import { sendRaw, startVerifier } from "./guarded-api.ts"
 import { listen } from "./hosts.ts"
 import { API, OPERATIONS } from "./issuer-stub.ts"
@@ -9,9 +10,9 @@ import { startProxy } from "./sidecar-host.ts"
 
 export type Proxied = Awaited<ReturnType<typeof openProxied>>
 
-export async function openProxied() {
-  const started = await startVerifier()
-  const { verifier, stub } = started
+export async function openProxied(more: Partial<VerifierOptions> = {}) {
+  const started = await startVerifier(more)
+  const { verifier, stub, clock } = started
   const closing: (() => unknown)[] = []
   const stop = (server: Server) => {
     server.closeAllConnections?.()
@@ -19,12 +20,13 @@ export async function openProxied() {
   }
   return {
     verifier,
+    clock,
     mint: (txn = newId("task"), id = "42", jkt?: string) => {
       const resources = [["tickets", id]]
       const grants = [{ api: API, operations: OPERATIONS, resources, rule: "support.yaml#/0" }]
       return stub.mint({ txn, grants, ...(jkt !== undefined && { jkt }) })
     },
-    seconds: () => Math.floor(started.clock.now() / 1000),
+    seconds: () => Math.floor(clock.now() / 1000),
     async usesOf(task: string) {
       await verifier.flush()
       return stub.uses().filter((use) => use.task === task)

@@ -64,8 +64,9 @@ const remembering = (verifier: Verifier, uses: Map<string, TaskUse>): Verifier =
 async function behind(seen: Seen, uses: Map<string, TaskUse>, req: IncomingMessage, res: ServerResponse) {
   if (req.url === "/open") return void res.end(seen.open())
   const { "taskmint-task": task, "taskmint-agent": agent, "taskmint-resource": resource } = req.headers
+  const told = [task, agent, resource].some((value) => value !== undefined)
   const use = uses.get(String(task))
-  if (!use || agent !== `${use.agent}/${use.instance}` || resource !== use.resource.join("/"))
+  if (told && (!use || agent !== `${use.agent}/${use.instance}` || resource !== use.resource.join("/")))
     return void res.writeHead(418).end()
   const id = decodeURIComponent((req.url ?? "").split("?")[0]?.split("/")[2] ?? "")
   try {

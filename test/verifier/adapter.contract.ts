@@ -185,7 +185,7 @@ export function describeAdapter(host: Host, differences: Differences) {
       await other.close()
     })
 
-  if (host.name !== "sidecar") describeObserving(host) // it has no such mode
+  describeObserving(host)
 
   test("F10 where nonces are wanted, an answer names the next one, and a proof without is asked for again", async () => {
     const other = await openHost(host, { dpopNonces: true })
