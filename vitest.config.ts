@@ -42,6 +42,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/postgres-setup.ts"],
     environment: "node",
     pool: "forks",
     maxWorkers: 3,

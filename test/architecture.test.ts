@@ -28,6 +28,7 @@ const LADDER: Record<string, number> = {
 const HOMES: Record<string, readonly string[]> = {
   jose: ["token", "remote", "keys"],
   "better-sqlite3": ["database"],
+  pg: ["database/postgres"],
   "drizzle-orm": ["database", "ledger"],
   hono: ["issuer", "verifier/hono", "cli/demo"],
   express: ["verifier/express"],

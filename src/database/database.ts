@@ -3,6 +3,14 @@
 import type { SQL } from "drizzle-orm"
 
 export type Value = string | number | bigint | Uint8Array | null
+/** Tells a value that can be stored from another: a NaN would become NULL, a boolean has no one spelling. */
+export const isValue = (value: unknown): value is Value =>
+  typeof value === "string" ||
+  value === null ||
+  Number.isFinite(value) ||
+  typeof value === "bigint" ||
+  value instanceof Uint8Array
+
 export type Values = Readonly<Record<string, Value>>
 
 /**

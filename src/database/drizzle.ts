@@ -22,11 +22,23 @@ export const SQLITE_SPELLING = {
   escapeString: (text: string) => `'${text.replaceAll("'", "''")}'`,
 }
 
+/** The same for PostgreSQL: parameters are numbered. */
+export const POSTGRES_SPELLING = { ...SQLITE_SPELLING, escapeParam: (index: number) => `$${index + 1}` }
+
 /** What applies migrations: loaded by who has some to apply, which is seldom. */
 export function loadMigrator() {
   const driver: typeof import("drizzle-orm/better-sqlite3") = load("drizzle-orm/better-sqlite3")
   const migrator: typeof import("drizzle-orm/better-sqlite3/migrator") = load(
     "drizzle-orm/better-sqlite3/migrator",
+  )
+  return { drizzle: driver.drizzle, migrate: migrator.migrate }
+}
+
+/** The same for PostgreSQL. */
+export function loadPostgresMigrator() {
+  const driver: typeof import("drizzle-orm/node-postgres") = load("drizzle-orm/node-postgres")
+  const migrator: typeof import("drizzle-orm/node-postgres/migrator") = load(
+    "drizzle-orm/node-postgres/migrator",
   )
   return { drizzle: driver.drizzle, migrate: migrator.migrate }
 }

@@ -1,8 +1,9 @@
 // The engine on one SQLite file: statements are compiled once, reads go over a second connection that can't write, writes
 // go to the thread that owns the file. It decides nothing about the tables; migrate.ts makes them.
 import type { Database, Statement as Prepared } from "better-sqlite3"
-import { type Engine, type Statement, type Step, Unavailable, type Value, type Values } from "./database.ts"
-import { is, Placeholder, SQLITE_SPELLING } from "./drizzle.ts"
+import { createCompiler, valueFrom } from "./compiled.ts"
+import { type Engine, type Statement, type Step, Unavailable, type Values } from "./database.ts"
+import { SQLITE_SPELLING } from "./drizzle.ts"
 import { codeOf, openFile } from "./file.ts"
 import { lockFile } from "./lock.ts"
 import { migrateFile } from "./migrate.ts"
@@ -31,20 +32,7 @@ export async function openSqlite(options: { path: string; migrations?: string })
   }
 }
 
-/** A statement's text for SQLite, and where each of its `?` gets its value from. */
-interface Compiled {
-  readonly sql: string
-  readonly sources: readonly Source[]
-}
-
-/** A constant of the statement, a value by name, or one of the step's ids by place. */
-interface Source {
-  readonly constant: Value | undefined
-  readonly name: string
-  readonly point: number
-}
-
-const compiled = new WeakMap<Statement<unknown>, Compiled>()
+const { compile, fill } = createCompiler(SQLITE_SPELLING)
 
 class SqliteEngine implements Engine {
   readonly broken: Promise<Error>
@@ -115,32 +103,4 @@ function putSteps(request: Request, steps: readonly Step[]): void {
     request.step(sql, rows, sources.length, statement.name)
     for (const source of sources) request.value(valueFrom(source, statement, values, ids))
   }
-}
-
-function compile(statement: Statement<unknown>): Compiled {
-  const known = compiled.get(statement)
-  if (known) return known
-  const { sql, params } = statement.sql.toQuery(SQLITE_SPELLING)
-  const sources = params.map((param): Source => {
-    if (!is(param, Placeholder)) return { constant: param as Value, name: "", point: -1 }
-    return { constant: undefined, name: param.name, point: statement.points.indexOf(param.name) }
-  })
-  const made = { sql, sources }
-  compiled.set(statement, made)
-  return made
-}
-
-/** The values of a statement's `?`, in their order. */
-const fill = (statement: Statement<unknown>, values: Values): Value[] =>
-  compile(statement).sources.map((source) => valueFrom(source, statement, values))
-
-function valueFrom(
-  { constant, name, point }: Source,
-  statement: Statement<unknown>,
-  values: Values,
-  ids?: Step["ids"],
-): Value {
-  const value = constant !== undefined ? constant : point < 0 ? values[name] : ids?.[point]
-  if (value === undefined) throw new TypeError(`${statement.name} needs a value for ${name}`)
-  return value
 }

@@ -1,6 +1,6 @@
 // What travels between a writer and its thread: requests, flattened as they come so that one message carries a tick's worth,
 // and what became of them. It decides which values can travel; what is done with them, the thread decides.
-import type { Value } from "./database.ts"
+import { isValue, type Value } from "./database.ts"
 
 /**
  * To the thread. `flat` is request after request: how many of the values that follow belong to it, how many `bytes`, then
@@ -99,7 +99,7 @@ export class Outgoing implements Request {
       this.#flat.push(undefined, value.length)
       this.#blobs.push(value)
       this.#bytes += value.length
-    } else if (isPlain(value)) this.#flat.push(value)
+    } else if (isValue(value)) this.#flat.push(value)
     else throw new TypeError(`${this.#name ?? "a step"} has a value of a wrong type`)
   }
 
@@ -113,9 +113,6 @@ export class Outgoing implements Request {
     return this.#statements.add(sql, name)
   }
 }
-
-const isPlain = (value: unknown): value is Exclude<Value, Uint8Array> =>
-  typeof value === "string" || value === null || Number.isFinite(value) || typeof value === "bigint"
 
 /** One buffer of its own for all bytes of a message: it is handed over, not copied, and no pool travels with it. */
 function joined(blobs: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {

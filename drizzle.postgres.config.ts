@@ -1,0 +1,7 @@
+import { defineConfig } from "drizzle-kit"
+
+export default defineConfig({
+  dialect: "postgresql",
+  schema: ["./src/database/postgres-tables.ts", "./src/database/postgres-status-tables.ts"],
+  out: "./migrations/postgres",
+})

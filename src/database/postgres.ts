@@ -1,0 +1,144 @@
+// The engine on a PostgreSQL server: statements are compiled once, reads go over a few connections that can't write,
+// writes over one of their own. It decides nothing about the tables; postgres-migrate.ts makes them.
+import type { Pool } from "pg"
+import { createCompiler } from "./compiled.ts"
+import {
+  type Engine,
+  isValue,
+  type Statement,
+  type Step,
+  Unavailable,
+  type Value,
+  type Values,
+} from "./database.ts"
+import { POSTGRES_SPELLING } from "./drizzle.ts"
+import { refuseStandby, refuseUnsafe } from "./postgres-checks.ts"
+import { takeLease } from "./postgres-lease.ts"
+import { migratePostgres } from "./postgres-migrate.ts"
+import {
+  codeOf,
+  configOf,
+  connect,
+  type Driver,
+  loadDriver,
+  ownFault,
+  part,
+  settle,
+  unreachable,
+} from "./postgres-session.ts"
+import { type Opened, PostgresWriter, type WriterStep } from "./postgres-writer.ts"
+
+export interface PostgresOptions {
+  /** As in postgres://user@host/database. */
+  readonly address: string
+  /** Another folder of drizzle-kit migrations; default: the package's own. */
+  readonly migrations?: string
+}
+
+/** Reads at once; what is more waits. */
+const READERS = 4
+/** The server ends a statement sooner: one that takes longer has no connection any more. */
+const READ_MILLISECONDS = 6000
+/** A connection is made anew after this, so that a server doesn't keep what no statement needs any more. */
+const READER_SECONDS = 1800
+
+/**
+ * Opens the database: refuses one that would lose what it acknowledged, keeps other issuers out, migrates it. Throws
+ * Unavailable with the reason, TypeError when the package `pg` is missing or the address can't be one. A connection that
+ * is lost later is made anew, with the same checks.
+ */
+export async function openPostgres(options: PostgresOptions): Promise<Engine> {
+  const driver = await loadDriver()
+  const writer = new PostgresWriter((previous) => openWriter(driver, options, previous))
+  await writer.start()
+  const readers = new driver.Pool({
+    ...configOf(driver, options.address),
+    query_timeout: READ_MILLISECONDS,
+    max: READERS,
+    maxLifetimeSeconds: READER_SECONDS,
+    onConnect: async (client) => {
+      await settle(client)
+      await client.query("SET default_transaction_read_only TO on")
+      await refuseStandby(client)
+    },
+  })
+  // A connection that fails while nobody uses it is let go of; the next read makes another.
+  readers.on("error", () => undefined)
+  return new PostgresEngine(writer, readers)
+}
+
+async function openWriter(driver: Driver, options: PostgresOptions, previous?: number): Promise<Opened> {
+  const client = await connect(driver, options.address, async (fresh) => {
+    await refuseUnsafe(fresh)
+    await takeLease(fresh, previous)
+  })
+  try {
+    await migratePostgres(client, options.migrations)
+    await client.query("INSERT INTO commit_count (id, commits) VALUES (1, 0) ON CONFLICT DO NOTHING")
+    const { rows } = await client.query(
+      "SELECT commits, pg_backend_pid() AS backend FROM commit_count WHERE id = 1",
+    )
+    return { client, commits: Number(rows[0]?.commits), backend: Number(rows[0]?.backend) }
+  } catch (error) {
+    await part(client)
+    throw unreachable(error)
+  }
+}
+
+const { compile, fill } = createCompiler(POSTGRES_SPELLING)
+
+class PostgresEngine implements Engine {
+  readonly broken: Promise<Error>
+  readonly #writer: PostgresWriter
+  readonly #readers: Pool
+  #closed: Promise<void> | undefined
+
+  constructor(writer: PostgresWriter, readers: Pool) {
+    this.#writer = writer
+    this.#readers = readers
+    this.broken = writer.broken
+  }
+
+  async query<Row>(statement: Statement<Row>, values: Values = {}): Promise<Row[]> {
+    if (this.#closed) throw new Unavailable("the database is closed")
+    const { sql, number } = compile(statement)
+    if (!answersRows(sql))
+      throw new TypeError(`${statement.name} answers no rows: it belongs into atomically`)
+    const filled = valuesOf(statement, values)
+    try {
+      return (await this.#readers.query({ name: `s${number}`, text: sql, values: filled })).rows
+    } catch (error) {
+      const code = codeOf(error)
+      if (ownFault(error) === "misuse") throw new TypeError(`${statement.name} can't be read (${code})`)
+      throw new Unavailable(`${statement.name} can't be read (${code})`)
+    }
+  }
+
+  async atomically(steps: readonly Step[]): Promise<void> {
+    if (this.#closed) throw new Unavailable("the database is closed")
+    if (steps.length > 0) await this.#writer.commit(steps.map(toWriterStep))
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await this.#writer.close()
+    await this.#readers.end()
+  }
+}
+
+const answersRows = (sql: string): boolean => /^\s*SELECT\b|\bRETURNING\b/i.test(sql)
+
+const toWriterStep = ({ statement, values, ids, rows = "any" }: Step): WriterStep => {
+  const { sql, number } = compile(statement)
+  return { name: statement.name, number, sql, values: valuesOf(statement, values, ids), rows }
+}
+
+function valuesOf(statement: Statement<unknown>, values: Values, ids?: Step["ids"]): Value[] {
+  const filled = fill(statement, values, ids)
+  if (!filled.every(isValue)) throw new TypeError(`${statement.name} has a value of a wrong type`)
+  return filled
+}

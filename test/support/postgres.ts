@@ -1,0 +1,43 @@
+// A database of a test's own, on the run's PostgreSQL server (postgres-setup.ts).
+import { randomBytes } from "node:crypto"
+import { Client } from "pg"
+import { inject } from "vitest"
+
+export interface TestDatabase {
+  readonly address: string
+  /** One statement over a connection of its own; answers its rows. */
+  run(text: string): Promise<Record<string, unknown>[]>
+  remove(): Promise<void>
+}
+
+async function serverAddress(): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${inject("postgresDesk")}`)
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(text)
+  return text
+}
+
+export async function createDatabase(server?: string): Promise<TestDatabase> {
+  const at = server ?? (await serverAddress())
+  const name = `test_${randomBytes(8).toString("hex")}`
+  await runAt(at, `CREATE DATABASE ${name}`)
+  const address = new URL(at)
+  address.pathname = `/${name}`
+  return {
+    address: address.href,
+    run: (text) => runAt(address.href, text),
+    remove: async () => {
+      await runAt(at, `DROP DATABASE ${name} WITH (FORCE)`)
+    },
+  }
+}
+
+async function runAt(address: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new Client(address)
+  await client.connect()
+  try {
+    return (await client.query(text)).rows
+  } finally {
+    await client.end()
+  }
+}
