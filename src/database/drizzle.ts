@@ -11,6 +11,12 @@ const reading: typeof import("drizzle-orm/migrator") = load("drizzle-orm/migrato
 
 /** The dialect-neutral template tag in which every statement is written. */
 export const { Placeholder, sql } = core
+/**
+ * A number where a statement compares it with no column: PostgreSQL takes a type for each place of a parameter from what
+ * stands beside it, and would compare texts or refuse what an integer can't hold.
+ */
+export const wholeNumber = (name: string) => sql`CAST(${sql.placeholder(name)} AS bigint)`
+
 export const { is } = entity
 export const { readMigrationFiles } = reading
 

@@ -58,11 +58,11 @@ interface Found {
   readonly id: number
 }
 
-const NAME = {
+export const NAME = {
   intern: statement("intern-name", sql`INSERT INTO name (text) VALUES (${p("text")}) ON CONFLICT DO NOTHING`),
   find: statement<Found>("find-name", sql`SELECT id FROM name WHERE text = ${p("text")}`),
 }
-const SUBJECT = {
+export const SUBJECT = {
   intern: statement(
     "intern-subject",
     sql`INSERT INTO subject (text) VALUES (${p("text")}) ON CONFLICT DO NOTHING`,

@@ -11,6 +11,9 @@ const tokenId = sql`(SELECT id FROM token WHERE jti = ${value("jti")})`
 const tokensTask = sql`(SELECT task FROM token WHERE jti = ${value("jti")})`
 const subjectId = sql`(SELECT id FROM subject WHERE text = ${value("sub")})`
 
+/** Not the database's own numbering: that may leave gaps. Two that took the same place would meet at the primary key. */
+const nextPlace = sql`(SELECT coalesce(max(seq), 0) + 1 FROM entry)`
+
 export const insertEntry = named(
   "insert-entry",
   {
@@ -18,8 +21,8 @@ export const insertEntry = named(
     subject: "sub",
   },
   (name, subject) => sql`INSERT INTO entry
-    (at, kind, task, token, agent, instance, orchestrator, api, operation, outcome, code, subject, resource, reference)
-    VALUES (${value("at")}, ${name("kind")}, coalesce(${taskId}, ${tokensTask}), ${tokenId}, ${name("agent")},
+    (seq, at, kind, task, token, agent, instance, orchestrator, api, operation, outcome, code, subject, resource, reference)
+    VALUES (${nextPlace}, ${value("at")}, ${name("kind")}, coalesce(${taskId}, ${tokensTask}), ${tokenId}, ${name("agent")},
     ${name("instance")}, ${name("orchestrator")}, ${name("api")}, ${name("operation")}, ${value("outcome")},
     ${name("code")}, ${subject("sub")}, ${value("resource")}, ${value("reference")})`,
 )

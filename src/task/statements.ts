@@ -2,7 +2,7 @@
 // is the verdict, so a statement that changes nothing means that somebody else was first.
 
 import { statement } from "../database/database.ts"
-import { sql } from "../database/drizzle.ts"
+import { sql, wholeNumber } from "../database/drizzle.ts"
 import { named, nameId } from "../database/names.ts"
 
 const p = sql.placeholder
@@ -158,7 +158,9 @@ export const COUNT_TASK = "task_count.add"
 export const countTask = named(
   COUNT_TASK,
   { names: ["type"] },
-  (name) => sql`INSERT INTO task_count (type, active) SELECT ${name("type")}, 1 WHERE ${p("most")} > 0
+  (
+    name,
+  ) => sql`INSERT INTO task_count (type, active) SELECT ${name("type")}, 1 WHERE ${wholeNumber("most")} > 0
     ON CONFLICT (type) DO UPDATE SET active = task_count.active + 1 WHERE task_count.active < ${p("most")}`,
 )
 

@@ -2,7 +2,7 @@
 // tasks that their uses name.
 
 import { statement } from "../database/database.ts"
-import { sql } from "../database/drizzle.ts"
+import { sql, wholeNumber } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
 
 const p = sql.placeholder
@@ -82,7 +82,7 @@ export const taskKey = statement<{ key: Uint8Array | null; reference: string | n
 export const insertApplied = statement(
   "applied.insert",
   sql`INSERT INTO applied (revocation, instance, at)
-    SELECT DISTINCT r.id, v.id, CASE WHEN ${p("applied_at")} < r.at THEN r.at WHEN ${p("applied_at")} > ${p("now")}
+    SELECT DISTINCT r.id, v.id, CASE WHEN ${p("applied_at")} < r.at THEN r.at WHEN ${wholeNumber("applied_at")} > ${p("now")}
       THEN ${p("now")} ELSE ${p("applied_at")} END
     FROM verifier_instance v JOIN feed f ON f.api = v.api JOIN revocation r ON r.id = f.revocation
     WHERE v.instance = ${p("instance")} AND f.cursor > ${p("from")} AND f.cursor <= ${p("to")}

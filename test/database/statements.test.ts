@@ -1,0 +1,119 @@
+// Every statement there is, on both engines: it compiles as drizzle's own dialects would spell it, it can be prepared, and
+// PostgreSQL, which decides the type of each parameter by itself, decides what was meant.
+import { join } from "node:path"
+import Sqlite from "better-sqlite3"
+import { PgDialect } from "drizzle-orm/pg-core"
+import { SQLiteSyncDialect } from "drizzle-orm/sqlite-core"
+import { Client } from "pg"
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { createCompiler } from "../../src/database/compiled.ts"
+import type { Statement } from "../../src/database/database.ts"
+import { POSTGRES_SPELLING, SQLITE_SPELLING } from "../../src/database/drizzle.ts"
+import { openPostgres } from "../../src/database/postgres.ts"
+import { openSqlite } from "../../src/database/sqlite.ts"
+import { CONDITIONS, type Condition, findEntries } from "../../src/ledger/statements.ts"
+import { createFolders } from "../support/folder.ts"
+import { createDatabase, type TestDatabase } from "../support/postgres.ts"
+import { listSources, readSource } from "../support/source.ts"
+
+const isStatement = (value: unknown): value is Statement<unknown> =>
+  typeof value === "object" && value !== null && "name" in value && "sql" in value && "points" in value
+
+/** A statement, one of its spellings, or a table of them. */
+function* statementsIn(value: unknown): Generator<Statement<unknown>> {
+  if (isStatement(value)) yield value
+  else if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype)
+    for (const inner of Object.values(value)) yield* statementsIn(inner)
+}
+
+/** The files that write SQL for both engines: all that import the tag, but for the tables (a test of their own). */
+const files = listSources("src").filter(
+  (path) =>
+    !/tables\.ts$/.test(path) &&
+    /import \{[^}]*\bsql\b[^}]*\} from "[./a-z]*\/drizzle\.ts"/.test(readSource(path).text),
+)
+/** Calls that make one statement, or two of them; `findEntries` makes one for each set of filters. */
+const callsIn = (text: string, maker: string) =>
+  [...text.matchAll(new RegExp(`\\b${maker}(<[^>]*>)?\\(\\s*["A-Z]`, "g"))].length
+
+const modules = await Promise.all(
+  files.map((path) => import(/* @vite-ignore */ `../../${path}`) as Promise<object>),
+)
+const exported = new Set(modules.flatMap((module) => [...statementsIn({ ...module })]))
+const filters = Object.keys(CONDITIONS) as Condition[]
+const searches = [[], ...filters.map((one) => [one]), filters].map(findEntries)
+const statements = [...exported, ...searches].map((one): [string, Statement<unknown>] => [one.name, one])
+
+const sqlite = createCompiler(SQLITE_SPELLING)
+const postgres = createCompiler(POSTGRES_SPELLING)
+const newFolder = createFolders()
+let file: InstanceType<typeof Sqlite>
+let database: TestDatabase
+let client: Client
+
+beforeAll(async () => {
+  const path = join(newFolder(), "a.db")
+  await (await openSqlite({ path })).close()
+  file = new Sqlite(path)
+  database = await createDatabase()
+  await (await openPostgres({ address: database.address })).close()
+  client = new Client(database.address)
+  await client.connect()
+})
+
+afterAll(async () => {
+  file.close()
+  await client.end()
+  await database.remove()
+})
+
+test("none is missing here: every one is exported by its file", () => {
+  const texts = files.map((path) => readSource(path).text)
+  const made = texts.map((text) => callsIn(text, "statement") + 2 * callsIn(text, "named"))
+  expect(exported.size).toBe(made.reduce((sum, count) => sum + count, 0))
+  expect(exported.size).toBeGreaterThan(60)
+})
+
+test("each compiles to what drizzle's own dialects make of it", () => {
+  const [ofSqlite, ofPostgres] = [new SQLiteSyncDialect(), new PgDialect()]
+  for (const [, { sql }] of statements) {
+    expect(sql.toQuery(SQLITE_SPELLING)).toEqual(ofSqlite.sqlToQuery(sql))
+    const { sql: text, params } = ofPostgres.sqlToQuery(sql)
+    expect(sql.toQuery(POSTGRES_SPELLING)).toMatchObject({ sql: text, params })
+  }
+})
+
+test.each(statements)("%s can be prepared on SQLite", (_, statement) => {
+  expect(() => file.prepare(sqlite.compile(statement).sql)).not.toThrow()
+})
+
+/** How values of these types may be sent and read. A parameter that is an `integer` would refuse times. */
+const PARAMETERS: Readonly<Record<string, string>> = {
+  bigint: "number",
+  numeric: "number",
+  text: "text",
+  bytea: "bytes",
+}
+const RESULTS = ["bigint", "integer", "text", "bytea"]
+
+test.each(statements)(
+  "%s can be prepared on PostgreSQL, and each value has one type",
+  async (name, statement) => {
+    const { sql, number, sources } = postgres.compile(statement)
+    await client.query(`PREPARE p${number} AS ${sql}`)
+    const { rows } = await client.query(
+      `SELECT parameter_types::text[] AS parameters, result_types::text[] AS results
+      FROM pg_prepared_statements WHERE name = 'p${number}'`,
+    )
+    const [{ parameters = [], results }] = rows as [{ parameters: string[]; results: string[] | null }]
+    expect(parameters).toHaveLength(sources.length)
+    const typesOf = new Map<string, Set<string>>()
+    for (const [at, source] of sources.entries()) {
+      const kind = PARAMETERS[parameters[at] ?? ""] ?? `${parameters[at]}, which is none of ours`
+      typesOf.set(source.name, (typesOf.get(source.name) ?? new Set()).add(kind))
+    }
+    for (const [value, types] of typesOf)
+      expect([...types], `${name}: ${value}`).toEqual([expect.stringMatching(/^(number|text|bytes)$/)])
+    expect((results ?? []).filter((type) => !RESULTS.includes(type))).toEqual([])
+  },
+)
