@@ -39,10 +39,18 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Run a second time on PostgreSQL: what decides by guards in statements, and the story end to end. */
+const ON_BOTH_ENGINES = [
+  "test/attacks/e-single-use.test.ts",
+  "test/flows/story.test.ts",
+  "test/keys/keyring.test.ts",
+  "test/ledger/{ledger,search}.test.ts",
+  "test/policy/in-force.test.ts",
+  "test/task/{feed,life,revocation,start,status-places,use,verifiers}.test.ts",
+]
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/postgres-setup.ts"],
     environment: "node",
     pool: "forks",
     maxWorkers: 3,
@@ -52,5 +60,13 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     reporters: ["default"],
+    globalSetup: ["test/support/postgres-setup.ts"],
+    projects: [
+      { extends: true, test: { name: "sqlite", include: ["test/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: { name: "postgres", include: ON_BOTH_ENGINES, env: { TASKMINT_TEST_ENGINE: "postgres" } },
+      },
+    ],
   },
 })

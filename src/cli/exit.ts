@@ -32,7 +32,9 @@ export function endOf(error: unknown): { readonly exitCode: ExitCode; readonly l
   if (error instanceof TypeError) return { exitCode: EXIT.wrongUse, lines: linesOf(error.message) }
   const message = error instanceof Error ? error.message : "Something failed that is not an error"
   const hint =
-    error instanceof Unavailable ? "Look at the disk and the file's owner, then try again" : undefined
+    error instanceof Unavailable
+      ? "Look at the database (its server, or the disk and the file's owner), then try again"
+      : undefined
   return { exitCode: EXIT.cannotTell, lines: linesOf(message, hint) }
 }
 

@@ -1,6 +1,7 @@
 // What `serve` needs, read and checked before anything is opened: flags, settings, and with --dev what it makes itself.
 import { existsSync } from "node:fs"
 import { isLoopback } from "../client/address.ts"
+import { isPostgres } from "../database/database.ts"
 import type { Algorithm } from "../token/signature.ts"
 import type { Context } from "./context.ts"
 import { pathsOf, writeExampleFolder } from "./example-folder.ts"
@@ -24,7 +25,7 @@ export interface ServeSettings {
   readonly issuer: string | undefined
   readonly host: string
   readonly port: number
-  /** A path. */
+  /** A path, or the address of a PostgreSQL database, which may hold a password. */
   readonly database: string
   readonly policies: string
   readonly keyEncryptionKey: Uint8Array
@@ -78,11 +79,31 @@ function databaseOf(
   flags: ServeFlags,
 ): string {
   if (address === undefined) return made !== "" ? made : settings.need("database", flags.database)
-  if (address.startsWith("postgres")) throw wrongUse("PostgreSQL is not supported yet", "Use sqlite:<path>")
+  if (isPostgres(address)) return withoutPasswordInFlag(address, flags)
   const path = /^sqlite:(.+)$/.exec(address)?.[1]
   if (path === undefined)
-    throw wrongUse("TASKMINT_DATABASE is not an address", "Write sqlite:<path>, as in sqlite:./taskmint.db")
+    throw wrongUse(
+      "TASKMINT_DATABASE is not an address",
+      "Write sqlite:<path>, as in sqlite:./taskmint.db, or postgres://user@host/database",
+    )
   return path
+}
+
+function withoutPasswordInFlag(address: string, flags: ServeFlags): string {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (flags.database !== undefined && (url?.password !== "" || url.searchParams.has("password")))
+    throw wrongUse(
+      "--database holds a password, or can't be read: a flag is seen by everyone on the computer",
+      "Set TASKMINT_DATABASE, or TASKMINT_DATABASE_FILE to a file that only you can read",
+    )
+  return address
+}
+
+/** What may be said of a database: a path, or which server and database, never who signs in or how. */
+export function nameOfDatabase(database: string): string {
+  if (!isPostgres(database)) return database
+  const url = URL.canParse(database) ? new URL(database) : undefined
+  return url ? `postgres://${url.host}${url.pathname}` : "on PostgreSQL"
 }
 
 export function readPort(text: string): number {

@@ -5,7 +5,7 @@ import type { Issuer } from "../issuer/issuer.ts"
 import type { Context } from "./context.ts"
 import { answerIsNo, cannotTell } from "./exit.ts"
 import type { Log } from "./log.ts"
-import { readServeSettings, type ServeFlags, type ServeSettings } from "./serve-settings.ts"
+import { nameOfDatabase, readServeSettings, type ServeFlags, type ServeSettings } from "./serve-settings.ts"
 import type { Listening } from "./server.ts"
 import { watchEnd } from "./signals.ts"
 
@@ -18,7 +18,7 @@ export function addServe(program: Command, context: Context): void {
     .option("--issuer <url>", "the issuer's name, in every token (TASKMINT_ISSUER)")
     .option("--host <address>", "where to listen (TASKMINT_HOST, 127.0.0.1)")
     .option("--port <number>", "where to listen; 0: any that is free (TASKMINT_PORT, 8787)")
-    .option("--database <address>", "sqlite:<path> (TASKMINT_DATABASE)")
+    .option("--database <address>", "sqlite:<path> or postgres://<user>@<host>/<name> (TASKMINT_DATABASE)")
     .option("--policies <folder>", "the policy files (TASKMINT_POLICIES)")
     .option("--dev", "for trying out on one machine: makes keys and policies when there are none")
     .addOption(new Option("--algorithm <name>", "of new signing keys").choices(["ES256", "EdDSA"]))
@@ -77,7 +77,7 @@ function greet(
 ): void {
   const { bold, dim } = terminal.errorColors
   terminal.note(`${bold("taskmint")} ${name}${name === address ? "" : dim(`  at ${address}`)}`)
-  terminal.note(dim(`policies ${settings.policies}   database ${settings.database}`))
+  terminal.note(dim(`policies ${settings.policies}   database ${nameOfDatabase(settings.database)}`))
   terminal.note(
     `Next: ${command} task start --help   (SIGTERM or Ctrl-C ends it, SIGHUP reads the policies again)`,
   )

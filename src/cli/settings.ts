@@ -14,12 +14,15 @@ interface Setting {
   readonly later?: boolean
 }
 
-/** Every setting there is. Secrets have no flag: a flag is seen by everyone on the computer. */
+/**
+ * Every setting there is. Secrets have no flag: a flag is seen by everyone on the computer. The database's address is one
+ * only when it holds a password, which the flag may not.
+ */
 export const SETTINGS = {
   issuer: { variable: "TASKMINT_ISSUER", flag: "--issuer" },
   port: { variable: "TASKMINT_PORT", flag: "--port", standard: "8787" },
   host: { variable: "TASKMINT_HOST", flag: "--host", standard: "127.0.0.1" },
-  database: { variable: "TASKMINT_DATABASE", flag: "--database" },
+  database: { variable: "TASKMINT_DATABASE", flag: "--database", secret: true },
   policies: { variable: "TASKMINT_POLICIES", flag: "--policies" },
   keyEncryptionKey: { variable: "TASKMINT_KEY_ENCRYPTION_KEY", secret: true },
   plainHttp: { variable: "TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP" },

@@ -79,3 +79,6 @@ export interface Engine {
   /** Resolves with the cause when the engine can never commit again (a failed fsync): the process must end. */
   readonly broken: Promise<Error>
 }
+
+/** Tells the address of a PostgreSQL database from the path of an SQLite file. */
+export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place)

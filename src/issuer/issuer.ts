@@ -2,7 +2,7 @@
 // decides the order of starting and stopping; what is allowed is decided below it, and who asks in caller.ts.
 import type { Engine } from "../database/database.ts"
 import { createNames } from "../database/names.ts"
-import { openSqlite } from "../database/sqlite.ts"
+import { openDatabase } from "../database/open.ts"
 import { refuse } from "../errors.ts"
 import { openKeyring } from "../keys/keyring.ts"
 import { createLedger } from "../ledger/ledger.ts"
@@ -35,7 +35,10 @@ export interface IssuerOptions {
    * path and no slash at the end. https, or http on loopback.
    */
   readonly issuer: string
-  /** Path of the SQLite file (made when absent), or an engine already open; the issuer closes either. */
+  /**
+   * Path of the SQLite file (made when absent), the address of a PostgreSQL database (postgres://user@host/name; needs the
+   * package `pg`), or an engine already open; the issuer closes any. One issuer runs on a database.
+   */
   readonly database: string | Engine
   /** Folder of the policy files. */
   readonly policies: string
@@ -85,7 +88,7 @@ export class NotStarted extends Error {
 export async function createIssuer(options: IssuerOptions): Promise<Issuer> {
   checkIssuerUrl(options)
   const engine =
-    typeof options.database === "string" ? await openSqlite({ path: options.database }) : options.database
+    typeof options.database === "string" ? await openDatabase(options.database) : options.database
   try {
     return await start(options, engine)
   } catch (error) {

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { createCompiler } from "../../src/database/compiled.ts"
 import type { Statement } from "../../src/database/database.ts"
 import { POSTGRES_SPELLING, SQLITE_SPELLING } from "../../src/database/drizzle.ts"
+import { NAME, SUBJECT } from "../../src/database/names.ts"
 import { openPostgres } from "../../src/database/postgres.ts"
 import { openSqlite } from "../../src/database/sqlite.ts"
 import { CONDITIONS, type Condition, findEntries } from "../../src/ledger/statements.ts"
@@ -72,6 +73,7 @@ test("none is missing here: every one is exported by its file", () => {
   const made = texts.map((text) => callsIn(text, "statement") + 2 * callsIn(text, "named"))
   expect(exported.size).toBe(made.reduce((sum, count) => sum + count, 0))
   expect(exported.size).toBeGreaterThan(60)
+  for (const inTable of [NAME, SUBJECT]) expect([...exported]).toContain(inTable.find)
 })
 
 test("each compiles to what drizzle's own dialects make of it", () => {

@@ -6,20 +6,22 @@ import { sql } from "drizzle-orm"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type Engine, statement } from "../../src/database/database.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { KeysLocked, openKeyring } from "../../src/keys/keyring.ts"
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts"
 import { verifySignature } from "../../src/token/signature.ts"
+import { type TestPlace, testPlace } from "../support/engine.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 
 const keyEncryptionKey = randomBytes(32)
 const clock = createFakeClock()
 let folder: string
+let at: TestPlace
 let engine: Engine
 let ledger: Ledger
 
 const openRooms = async () => {
-  engine = await openSqlite({ path: join(folder, "issuer.db") })
+  engine = await openDatabase(at.place)
   ledger = await createLedger({ engine, names: createNames(engine), clock })
 }
 const restart = async () => {
@@ -33,10 +35,12 @@ const change = (text: string) =>
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "taskmint-keys-"))
+  at = await testPlace(folder)
   await openRooms()
 })
 afterEach(async () => {
   await engine.close()
+  await at.remove()
   rmSync(folder, { recursive: true, force: true })
 })
 

@@ -1,12 +1,12 @@
 // Entries are there when they are acknowledged, whole and in order, and time never goes back.
-import { join } from "node:path"
 import { sql } from "drizzle-orm"
 import { describe, expect, test } from "vitest"
 import { statement, Unavailable, Unexpected } from "../../src/database/database.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { leafHash } from "../../src/ledger/merkle.ts"
+import { testPlace } from "../support/engine.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 import { createFolders } from "../support/folder.ts"
 
@@ -18,9 +18,15 @@ const resting = statement<{ seq: number; bytes: Uint8Array; leaf: Uint8Array }>(
   sql`SELECT e.seq AS seq, b.bytes AS bytes, b.leaf AS leaf FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq ORDER BY e.seq`,
 )
 
-async function open(path = join(newFolder(), "ledger.db"), clock = createFakeClock()) {
-  const engine = await openSqlite({ path })
-  return { path, clock, engine, ledger: await createLedger({ engine, names: createNames(engine), clock }) }
+async function open(place?: string, clock = createFakeClock()) {
+  const at = place ?? (await testPlace(newFolder())).place
+  const engine = await openDatabase(at)
+  return {
+    place: at,
+    clock,
+    engine,
+    ledger: await createLedger({ engine, names: createNames(engine), clock }),
+  }
 }
 
 describe("recording", () => {
@@ -78,7 +84,7 @@ describe("time", () => {
       { kind: "alarm.raised", at: at - 1 },
     ])
     await first.engine.close()
-    const second = await open(first.path, createFakeClock(at - 86_400_000))
+    const second = await open(first.place, createFakeClock(at - 86_400_000))
     expect(second.ledger.at()).toBe(at)
     await second.engine.close()
   })

@@ -1,13 +1,13 @@
 // Entries are found by every filter of the contract, page by page, and shown in its shape.
-import { join } from "node:path"
-import { sql } from "drizzle-orm"
+import { type SQL, sql } from "drizzle-orm"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { type Engine, statement } from "../../src/database/database.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import type { Event } from "../../src/ledger/event.ts"
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts"
 import { type EntryFilter, isCursor } from "../../src/ledger/search.ts"
+import { testPlace } from "../support/engine.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 import { createFolders } from "../support/folder.ts"
 
@@ -15,7 +15,7 @@ const newFolder = createFolders()
 const TASK_KEY = new Uint8Array(32).fill(3)
 
 async function open() {
-  const engine = await openSqlite({ path: join(newFolder(), "ledger.db") })
+  const engine = await openDatabase((await testPlace(newFolder())).place)
   return {
     engine,
     ledger: await createLedger({ engine, names: createNames(engine), clock: createFakeClock() }),
@@ -205,19 +205,24 @@ describe("reading", () => {
   test("what is rare is found in a long ledger, wherever it stands", async () => {
     const { engine: long, ledger: longLedger } = await open()
     const places = [1, 50_000, 50_001, 100_000, 100_001, 120_000]
-    const fill = (table: string, columns: string, values: string) =>
+    const fill = (into: SQL, values: SQL) =>
       statement(
         "fill",
-        sql.raw(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000)
-          INSERT INTO ${table} (${columns}) SELECT ${values} FROM n`),
+        sql`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000)
+          INSERT INTO ${into} SELECT ${values} FROM n`,
       )
-    const rare = `CASE WHEN i IN (${places.join()}) THEN 'rare' ELSE 'often' END`
+    const rare = sql.raw(`CASE WHEN i IN (${places.join()}) THEN 'rare' ELSE 'often' END`)
+    const entries = fill(sql`entry (seq, at, kind, resource)`, sql`i, i, 1, ${rare}`)
+    const bytes = fill(
+      sql`entry_bytes (seq, bytes, leaf)`,
+      sql`i, ${sql.placeholder("bytes")}, ${sql.placeholder("bytes")}`,
+    )
     await long.atomically([
-      { statement: fill("entry", "seq, at, kind, resource", `i, i, 1, ${rare}`), values: {}, rows: 120_000 },
-      { statement: fill("entry_bytes", "seq, bytes, leaf", "i, x'7b7d', x''"), values: {}, rows: 120_000 },
+      { statement: entries, values: {}, rows: 120_000 },
+      { statement: bytes, values: { bytes: Buffer.from("{}") }, rows: 120_000 },
     ])
-    const { entries, next } = await longLedger.read({ resource: "rare" })
-    expect([entries.map((entry) => entry.seq), next]).toEqual([places, null])
+    const { entries: found, next } = await longLedger.read({ resource: "rare" })
+    expect([found.map((entry) => entry.seq), next]).toEqual([places, null])
     const first = await longLedger.read({ resource: "rare", limit: 3 })
     const second = await longLedger.read({ resource: "rare", limit: 3, after: first.next ?? undefined })
     expect([...first.entries, ...second.entries].map((entry) => entry.seq)).toEqual(places)

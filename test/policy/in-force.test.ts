@@ -2,11 +2,12 @@ import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type Engine, Unexpected } from "../../src/database/database.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
 import { createPolicyStore, type PolicyStore } from "../../src/policy/in-force.ts"
 import type { LoadOptions } from "../../src/policy/resolve.ts"
+import { testPlace } from "../support/engine.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 import { createPolicyFolder, type PolicyFolder, shippedTexts } from "../support/policies.ts"
 
@@ -20,7 +21,7 @@ const clock = createFakeClock()
 
 beforeEach(async () => {
   folder = createPolicyFolder({ "a.yaml": policyText("one") })
-  engine = await openSqlite({ path: join(folder.path, "../issuer.db") })
+  engine = await openDatabase((await testPlace(join(folder.path, ".."))).place)
   ledger = await createLedger({ engine, names: createNames(engine), clock })
 })
 afterEach(async () => {

@@ -1,4 +1,4 @@
-// A whole issuer in process: the shipped policies with keys of the test's own, a real SQLite file, a clock that the test
+// A whole issuer in process: the shipped policies with keys of the test's own, a real database (engine.ts), a clock that the test
 // moves, and callers that authenticate as the contract says. Closed and removed by the test that made it.
 import { randomBytes, randomUUID } from "node:crypto"
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -9,6 +9,7 @@ import { toEpochSeconds } from "../../src/time.ts"
 import { signClientAssertion } from "../../src/token/assertion.ts"
 import { signProof } from "../../src/token/proof.ts"
 import { generatePrivateJwk, importSigningKey, type SigningKey } from "../../src/token/signature.ts"
+import { testPlace } from "./engine.ts"
 import { createFakeClock, type FakeClock } from "./fake-clock.ts"
 import { ROOT } from "./source.ts"
 
@@ -77,9 +78,10 @@ export async function openHouse(
   for (const [name, text] of Object.entries(files)) writeFileSync(join(policyFolder, name), text)
   const clock = createFakeClock()
   const faults: unknown[] = []
+  const at = await testPlace(folder)
   const options: IssuerOptions = {
     issuer: ISSUER,
-    database: join(folder, "issuer.db"),
+    database: at.place,
     policies: policyFolder,
     keyEncryptionKey: randomBytes(32),
     clock,
@@ -170,6 +172,7 @@ export async function openHouse(
     },
     async remove() {
       await issuer.close()
+      await at.remove()
       rmSync(folder, { recursive: true, force: true })
     },
   }

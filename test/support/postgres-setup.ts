@@ -1,7 +1,9 @@
 // One PostgreSQL server for a whole run, started when the first test asks for it and stopped when the run is over.
 // TASKMINT_TEST_POSTGRES names another to be used instead, by an address of a role that may create databases.
+import { randomBytes } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { Client } from "pg"
 import type { TestProject } from "vitest/node"
 import { type PostgresServer, startPostgres } from "./postgres-server.ts"
 
@@ -9,13 +11,17 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Where the server's address is told, on loopback. */
     readonly postgresDesk: number
+    /** How the names of this run's databases begin. */
+    readonly postgresRun: string
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   let server: Promise<PostgresServer> | undefined
+  const given = process.env.TASKMINT_TEST_POSTGRES
+  const run = `test_${randomBytes(6).toString("hex")}`
+  project.provide("postgresRun", run)
   const address = async () => {
-    const given = process.env.TASKMINT_TEST_POSTGRES
     if (given) return given
     server ??= startPostgres()
     return (await server).address
@@ -32,5 +38,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
     desk.closeAllConnections()
     desk.close()
     await server?.then((one) => one.remove()).catch(() => undefined)
+    if (given) await dropDatabases(given, run)
   }
+}
+
+/** What this run has left on a server that is not its own. */
+async function dropDatabases(address: string, run: string): Promise<void> {
+  const client = new Client(address)
+  await client.connect()
+  const { rows } = await client.query("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", [run])
+  for (const { datname } of rows) await client.query(`DROP DATABASE ${datname} WITH (FORCE)`)
+  await client.end()
 }

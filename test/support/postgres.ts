@@ -19,7 +19,7 @@ async function serverAddress(): Promise<string> {
 
 export async function createDatabase(server?: string): Promise<TestDatabase> {
   const at = server ?? (await serverAddress())
-  const name = `test_${randomBytes(8).toString("hex")}`
+  const name = `${inject("postgresRun")}_${randomBytes(8).toString("hex")}`
   await runAt(at, `CREATE DATABASE ${name}`)
   const address = new URL(at)
   address.pathname = `/${name}`

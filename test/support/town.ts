@@ -16,6 +16,7 @@ import { systemClock } from "../../src/time.ts"
 import type { PrivateJwk } from "../../src/token/signature.ts"
 import { guard } from "../../src/verifier/hono.ts"
 import { createVerifier, type TaskUse, type Verifier } from "../../src/verifier/verifier.ts"
+import { testPlace } from "./engine.ts"
 import { replaceKeys } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
 
@@ -43,9 +44,10 @@ export async function buildTown() {
   const keys = replaceKeys(policies)
   replaceText(join(policies, "support.yaml"), "https://tickets.internal.example", tickets.origin)
   replaceText(join(policies, "deployments.yaml"), "https://deployments.internal.example", deployments.origin)
+  const at = await testPlace(folder)
   const options = {
     issuer: issuerPlace.origin,
-    database: join(folder, "issuer.db"),
+    database: at.place,
     policies,
     keyEncryptionKey: randomBytes(32),
   }
@@ -119,6 +121,7 @@ export async function buildTown() {
         server.closeAllConnections()
         server.close()
       }
+      await at.remove()
       rmSync(folder, { recursive: true, force: true })
     },
   }

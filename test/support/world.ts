@@ -1,11 +1,11 @@
-// A whole issuing side without HTTP: a real SQLite file, a real policy folder, real keys, and a clock that the test
+// A whole issuing side without HTTP: a real database (engine.ts), a real policy folder, real keys, and a clock that the test
 // moves. Closed and removed by the test that made it.
 import { randomBytes } from "node:crypto"
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createNames } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
@@ -18,6 +18,7 @@ import { createTasks } from "../../src/task/task.ts"
 import { createUses } from "../../src/task/use.ts"
 import { createVerifiers } from "../../src/task/verifiers.ts"
 import { toEpochSeconds } from "../../src/time.ts"
+import { type TestPlace, testPlace } from "./engine.ts"
 import { createFakeClock } from "./fake-clock.ts"
 import { replaceKeys } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
@@ -35,13 +36,18 @@ export interface WorldOptions {
   readonly keyEncryptionKey?: Uint8Array
 }
 
+/** Where the world of a folder keeps its data. */
+const places = new Map<string, TestPlace>()
+
 export async function createWorld(options: WorldOptions = {}) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "taskmint-world-"))
   const policyFolder = join(folder, "policies")
   if (options.folder === undefined) writePolicies(policyFolder, options.files)
   const keyEncryptionKey = options.keyEncryptionKey ?? randomBytes(32)
   const clock = createFakeClock()
-  const engine = await openSqlite({ path: join(folder, "issuer.db") })
+  const at = places.get(folder) ?? (await testPlace(folder))
+  places.set(folder, at)
+  const engine = await openDatabase(at.place)
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock })
   const policies = await createPolicyStore({ engine, ledger, folder: policyFolder, dev: true })
@@ -62,7 +68,11 @@ export async function createWorld(options: WorldOptions = {}) {
     statusLists: createStatusLists(parts),
     /** Ends what runs; the files stay for a world that starts on them. */
     close: () => engine.close(),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    async remove() {
+      places.delete(folder)
+      await at.remove()
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
 

@@ -36,7 +36,7 @@ describe("the feed", () => {
     streams.close()
     await watch.close()
     await world.close()
-    world.remove()
+    await world.remove()
   })
 
   const createStreams = (limits?: StreamLimits) =>

@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await world.close()
-  world.remove()
+  await world.remove()
 })
 
 const ORCHESTRATOR = "support-orchestrator"

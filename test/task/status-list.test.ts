@@ -22,7 +22,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await world.close()
-  world.remove()
+  await world.remove()
 })
 
 const STAFF = { clientId: "audit", kind: "staff" } as const

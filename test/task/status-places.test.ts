@@ -22,7 +22,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await world.close()
-  world.remove()
+  await world.remove()
 })
 
 function allowed<T>(outcome: T | Refusal): T {

@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await world.close()
-  world.remove()
+  await world.remove()
 })
 
 const use = (change: Partial<UseRecord> = {}): UseRecord => ({

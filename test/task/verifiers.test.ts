@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await world.close()
-  world.remove()
+  await world.remove()
 })
 
 const report = async (sequence: number, final = false) => {
