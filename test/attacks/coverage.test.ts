@@ -17,7 +17,7 @@ const CASES = [
   ...range("F", 1, 16),
   ...range("G", 1, 13),
   ...range("L", 1, 24),
-  ...["I01", "I03", "I04", "I05", "I07", "I24", "K01"],
+  ...["I01", "I03", "I04", "I05", "I07", "I14", "I15", "I24", "K01"],
 ]
 
 const tests = listSources("test")
