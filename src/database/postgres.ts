@@ -1,5 +1,6 @@
 // The engine on a PostgreSQL server: statements are compiled once, reads go over a few connections that can't write,
 // writes over one of their own. It decides nothing about the tables; postgres-migrate.ts makes them.
+import { randomUUID } from "node:crypto"
 import type { Pool } from "pg"
 import { createCompiler } from "./compiled.ts"
 import {
@@ -104,7 +105,7 @@ class PostgresEngine implements Engine {
     const { sql, number } = compile(statement)
     if (!answersRows(sql))
       throw new TypeError(`${statement.name} answers no rows: it belongs into atomically`)
-    const filled = valuesOf(statement, values)
+    const filled = valuesOf(statement, values).map(findable)
     try {
       return (await this.#readers.query({ name: `s${number}`, text: sql, values: filled })).rows
     } catch (error) {
@@ -129,6 +130,11 @@ class PostgresEngine implements Engine {
     await this.#readers.end()
   }
 }
+
+/** In the place of a NUL in what is looked for: PostgreSQL's texts hold none, so nothing may be found by one. */
+const NOWHERE = `\uffff${randomUUID()}`
+const findable = (value: Value): Value =>
+  typeof value === "string" && value.includes("\0") ? value.replaceAll("\0", NOWHERE) : value
 
 const answersRows = (sql: string): boolean => /^\s*SELECT\b|\bRETURNING\b/i.test(sql)
 

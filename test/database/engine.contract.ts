@@ -192,6 +192,11 @@ export function engineContract(createBed: () => Promise<Bed>): void {
       )
     })
 
+    test("a text with a NUL is looked for like any other, and not found", async () => {
+      await engine.atomically([putting("a"), putting("a\ufffd")])
+      for (const key of ["\0", "a\0", "a\0\ufffd"]) expect(await engine.query(get, { key })).toEqual([])
+    })
+
     test("rows come in the statement's order, with its column names, none as an empty list", async () => {
       await engine.atomically([putting("b"), putting("a")])
       expect(await engine.query(all)).toEqual([{ key: "a" }, { key: "b" }])

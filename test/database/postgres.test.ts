@@ -52,6 +52,14 @@ describe("the database", () => {
     await engine.close()
   })
 
+  test("a text that it can't hold is refused, and nothing else is lost by it", async () => {
+    const engine = await open()
+    const results = await Promise.allSettled([putting(engine, "beside"), putting(engine, "a\0b")])
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected"])
+    expect(results[1]).toMatchObject({ reason: expect.any(TypeError) })
+    await engine.close()
+  })
+
   test("whatever schema a role prefers, tables are in one place", async () => {
     const name = new URL(database.address).pathname.slice(1)
     await database.run(`CREATE SCHEMA elsewhere`)
