@@ -58,14 +58,19 @@ export default defineConfig({
     // Hundreds of processes and threads load the same sources: each is compiled once, and again when its bytes change.
     env: { NODE_COMPILE_CACHE: placeOf("node_modules/.compile-cache") },
     testTimeout: 20_000,
-    hookTimeout: 20_000,
+    hookTimeout: 60_000,
     reporters: ["default"],
     globalSetup: ["test/support/postgres-setup.ts"],
     projects: [
       { extends: true, test: { name: "sqlite", include: ["test/**/*.test.ts"] } },
       {
         extends: true,
-        test: { name: "postgres", include: ON_BOTH_ENGINES, env: { TASKMINT_TEST_ENGINE: "postgres" } },
+        test: {
+          name: "postgres",
+          include: ON_BOTH_ENGINES,
+          testTimeout: 40_000,
+          env: { TASKMINT_TEST_ENGINE: "postgres" },
+        },
       },
     ],
   },

@@ -4,7 +4,7 @@ import type { ClientBase } from "pg"
 import { Unavailable } from "./database.ts"
 
 /** A setting, what it may be, and what is lost otherwise. */
-const WANTED = [
+export const WANTED = [
   ["fsync", ["on"], "it loses what it acknowledged, or all of it, when its machine stops"],
   ["full_page_writes", ["on"], "a page that was half written when its machine stops is damaged"],
   [

@@ -1,22 +1,29 @@
 // `taskmint serve` on PostgreSQL, as an operator runs it: the address in a file of its own, one issuer at a time, the same
 // keys at the next start, and a password that nobody is shown.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest"
 import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
+import { WANTED } from "../../src/database/postgres-checks.ts"
 import { type Running, runCli, startCli } from "../support/command-line.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
+import { ROOT } from "../support/source.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-serve-"))
 const LISTENING = /"address":"([^"]+)".*"msg":"listening"/
 let database: TestDatabase
+/** With a password, whether it is needed or not. */
+let address: string
 let house: ExampleFolder
 const running: Running[] = []
 
 beforeAll(async () => {
   house = writeExampleFolder(join(folder, "house"))
   database = await createDatabase()
+  const url = new URL(database.address)
+  url.password ||= "canary-of-a-password" // of a server that asks for none
+  address = url.href
 })
 afterEach(async () => {
   for (const one of running) one.child.kill("SIGKILL")
@@ -29,7 +36,7 @@ afterAll(async () => {
 
 const surroundings = () => {
   const file = join(folder, "database")
-  writeFileSync(file, `${database.address}\n`, { mode: 0o600 })
+  writeFileSync(file, `${address}\n`, { mode: 0o600 })
   return {
     cwd: folder,
     env: {
@@ -54,7 +61,7 @@ test("it ends as it was told to, and the next start has the same keys", async ()
   one.child.kill("SIGTERM")
   const ended = await one.ended
   expect(ended.code).toBe(0)
-  expect(ended.stdout + ended.stderr).not.toContain(new URL(database.address).password)
+  expect(ended.stdout + ended.stderr).not.toContain(new URL(address).password)
   expect(ended.stderr).toContain(`postgres://${new URL(database.address).host}/`)
   expect(keys).toMatch(/"kid"/)
   expect((await serve()).keys).toBe(keys)
@@ -73,6 +80,15 @@ test("a second one on the same database is refused, and the first goes on", asyn
   expect([second.code, second.stderr]).toEqual([3, expect.stringContaining("in use by another issuer")])
   const [, address] = await one.said(LISTENING)
   expect((await fetch(`${address}/readyz`)).status).toBe(200)
+})
+
+test("the page about PostgreSQL names every setting that is read, and the database's file", () => {
+  const page = readFileSync(join(ROOT, "docs/scale.md"), "utf8")
+  const settings = WANTED.map(
+    ([name, allowed]) => `| \`${name}\` | ${allowed.map((one) => `\`${one}\``).join(" or ")} |`,
+  )
+  for (const said of [...settings, "TASKMINT_DATABASE_FILE", "pg_is_in_recovery()"])
+    expect(page).toContain(said)
 })
 
 test.each([

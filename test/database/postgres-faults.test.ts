@@ -3,7 +3,17 @@
 // places have no gap, callers were told "unavailable" and nothing else, and it heals by itself.
 import { setTimeout as pause } from "node:timers/promises"
 import { sql } from "drizzle-orm"
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from "vitest"
 import { type Engine, statement, Unavailable } from "../../src/database/database.ts"
 import { createNames } from "../../src/database/names.ts"
 import { openPostgres } from "../../src/database/postgres.ts"
@@ -12,6 +22,8 @@ import { createFakeClock } from "../support/fake-clock.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 import { type Held, startProxy, type Wire } from "../support/postgres-proxy.ts"
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts"
+
+vi.setConfig({ testTimeout: 60_000 })
 
 /** Once a server can be reached again. */
 const HEALED_MILLISECONDS = 2000
@@ -25,6 +37,7 @@ const places = statement<{ seq: number; resource: string }>(
   sql`SELECT seq, resource FROM entry ORDER BY seq`,
 )
 const leaves = statement<{ leaves: number }>("leaves", sql`SELECT count(*) AS leaves FROM entry_bytes`)
+const touch = statement("touch", sql`DELETE FROM setting`)
 
 let server: PostgresServer
 let database: TestDatabase
@@ -243,5 +256,19 @@ describe("I16 I20 a server that would lose what it acknowledges is refused", () 
     await database.run("SELECT pg_reload_conf()")
     await untilHealed()
     await other.remove()
+  })
+  test("a standby, at the start and in the middle: what was acknowledged is read nowhere else", async () => {
+    const standby = await startPostgres()
+    onTestFinished(() => standby.remove())
+    const first = await openPostgres({ address: standby.address })
+    await standby.demote()
+    const says = /is a standby \(pg_is_in_recovery/
+    await vi.waitFor(
+      () => expect(first.atomically([{ statement: touch, values: {} }])).rejects.toThrow(says),
+      HEALED_MILLISECONDS,
+    )
+    await expect(first.query(places)).rejects.toBeInstanceOf(Unavailable)
+    await first.close()
+    await expect(openPostgres({ address: standby.address })).rejects.toThrow(says)
   })
 })

@@ -104,8 +104,8 @@ test.each(statements)(
     const { sql, number, sources } = postgres.compile(statement)
     await client.query(`PREPARE p${number} AS ${sql}`)
     const { rows } = await client.query(
-      `SELECT parameter_types::text[] AS parameters, result_types::text[] AS results
-      FROM pg_prepared_statements WHERE name = 'p${number}'`,
+      `SELECT parameter_types::text[] AS parameters, to_jsonb(p) -> 'result_types' AS results
+      FROM pg_prepared_statements p WHERE name = 'p${number}'`,
     )
     const [{ parameters = [], results }] = rows as [{ parameters: string[]; results: string[] | null }]
     expect(parameters).toHaveLength(sources.length)

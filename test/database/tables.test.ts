@@ -48,7 +48,7 @@ const uniqueInPostgres = statement<{ key: string }>(
 
 const SAME_TYPE: Readonly<Record<string, string>> = { integer: "bigint", blob: "bytea", text: "text" }
 
-test("both engines have the same tables, columns and unique keys", async () => {
+test("both engines have the same tables, columns and unique keys", { timeout: 60_000 }, async () => {
   const database = await createDatabase()
   const postgres = await openPostgres({ address: database.address })
   const sqlite = await openSqlite({ path: join(newFolder(), "a.db") })

@@ -54,6 +54,16 @@ function consume(name: string, text: string): unknown {
   return JSON.parse(stdout)
 }
 
+test("without the package pg, an issuer on PostgreSQL says what to install", () => {
+  const options = `{ issuer: "https://a.example", database: "postgres://127.0.0.1:1/x", policies: ".", keyEncryptionKey: new Uint8Array(32) }`
+  const told = consume(
+    "no-pg.mjs",
+    `import { createIssuer } from "taskmint/issuer"
+    createIssuer(${options}).catch((error) => console.log(JSON.stringify(String(error))))`,
+  )
+  expect(told).toBe("TypeError: PostgreSQL needs the package pg: npm install pg")
+})
+
 const isJson = (specifier: string) => specifier.endsWith(".json")
 const names = (value: string) => `Object.keys(${value}).sort()`
 

@@ -1,7 +1,7 @@
 // A PostgreSQL server of its own, in a folder that is removed with it. It lives as long as the process that asked for it:
-// when that one is gone, however it ended, the server is stopped. "kill" and "start" are for tests of its faults.
+// when that one is gone, however it ended, the server is stopped. What it can be told is for tests of its faults.
 import { randomBytes } from "node:crypto"
-import { existsSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -46,6 +46,16 @@ async function kill(): Promise<void> {
   while (isAlive(pid)) await pause(5)
 }
 
+/** Makes it a standby, of no server at all: it can be read. */
+async function demote(): Promise<void> {
+  await kill()
+  writeFileSync(join(databaseDir, "standby.signal"), "")
+  log.length = 0
+  void server.start().catch(() => undefined) // it waits for words that a standby doesn't say
+  running = true
+  while (!log.some((line) => line.includes("accept read-only connections"))) await pause(20)
+}
+
 async function end(): Promise<never> {
   if (running) await server.stop()
   rmSync(databaseDir, { recursive: true, force: true })
@@ -74,6 +84,7 @@ process.on("message", (message) => {
   const done = () => process.send?.({ done: message })
   if (message === "kill") void kill().then(done)
   if (message === "start") void start().then(done)
+  if (message === "demote") void demote().then(done)
 })
 try {
   await server.initialise()

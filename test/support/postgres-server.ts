@@ -10,6 +10,8 @@ export interface PostgresServer {
   /** Stops it at once, as if its machine had stopped. */
   kill(): Promise<void>
   start(): Promise<void>
+  /** From now on it is a standby. */
+  demote(): Promise<void>
   /** Stops it and removes what it wrote. */
   remove(): Promise<void>
 }
@@ -20,7 +22,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const [first] = await Promise.race([once(child, "message"), ended])
   if (typeof first !== "object" || typeof first?.address !== "string")
     throw new Error(`PostgreSQL can't be started: ${first?.failed ?? `exit ${first}`}`)
-  const say = async (message: "kill" | "start") => {
+  const say = async (message: "kill" | "start" | "demote") => {
     child.send(message)
     await Promise.race([once(child, "message"), ended])
   }
@@ -28,6 +30,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     address: first.address,
     kill: () => say("kill"),
     start: () => say("start"),
+    demote: () => say("demote"),
     async remove() {
       child.disconnect()
       await ended
