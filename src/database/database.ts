@@ -74,6 +74,12 @@ export interface Engine {
    * step met another state, Unavailable when nothing can be committed.
    */
   atomically(steps: readonly Step[]): Promise<void>
+  /**
+   * Calls `listener` when another process on this database has committed what every one must know at once (revocations,
+   * the policy in force, keys), and every now and then while that can't be heard. It must not throw. Answers how to stop.
+   * Never calls where one process has the database to itself.
+   */
+  hearOthers(listener: () => void): () => void
   /** Resolves when what was accepted is durable and the file is released. Later calls throw Unavailable. */
   close(): Promise<void>
   /** Resolves with the cause when the engine can never commit again (a failed fsync): the process must end. */

@@ -1,33 +1,61 @@
-// One issuer for each database: a lock that lives as long as the connection that writes. Whoever holds it is the only one
-// who numbers entries, so places in the ledger have no gaps and follow the order of commits. It is the only module with
-// SQL that databases which merely speak PostgreSQL's language may not know.
-import { setTimeout as pause } from "node:timers/promises"
+// What several issuers on one database need of it beside their transactions: the schema is changed by one of them at a
+// time, a connection that we lost ends, and each hears what others have committed. It is the only module with SQL that
+// databases which merely speak PostgreSQL's language may not know; where they don't, an issuer looks instead of listening.
 import type { ClientBase } from "pg"
 import { Unavailable } from "./database.ts"
 
 /** The eight bytes of "taskmint" as a number: nobody else's lock. */
 const LOCK = "8386110886374895220"
-/** The server of an issuer that was killed notices within moments. */
-const PATIENCE_MILLISECONDS = 1000
-const PAUSE_MILLISECONDS = 50
+const CHANNEL = "taskmint"
 
-/** Ends the backend that holds the lock if it is this one. */
-const END_HOLDER = `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND (classid::bigint << 32) + objid::bigint = $2::bigint`
+/** A connection of ours, as the server knows it: numbers of processes are used again, moments are not. */
+export interface Backend {
+  readonly pid: number
+  readonly startedAt: string
+}
 
-/**
- * Takes the lock, or throws Unavailable: another issuer runs on this database. `previous`: the backend of our own that
- * held it and that we no longer hear from; what it was doing was answered as unavailable.
- */
-export async function takeLease(client: ClientBase, previous?: number): Promise<void> {
-  if (previous !== undefined) await client.query(END_HOLDER, [previous, LOCK])
-  const until = performance.now() + PATIENCE_MILLISECONDS
-  for (;;) {
-    const { rows } = await client.query("SELECT pg_try_advisory_lock($1::bigint) AS taken", [LOCK])
-    if (rows[0]?.taken === true) return
-    if (performance.now() > until)
-      throw new Unavailable("the database is in use by another issuer: one issuer runs on a database")
-    await pause(PAUSE_MILLISECONDS)
+const OWN_BACKEND = `SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()`
+const END_BACKEND = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE pid = $1 AND backend_start::text = $2`
+
+/** Tells of the rows that every issuer must know at once: in the transaction that wrote them, so never too early. */
+const TELL = `CREATE OR REPLACE FUNCTION taskmint_tell() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_notify('${CHANNEL}', TG_TABLE_NAME); RETURN NULL; END $$`
+const TOLD = ["feed", "policy_in_force", "signing_key"]
+
+/** Does the work while no other issuer does such work on this database. */
+export async function alone<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
+  await client.query("SELECT pg_advisory_lock($1::bigint)", [LOCK])
+  try {
+    return await work()
+  } finally {
+    // A connection that has failed has let go of it.
+    await client.query("SELECT pg_advisory_unlock($1::bigint)", [LOCK]).catch(() => undefined)
   }
+}
+
+export async function ownBackend(client: ClientBase): Promise<Backend> {
+  const { rows } = await client.query(OWN_BACKEND)
+  const { pid, started }: { pid?: unknown; started?: unknown } = rows[0] ?? {}
+  if (typeof pid !== "number" || typeof started !== "string")
+    throw new Unavailable("the database does not tell of its connections")
+  return { pid, startedAt: started }
+}
+
+/** Ends a connection from which we no longer hear: what it was doing was answered as unavailable, and it may hold the turn. */
+export async function endBackend(client: ClientBase, { pid, startedAt }: Backend): Promise<void> {
+  await client.query(END_BACKEND, [pid, startedAt])
+}
+
+/** Has the database tell what it is asked to; whoever changes the schema calls it. */
+export async function prepareNotices(client: ClientBase): Promise<void> {
+  await client.query(TELL)
+  for (const table of TOLD)
+    await client.query(`CREATE OR REPLACE TRIGGER taskmint_tell AFTER INSERT OR UPDATE ON ${table}
+      FOR EACH STATEMENT EXECUTE FUNCTION taskmint_tell()`)
+}
+
+/** From now on the connection hears of them, as its event "notification". */
+export async function listen(client: ClientBase): Promise<void> {
+  await client.query(`LISTEN ${CHANNEL}`)
 }

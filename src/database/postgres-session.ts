@@ -9,9 +9,9 @@ const OPEN_MILLISECONDS = 10_000
 /** A statement that takes longer is ended by the server. */
 const STATEMENT_MILLISECONDS = 5000
 
-/** Said to every connection. Tables are looked for in one place, whatever a role or a database has set. */
+/** Said to every connection. Who has begun and stands still lets others pass soon. Tables are looked for in one place, whatever a role or a database has set. */
 const SETTINGS = `SET search_path TO public; SET statement_timeout TO ${STATEMENT_MILLISECONDS};
-  SET lock_timeout TO 2000; SET idle_in_transaction_session_timeout TO 10000; SET bytea_output TO hex;
+  SET lock_timeout TO 4000; SET idle_in_transaction_session_timeout TO 1500; SET bytea_output TO hex;
   SET default_transaction_isolation TO 'read committed'`
 
 /** How soon the server notices that we are gone without a word. Not every system has all of them. */

@@ -1,9 +1,12 @@
-// The one connection that writes: everything waiting shares one transaction, and a refused request takes nothing with it.
-// It decides what a failure means: this request's, or the connection's, which is then made anew while callers are told
+// The one connection of this issuer that writes: everything waiting shares one transaction, and a refused request takes
+// nothing with it. Transactions of several issuers follow each other, for each begins by counting itself in a row that
+// all of them write: so places in the ledger have no gaps and follow the order of commits, and every guard sees what was
+// committed before. It decides what a failure means: this request's, or the connection's, which is then made anew while callers are told
 // that nothing can be committed. Unlike a file, a server that failed is trusted again once it answers and passes the checks.
 import { setTimeout as pause, setImmediate } from "node:timers/promises"
 import type { Client, QueryResult } from "pg"
 import { Duplicate, Unavailable, Unexpected } from "./database.ts"
+import type { Backend } from "./postgres-lease.ts"
 import { codeOf, cut, ownFault, part, sqlStateOf, tagOf, unreachable } from "./postgres-session.ts"
 
 /** A statement with its values; `name` is what errors call it, `number` is its own. */
@@ -19,8 +22,7 @@ export interface Opened {
   readonly client: Client
   /** Transactions committed in this database ever. */
   readonly commits: number
-  /** The process of the server that serves this connection. */
-  readonly backend: number
+  readonly backend: Backend
 }
 
 interface Waiting {
@@ -40,6 +42,7 @@ const SILENCE_MILLISECONDS = 6000
 const FIRST_PAUSE_MILLISECONDS = 50
 const LONGEST_PAUSE_MILLISECONDS = 1000
 
+/** Waits for its turn: whoever wrote the row before has committed or is gone. */
 const COUNT = {
   name: "count",
   text: "UPDATE commit_count SET commits = commits + 1 WHERE id = 1 RETURNING commits",
@@ -49,9 +52,9 @@ export class PostgresWriter {
   readonly broken: Promise<Error>
   readonly #breaking = Promise.withResolvers<Error>()
   /** Makes the next connection; given the backend that the last one had. */
-  readonly #open: (previous?: number) => Promise<Opened>
+  readonly #open: (previous?: Backend) => Promise<Opened>
   #client: Client | undefined
-  #previous: number | undefined
+  #previous: Backend | undefined
   /** What is known to be committed; a database that tells fewer has gone back. */
   #commits = 0
   #waiting: Waiting[] = []
@@ -61,7 +64,7 @@ export class PostgresWriter {
   #closed: Promise<void> | undefined
   readonly #stop = new AbortController()
 
-  constructor(open: (previous?: number) => Promise<Opened>) {
+  constructor(open: (previous?: Backend) => Promise<Opened>) {
     this.broken = this.#breaking.promise
     this.#open = open
   }

@@ -14,7 +14,8 @@ import {
 } from "./database.ts"
 import { POSTGRES_SPELLING } from "./drizzle.ts"
 import { refuseStandby, refuseUnsafe } from "./postgres-checks.ts"
-import { takeLease } from "./postgres-lease.ts"
+import { PostgresEars } from "./postgres-ears.ts"
+import { alone, type Backend, endBackend, ownBackend, prepareNotices } from "./postgres-lease.ts"
 import { migratePostgres } from "./postgres-migrate.ts"
 import {
   codeOf,
@@ -25,6 +26,7 @@ import {
   ownFault,
   part,
   settle,
+  sqlStateOf,
   unreachable,
 } from "./postgres-session.ts"
 import { type Opened, PostgresWriter, type WriterStep } from "./postgres-writer.ts"
@@ -44,9 +46,9 @@ const READ_MILLISECONDS = 6000
 const READER_SECONDS = 1800
 
 /**
- * Opens the database: refuses one that would lose what it acknowledged, keeps other issuers out, migrates it. Throws
- * Unavailable with the reason, TypeError when the package `pg` is missing or the address can't be one. A connection that
- * is lost later is made anew, with the same checks.
+ * Opens the database: refuses one that would lose what it acknowledged, migrates it. Any number of issuers may have it
+ * open: their transactions follow each other. Throws Unavailable with the reason, TypeError when the package `pg` is
+ * missing or the address can't be one. A connection that is lost later is made anew, with the same checks.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Engine> {
   const driver = await loadDriver()
@@ -65,21 +67,26 @@ export async function openPostgres(options: PostgresOptions): Promise<Engine> {
   })
   // A connection that fails while nobody uses it is let go of; the next read makes another.
   readers.on("error", () => undefined)
-  return new PostgresEngine(writer, readers)
+  const ears = new PostgresEars(() => connect(driver, options.address, async () => undefined))
+  return new PostgresEngine(writer, readers, ears)
 }
 
-async function openWriter(driver: Driver, options: PostgresOptions, previous?: number): Promise<Opened> {
+async function openWriter(driver: Driver, options: PostgresOptions, previous?: Backend): Promise<Opened> {
   const client = await connect(driver, options.address, async (fresh) => {
     await refuseUnsafe(fresh)
-    await takeLease(fresh, previous)
+    if (previous) await endBackend(fresh, previous)
   })
   try {
-    await migratePostgres(client, options.migrations)
-    await client.query("INSERT INTO commit_count (id, commits) VALUES (1, 0) ON CONFLICT DO NOTHING")
-    const { rows } = await client.query(
-      "SELECT commits, pg_backend_pid() AS backend FROM commit_count WHERE id = 1",
-    )
-    return { client, commits: Number(rows[0]?.commits), backend: Number(rows[0]?.backend) }
+    await alone(client, async () => {
+      if (!(await migratePostgres(client, options.migrations))) return
+      // Where a database has no such thing, others look instead of listening.
+      await prepareNotices(client).catch((error: unknown) => {
+        if (sqlStateOf(error) === undefined) throw error
+      })
+      await client.query("INSERT INTO commit_count (id, commits) VALUES (1, 0) ON CONFLICT DO NOTHING")
+    })
+    const { rows } = await client.query("SELECT commits FROM commit_count WHERE id = 1")
+    return { client, commits: Number(rows[0]?.commits), backend: await ownBackend(client) }
   } catch (error) {
     await part(client)
     throw unreachable(error)
@@ -92,11 +99,13 @@ class PostgresEngine implements Engine {
   readonly broken: Promise<Error>
   readonly #writer: PostgresWriter
   readonly #readers: Pool
+  readonly #ears: PostgresEars
   #closed: Promise<void> | undefined
 
-  constructor(writer: PostgresWriter, readers: Pool) {
+  constructor(writer: PostgresWriter, readers: Pool, ears: PostgresEars) {
     this.#writer = writer
     this.#readers = readers
+    this.#ears = ears
     this.broken = writer.broken
   }
 
@@ -120,6 +129,10 @@ class PostgresEngine implements Engine {
     if (steps.length > 0) await this.#writer.commit(steps.map(toWriterStep))
   }
 
+  hearOthers(listener: () => void): () => void {
+    return this.#ears.hear(listener)
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -127,6 +140,7 @@ class PostgresEngine implements Engine {
 
   async #close(): Promise<void> {
     await this.#writer.close()
+    await this.#ears.close()
     await this.#readers.end()
   }
 }

@@ -65,6 +65,10 @@ class SqliteEngine implements Engine {
     if (steps.length > 0) await this.#writer.write((request) => putSteps(request, steps))
   }
 
+  hearOthers(): () => void {
+    return () => undefined
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed

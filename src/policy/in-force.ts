@@ -34,9 +34,11 @@ export interface PolicyStore {
   /** Brings back a policy that was in force once, by its digest; an operator's act. `not_found` when never seen. */
   use(digest: string, by?: string): Promise<"unchanged" | "used" | Refusal>
   state(): PolicyState
+  /** Follows the stored row where another replica has moved it. Throws where it can't be read. */
+  catchUp(): Promise<void>
   /** One look at the stored row and the folder: follows the row, and reloads when the files are not what they were. */
   look(): Promise<void>
-  /** Looks every 5 s until stopped. A look that fails is told to `onFault`; the next one tries again. */
+  /** Looks every 5 s until stopped, and follows the row as soon as another replica is heard to have moved it. A look that fails is told to `onFault`; the next one tries again. */
   watch(): { stop(): void }
 }
 
@@ -118,10 +120,13 @@ class StoredPolicy implements PolicyStore {
     return this.#next(() => this.#use(digest, by))
   }
 
+  catchUp(): Promise<void> {
+    return this.#next(() => this.#catchUp())
+  }
+
   look(): Promise<void> {
     return this.#next(async () => {
-      const [row] = await this.#options.engine.query(inForceRow)
-      if (row && row.digest !== this.#policy.digest) await this.#follow(row)
+      await this.#catchUp()
       const now = fingerprint(await readFolder(this.#options.folder, this.#seen.keyPaths, this.#options))
       if (now !== this.#seen.fingerprint) await this.#reload(undefined)
     })
@@ -131,7 +136,13 @@ class StoredPolicy implements PolicyStore {
     const onFault = this.#options.onFault ?? (() => undefined)
     const timer = setInterval(() => this.look().catch(onFault), LOOK_MILLISECONDS)
     timer.unref()
-    return { stop: () => clearInterval(timer) }
+    const deafen = this.#options.engine.hearOthers(() => void this.catchUp().catch(onFault))
+    return {
+      stop() {
+        deafen()
+        clearInterval(timer)
+      },
+    }
   }
 
   #next<T>(act: () => Promise<T>): Promise<T> {
@@ -158,6 +169,11 @@ class StoredPolicy implements PolicyStore {
     else if (row.digest !== before) await this.#follow(row)
     if (row.digest !== policy.digest) return "superseded"
     return before === policy.digest ? "unchanged" : "loaded"
+  }
+
+  async #catchUp(): Promise<void> {
+    const [row] = await this.#options.engine.query(inForceRow)
+    if (row && row.digest !== this.#policy.digest) await this.#follow(row)
   }
 
   /** Takes over what another replica put in force. Throws where it can't be read: then the guards hold every mint. */

@@ -47,6 +47,7 @@ export async function commitDecision<T>(
       if (!(cause instanceof Unexpected)) throw cause
       const verdict = VERDICTS[cause.statement]
       if (verdict) return verdict()
+      if (cause.statement === parts.policies.guard().statement.name) await parts.policies.catchUp()
       continue
     }
     return answer()

@@ -54,12 +54,15 @@ export async function watchFeed(options: {
   }
   const timer = setInterval(() => void round().catch(onFault), ROUND_MILLISECONDS)
   timer.unref()
+  const notice = () => {
+    if (followers.size > 0) look.now().catch(onFault)
+  }
+  const deafen = engine.hearOthers(notice)
   return {
-    engine: noticing(engine, () => {
-      if (followers.size > 0) look.now().catch(onFault)
-    }),
+    engine: noticing(engine, notice),
     follow: (api, follower) => join(followers, api, follower),
     async close() {
+      deafen()
       clearInterval(timer)
       await look.settled()
     },
@@ -84,6 +87,7 @@ function noticing(engine: Engine, notice: () => void): Engine {
       if (writes) notice()
     },
     close: () => engine.close(),
+    hearOthers: (listener) => engine.hearOthers(listener),
     broken: engine.broken,
   }
 }

@@ -80,6 +80,7 @@ function fragile(engine: Engine) {
       if (state.failing) throw state.failing()
       return engine.atomically(steps)
     },
+    hearOthers: (listener) => engine.hearOthers(listener),
     close: () => engine.close(),
     broken: engine.broken,
   }

@@ -70,6 +70,7 @@ describe("a place", () => {
         steps.push(...given)
         return world.engine.atomically(given)
       },
+      hearOthers: (listener) => world.engine.hearOthers(listener),
       close: () => world.engine.close(),
       broken: world.engine.broken,
     }
