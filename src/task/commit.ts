@@ -57,13 +57,52 @@ export async function commitDecision<T>(
   })
 }
 
-/** Writes down a refusal before it is answered. The reason goes to the ledger and nowhere else. */
-export async function recordRefusal(
+/** Who is told of in the entry of a refusal, and the key of its commitments where there is a task. */
+export interface Refusing {
+  readonly facts: Omit<Event, "at" | "outcome" | "code" | "body">
+  readonly taskKey?: Uint8Array | undefined
+}
+
+const DECISIONS = 2
+
+/**
+ * As commitDecision; a refusal is written down before it is answered, its reason in the ledger and nowhere else. A refusal
+ * too is by the policy in force when it is written: by another one it is decided again, once, then 503. `refusing` answers
+ * undefined where a refusal concerns nothing of the caller's.
+ */
+export async function settleDecision<T>(
   parts: Parts,
-  facts: Omit<Event, "at" | "outcome" | "code" | "body">,
+  decide: () => Promise<Attempt<T> | Settled<T> | Refusal>,
+  refusing: () => Refusing | undefined,
+): Promise<T | Refusal> {
+  for (let attempt = 0; attempt < DECISIONS; attempt++) {
+    const decidedBy = parts.policies.guard()
+    const outcome = await commitDecision(parts, decide)
+    if (!(outcome instanceof Refused)) return outcome
+    const told = refusing()
+    if (!told) return outcome
+    try {
+      await recordRefusal(parts, told, outcome, [decidedBy])
+      return outcome
+    } catch (cause) {
+      if (!(cause instanceof Unexpected)) throw cause
+      await parts.policies.catchUp()
+    }
+  }
+  const unsettled = refuse("temporarily_unavailable", "[policy] it was replaced again and again", {
+    retryAfterSeconds: 1,
+  })
+  const told = refusing()
+  if (told) await recordRefusal(parts, told, unsettled)
+  return unsettled
+}
+
+async function recordRefusal(
+  parts: Parts,
+  { facts, taskKey }: Refusing,
   refusal: Refusal,
-  taskKey?: Uint8Array,
-): Promise<Refusal> {
+  guards: readonly Step[] = [],
+): Promise<void> {
   const event: Event = {
     ...facts,
     at: parts.ledger.at(),
@@ -71,6 +110,5 @@ export async function recordRefusal(
     code: refusal.code,
     body: { why: refusal.reason, policy: parts.policies.inForce().digest },
   }
-  await parts.engine.atomically(parts.ledger.steps(event, taskKey))
-  return refusal
+  await parts.engine.atomically([...guards, ...parts.ledger.steps(event, taskKey)])
 }

@@ -3,10 +3,10 @@
 import { type Step, Unexpected } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Kind } from "../ledger/event.ts"
-import { type Attempt, commitDecision, recordRefusal, type Settled } from "./commit.ts"
+import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import type { MintedToken } from "./mint.ts"
 import { nextFloor, type Parts } from "./parts.ts"
-import { endingSteps, factsOf, mintAgain, ownTask, passAgain } from "./renew.ts"
+import { endingSteps, factsOf, mintAgain, ownTask, passAgain, refusingOf } from "./renew.ts"
 import {
   endTask,
   forgetStarts,
@@ -57,13 +57,12 @@ export async function changeTask(
   reason?: string,
 ): Promise<Changed | Refusal> {
   let task: TaskRow | undefined
-  const outcome = await commitDecision<Changed>(parts, async () => {
+  const decide = async () => {
     task = await ownTask(parts, orchestrator, taskId)
     if (!task) return refuse("not_found", "[task] no such task of this orchestrator")
     return planChange(parts, task, change, reason)
-  })
-  if (!(outcome instanceof Refused) || !task) return outcome
-  return recordRefusal(parts, factsOf("task.refused", task), outcome, task.key ?? undefined)
+  }
+  return settleDecision<Changed>(parts, decide, () => task && refusingOf("task.refused", task))
 }
 
 async function planChange(

@@ -5,7 +5,7 @@ import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { toEpochSeconds } from "../time.ts"
 import type { Authority } from "../token/authority.ts"
 import { type PlaceStatus, STATUS } from "../token/status-list.ts"
-import { type Attempt, commitDecision, recordRefusal } from "./commit.ts"
+import { type Attempt, type Refusing, settleDecision } from "./commit.ts"
 import { type Passed, passGate } from "./gate.ts"
 import { type MintedToken, planMint, signTokens } from "./mint.ts"
 import { nextFloor, type Parts } from "./parts.ts"
@@ -41,14 +41,19 @@ export async function renewTask(
   request: RenewRequest,
 ): Promise<Renewed | Refusal> {
   let task: TaskRow | undefined
-  const outcome = await commitDecision<Renewed>(parts, async () => {
+  const decide = async () => {
     task = await ownTask(parts, orchestrator, taskId)
     if (!task) return refuse("not_found", "[task] no such task of this orchestrator")
     return planRenewal(parts, task, request)
-  })
-  if (!(outcome instanceof Refused) || !task) return outcome
-  return recordRefusal(parts, factsOf("token.refused", task), outcome, task.key ?? undefined)
+  }
+  return settleDecision<Renewed>(parts, decide, () => task && refusingOf("token.refused", task))
 }
+
+/** How a refusal about a task is told. */
+export const refusingOf = (kind: "token.refused" | "task.refused", task: TaskRow): Refusing => ({
+  facts: factsOf(kind, task),
+  taskKey: task.key ?? undefined,
+})
 
 export async function ownTask(
   parts: Parts,

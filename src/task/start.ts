@@ -9,7 +9,7 @@ import { newId } from "../token/id.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { takeRandom } from "../token/random.ts"
 import { parseTaskToken } from "../token/token.ts"
-import { type Attempt, commitDecision, recordRefusal, type Settled } from "./commit.ts"
+import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import { type Passed, passGate } from "./gate.ts"
 import { type MintedToken, type MintPlan, type PlannedToken, planMint, signTokens } from "./mint.ts"
 import { internPolicy, type Parts } from "./parts.ts"
@@ -57,7 +57,7 @@ export async function startTask(
 ): Promise<Started | Refusal> {
   const digest = digestOfRequest(request)
   await internPolicy(parts)
-  const outcome = await commitDecision<Started>(parts, async () => {
+  const decide = async () => {
     if (request.reference !== undefined) {
       const [known] = await parts.engine.query(taskByReference, {
         orchestrator,
@@ -66,10 +66,9 @@ export async function startTask(
       if (known) return startAgain(parts, known, request, digest)
     }
     return planStart(parts, orchestrator, request, digest)
-  })
-  if (!(outcome instanceof Refused)) return outcome
+  }
   const facts = { agent: request.agent.id, instance: request.agent.instance, orchestrator, sub: orchestrator }
-  return recordRefusal(parts, { kind: "task.refused", ...facts }, outcome)
+  return settleDecision<Started>(parts, decide, () => ({ facts: { kind: "task.refused", ...facts } }))
 }
 
 function planStart(
