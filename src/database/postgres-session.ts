@@ -59,25 +59,30 @@ export async function settle(client: ClientBase): Promise<void> {
 }
 
 /** Of an address. Throws TypeError where it can't be one, without showing it: it may hold a password. */
-function createClient(driver: Driver, address: string): Client {
+function createClient(driver: Driver, address: string, use: string): Client {
   try {
     // Statements are sent without waiting for the answers to earlier ones.
-    return new driver.Client({ ...configOf(driver, address), pipeline: true })
+    return new driver.Client({
+      ...configOf(driver, address),
+      application_name: `taskmint ${use}`,
+      pipeline: true,
+    })
   } catch {
     throw new TypeError("the database's address can't be read: write postgres://user@host/database")
   }
 }
 
 /**
- * Connects, settles and lets `prepare` look at it, all within ten seconds. Throws TypeError on an address that can't be
+ * Connects, settles and lets `prepare` look at it (`use` is how the server's own tables name it), all within ten seconds. Throws TypeError on an address that can't be
  * one, else Unavailable.
  */
 export async function connect(
   driver: Driver,
   address: string,
-  prepare: (client: Client) => Promise<void>,
+  use: "writer" | "listener",
+  prepare: (client: Client) => Promise<void> = async () => undefined,
 ): Promise<Client> {
-  const client = createClient(driver, address)
+  const client = createClient(driver, address, use)
   // Whoever uses the connection is told by what it asked; nobody asks an idle one.
   client.on("error", () => undefined)
   const timer = setTimeout(() => cut(client), OPEN_MILLISECONDS)

@@ -67,12 +67,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Engine> {
   })
   // A connection that fails while nobody uses it is let go of; the next read makes another.
   readers.on("error", () => undefined)
-  const ears = new PostgresEars(() => connect(driver, options.address, async () => undefined))
+  const ears = new PostgresEars(() => connect(driver, options.address, "listener"))
   return new PostgresEngine(writer, readers, ears)
 }
 
 async function openWriter(driver: Driver, options: PostgresOptions, previous?: Backend): Promise<Opened> {
-  const client = await connect(driver, options.address, async (fresh) => {
+  const client = await connect(driver, options.address, "writer", async (fresh) => {
     await refuseUnsafe(fresh)
     if (previous) await endBackend(fresh, previous)
   })

@@ -1,4 +1,4 @@
-// The contract of an engine on PostgreSQL, and what only a server has: settings to be refused, a lease, a version.
+// The contract of an engine on PostgreSQL, and what only a server has: settings to be refused, a version.
 import { cpSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { sql } from "drizzle-orm"
@@ -42,13 +42,6 @@ describe("the database", () => {
     }
     const engine = await open()
     expect(await keys(engine)).toEqual(["a", "b"])
-    await engine.close()
-  })
-
-  test("a second issuer is refused, and the first goes on undisturbed", async () => {
-    const engine = await open()
-    await expect(open()).rejects.toThrow(/in use by another issuer/)
-    await putting(engine, "undisturbed")
     await engine.close()
   })
 
