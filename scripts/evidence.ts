@@ -1,6 +1,6 @@
-// npm run evidence [-- kills|mutations] [--kills N] [--mutations N]
+// npm run evidence [-- kills|mutations|replicas] [--kills N] [--mutations N] [--starts N] [--replica-kills N]
 // The long forms of tests that `npm test` runs short: 200 kills of a guarded API under load, 10,000,000 mutations of valid
-// tokens. Exit code 1 when one of them finds what must not be.
+// tokens, 10,000 starts at three issuers on one PostgreSQL database of which 100 are killed. Exit code 1 when one of them finds what must not be.
 import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -8,16 +8,20 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { runKillStory } from "../test/support/kill-story.ts"
 import { runMutations } from "../test/support/mutations.ts"
+import { startPostgres } from "../test/support/postgres-server.ts"
+import { runReplicaStory } from "../test/support/replica-story.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     kills: { type: "string", default: "200" },
     mutations: { type: "string", default: "10000000" },
+    starts: { type: "string", default: "10000" },
+    "replica-kills": { type: "string", default: "100" },
   },
 })
 
-const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = { kills, mutations }
+const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = { kills, mutations, replicas }
 const wanted = positionals.length > 0 ? positionals : Object.keys(EVIDENCE)
 const unknown = wanted.filter((name) => !(name in EVIDENCE))
 if (unknown.length > 0) {
@@ -66,4 +70,26 @@ function mutations(): string {
     if (seed % 10 === 0) console.log(`  ${done + part} of ${runs} mutations`)
   }
   return `${runs} deformed tokens, none genuine, none made the reader throw`
+}
+
+async function replicas(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "taskmint-evidence-"))
+  const server = await startPostgres()
+  try {
+    const [starts, rounds] = [Number(values.starts), Number(values["replica-kills"])]
+    const story = await runReplicaStory({ folder, address: server.address }, starts, rounds, (kill) => {
+      if ((kill + 1) % 10 === 0) console.log(`  ${kill + 1} of ${rounds} replicas killed`)
+    })
+    const untold = [...story.tokens].filter(([jti, task]) => story.issued.get(jti) !== task)
+    assert.deepEqual(untold, [], "a token has no entry")
+    const started = new Map(story.started.map(({ reference, task }) => [reference, task]))
+    assert.equal(started.size, story.started.length, "a start was done twice")
+    assert.deepEqual(started, story.tasks, "callers and the ledger tell of other tasks")
+    assert.equal(story.entries.last, story.entries.count, "there is a gap")
+    assert.equal(story.entries.bytes, story.entries.count, "an entry has no bytes")
+    return `${starts} starts, ${rounds} replicas killed, ${story.entries.count} entries without a gap; the slowest start took ${Math.round(story.slowest)} ms`
+  } finally {
+    await server.remove()
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

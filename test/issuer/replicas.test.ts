@@ -159,17 +159,20 @@ describe("two replicas", () => {
   })
 
   test("a revocation at one reaches the followers of the other at once", async () => {
-    const { body } = await start("second")
     const answer = await house.call("GET", "/revocations", {
       as: "tickets",
       headers: { accept: "text/event-stream" },
     })
     const stream = listen(answer)
     await stream.until(/^: /m)
-    const began = performance.now()
-    expect((await revoke("second", "task", body.task_id)).status).toBe(201)
-    await stream.until(new RegExp(String(body.task_id)))
-    expect(performance.now() - began).toBeLessThan(2000)
+    // By their own rounds followers would hear of the second one only two seconds behind the first.
+    for (let round = 0; round < 2; round++) {
+      const { body } = await start("second")
+      const began = performance.now()
+      expect((await revoke("second", "task", body.task_id)).status).toBe(201)
+      await stream.until(new RegExp(String(body.task_id)))
+      expect(performance.now() - began).toBeLessThan(1500)
+    }
     await stream.leave()
   })
 })
