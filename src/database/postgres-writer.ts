@@ -6,7 +6,7 @@
 import { setTimeout as pause, setImmediate } from "node:timers/promises"
 import type { Client, QueryResult } from "pg"
 import { Duplicate, Unavailable, Unexpected } from "./database.ts"
-import type { Backend } from "./postgres-lease.ts"
+import type { Backend } from "./postgres-others.ts"
 import { codeOf, cut, ownFault, part, sqlStateOf, tagOf, unreachable } from "./postgres-session.ts"
 
 /** A statement with its values; `name` is what errors call it, `number` is its own. */

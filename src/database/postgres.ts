@@ -14,9 +14,9 @@ import {
 } from "./database.ts"
 import { POSTGRES_SPELLING } from "./drizzle.ts"
 import { refuseStandby, refuseUnsafe } from "./postgres-checks.ts"
-import { PostgresEars } from "./postgres-ears.ts"
-import { alone, type Backend, endBackend, ownBackend, prepareNotices } from "./postgres-lease.ts"
 import { migratePostgres } from "./postgres-migrate.ts"
+import { PostgresNotices } from "./postgres-notices.ts"
+import { alone, type Backend, endBackend, ownBackend, prepareNotices } from "./postgres-others.ts"
 import {
   codeOf,
   configOf,
@@ -67,8 +67,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Engine> {
   })
   // A connection that fails while nobody uses it is let go of; the next read makes another.
   readers.on("error", () => undefined)
-  const ears = new PostgresEars(() => connect(driver, options.address, "listener"))
-  return new PostgresEngine(writer, readers, ears)
+  const notices = new PostgresNotices(() => connect(driver, options.address, "listener"))
+  return new PostgresEngine(writer, readers, notices)
 }
 
 async function openWriter(driver: Driver, options: PostgresOptions, previous?: Backend): Promise<Opened> {
@@ -99,13 +99,13 @@ class PostgresEngine implements Engine {
   readonly broken: Promise<Error>
   readonly #writer: PostgresWriter
   readonly #readers: Pool
-  readonly #ears: PostgresEars
+  readonly #notices: PostgresNotices
   #closed: Promise<void> | undefined
 
-  constructor(writer: PostgresWriter, readers: Pool, ears: PostgresEars) {
+  constructor(writer: PostgresWriter, readers: Pool, notices: PostgresNotices) {
     this.#writer = writer
     this.#readers = readers
-    this.#ears = ears
+    this.#notices = notices
     this.broken = writer.broken
   }
 
@@ -130,7 +130,7 @@ class PostgresEngine implements Engine {
   }
 
   hearOthers(listener: () => void): () => void {
-    return this.#ears.hear(listener)
+    return this.#notices.hear(listener)
   }
 
   close(): Promise<void> {
@@ -140,7 +140,7 @@ class PostgresEngine implements Engine {
 
   async #close(): Promise<void> {
     await this.#writer.close()
-    await this.#ears.close()
+    await this.#notices.close()
     await this.#readers.end()
   }
 }

@@ -37,7 +37,8 @@ export interface IssuerOptions {
   readonly issuer: string
   /**
    * Path of the SQLite file (made when absent), the address of a PostgreSQL database (postgres://user@host/name; needs the
-   * package `pg`), or an engine already open; the issuer closes any. One issuer runs on a database.
+   * package `pg`), or an engine already open; the issuer closes any. One issuer runs on a file, any number
+   * on a server.
    */
   readonly database: string | Engine
   /** Folder of the policy files. */

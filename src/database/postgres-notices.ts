@@ -2,14 +2,14 @@
 // it says so now and then, so that nobody relies on silence. What there is to see, those who are told look for.
 import { setTimeout as pause } from "node:timers/promises"
 import type { Client } from "pg"
-import { listen } from "./postgres-lease.ts"
+import { listen } from "./postgres-others.ts"
 import { cut, part } from "./postgres-session.ts"
 
 /** How often listeners look for themselves while nothing can be heard. */
 const DEAF_MILLISECONDS = 500
 
 /** Opened with the first listener. */
-export class PostgresEars {
+export class PostgresNotices {
   readonly #connect: () => Promise<Client>
   readonly #listeners = new Set<() => void>()
   readonly #stop = new AbortController()
