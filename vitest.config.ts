@@ -8,6 +8,8 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 /** By what each took; the rest takes some seconds at most. */
 const LONGEST = [
   "verifier/workers",
+  "database/postgres-faults",
+  "flows/replicas",
   "cli/program",
   "cli/serve",
   "flows/demo",
