@@ -39,7 +39,7 @@ export const REFUSALS = {
     429,
     "temporarily_unavailable",
     "wait",
-    "Too many service tokens; reuse the ones you have",
+    "Too many requests of this caller; wait, and reuse service tokens",
   ),
   unsupported_grant_type: row(400, "unsupported_grant_type", "stop", "Use client_credentials"),
   service_token_missing: row(

@@ -48,6 +48,8 @@ const HOMES: Record<string, readonly string[]> = {
   picocolors: ["cli"],
   "cli-table3": ["cli"],
   "@opentelemetry/api": ["verifier", "issuer", "cli"],
+  "@opentelemetry/sdk-metrics": ["cli/metrics"],
+  "@opentelemetry/exporter-prometheus": ["cli/metrics"],
 }
 
 /** What a host loads with the verifier: no drizzle, no policy engine, no server database driver. */
@@ -59,7 +61,8 @@ const VERIFIER_MAY_LOAD = [
   /^src\/remote\//,
   /^src\/verifier\//,
 ]
-const VERIFIER_MAY_NOT_LOAD = /^(drizzle-orm|zod|@hono\/zod-openapi|yaml|re2js|pg|commander|pino)(\/|$)/
+const VERIFIER_MAY_NOT_LOAD =
+  /^(drizzle-orm|zod|@hono\/zod-openapi|yaml|re2js|pg|commander|pino|@opentelemetry\/(sdk|exporter)-\w+)(\/|$)/
 
 const BANNED_FILES = /^(utils?|helpers?|common|shared|types|services?|managers?|misc|lib)(\.ts)?$/
 const BANNED_NAMES =

@@ -18,7 +18,7 @@ const { port } = await openGuardServer(verifier, {
   duty: { upstream: given.upstream },
   host: "127.0.0.1",
   port: 0,
-  managementPort: undefined,
+  management: undefined,
 })
 process.on("SIGTERM", () => process.exit(0))
 console.log(

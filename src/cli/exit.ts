@@ -43,7 +43,8 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
     "Is it running? Start it with `serve`, or name another with --issuer or TASKMINT_ISSUER",
   temporarily_unavailable:
     "It runs, and is starting, stopping or out of room: its log says which. Try again in a minute",
-  too_many_requests: "Wait a minute; programs keep a service token for its five minutes",
+  too_many_requests:
+    "Wait as long as it says, a minute for tokens; programs keep a service token for its five minutes",
   invalid_client: "Check TASKMINT_CLIENT_ID and its key file against `authenticate` in the policy",
   role_missing: "Use the credential of a caller whose role allows this (staff: auditor, operator)",
   not_found: "Check the id, and that this caller may see it (orchestrators see their own tasks)",

@@ -6,6 +6,8 @@ import { createProxy } from "../verifier/proxy.ts"
 import { isWebSocket } from "../verifier/tunnel.ts"
 import type { Verifier } from "../verifier/verifier.ts"
 import type { GuardSettings } from "./guard-settings.ts"
+import { openManagement } from "./management.ts"
+import type { Metrics } from "./metrics.ts"
 import { bind, closeWithin, LIMITS, MAX_CONNECTIONS, portOf } from "./server.ts"
 
 export interface GuardServer {
@@ -23,26 +25,29 @@ const GUARD_LIMITS = {
   shouldUpgradeCallback: isWebSocket,
 }
 
-export async function openGuardServer(verifier: Verifier, settings: GuardSettings): Promise<GuardServer> {
+/** `metrics` are there where there is a management port. */
+export async function openGuardServer(
+  verifier: Verifier,
+  settings: GuardSettings,
+  metrics?: Metrics,
+): Promise<GuardServer> {
   const { server, endTunnels, close } = createGuard(verifier, settings)
-  const management =
-    settings.managementPort === undefined ? undefined : createServer(LIMITS, watchers(verifier))
   server.maxConnections = MAX_CONNECTIONS
   await bind(server, settings.host, settings.port, "guardPort")
-  try {
-    if (management) await bind(management, "127.0.0.1", settings.managementPort ?? 0, "managementPort")
-  } catch (error) {
+  const place = settings.management
+  const opening = place && metrics && openManagement(place, watchers(verifier), metrics)
+  const management = await opening?.catch((error: unknown) => {
     server.close()
     throw error
-  }
+  })
   return {
     port: portOf(server.address()),
-    managementPort: management && portOf(management.address()),
+    managementPort: management?.port,
     async drain(graceMilliseconds) {
       endTunnels()
       await closeWithin(server, graceMilliseconds)
       close()
-      if (management) await closeWithin(management, 0)
+      await management?.close()
     },
   }
 }

@@ -7,9 +7,10 @@ import type { RouteRule } from "../verifier/routes.ts"
 import { readOrigin } from "../verifier/upstream.ts"
 import type { Context } from "./context.ts"
 import { wrongUse } from "./exit.ts"
+import type { ManagementPlace } from "./management.ts"
 import { type CallerFlags, callerOf } from "./options.ts"
 import { readRoutesFile } from "./routes-file.ts"
-import { readPort } from "./serve-settings.ts"
+import { readManagement, readPort } from "./serve-settings.ts"
 
 export interface GuardFlags extends CallerFlags {
   readonly issuerAddress?: string
@@ -21,6 +22,7 @@ export interface GuardFlags extends CallerFlags {
   readonly host?: string
   readonly port?: string
   readonly managementPort?: string
+  readonly managementHost?: string
   readonly recording: "write-ahead" | "direct" | "batched"
   readonly dpopNonces?: true
   readonly observeUntil?: string
@@ -34,14 +36,13 @@ export interface GuardSettings {
   readonly duty: { readonly upstream: string } | { readonly front: Front }
   readonly host: string
   readonly port: number
-  /** Undefined: no listener for /livez and /readyz. */
-  readonly managementPort: number | undefined
+  /** Undefined: no listener for /livez, /readyz and /metrics. */
+  readonly management: ManagementPlace | undefined
 }
 
 export function readGuardSettings(context: Context, flags: GuardFlags): GuardSettings {
   const { settings } = context
   const duty = dutyOf(settings.get("upstream", flags.upstream), flags.forwardAuth)
-  const managementPort = settings.get("managementPort", flags.managementPort)
   const routes = readRoutesFile(settings.need("routes", flags.routes))
   const issuerAddress = settings.get("issuerAddress", flags.issuerAddress)
   return {
@@ -58,7 +59,7 @@ export function readGuardSettings(context: Context, flags: GuardFlags): GuardSet
     duty,
     host: settings.need("host", flags.host),
     port: readPort(settings.need("guardPort", flags.port)),
-    managementPort: managementPort === undefined ? undefined : readPort(managementPort),
+    management: readManagement(settings, flags),
   }
 }
 

@@ -8,6 +8,7 @@ import { cannotTell } from "./exit.ts"
 import { type GuardServer, openGuardServer } from "./guard-server.ts"
 import { type GuardFlags, type GuardSettings, readGuardSettings } from "./guard-settings.ts"
 import { createLog, type Log } from "./log.ts"
+import { type Metrics, startMetrics } from "./metrics.ts"
 import { watchEnd } from "./signals.ts"
 
 const GRACE_MILLISECONDS = 10_000
@@ -41,7 +42,8 @@ export function addGuard(program: Command, context: Context): void {
     )
     .option("--host <address>", "where to listen (TASKMINT_HOST, 127.0.0.1)")
     .option("--port <number>", "where to listen; 0: any that is free (TASKMINT_GUARD_PORT, 8788)")
-    .option("--management-port <number>", "/livez and /readyz, on loopback (TASKMINT_MANAGEMENT_PORT)")
+    .option("--management-port <number>", "/livez, /readyz and /metrics (TASKMINT_MANAGEMENT_PORT)")
+    .option("--management-host <address>", "where that port is (TASKMINT_MANAGEMENT_HOST, 127.0.0.1)")
     .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
     .action((flags: GuardFlags) => guard(context, flags))
 }
@@ -50,21 +52,27 @@ async function guard(context: Context, flags: GuardFlags): Promise<void> {
   const settings = readGuardSettings(context, flags)
   const log = createLog(process.stdout, flags.logLevel)
   const signals = watchEnd()
+  const metrics = settings.management && (await startMetrics())
   try {
     const verifier = await createVerifier(settings.verifier)
-    const server = await listen(verifier, settings)
+    const server = await listen(verifier, settings, metrics)
     greet(context, settings, server, log)
     const { mode } = settings.verifier
     if (mode) log.warn({ observe_until: mode.observe.until }, "observing")
     await end(await signals.ended, verifier, server, log)
   } finally {
+    await metrics?.stop()
     signals.forget()
   }
 }
 
-async function listen(verifier: Verifier, settings: GuardSettings): Promise<GuardServer> {
+async function listen(
+  verifier: Verifier,
+  settings: GuardSettings,
+  metrics: Metrics | undefined,
+): Promise<GuardServer> {
   try {
-    return await openGuardServer(verifier, settings)
+    return await openGuardServer(verifier, settings, metrics)
   } catch (error) {
     await verifier.close()
     throw error

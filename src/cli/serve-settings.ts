@@ -6,6 +6,7 @@ import type { Algorithm } from "../token/signature.ts"
 import type { Context } from "./context.ts"
 import { pathsOf, writeExampleFolder } from "./example-folder.ts"
 import { wrongUse } from "./exit.ts"
+import type { ManagementPlace } from "./management.ts"
 import { readSecret } from "./secret-file.ts"
 import type { Settings } from "./settings.ts"
 
@@ -13,6 +14,8 @@ export interface ServeFlags {
   readonly issuer?: string
   readonly host?: string
   readonly port?: string
+  readonly managementPort?: string
+  readonly managementHost?: string
   readonly database?: string
   readonly policies?: string
   readonly dev?: boolean
@@ -25,6 +28,8 @@ export interface ServeSettings {
   readonly issuer: string | undefined
   readonly host: string
   readonly port: number
+  /** Undefined: no listener for /metrics. */
+  readonly management: ManagementPlace | undefined
   /** A path, or the address of a PostgreSQL database, which may hold a password. */
   readonly database: string
   readonly policies: string
@@ -38,7 +43,7 @@ export interface ServeSettings {
 const DEVELOPMENT_FOLDER = ".taskmint"
 
 export function readServeSettings({ settings }: Context, flags: ServeFlags): ServeSettings {
-  settings.refuseLater("managementPort", "retention")
+  settings.refuseLater("retention")
   const dev = flags.dev === true
   const host = settings.need("host", flags.host)
   if (dev && !isLoopback(host))
@@ -48,6 +53,7 @@ export function readServeSettings({ settings }: Context, flags: ServeFlags): Ser
     issuer: dev ? settings.get("issuer", flags.issuer) : settings.need("issuer", flags.issuer),
     host,
     port: readPort(settings.need("port", flags.port)),
+    management: readManagement(settings, flags),
     database: databaseOf(settings.get("database", flags.database), made?.database ?? "", settings, flags),
     policies:
       settings.get("policies", flags.policies) ?? made?.policies ?? settings.need("policies", flags.policies),
@@ -104,6 +110,16 @@ export function nameOfDatabase(database: string): string {
   if (!isPostgres(database)) return database
   const url = URL.canParse(database) ? new URL(database) : undefined
   return url ? `postgres://${url.host}${url.pathname}` : "on PostgreSQL"
+}
+
+/** Where those who watch the process ask; nowhere unless there is a port for it. */
+export function readManagement(
+  settings: Settings,
+  flags: { readonly managementPort?: string; readonly managementHost?: string },
+): ManagementPlace | undefined {
+  const port = settings.get("managementPort", flags.managementPort)
+  if (port === undefined) return undefined
+  return { host: settings.need("managementHost", flags.managementHost), port: readPort(port) }
 }
 
 export function readPort(text: string): number {

@@ -5,11 +5,15 @@ import type { Issuer } from "../issuer/issuer.ts"
 import type { Context } from "./context.ts"
 import { answerIsNo, cannotTell } from "./exit.ts"
 import type { Log } from "./log.ts"
+import type { Management } from "./management.ts"
+import { type Metrics, startMetrics } from "./metrics.ts"
 import { nameOfDatabase, readServeSettings, type ServeFlags, type ServeSettings } from "./serve-settings.ts"
 import type { Listening } from "./server.ts"
 import { watchEnd } from "./signals.ts"
 
-const GRACE_MILLISECONDS = 10_000
+/** Together ten seconds at most: for requests, then for what outlasted its connection. */
+const GRACE_MILLISECONDS = 8000
+const LAST_MILLISECONDS = 1000
 
 export function addServe(program: Command, context: Context): void {
   program
@@ -18,6 +22,8 @@ export function addServe(program: Command, context: Context): void {
     .option("--issuer <url>", "the issuer's name, in every token (TASKMINT_ISSUER)")
     .option("--host <address>", "where to listen (TASKMINT_HOST, 127.0.0.1)")
     .option("--port <number>", "where to listen; 0: any that is free (TASKMINT_PORT, 8787)")
+    .option("--management-port <number>", "/metrics, /livez and /readyz (TASKMINT_MANAGEMENT_PORT)")
+    .option("--management-host <address>", "where that port is (TASKMINT_MANAGEMENT_HOST, 127.0.0.1)")
     .option("--database <address>", "sqlite:<path> or postgres://<user>@<host>/<name> (TASKMINT_DATABASE)")
     .option("--policies <folder>", "the policy files (TASKMINT_POLICIES)")
     .option("--dev", "for trying out on one machine: makes keys and policies when there are none")
@@ -32,18 +38,48 @@ async function serve(context: Context, flags: ServeFlags): Promise<void> {
   const log = createLog(process.stdout, flags.logLevel)
   if (settings.dev) warn(context)
   let issuer: Issuer | undefined
+  const metrics = settings.management && (await startMetrics())
   const signals = watchSignals(log, () => issuer)
   try {
     const server = await listen(settings.host, settings.port)
     const address = `http://${settings.host}:${server.port}`
     const name = settings.issuer ?? address
     issuer = await start(settings, name, log, server)
+    const management = await watchWith(settings, issuer, server, metrics)
     server.serve(issuer.fetch)
     greet(context, settings, name, address)
-    log.info({ issuer: name, address, policy: issuer.policyDigest() }, "listening")
-    await end(await Promise.race([signals.ended, issuer.broken]), issuer, server, log)
+    const told = { issuer: name, address, management_port: management?.port, policy: issuer.policyDigest() }
+    log.info(told, "listening")
+    await end(await Promise.race([signals.ended, issuer.broken]), issuer, server, log).finally(() =>
+      management?.close(),
+    )
   } finally {
+    await metrics?.stop()
     signals.forget()
+  }
+}
+
+/** The management port, where there is one: the issuer's own answers to /livez and /readyz, and the metrics. */
+async function watchWith(
+  { management: place }: ServeSettings,
+  issuer: Issuer,
+  server: Listening,
+  metrics: Metrics | undefined,
+): Promise<Management | undefined> {
+  if (!place || !metrics) return undefined
+  const [{ getRequestListener }, { openManagement }] = await Promise.all([
+    import("@hono/node-server"),
+    import("./management.ts"),
+  ])
+  const health = getRequestListener((request) =>
+    /\/(livez|readyz)$/.test(request.url) ? issuer.fetch(request) : new Response(null, { status: 404 }),
+  )
+  try {
+    return await openManagement(place, (...exchange) => void health(...exchange), metrics)
+  } catch (error) {
+    await server.drain(0)
+    await issuer.close()
+    throw error
   }
 }
 
@@ -99,7 +135,7 @@ async function end(first: Error | undefined, issuer: Issuer, server: Listening, 
   issuer.drain()
   log.info({ grace_ms: grace }, "draining")
   await server.drain(grace)
-  await issuer.close()
+  await issuer.close(LAST_MILLISECONDS)
   log.info("stopped")
   const reason = first ?? (await Promise.race([issuer.broken, undefined]))
   if (!reason) return

@@ -1,8 +1,9 @@
 // An HTTP server on a fetch function: short timeouts, one credential a request, and an end that loses nobody's answer. It
 // decides what is served while starting and stopping; everything else is the fetch function's.
 import { createServer, IncomingMessage, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import { getRequestListener } from "@hono/node-server"
+import { metrics } from "@opentelemetry/api"
 import { cannotTell, wrongUse } from "./exit.ts"
 import { SETTINGS } from "./settings.ts"
 
@@ -29,8 +30,28 @@ export const LIMITS = {
   maxHeaderSize: 16 * 1024,
 }
 export const MAX_CONNECTIONS = 4096
+/** A connection on which nothing moves, in neither direction: a reader that takes nothing. Streams move every 2 s. */
+const IDLE_MILLISECONDS = 60_000
+/** Whoever has not sent the whole of a request so long after the server began to drain is cut off. */
+const LAST_MILLISECONDS = 3000
 
-export async function listen(host: string, port: number): Promise<Listening> {
+export interface ServerLimits {
+  readonly headersTimeout: number
+  readonly requestTimeout: number
+  readonly connectionsCheckingInterval: number
+  readonly keepAliveTimeout: number
+  readonly maxHeaderSize: number
+  readonly maxConnections: number
+  readonly idleTimeout: number
+}
+
+const SERVER_LIMITS: ServerLimits = {
+  ...LIMITS,
+  maxConnections: MAX_CONNECTIONS,
+  idleTimeout: IDLE_MILLISECONDS,
+}
+
+export async function listen(host: string, port: number, limits = SERVER_LIMITS): Promise<Listening> {
   let serving: Fetch | undefined
   let draining = false
   const listener = getRequestListener(
@@ -42,8 +63,11 @@ export async function listen(host: string, port: number): Promise<Listening> {
     },
     { errorHandler: () => unavailable(false) },
   )
-  const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing))
-  server.maxConnections = MAX_CONNECTIONS
+  const server = createServer(limits, (incoming, outgoing) => void listener(incoming, outgoing))
+  server.maxConnections = limits.maxConnections
+  server.setTimeout(limits.idleTimeout)
+  countDropped(server)
+  const cutUnfinished = watchRequests(server)
   await bind(server, host, port, "port")
   return {
     port: portOf(server.address()),
@@ -52,9 +76,36 @@ export async function listen(host: string, port: number): Promise<Listening> {
     },
     drain(graceMilliseconds) {
       draining = true
-      return closeWithin(server, graceMilliseconds)
+      const last = setTimeout(cutUnfinished, LAST_MILLISECONDS)
+      return closeWithin(server, graceMilliseconds).finally(() => clearTimeout(last))
     },
   }
+}
+
+/** Answers what cuts off connections without a whole request: a server that is closed looks after no time-outs any more. */
+function watchRequests(server: Server): () => void {
+  const latest = new Map<Socket, IncomingMessage | undefined>()
+  server.on("connection", (socket) => {
+    latest.set(socket, undefined)
+    socket.once("close", () => latest.delete(socket))
+  })
+  server.on("request", (incoming, outgoing) => {
+    latest.set(incoming.socket, incoming)
+    outgoing.once("close", () => {
+      if (latest.get(incoming.socket) === incoming) latest.set(incoming.socket, undefined)
+    })
+  })
+  return () => {
+    for (const [socket, incoming] of latest) if (!incoming?.complete) socket.destroy()
+  }
+}
+
+function countDropped(server: Server): void {
+  const dropped = metrics.getMeter("taskmint").createCounter("taskmint.connections.dropped", {
+    description: "Connections refused because there were as many as there may be",
+  })
+  dropped.add(0)
+  server.on("drop", () => dropped.add(1))
 }
 
 /** `setting` is where the port came from: the next step when it is taken. */

@@ -26,7 +26,12 @@ export const SETTINGS = {
   policies: { variable: "TASKMINT_POLICIES", flag: "--policies" },
   keyEncryptionKey: { variable: "TASKMINT_KEY_ENCRYPTION_KEY", secret: true },
   plainHttp: { variable: "TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP" },
-  managementPort: { variable: "TASKMINT_MANAGEMENT_PORT", flag: "--management-port", later: true },
+  managementPort: { variable: "TASKMINT_MANAGEMENT_PORT", flag: "--management-port" },
+  managementHost: {
+    variable: "TASKMINT_MANAGEMENT_HOST",
+    flag: "--management-host",
+    standard: "127.0.0.1",
+  },
   retention: { variable: "TASKMINT_RETENTION", later: true },
   clientAssertionFile: { variable: "TASKMINT_CLIENT_ASSERTION_FILE", later: true },
   clientId: { variable: "TASKMINT_CLIENT_ID", flag: "--client-id" },

@@ -3,8 +3,9 @@
 import { type Context, Hono } from "hono"
 import { type Code, Refusal, refuse } from "../errors.ts"
 import { newUuid } from "../token/id.ts"
+import { type Admission, retryAfterSeconds } from "./admission.ts"
 import type { Callers } from "./caller.ts"
-import { type Endpoint, JSON_TYPE, open } from "./endpoint.ts"
+import { type Endpoint, type Entrance, JSON_TYPE, open } from "./endpoint.ts"
 import { healthEndpoints } from "./health.ts"
 import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
 import { ledgerEndpoints } from "./ledger.ts"
@@ -16,12 +17,15 @@ import { revocationEndpoints } from "./revocations.ts"
 import type { Rooms } from "./rooms.ts"
 import { statusListEndpoints } from "./status-lists.ts"
 import { taskEndpoints } from "./tasks.ts"
+import type { Answered, Telemetry } from "./telemetry.ts"
 import { TOKEN_PATH, tokenEndpoints } from "./token.ts"
 import { useEndpoints } from "./uses.ts"
 import { verifierEndpoints } from "./verifiers.ts"
 
 export interface Boundary {
   readonly callers: Callers
+  readonly admission: Admission
+  readonly telemetry: Pick<Telemetry, "watch">
   /** Told of every refusal, for counting. */
   readonly refused: (code: Code) => void
   /** Told of every fault, with the request id that the caller got. */
@@ -79,19 +83,23 @@ export function createApp(endpoints: readonly Endpoint[], boundary: Boundary): H
     const requestId = newUuid()
     boundary.faulted(error, requestId)
     const answer = OAUTH_PATHS.has(path) ? oauthError : problem
-    return answer(refuse("temporarily_unavailable", "[fault]"), requestId, { "x-request-id": requestId })
+    const refused = refuse("temporarily_unavailable", "[fault]", { retryAfterSeconds: retryAfterSeconds() })
+    return answer(refused, requestId, { "x-request-id": requestId })
   }
 
-  for (const endpoint of endpoints)
-    app.on(endpoint.method, routeOf(endpoint.path), async (c) => {
+  for (const endpoint of endpoints) {
+    const answer = async (c: Context): Promise<Answered> => {
       try {
-        const answer = await answerOf(endpoint, c, boundary.callers)
-        return answer instanceof Refusal ? refusal(c.req.path, answer) : answer
+        const found = await answerOf(endpoint, c, boundary)
+        if (!(found instanceof Refusal)) return { response: found }
+        return { response: refusal(c.req.path, found), code: found.code }
       } catch (error) {
         // The boundary: whatever was thrown, the answer is "cannot tell", and only the operator learns why.
-        return fault(c.req.path, error)
+        return { response: fault(c.req.path, error), code: "fault" }
       }
-    })
+    }
+    app.on(endpoint.method, routeOf(endpoint.path), boundary.telemetry.watch(endpoint, answer))
+  }
   // Apart, because a path with one handler is answered without composing any.
   const others = new Hono()
   for (const [path, allow] of methodsByPath(endpoints))
@@ -102,12 +110,14 @@ export function createApp(endpoints: readonly Endpoint[], boundary: Boundary): H
   return app
 }
 
-const answerOf = (endpoint: Endpoint, c: Context, callers: Callers): Promise<Response | Refusal> =>
-  endpoint.answer(
-    c.req.raw,
-    (name) => c.req.param(name) ?? "",
-    () => callers.identify(c.req.raw, c.req.path),
-  )
+function answerOf(
+  endpoint: Endpoint,
+  c: Context,
+  { callers, admission }: Boundary,
+): Promise<Response | Refusal> {
+  const identify: Entrance["identify"] = () => callers.identify(c.req.raw, c.req.path)
+  return endpoint.answer(c.req.raw, (name) => c.req.param(name) ?? "", { identify, admission })
+}
 
 const routeOf = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ":$1")
 

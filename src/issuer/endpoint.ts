@@ -2,6 +2,7 @@
 // make the OpenAPI document. It decides the order (authenticate, read, run); what is done is each group's own.
 import type { z } from "@hono/zod-openapi"
 import { type FieldError, Refusal, refuse } from "../errors.ts"
+import type { Admission, Lane } from "./admission.ts"
 import { BODY_LIMIT, once, readBody, readForm, readJson } from "./body.ts"
 import type { Caller, Scope } from "./caller.ts"
 
@@ -24,6 +25,8 @@ interface Description {
   readonly answers: Readonly<Record<number, Documented>>
   /** Headers that mean something here beside those of every request; the endpoint reads them itself. */
   readonly headers?: z.ZodObject
+  /** Where its requests wait when there are too many; default `first`. */
+  readonly lane?: Lane
 }
 
 /** What an endpoint reads of a request besides its caller. */
@@ -67,8 +70,14 @@ export interface Endpoint extends Description {
   readonly answer: (
     request: Request,
     parameter: (name: string) => string,
-    identify: () => Promise<Caller | Refusal>,
+    entrance: Entrance,
   ) => Promise<Response | Refusal>
+}
+
+/** What stands before an endpoint that is not open: who asks, and whether it is their turn. */
+export interface Entrance {
+  readonly identify: () => Promise<Caller | Refusal>
+  readonly admission: Admission
 }
 
 export const JSON_TYPE = "application/json"
@@ -106,14 +115,17 @@ export function open(endpoint: Open): Endpoint {
   }
 }
 
-/** An endpoint for callers with a service token: who asks is settled before a byte of the body is read. */
+/**
+ * An endpoint for callers with a service token: who asks is settled before a byte of the body is read, and it waits for its
+ * turn with the body read, so that a slow sender keeps nobody waiting.
+ */
 export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<Body, Query>): Endpoint {
-  const { run, body, query, ...description } = endpoint
+  const { run, body, query, lane = "first", ...description } = endpoint
   return {
     ...description,
     ...(body && { body }),
     ...(query && { query }),
-    async answer(request, parameter, identify) {
+    async answer(request, parameter, { identify, admission }) {
       const caller = await identify()
       if (caller instanceof Refusal) return caller
       if (!endpoint.who.some((scope) => caller.scopes.has(scope)))
@@ -122,7 +134,8 @@ export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<B
       if (asked instanceof Refusal) return asked
       const read = await readWith(request, body)
       if (read instanceof Refusal) return read
-      return run({ request, body: read as Body, query: asked as Query, parameter }, caller)
+      const call = { request, body: read as Body, query: asked as Query, parameter }
+      return admission.pass(caller.clientId, lane, () => run(call, caller))
     },
   }
 }

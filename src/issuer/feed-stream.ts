@@ -15,6 +15,8 @@ export interface FeedStreams {
    * the issuer; after any of them a reader comes back with the cursor it has.
    */
   open(caller: Caller, after: number): Response | Refusal
+  /** How many are open. */
+  count(): number
   /** Ends all streams at once; later ones are refused. */
   close(): void
 }
@@ -69,6 +71,7 @@ export function createFeedStreams(options: FeedStreamOptions): FeedStreams {
       count(clientId, 1)
       return new Response(stream.body, { headers: HEADERS })
     },
+    count: () => streams.size,
     close() {
       closed = true
       for (const stream of streams) stream.end()

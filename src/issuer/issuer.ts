@@ -19,6 +19,7 @@ import { createVerifiers } from "../task/verifiers.ts"
 import { type Clock, systemClock, toEpochSeconds } from "../time.ts"
 import { newUuid } from "../token/id.ts"
 import type { Algorithm } from "../token/signature.ts"
+import { createAdmission } from "./admission.ts"
 import { createApp, endpointsOf } from "./app.ts"
 import { createCallers } from "./caller.ts"
 import { countFailures } from "./failures.ts"
@@ -27,6 +28,7 @@ import { watchHealth } from "./health.ts"
 import { claimDatabase } from "./mark.ts"
 import { problem } from "./problem.ts"
 import type { Rooms } from "./rooms.ts"
+import { createTelemetry } from "./telemetry.ts"
 import { startChores } from "./timers.ts"
 
 export interface IssuerOptions {
@@ -72,8 +74,8 @@ export interface Issuer {
   readonly drain: () => void
   /** Resolves with the cause when nothing can ever be recorded again: the process must end. */
   readonly broken: Promise<Error>
-  /** Waits for requests under way, stops the timers, releases the database. */
-  readonly close: () => Promise<void>
+  /** Waits for requests under way (8 s at most, or as long as is said), stops the timers, releases the database. */
+  readonly close: (graceMilliseconds?: number) => Promise<void>
 }
 
 /** The issuer can't start with these options or this data; the message says what to do and holds no secret. */
@@ -111,13 +113,20 @@ function checkIssuerUrl({ issuer, dangerouslyAllowPlainHttp }: IssuerOptions): v
 
 async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
   const { dev = false, clock = systemClock } = options
-  const onFault = options.onFault ?? (() => undefined)
+  const telemetry = createTelemetry()
+  const onFault: NonNullable<IssuerOptions["onFault"]> = (...fault) => {
+    telemetry.faulted()
+    options.onFault?.(...fault)
+  }
   const objection = await claimDatabase(engine, dev)
   if (objection !== undefined) throw new NotStarted(objection)
-  const { rooms, feed } = await openRooms({ ...options, clock, dev, onFault }, engine)
+  const { rooms, feed } = await openRooms({ ...options, clock, dev, onFault }, telemetry.engine(engine))
   const callers = createCallers(rooms)
   const failures = countFailures(rooms.ledger)
-  const app = createApp(endpointsOf(rooms), { callers, refused: failures.count, faulted: onFault })
+  const admission = createAdmission(clock)
+  telemetry.observe({ ...rooms, admission })
+  const boundary = { callers, admission, telemetry, refused: failures.count, faulted: onFault }
+  const app = createApp(endpointsOf(rooms), boundary)
   const watch = rooms.policies.watch()
   const chores = startChores({ ...rooms, failures, onFault })
   const gate = countRequests(async (request) => app.fetch(request))
@@ -134,11 +143,12 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
     sweep: chores.all,
     drain,
     broken: engine.broken,
-    async close() {
+    async close(graceMilliseconds = PATIENCE_MILLISECONDS) {
       drain()
-      await gate.close()
+      await gate.close(graceMilliseconds)
       watch.stop()
       await Promise.all([chores.stop(), feed.close()])
+      telemetry.close()
       await failures.sum().catch(onFault)
       await engine.close()
     },
@@ -208,11 +218,11 @@ function countRequests(answer: (request: Request) => Promise<Response>) {
       underWay += 1
       return answer(request).finally(leave)
     },
-    close(): Promise<void> {
+    close(graceMilliseconds: number): Promise<void> {
       closed ??= new Promise((resolve) => {
         idle = resolve
         if (underWay === 0) resolve()
-        else setTimeout(resolve, PATIENCE_MILLISECONDS).unref()
+        else setTimeout(resolve, graceMilliseconds).unref()
       })
       return closed
     },

@@ -67,6 +67,7 @@ export const ledgerEndpoints = ({ ledger }: Rooms): Endpoint[] => [
   guarded({
     method: "get",
     path: "/ledger/entries",
+    lane: "later",
     summary: "Entries that meet every filter given",
     group: "ledger",
     who: ["auditor"],

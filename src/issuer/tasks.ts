@@ -56,6 +56,7 @@ const list = ({ tasks }: Rooms): Endpoint =>
   guarded({
     method: "get",
     path: "/tasks",
+    lane: "later",
     summary: "Tasks, newest first: an orchestrator's own, all of them for staff",
     group: "tasks",
     who: ["orchestrator", "auditor", "operator"],
@@ -75,6 +76,7 @@ const show = ({ tasks }: Rooms): Endpoint =>
   guarded({
     method: "get",
     path: "/tasks/{id}",
+    lane: "later",
     summary: "One task: its state, grants, tokens (never their text) and timeline",
     group: "tasks",
     who: ["orchestrator", "auditor", "operator"],

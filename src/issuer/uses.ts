@@ -29,6 +29,7 @@ const takeBatch = ({ uses }: Rooms): Endpoint =>
   guarded({
     method: "post",
     path: "/uses",
+    lane: "later",
     summary: "One batch of uses, signed by the verifier instance whose key the token is bound to",
     group: "uses",
     who: ["api"],

@@ -1,6 +1,7 @@
 // Catalogue I24: SIGTERM under load. A real process, real sockets: whatever was begun is answered, whatever was answered
 // is on disk, and the rest is told to ask again.
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, expect, test } from "vitest"
@@ -58,9 +59,7 @@ async function recordedStarts(): Promise<Set<string>> {
   return found
 }
 
-test("I24 SIGTERM under load: within ten seconds everything begun is answered and on disk, the rest is refused", {
-  timeout: 60_000,
-}, async () => {
+const startServing = async () => {
   const serving = startCli(["serve", "--port", "0"], {
     env: {
       TASKMINT_ISSUER: "https://taskmint.example",
@@ -70,6 +69,13 @@ test("I24 SIGTERM under load: within ten seconds everything begun is answered an
     },
   })
   const [, address = ""] = await serving.said(/"address":"([^"]+)".*"msg":"listening"/)
+  return { serving, address }
+}
+
+test("I24 SIGTERM under load: within ten seconds everything begun is answered and on disk, the rest is refused", {
+  timeout: 60_000,
+}, async () => {
+  const { serving, address } = await startServing()
   const tokens = createServiceTokens({
     issuer: "https://taskmint.example",
     issuerAddress: address,
@@ -94,4 +100,26 @@ test("I24 SIGTERM under load: within ten seconds everything begun is answered an
   expect(unexpected.map(({ status }) => status)).toEqual([])
   expect(existsSync(`${house.database}-wal`)).toBe(false)
   expect(await recordedStarts()).toEqual(started)
+})
+
+test("I24 SIGTERM while some have sent half a request or nothing: they are cut off, nobody waits for them", {
+  timeout: 60_000,
+}, async () => {
+  const { serving, address } = await startServing()
+  const texts = [
+    "",
+    "POST /tasks HTTP/1.1\r\nHost: x\r\nX",
+    "POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx",
+  ]
+  const closed = texts.map((text) => {
+    const socket = connect(Number(new URL(address).port), "127.0.0.1", () => socket.write(text))
+    socket.on("error", () => undefined).resume()
+    return new Promise((resolve) => socket.once("close", resolve))
+  })
+  expect((await fetch(`${address}/livez`)).status).toBe(200)
+  const told = performance.now()
+  serving.child.kill("SIGTERM")
+  const { code } = await serving.ended
+  expect([code, performance.now() - told < 7000]).toEqual([0, true])
+  await Promise.all(closed)
 })

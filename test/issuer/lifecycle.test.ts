@@ -96,7 +96,10 @@ describe("faults", () => {
     await house.call("GET", "/tasks", { as: "support-orchestrator" })
     state.failing = () => new Unavailable("the disk is full")
     const answer = await house.call("POST", "/tasks", { as: "support-orchestrator", json: START })
-    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "2"])
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([
+      503,
+      expect.stringMatching(/^[1-4]$/),
+    ])
     const body: unknown = await answer.json()
     expect(body).toMatchObject({ code: "temporarily_unavailable", next: "wait" })
     expect(house.faults).toHaveLength(1)

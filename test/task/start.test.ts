@@ -148,7 +148,7 @@ describe("the same reference again", () => {
     expect(entries.map((entry) => entry.kind)).toEqual(["task.refused"])
   })
 
-  test("that can't be signed again is no answer without tokens", async () => {
+  test("I26 that can't be signed again is no answer without tokens", async () => {
     await start({ reference: "run-1" })
     const broken = {
       ...world.keyring.current(),

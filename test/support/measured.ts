@@ -1,0 +1,30 @@
+// Every metric that a running issuer and a running guard tell Prometheus. test/cli/management.test.ts holds these lists
+// against the processes, whatever names a metric against these lists. The exporter puts no unit into a name.
+
+const PROCESS = ["process_cpu_time_total", "process_memory_usage", "nodejs_eventloop_delay_p99"]
+
+export const MEASURED_BY_ISSUER: readonly string[] = [
+  ...PROCESS,
+  "http_server_request_duration",
+  "taskmint_commit_duration",
+  "taskmint_commits_waiting",
+  "taskmint_connections_dropped_total",
+  "taskmint_faults_total",
+  "taskmint_feed_followers",
+  "taskmint_ledger_entries_total",
+  "taskmint_policy_refused",
+  "taskmint_ready",
+  "taskmint_requests_running",
+  "taskmint_requests_waiting",
+]
+
+export const MEASURED_BY_GUARD: readonly string[] = [
+  ...PROCESS,
+  "taskmint_check_duration",
+  "taskmint_clock_skew",
+  "taskmint_revocations_age",
+]
+
+/** The families of a scrape, sorted; a histogram once. */
+export const metricNames = (text: string): string[] =>
+  [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name = ""]) => name).sort()
