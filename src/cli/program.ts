@@ -2,6 +2,7 @@
 // commands do; exit.ts decides what an error means.
 import { readFileSync } from "node:fs"
 import { Command, CommanderError } from "commander"
+import { addBackup } from "./backup.ts"
 import { addCompletion } from "./completion.ts"
 import type { Context } from "./context.ts"
 import { addCredential } from "./credential.ts"
@@ -58,6 +59,7 @@ function createProgram(context: Context): Command {
   addVerifier(program, context)
   addLedger(program, context)
   addToken(program, context)
+  addBackup(program, context)
   addCompletion(program)
   return program
 }

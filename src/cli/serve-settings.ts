@@ -86,6 +86,16 @@ function databaseOf(
 ): string {
   if (address === undefined) return made !== "" ? made : settings.need("database", flags.database)
   if (isPostgres(address)) return withoutPasswordInFlag(address, flags)
+  return sqlitePath(address)
+}
+
+/** The path in a database's address. Stop (wrong use) when it is another kind of address. */
+export function sqlitePath(address: string): string {
+  if (isPostgres(address))
+    throw wrongUse(
+      "this is of SQLite files: a PostgreSQL database is another",
+      "Use sqlite:<path>, or PostgreSQL's own tools",
+    )
   const path = /^sqlite:(.+)$/.exec(address)?.[1]
   if (path === undefined)
     throw wrongUse(

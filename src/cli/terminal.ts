@@ -21,7 +21,7 @@ export interface Terminal {
   /** Rows under headings; every cell is escaped. */
   table(headings: readonly string[], rows: readonly (readonly string[])[]): void
   /** Waits for the work and says so on standard error when it takes longer than a second and a person looks on. */
-  progress<T>(text: string, work: Promise<T>): Promise<T>
+  progress<T>(text: string | (() => string), work: Promise<T>): Promise<T>
 }
 
 export function createTerminal(out: NodeJS.WriteStream, err: NodeJS.WriteStream): Terminal {
@@ -79,12 +79,17 @@ export function layOut(
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
 
-async function watched<T>(text: string, work: Promise<T>, err: NodeJS.WriteStream): Promise<T> {
+async function watched<T>(
+  text: string | (() => string),
+  work: Promise<T>,
+  err: NodeJS.WriteStream,
+): Promise<T> {
   const began = performance.now()
   let frame = 0
   const timer = setInterval(() => {
     const seconds = Math.floor((performance.now() - began) / 1000)
-    if (seconds >= 1) err.write(`\r\u001b[K${FRAMES[frame++ % FRAMES.length]} ${text} ${seconds} s`)
+    const now = typeof text === "string" ? text : text()
+    if (seconds >= 1) err.write(`\r\u001b[K${FRAMES[frame++ % FRAMES.length]} ${now} ${seconds} s`)
   }, 100)
   try {
     return await work

@@ -38,6 +38,7 @@ const COMMANDS = [
   "ledger query",
   "token get",
   "token inspect",
+  "backup",
   "completion",
 ]
 
