@@ -61,10 +61,10 @@ export function createTelemetry(): Telemetry {
   const commit = async (engine: Engine, steps: readonly Step[]): Promise<void> => {
     const began = performance.now()
     waiting += 1
+    const written = steps.filter(({ statement }) => statement === insertBytes).length
     try {
       await engine.atomically(steps)
       commits.record(secondsSince(began))
-      const written = steps.filter(({ statement }) => statement === insertBytes).length
       if (written > 0) entries.add(written)
     } catch (error) {
       commits.record(secondsSince(began), {
