@@ -9,22 +9,33 @@ export interface StoredUse {
   readonly text: string
 }
 
-/** Uses in a row, written together: what waits for one fsync is one row of the spool. At least one. */
-export type UseGroup = readonly StoredUse[]
-
-export interface GroupRow {
+/**
+ * Uses in a row, written together: what waits for one fsync is one row of the spool. In memory, too, for one long text costs
+ * the garbage collector less than several for each use.
+ */
+export interface UseGroup {
+  /** Of the first of them; the others' follow. */
   readonly first: number
+  /** At least one. */
+  readonly count: number
+  /** One line for each use: its task, a space, its JSON, in neither of which a line ends. */
   readonly lines: string
 }
 
-/** One line for each use: its task, a space, its JSON, in neither of which a line ends. */
-export function addGroup(group: UseGroup): WriterStep {
-  const lines = group.map(({ task, text }) => `${task} ${text}`).join("\n")
-  return { sql: ADD_USES, values: [group[0]?.seq ?? 0, group.length, lines], rows: 1 }
+/** Of at least one use; their numbers follow each other. */
+export function writeGroup(uses: readonly StoredUse[]): UseGroup {
+  const lines = uses.map(({ task, text }) => `${task} ${text}`).join("\n")
+  return { first: uses[0]?.seq ?? 0, count: uses.length, lines }
 }
 
-export const readGroup = ({ first, lines }: GroupRow): UseGroup =>
+export const readGroup = ({ first, lines }: UseGroup): StoredUse[] =>
   lines.split("\n").map((line, at) => {
     const space = line.indexOf(" ")
     return { seq: first + at, task: line.slice(0, space), text: line.slice(space + 1) }
   })
+
+export const addGroup = ({ first, count, lines }: UseGroup): WriterStep => ({
+  sql: ADD_USES,
+  values: [first, count, lines],
+  rows: 1,
+})

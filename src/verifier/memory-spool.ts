@@ -1,6 +1,6 @@
 // A spool without a disk, for `direct` recording: what is in it counts as recorded when the issuer has acknowledged it, and
 // everything else is gone with the process. It decides how long that is waited for, nothing about uses.
-import type { StoredUse } from "./group-row.ts"
+import { readGroup, type StoredUse, type UseGroup, writeGroup } from "./group-row.ts"
 import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool, type StoredBatch } from "./spool.ts"
 
 export interface MemorySpool extends Spool {
@@ -44,8 +44,8 @@ export function createMemorySpool(): MemorySpool {
     holdsThrough: uses.holdsThrough,
     highestSeq: () => 0,
     shares: () => new Map(),
-    async storeBatch(batch, _, taken, { to }) {
-      uses.seal(batch, taken)
+    async storeBatch(batch, { groups }, { to }) {
+      uses.seal(batch, new Set(groups.map(({ first }) => first))) // one use each, as oldestUses answers them
       chain = to
       return true
     },
@@ -77,10 +77,10 @@ interface SealedBatch extends StoredBatch {
   readonly seqs: ReadonlySet<number>
 }
 
-function waitFor(group: readonly StoredUse[], drop: (left: Waiting) => void) {
+function waitFor(uses: StoredUse[], drop: (left: Waiting) => void) {
   const { promise: settled, resolve, reject } = Promise.withResolvers<void>()
   const left: Waiting = {
-    uses: [...group],
+    uses,
     settle(fault) {
       clearTimeout(timer)
       drop(left)
@@ -108,15 +108,15 @@ function createWaitingUses() {
     }
   }
   return {
-    add(group: readonly StoredUse[]): Promise<void> {
-      const { left, settled } = waitFor(group, drop)
-      for (const use of group) {
+    add(group: UseGroup): Promise<void> {
+      const { left, settled } = waitFor(readGroup(group), drop)
+      for (const use of left.uses) {
         open.set(use.seq, use)
         waiting.set(use.seq, left)
       }
       return settled
     },
-    oldest: (limit: number) => [...open.values()].slice(0, limit).map((use) => [use]),
+    oldest: (limit: number) => [...open.values()].slice(0, limit).map((use) => writeGroup([use])),
     holdsThrough: (last: number) =>
       [open, ...[...batches.values()].map(({ seqs }) => seqs)].some((held) =>
         [...held.keys()].some((seq) => seq <= last),

@@ -1,7 +1,7 @@
 // What a spool was given last, known without reading it again: uses on their way into a batch, and the batch on its way to
 // the issuer. It decides what is remembered; the disk says what is there.
-import type { UseGroup } from "./group-row.ts"
-import type { Part, Spool, StoredBatch } from "./spool.ts"
+import { type UseGroup, writeGroup } from "./group-row.ts"
+import type { Part, Spool, StoredBatch, Taking } from "./spool.ts"
 
 /** More than are in no batch while the issuer takes them; beyond it the disk is read. */
 const MOST_USES = 10_000
@@ -20,10 +20,10 @@ export function rememberRecent(spool: Spool): Spool {
       await spool.addUses(group)
       uses.add(group)
     },
-    async storeBatch(batch, groups, taken, chain) {
-      const stored = await spool.storeBatch(batch, groups, taken, chain)
+    async storeBatch(batch, taking, chain) {
+      const stored = await spool.storeBatch(batch, taking, chain)
       if (!stored) return false
-      uses.take(groups, taken)
+      uses.take(taking)
       batches.add(batch)
       return true
     },
@@ -42,7 +42,7 @@ function recentUses(spool: Spool) {
   const oldest = (limit: number) => {
     let taken = 0
     const end = groups.findIndex((group) => {
-      taken += group.length
+      taken += group.count
       return taken >= limit
     })
     return end < 0 ? [...groups] : groups.slice(0, end + 1)
@@ -50,9 +50,9 @@ function recentUses(spool: Spool) {
   return {
     add(group: UseGroup) {
       groups.push(group)
-      count += group.length
+      count += group.count
       while (count > MOST_USES) {
-        count -= groups.shift()?.length ?? 0
+        count -= groups.shift()?.count ?? 0
         behind = true
       }
     },
@@ -60,15 +60,17 @@ function recentUses(spool: Spool) {
       if (part) return spool.oldestUses(limit, part)
       if (!behind) return oldest(limit)
       const read = spool.oldestUses(limit)
-      behind = read[0]?.[0]?.seq !== groups[0]?.[0]?.seq
+      behind = read[0]?.first !== groups[0]?.first
       return read
     },
-    take(from: readonly UseGroup[], taken: ReadonlySet<number>) {
-      const moved = new Set(from.map((group) => group[0]?.seq))
-      groups = groups.flatMap((group) =>
-        moved.has(group[0]?.seq) ? group.filter(({ seq }) => !taken.has(seq)).map((use) => [use]) : [group],
-      )
-      count = groups.reduce((sum, group) => sum + group.length, 0)
+    take({ groups: from, staying }: Taking) {
+      const moved = new Map(from.map(({ first, count: length }) => [first, first + length]))
+      groups = groups.flatMap((group) => {
+        const end = moved.get(group.first)
+        if (end === undefined) return [group]
+        return staying.filter(({ seq }) => seq >= group.first && seq < end).map((use) => writeGroup([use]))
+      })
+      count = groups.reduce((sum, group) => sum + group.count, 0)
     },
   }
 }

@@ -52,10 +52,13 @@ export interface Recorded {
 /** What is shipped before its handler runs has no outcome. */
 const UNJOINED: Recorded = Object.freeze({ finished: () => undefined })
 
+/** Numbers alone, for many wait to be shipped. Whole milliseconds. */
 interface Open {
   readonly startedAt: number
-  /** Members of a use's JSON, each after a comma. */
-  outcome?: string
+  /** Zero: not known. */
+  status: number
+  /** Negative: not finished. */
+  duration: number
 }
 
 export function createRecorder(options: {
@@ -132,15 +135,16 @@ function createTurns(): () => Promise<void> {
 /** What became of the uses whose handlers this process runs; it is joined when they are shipped. */
 function createOutcomes(clock: Clock) {
   const open = new Map<number, Open>()
-  const since = (entry: Open) => Math.max(0, Math.round(clock.monotonic() - entry.startedAt))
+  const since = (entry: Open) => Math.max(0, Math.round(clock.monotonic()) - entry.startedAt)
   return {
     open(seq: number): Recorded {
-      const entry: Open = { startedAt: clock.monotonic() }
+      const entry: Open = { startedAt: Math.round(clock.monotonic()), status: 0, duration: -1 }
       open.set(seq, entry)
       return {
         finished(status) {
-          const known = Number.isInteger(status) && status >= 100 && status <= 999
-          entry.outcome ??= `${known ? `,"status":${status}` : ""},"duration_ms":${since(entry)}`
+          if (entry.duration >= 0) return
+          entry.duration = since(entry)
+          if (Number.isInteger(status) && status >= 100 && status <= 999) entry.status = status
         },
       }
     },
@@ -149,7 +153,9 @@ function createOutcomes(clock: Clock) {
     readyUse({ seq, text }: StoredUse, waitMilliseconds: number): string | undefined {
       const entry = open.get(seq)
       if (!entry) return text
-      if (entry.outcome !== undefined) return `${text.slice(0, -1)}${entry.outcome}}`
+      const { status, duration } = entry
+      if (duration >= 0)
+        return `${text.slice(0, -1)}${status === 0 ? "" : `,"status":${status}`},"duration_ms":${duration}}`
       return since(entry) >= waitMilliseconds ? text : undefined
     },
   }

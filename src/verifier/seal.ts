@@ -2,11 +2,11 @@
 // uses a batch takes; when one is made, and what is sent, shipper.ts decides.
 import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
 import { batchDigest, signUseBatch } from "../token/batch.ts"
-import type { StoredUse, UseGroup } from "./group-row.ts"
+import { readGroup, type StoredUse, type UseGroup } from "./group-row.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
 import type { Revocations } from "./revocations.ts"
-import { type Part, ROW_OVERHEAD_BYTES, type Spool, type StoredBatch } from "./spool.ts"
+import { type Part, ROW_OVERHEAD_BYTES, type Spool, type StoredBatch, type Taking } from "./spool.ts"
 
 export interface SealerOptions {
   readonly issuer: string
@@ -42,10 +42,9 @@ const MAX_USES_BYTES = 640 * 1024
 
 export function createSealer(options: SealerOptions): Sealer {
   const { spool, recorder, applied } = options
-  const seal = async ({ uses, groups }: Ready, final: boolean): Promise<Sealed> => {
+  const seal = async ({ uses, taking }: Ready, final: boolean): Promise<Sealed> => {
     const first = uses[0]?.stored.seq ?? 0
     const shares = sharesOf(uses)
-    const taken = new Set(uses.map((one) => one.stored.seq))
     // Where another process's batch came between, that one is followed, and this one is signed anew.
     for (;;) {
       const from = spool.chain()
@@ -54,7 +53,7 @@ export function createSealer(options: SealerOptions): Sealer {
       const cursor = applied.cursor()
       const bytes = signBatch(options, before, { sequence, cursor, uses, final })
       const to = JSON.stringify({ sequence, digest: batchDigest(bytes) })
-      const stored = await spool.storeBatch({ sequence, bytes, first, shares }, groups, taken, { from, to })
+      const stored = await spool.storeBatch({ sequence, bytes, first, shares }, taking, { from, to })
       if (!stored) continue
       recorder.taken(uses.map((one) => one.stored))
       return { sequence, shares, cursor }
@@ -64,7 +63,7 @@ export function createSealer(options: SealerOptions): Sealer {
     async sealReady(waitMilliseconds, part) {
       // Behind those that wait for their handlers, others may be ready.
       const waiting = spool.oldestUses(MAX_USES, part)
-      const isBehind = recorder.lastSeq() - (waiting[0]?.[0]?.seq ?? 0) > BACKLOG_USES
+      const isBehind = recorder.lastSeq() - (waiting[0]?.first ?? 0) > BACKLOG_USES
       const most = part || isBehind ? MAX_USES : FEW_USES
       const ready = findReady(waiting, most, (use) => recorder.readyUse(use, waitMilliseconds))
       return ready.uses.length > 0 ? seal(ready, false) : undefined
@@ -92,13 +91,13 @@ interface ReadyUse {
   readonly text: string
 }
 
-/** What the next batch takes, and the groups it comes from. */
+/** What the next batch takes. */
 interface Ready {
   readonly uses: readonly ReadyUse[]
-  readonly groups: readonly UseGroup[]
+  readonly taking: Taking
 }
 
-const NOTHING: Ready = { uses: [], groups: [] }
+const NOTHING: Ready = { uses: [], taking: { groups: [], staying: [], highest: 0 } }
 
 /** Of these uses those that are ready, up to a batch full. */
 function findReady(
@@ -108,21 +107,25 @@ function findReady(
 ): Ready {
   const uses: ReadyUse[] = []
   const groups: UseGroup[] = []
+  const staying: StoredUse[] = []
   let bytes = 0
   for (const group of from) {
     const before = uses.length
-    for (const stored of group) {
-      const text = readyUse(stored)
-      if (text === undefined) continue
-      bytes += Buffer.byteLength(text) + 1
-      if (bytes > MAX_USES_BYTES) break
-      uses.push({ stored, text })
+    const left: StoredUse[] = []
+    for (const stored of readGroup(group)) {
+      const text = bytes > MAX_USES_BYTES ? undefined : readyUse(stored)
+      bytes += text === undefined ? 0 : Buffer.byteLength(text) + 1
+      if (text === undefined || bytes > MAX_USES_BYTES) left.push(stored)
+      else uses.push({ stored, text })
     }
-    if (uses.length > before) groups.push(group)
+    if (uses.length > before) {
+      groups.push(group)
+      staying.push(...left)
+    }
     // Never within a group, where it need not be: what stays of one is written again.
     if (bytes > MAX_USES_BYTES || uses.length >= most) break
   }
-  return { uses, groups }
+  return { uses, taking: { groups, staying, highest: uses.at(-1)?.stored.seq ?? 0 } }
 }
 
 interface Content {

@@ -6,7 +6,7 @@ import { openFile } from "../database/file.ts"
 import { lockFile } from "../database/lock.ts"
 import { openWriter, type Writer, type WriterStep } from "../database/writer.ts"
 import type { RevocationItem } from "../token/revocation.ts"
-import { addGroup, type GroupRow, readGroup, type UseGroup } from "./group-row.ts"
+import { addGroup, readGroup, type StoredUse, type UseGroup, writeGroup } from "./group-row.ts"
 import { prepareSpool, SHARE_ADVICE } from "./spool-file.ts"
 import * as sql from "./statements.ts"
 
@@ -26,6 +26,16 @@ export type SettingKey = "instance" | "keys" | "catalogue" | "feed" | "floor" | 
 export interface Part {
   readonly from: number
   readonly to: number
+}
+
+/** What a batch takes of the uses in no batch. */
+export interface Taking {
+  /** Those that it takes all or some of. */
+  readonly groups: readonly UseGroup[]
+  /** Of these groups what it does not take, by rising numbers. */
+  readonly staying: readonly StoredUse[]
+  /** The highest number of what it takes; zero: nothing. */
+  readonly highest: number
 }
 
 /** Where the chain of batches stands, as text; undefined: before the first. */
@@ -53,15 +63,9 @@ export interface Spool {
   /** Where the chain of batches stands now, whoever moved it. */
   chain(): string | undefined
   /**
-   * Moves uses of these groups into a batch and the chain onwards: all of it or nothing. The others of them stay. False:
-   * the chain stands elsewhere.
+   * Moves uses into a batch and the chain onwards: all of it or nothing. False: the chain stands elsewhere.
    */
-  storeBatch(
-    batch: StoredBatch,
-    groups: readonly UseGroup[],
-    taken: ReadonlySet<number>,
-    chain: ChainMove,
-  ): Promise<boolean>
+  storeBatch(batch: StoredBatch, taking: Taking, chain: ChainMove): Promise<boolean>
   /** The oldest that is not acknowledged. */
   oldestBatch(): StoredBatch | undefined
   oldestSequence(): number | undefined
@@ -210,14 +214,12 @@ function batchesIn(
       const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text // by an earlier version
       return { ...rest, bytes, shares: JSON.parse(shares) }
     },
-    async storeBatch({ sequence, bytes, first, shares }, groups, taken, chain) {
-      const highest = [...taken].reduce((a, b) => Math.max(a, b), 0)
-      const firsts = groups.flatMap(([use]) => use?.seq ?? [])
-      const staying = groups.flat().filter((use) => !taken.has(use.seq))
+    async storeBatch({ sequence, bytes, first, shares }, { groups, staying, highest }, chain) {
+      const firsts = groups.map((group) => group.first)
       const steps = [
         sql.moveChain(chain.from, chain.to),
         { sql: sql.TAKE_USES, values: [JSON.stringify(firsts)], rows: groups.length },
-        ...staying.map((use) => addGroup([use])),
+        ...staying.map((use) => addGroup(writeGroup([use]))),
         sql.run(sql.ADD_BATCH, sequence, first, JSON.stringify(shares), bytes, highest),
       ]
       return writer.commit(steps).then(() => true, isMovedAlready)
@@ -231,7 +233,7 @@ function readings(
   reader: Reader,
   part: Part,
 ): Pick<Spool, "oldestUses" | "holdsThrough" | "highestSeq" | "shares" | "revocations"> {
-  const uses = reader.prepare<[number, number], GroupRow>(sql.OLDEST_USES)
+  const uses = reader.prepare<[number, number], UseGroup>(sql.OLDEST_USES)
   const highest = reader.prepare<number[], number>(sql.HIGHEST_SEQ).pluck()
   const holds = reader.prepare<number[], number>(sql.HOLDS_THROUGH).pluck()
   const { from, to } = part
@@ -239,10 +241,9 @@ function readings(
     oldestUses(limit, { from, to } = part) {
       const groups: UseGroup[] = []
       let count = 0
-      for (const row of uses.iterate(from, to)) {
-        const group = readGroup(row)
+      for (const group of uses.iterate(from, to)) {
         groups.push(group)
-        count += group.length
+        count += group.count
         if (count >= limit) break
       }
       return groups
@@ -252,8 +253,8 @@ function readings(
     shares() {
       const held = new Map<string, number>()
       const add = (task: string, bytes: number) => held.set(task, (held.get(task) ?? 0) + bytes)
-      for (const row of uses.iterate(from, to))
-        for (const { task, text } of readGroup(row)) add(task, text.length + ROW_OVERHEAD_BYTES)
+      for (const group of uses.iterate(from, to))
+        for (const { task, text } of readGroup(group)) add(task, text.length + ROW_OVERHEAD_BYTES)
       for (const { shares } of readShares(reader, part))
         for (const [task, bytes] of Object.entries(shares)) add(task, bytes)
       return held

@@ -51,7 +51,7 @@ export const moveChain = (from: string | undefined, to: string): WriterStep =>
 
 export const ADD_USES = "INSERT INTO uses (first, count, lines) VALUES (?, ?, ?)"
 export const TAKE_USES = "DELETE FROM uses WHERE first IN (SELECT value FROM json_each(?))"
-export const OLDEST_USES = "SELECT first, lines FROM uses WHERE first BETWEEN ? AND ? ORDER BY first"
+export const OLDEST_USES = "SELECT first, count, lines FROM uses WHERE first BETWEEN ? AND ? ORDER BY first"
 export const HIGHEST_SEQ = `SELECT max(
   coalesce((SELECT max(first + count - 1) FROM uses WHERE first BETWEEN ? AND ?), 0),
   coalesce((SELECT max(highest) FROM batch WHERE highest BETWEEN ? AND ?), 0))`

@@ -1,12 +1,14 @@
 // Uses on their way to the disk: numbered, written together where they come together, and counted against the room that
 // each task may hold. It decides whether there is room; what is recorded, and who waits for it, the recorder does.
-import { setImmediate } from "node:timers"
+import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import type { UseRecord } from "../token/batch.ts"
-import type { StoredUse } from "./group-row.ts"
+import { type StoredUse, writeGroup } from "./group-row.ts"
 import { ROW_OVERHEAD_BYTES, type Spool } from "./spool.ts"
 
 /** Uses written as one row at most. */
 const MOST_TOGETHER = 256
+/** How long uses that nobody waits for gather: each write costs as much as recording several of them. */
+const GATHER_MILLISECONDS = 10
 /** The part of the spool that one task may hold. */
 const TASK_SHARE = 10
 
@@ -21,50 +23,59 @@ interface Gathering {
   readonly uses: StoredUse[]
   /** Numbers of those that nobody waits for. */
   readonly unawaited: number[]
+  /** Writes them when nobody has come to wait for it. */
+  readonly timer: NodeJS.Timeout | undefined
   /** Whether they are on disk; it never rejects. */
   readonly stored: Promise<boolean>
   readonly settle: (stored: boolean) => void
 }
 
 /**
- * Numbers uses and writes them: those that come while others are being written go together, as one row. `lost` is told the
- * numbers of uses that could not be written and that nobody waits for.
+ * Numbers uses and writes them: those that come while others are being written go together, as one row, and those that
+ * nobody waits for gather a little longer. `lost` is told the numbers of uses that could not be written and that nobody
+ * waits for.
  */
 export function createStore(spool: Spool, room: Room, lost: (seqs: readonly number[]) => void) {
   const underWay = new Set<Promise<boolean>>()
+  let writing = 0
   let gathering: Gathering | undefined
   let failing = false
   let lastSeq = spool.highestSeq()
-  const begin = (): Gathering => {
+  const begin = (awaited: boolean): Gathering => {
     const { promise: stored, resolve: settle } = Promise.withResolvers<boolean>()
-    if (underWay.size === 0) setImmediate(write)
+    const timer = awaited ? undefined : setTimeout(write, GATHER_MILLISECONDS)
     underWay.add(stored)
-    return { uses: [], unawaited: [], stored, settle }
+    return { uses: [], unawaited: [], timer, stored, settle }
   }
   const write = async () => {
     const group = gathering
     if (!group) return
     gathering = undefined
-    const stored = await spool.addUses(group.uses).then(
+    clearTimeout(group.timer)
+    writing++
+    const stored = await spool.addUses(writeGroup(group.uses)).then(
       () => true,
       () => false,
     )
+    writing--
     failing = !stored
     if (failing) for (const { task, text } of group.uses) room.give(task, bytesOf(text))
     if (failing) lost(group.unawaited)
     underWay.delete(group.stored)
     group.settle(stored)
-    if (gathering) setImmediate(write)
+    if (isAwaited()) setImmediate(write)
   }
+  const isAwaited = () => gathering !== undefined && gathering.uses.length > gathering.unawaited.length
   return {
     store(use: UseRecord, { text = JSON.stringify(use), awaited = true } = {}): Stored {
       const { task } = use
       const seq = ++lastSeq
       room.take(task, bytesOf(text))
-      gathering ??= begin()
+      gathering ??= begin(awaited)
       const { uses, unawaited, stored } = gathering
-      uses.push({ seq, task, text })
       if (!awaited) unawaited.push(seq)
+      else if (writing === 0 && uses.length === unawaited.length) setImmediate(write)
+      uses.push({ seq, task, text })
       if (uses.length === MOST_TOGETHER) void write()
       return { seq, stored }
     },

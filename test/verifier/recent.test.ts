@@ -1,6 +1,7 @@
 // A spool that remembers what it was given answers as the disk would, whatever is done to it and however often it is opened.
 import { join } from "node:path"
 import { expect, test } from "vitest"
+import { readGroup, writeGroup } from "../../src/verifier/group-row.ts"
 import { rememberRecent } from "../../src/verifier/recent.ts"
 import { openSpool, type Spool, type StoredBatch } from "../../src/verifier/spool.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
@@ -36,17 +37,23 @@ async function drive(seed: number, steps: number) {
           task: `task_${next(3)}`,
           text: `{"n":${seq + at}}`,
         }))
-        await spool.addUses(group)
+        await spool.addUses(writeGroup(group))
       } else if (turn < 16) {
         const groups = spool.oldestUses(1 + next(100))
-        const uses = groups.flat().filter(() => next(4) > 0)
-        if (uses.length < groups.flat().length) seen.partly++
-        const touched = groups.filter((group) => group.some((use) => uses.includes(use)))
+        const all = groups.map((group) => ({
+          group,
+          uses: readGroup(group).map((use) => ({ use, taken: next(4) > 0 })),
+        }))
+        const touched = all.filter(({ uses }) => uses.some(({ taken }) => taken))
+        const uses = touched.flatMap((one) => one.uses)
+        const taken = uses.filter((one) => one.taken).map(({ use }) => use)
+        const staying = uses.filter((one) => !one.taken).map(({ use }) => use)
+        if (staying.length > 0) seen.partly++
         const from = spool.chain()
         const sequence = Number(from ?? 0) + 1
-        const batch = { sequence, bytes: bytesOf(`batch ${sequence}`), first: uses[0]?.seq ?? 0, shares: {} }
-        const taken = new Set(uses.map(({ seq }) => seq))
-        expect(await spool.storeBatch(batch, touched, taken, { from, to: String(sequence) })).toBe(true)
+        const batch = { sequence, bytes: bytesOf(`batch ${sequence}`), first: taken[0]?.seq ?? 0, shares: {} }
+        const taking = { groups: touched.map(({ group }) => group), staying, highest: taken.at(-1)?.seq ?? 0 }
+        expect(await spool.storeBatch(batch, taking, { from, to: String(sequence) })).toBe(true)
       } else if (turn < 19) {
         const oldest = spool.oldestBatch()
         if (oldest) await spool.releaseBatch(oldest.sequence)
@@ -80,14 +87,16 @@ test("more than is remembered is read from the disk, and none of it is passed ov
   const disk = await openSpool(join(folder, "uses.db"))
   const spool = rememberRecent(disk)
   for (let first = 1; first < 15_000; first += 250)
-    await spool.addUses(Array.from({ length: 250 }, (_, at) => ({ seq: first + at, task: "t", text: "{}" })))
+    await spool.addUses(
+      writeGroup(Array.from({ length: 250 }, (_, at) => ({ seq: first + at, task: "t", text: "{}" }))),
+    )
   let sequence = 0
   for (let groups = spool.oldestUses(1000); groups.length > 0; groups = spool.oldestUses(1000)) {
     expect(groups).toEqual(disk.oldestUses(1000))
-    const taken = new Set(groups.flat().map(({ seq }) => seq))
+    const taking = { groups, staying: [], highest: groups.flatMap(readGroup).at(-1)?.seq ?? 0 }
     const from = spool.chain()
     const to = String(++sequence)
-    await spool.storeBatch({ sequence, bytes: bytesOf(to), first: 1, shares: {} }, groups, taken, {
+    await spool.storeBatch({ sequence, bytes: bytesOf(to), first: 1, shares: {} }, taking, {
       from,
       to,
     })

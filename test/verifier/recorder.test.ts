@@ -5,7 +5,7 @@ import { Unavailable } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
 import type { UseRecord } from "../../src/token/batch.ts"
 import { newId } from "../../src/token/id.ts"
-import type { UseGroup } from "../../src/verifier/group-row.ts"
+import { readGroup, type UseGroup } from "../../src/verifier/group-row.ts"
 import { createRecorder, type Recording } from "../../src/verifier/recorder.ts"
 import { openSpool, type Spool } from "../../src/verifier/spool.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
@@ -88,8 +88,10 @@ describe("write-ahead", () => {
     const later = Array.from({ length: 300 }, () => recorder.allow(use()))
     reopen()
     await Promise.all([first, ...later])
-    expect(groups.map((group) => group.length)).toEqual([100, 1, 256, 44])
-    expect(groups.flat().map(({ seq }) => seq)).toEqual(Array.from({ length: 401 }, (_, at) => at + 1))
+    expect(groups.map((group) => group.count)).toEqual([100, 1, 256, 44])
+    expect(groups.flatMap(readGroup).map(({ seq }) => seq)).toEqual(
+      Array.from({ length: 401 }, (_, at) => at + 1),
+    )
   })
 
   test("what can't be written is refused, each of those who waited, and its room is free again", async () => {
@@ -128,7 +130,7 @@ describe("batched", () => {
     await turn()
     reopen()
     await recorder.settled()
-    expect(spool.oldestUses(10).flat()).toHaveLength(1)
+    expect(spool.oldestUses(10).flatMap(readGroup)).toHaveLength(1)
   })
 
   test("a loss is counted, and from then on each waits until a write succeeds", async () => {

@@ -2,6 +2,7 @@
 // of revocations and of room is true of all of them.
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import type { RevocationItem } from "../../src/token/revocation.ts"
+import { readGroup } from "../../src/verifier/group-row.ts"
 import { openSharedSpool } from "../../src/verifier/sharing.ts"
 import { openSpool, ROW_OVERHEAD_BYTES } from "../../src/verifier/spool.ts"
 import { createSharedSpool, type Member, type SharedSpool, useOf } from "../support/shared-spool.ts"
@@ -123,7 +124,7 @@ describe("one that is gone", () => {
     await one.close()
     await other.close()
     const alone = await openSpool(shared.path)
-    const found = alone.oldestUses(10).flat()
+    const found = alone.oldestUses(10).flatMap(readGroup)
     expect(found.map(({ text }) => JSON.parse(text).id)).toEqual(left)
     expect([alone.holdsThrough(alone.highestSeq()), alone.highestSeq()]).toEqual([true, found.at(-1)?.seq])
     await alone.close()

@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { openFile } from "../../src/database/file.ts"
-import type { StoredUse } from "../../src/verifier/group-row.ts"
+import { readGroup, type StoredUse, writeGroup } from "../../src/verifier/group-row.ts"
 import { openSpool, ROW_OVERHEAD_BYTES, type Spool } from "../../src/verifier/spool.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
 
@@ -22,37 +22,41 @@ const restart = async () => {
 }
 
 const use = (seq: number, task = "task_1"): StoredUse => ({ seq, task, text: `{"n":${seq}}` })
-const uses = (...seqs: number[]) => seqs.map((seq) => use(seq))
+const uses = (...seqs: number[]) => writeGroup(seqs.map((seq) => use(seq)))
 const batch = (sequence: number, first: number) => ({
   sequence,
   first,
   bytes: Uint8Array.from(Buffer.from("signed")),
   shares: { task_1: 7 },
 })
-const seqsOf = () => spool.oldestUses(1000).map((group) => group.map(({ seq }) => seq))
+/** All that is there, but for those that stay. */
+const taking = (highest: number, ...staying: StoredUse[]) => ({
+  groups: spool.oldestUses(1000),
+  staying,
+  highest,
+})
+const FIRST = { from: undefined, to: "chain" }
+const seqsOf = () => spool.oldestUses(1000).map((group) => readGroup(group).map(({ seq }) => seq))
 
 describe("uses in the spool", () => {
   test("come back in the groups in which they were written, whatever their text holds", async () => {
     const group = [use(1), { seq: 2, task: "task_2", text: JSON.stringify({ route: "a b\nc\u2028{" }) }]
-    await spool.addUses(group)
+    await spool.addUses(writeGroup(group))
     await spool.addUses(uses(3))
     await restart()
-    expect(spool.oldestUses(1000)).toEqual([group, uses(3)])
+    expect(spool.oldestUses(1000).map(readGroup)).toEqual([group, [use(3)]])
   })
 
   test("are read no further than was asked for, but never half a group", async () => {
     for (const first of [1, 4, 7]) await spool.addUses(uses(first, first + 1, first + 2))
-    expect(spool.oldestUses(4).flat()).toHaveLength(6)
-    expect(spool.oldestUses(1).flat()).toHaveLength(3)
+    expect(spool.oldestUses(4).flatMap(readGroup)).toHaveLength(6)
+    expect(spool.oldestUses(1).flatMap(readGroup)).toHaveLength(3)
   })
 
   test("stay where a batch took only some of their group", async () => {
     await spool.addUses(uses(1, 2, 3))
     await spool.addUses(uses(4, 5))
-    await spool.storeBatch(batch(1, 1), spool.oldestUses(1000), new Set([1, 3, 4, 5]), {
-      from: undefined,
-      to: "chain",
-    })
+    await spool.storeBatch(batch(1, 1), taking(5, use(2)), FIRST)
     await restart()
     expect(seqsOf()).toEqual([[2]])
     expect(spool.highestSeq()).toBe(5)
@@ -63,21 +67,18 @@ describe("uses in the spool", () => {
 
   test("are taken whole or not at all: a group that is gone refuses the batch", async () => {
     await spool.addUses(uses(1, 2))
-    const groups = spool.oldestUses(1000)
-    await spool.storeBatch(batch(1, 1), groups, new Set([1, 2]), { from: undefined, to: "chain" })
+    const all = taking(2)
+    await spool.storeBatch(batch(1, 1), all, FIRST)
     const again = { from: "chain", to: "other" }
-    await expect(spool.storeBatch(batch(2, 1), groups, new Set([1, 2]), again)).rejects.toThrow()
+    await expect(spool.storeBatch(batch(2, 1), all, again)).rejects.toThrow()
     await restart()
     expect([spool.oldestBatch()?.sequence, spool.chain(), seqsOf()]).toEqual([1, "chain", []])
   })
 
   test("are counted by task after a restart, sealed or not", async () => {
-    await spool.addUses([use(1), use(2, "task_2")])
+    await spool.addUses(writeGroup([use(1), use(2, "task_2")]))
     await spool.addUses(uses(3))
-    await spool.storeBatch(batch(1, 3), spool.oldestUses(1000).slice(1), new Set([3]), {
-      from: undefined,
-      to: "chain",
-    })
+    await spool.storeBatch(batch(1, 3), { ...taking(3), groups: spool.oldestUses(1000).slice(1) }, FIRST)
     await restart()
     const one = '{"n":1}'.length + ROW_OVERHEAD_BYTES
     expect(Object.fromEntries(spool.shares())).toEqual({ task_1: one + 7, task_2: one })
