@@ -4,7 +4,7 @@ import { parseInstant } from "../time.ts"
 import { isEpoch, isText, onlyMembers } from "./claims.ts"
 import { isId, isUuid } from "./id.ts"
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
-import { digestOf, readJwt, signPieces, Unreadable } from "./jwt.ts"
+import { digestOf, joinPieces, readJwt, signPieces, Unreadable } from "./jwt.ts"
 import { isDigest, isName, parseHolder } from "./name.ts"
 import { MAX_SEGMENTS } from "./resource.ts"
 import { type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
@@ -81,12 +81,53 @@ export function signUseBatch(
   uses: readonly string[],
   key: SigningKey,
 ): Uint8Array<ArrayBuffer> {
+  return signPieces({ typ: USE_BATCH_TYP, kid: key.kid }, piecesOf(writeFrame(frame), uses), key)
+}
+
+/** A signed batch without its uses. */
+export interface BatchEnvelope {
+  /** The encoded header. */
+  readonly head: string
+  /** JSON of the frame. */
+  readonly frame: string
+  /** The encoded signature. */
+  readonly signature: string
+}
+
+/** Of what `signUseBatch` answered for that frame. */
+export function envelopeOf(frame: BatchFrame, batch: Uint8Array): BatchEnvelope {
+  const text = (from: number, to: number) => Buffer.from(batch.subarray(from, to)).toString("latin1")
+  const head = text(0, batch.indexOf(DOT))
+  return { head, frame: writeFrame(frame), signature: text(batch.lastIndexOf(DOT) + 1, batch.length) }
+}
+
+/** The batch once more, to the byte, from its envelope and the same texts of uses. */
+export const rebuildUseBatch = (
+  { head, frame, signature }: BatchEnvelope,
+  uses: readonly string[],
+): Uint8Array<ArrayBuffer> => joinPieces(head, piecesOf(frame, uses), () => signature)
+
+function writeFrame(frame: BatchFrame): string {
   const { iss, aud, iat, instance, sequence, previous, cursor, applied_at, checkpoint, final } = frame
-  const members = { iss, aud, iat, instance, sequence, previous, cursor, applied_at, checkpoint, final }
-  const pieces = [`${JSON.stringify(members).slice(0, -1)},"uses":[`]
+  return JSON.stringify({
+    iss,
+    aud,
+    iat,
+    instance,
+    sequence,
+    previous,
+    cursor,
+    applied_at,
+    checkpoint,
+    final,
+  })
+}
+
+function piecesOf(frame: string, uses: readonly string[]): string[] {
+  const pieces = [`${frame.slice(0, -1)},"uses":[`]
   for (const [at, use] of uses.entries()) pieces.push(at === 0 ? use : `,${use}`)
   pieces.push("]}")
-  return signPieces({ typ: USE_BATCH_TYP, kid: key.kid }, pieces, key)
+  return pieces
 }
 
 /** What `previous` of the next batch says: the digest of header and payload, so that signing again changes nothing. */

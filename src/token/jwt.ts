@@ -104,8 +104,18 @@ export function signPieces(
   pieces: readonly string[],
   key: SigningKey,
 ): Uint8Array<ArrayBuffer> {
+  const sign = (input: Uint8Array) => Buffer.from(key.sign(input)).toString("base64url")
+  return joinPieces(encodeHeader(header, key.alg), pieces, sign)
+}
+
+/** The same of an encoded header and an encoded signature, for what was signed before, too. */
+export function joinPieces(
+  header: string,
+  pieces: readonly string[],
+  signatureOf: (input: Uint8Array) => string,
+): Uint8Array<ArrayBuffer> {
   const length = layOut(pieces)
-  const head = `${encodeHeader(header, key.alg)}.`
+  const head = `${header}.`
   const inputLength = head.length + Math.ceil((length * 4) / 3)
   const bytes = Buffer.from(new ArrayBuffer(inputLength + 1 + ENCODED_SIGNATURE))
   let at = bytes.write(head, "latin1")
@@ -115,8 +125,7 @@ export function signPieces(
       at,
       "latin1",
     )
-  const signature = Buffer.from(key.sign(bytes.subarray(0, inputLength))).toString("base64url")
-  bytes.write(`.${signature}`, at, "latin1")
+  bytes.write(`.${signatureOf(bytes.subarray(0, inputLength))}`, at, "latin1")
   return bytes
 }
 

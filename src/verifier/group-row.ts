@@ -34,6 +34,17 @@ export const readGroup = ({ first, lines }: UseGroup): StoredUse[] =>
     return { seq: first + at, task: line.slice(0, space), text: line.slice(space + 1) }
   })
 
+/** The same uses in as few rows as there are turns between those that `is` tells apart; each row with what it told. */
+export function splitUses(uses: readonly StoredUse[], is: (use: StoredUse) => boolean) {
+  const runs: { readonly is: boolean; readonly uses: StoredUse[] }[] = []
+  for (const use of uses) {
+    const last = runs.at(-1)
+    if (last?.is === is(use)) last.uses.push(use)
+    else runs.push({ is: is(use), uses: [use] })
+  }
+  return runs.map((run) => ({ is: run.is, group: writeGroup(run.uses) }))
+}
+
 export const addGroup = ({ first, count, lines }: UseGroup): WriterStep => ({
   sql: ADD_USES,
   values: [first, count, lines],

@@ -1,7 +1,8 @@
 // A spool without a disk, for `direct` recording: what is in it counts as recorded when the issuer has acknowledged it, and
 // everything else is gone with the process. It decides how long that is waited for, nothing about uses.
+import type { StoredBatch } from "./batch-row.ts"
 import { readGroup, type StoredUse, type UseGroup, writeGroup } from "./group-row.ts"
-import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool, type StoredBatch } from "./spool.ts"
+import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool } from "./spool.ts"
 
 export interface MemorySpool extends Spool {
   /** Is called when uses wait to be sent. */

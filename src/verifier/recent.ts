@@ -1,7 +1,8 @@
 // What a spool was given last, known without reading it again: uses on their way into a batch, and the batch on its way to
 // the issuer. It decides what is remembered; the disk says what is there.
-import { type UseGroup, writeGroup } from "./group-row.ts"
-import type { Part, Spool, StoredBatch, Taking } from "./spool.ts"
+import type { StoredBatch, Taking } from "./batch-row.ts"
+import type { UseGroup } from "./group-row.ts"
+import type { Part, Spool } from "./spool.ts"
 
 /** More than are in no batch while the issuer takes them; beyond it the disk is read. */
 const MOST_USES = 10_000
@@ -24,7 +25,8 @@ export function rememberRecent(spool: Spool): Spool {
       const stored = await spool.storeBatch(batch, taking, chain)
       if (!stored) return false
       uses.take(taking)
-      batches.add(batch)
+      const { sequence, bytes, first, shares } = batch
+      batches.add({ sequence, bytes, first, shares })
       return true
     },
     async releaseBatch(sequence) {
@@ -63,12 +65,13 @@ function recentUses(spool: Spool) {
       behind = read[0]?.first !== groups[0]?.first
       return read
     },
-    take({ groups: from, staying }: Taking) {
-      const moved = new Map(from.map(({ first, count: length }) => [first, first + length]))
+    take({ groups: taken, split, pieces }: Taking) {
+      const gone = new Set([...taken, ...split].map(({ first }) => first))
+      const staying = pieces.filter((piece) => !taken.includes(piece))
+      // Of those that are remembered only: else the ones on the disk in between would be passed over.
       groups = groups.flatMap((group) => {
-        const end = moved.get(group.first)
-        if (end === undefined) return [group]
-        return staying.filter(({ seq }) => seq >= group.first && seq < end).map((use) => writeGroup([use]))
+        if (!gone.has(group.first)) return [group]
+        return staying.filter(({ first }) => first >= group.first && first < group.first + group.count)
       })
       count = groups.reduce((sum, group) => sum + group.count, 0)
     },

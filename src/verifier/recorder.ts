@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Clock } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
+import { joinOutcome } from "./batch-row.ts"
 import { createFold } from "./fold.ts"
 import type { StoredUse } from "./group-row.ts"
 import type { Spool } from "./spool.ts"
@@ -155,7 +156,7 @@ function createOutcomes(clock: Clock) {
       if (!entry) return text
       const { status, duration } = entry
       if (duration >= 0)
-        return `${text.slice(0, -1)}${status === 0 ? "" : `,"status":${status}`},"duration_ms":${duration}}`
+        return joinOutcome(text, `${status === 0 ? "" : `,"status":${status}`},"duration_ms":${duration}`)
       return since(entry) >= waitMilliseconds ? text : undefined
     },
   }

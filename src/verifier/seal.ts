@@ -1,12 +1,13 @@
 // Recorded uses become a signed batch on disk, chained to the one before it: whichever process made that. It decides which
 // uses a batch takes; when one is made, and what is sent, shipper.ts decides.
 import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
-import { batchDigest, signUseBatch } from "../token/batch.ts"
-import { readGroup, type StoredUse, type UseGroup } from "./group-row.ts"
+import { batchDigest, envelopeOf, signUseBatch } from "../token/batch.ts"
+import type { NewBatch, StoredBatch, Taking } from "./batch-row.ts"
+import { readGroup, type StoredUse, splitUses, type UseGroup } from "./group-row.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
 import type { Revocations } from "./revocations.ts"
-import { type Part, ROW_OVERHEAD_BYTES, type Spool, type StoredBatch, type Taking } from "./spool.ts"
+import { type Part, ROW_OVERHEAD_BYTES, type Spool } from "./spool.ts"
 
 export interface SealerOptions {
   readonly issuer: string
@@ -32,11 +33,10 @@ export interface Sealer {
   sealEmpty(final: boolean): Promise<Sealed>
 }
 
-/** Of one batch, and the rest of the last group. It is written between uses that wait for the disk, and a short one holds none of them up. */
-const FEW_USES = 250
-/** The same for what has gathered while the issuer was away: then what counts is that it arrives. */
+/** Of one batch, and the rest of the last group: most of what a batch costs, it costs however short it is. */
 const MAX_USES = 1000
-const BACKLOG_USES = 5000
+/** Looked at for it: behind those that wait for their handlers, others may be ready. */
+const SEEN_USES = 2 * MAX_USES
 /** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
 const MAX_USES_BYTES = 640 * 1024
 
@@ -45,15 +45,19 @@ export function createSealer(options: SealerOptions): Sealer {
   const seal = async ({ uses, taking }: Ready, final: boolean): Promise<Sealed> => {
     const first = uses[0]?.stored.seq ?? 0
     const shares = sharesOf(uses)
+    const outcomes = uses.map(outcomeOf)
     // Where another process's batch came between, that one is followed, and this one is signed anew.
     for (;;) {
       const from = spool.chain()
       const before = readChain(from)
       const sequence = before.sequence + 1
       const cursor = applied.cursor()
-      const bytes = signBatch(options, before, { sequence, cursor, uses, final })
-      const to = JSON.stringify({ sequence, digest: batchDigest(bytes) })
-      const stored = await spool.storeBatch({ sequence, bytes, first, shares }, taking, { from, to })
+      const signed = signBatch(options, before, { sequence, cursor, uses, final })
+      const to = JSON.stringify({ sequence, digest: batchDigest(signed.bytes) })
+      const stored = await spool.storeBatch({ sequence, first, shares, outcomes, ...signed }, taking, {
+        from,
+        to,
+      })
       if (!stored) continue
       recorder.taken(uses.map((one) => one.stored))
       return { sequence, shares, cursor }
@@ -61,11 +65,8 @@ export function createSealer(options: SealerOptions): Sealer {
   }
   return {
     async sealReady(waitMilliseconds, part) {
-      // Behind those that wait for their handlers, others may be ready.
-      const waiting = spool.oldestUses(MAX_USES, part)
-      const isBehind = recorder.lastSeq() - (waiting[0]?.first ?? 0) > BACKLOG_USES
-      const most = part || isBehind ? MAX_USES : FEW_USES
-      const ready = findReady(waiting, most, (use) => recorder.readyUse(use, waitMilliseconds))
+      const waiting = spool.oldestUses(SEEN_USES, part)
+      const ready = findReady(waiting, (use) => recorder.readyUse(use, waitMilliseconds))
       return ready.uses.length > 0 ? seal(ready, false) : undefined
     },
     sealEmpty: (final) => seal(NOTHING, final),
@@ -97,35 +98,36 @@ interface Ready {
   readonly taking: Taking
 }
 
-const NOTHING: Ready = { uses: [], taking: { groups: [], staying: [], highest: 0 } }
+const NOTHING: Ready = { uses: [], taking: { groups: [], split: [], pieces: [], highest: 0 } }
 
 /** Of these uses those that are ready, up to a batch full. */
-function findReady(
-  from: readonly UseGroup[],
-  most: number,
-  readyUse: (use: StoredUse) => string | undefined,
-): Ready {
+function findReady(from: readonly UseGroup[], readyUse: (use: StoredUse) => string | undefined): Ready {
   const uses: ReadyUse[] = []
   const groups: UseGroup[] = []
-  const staying: StoredUse[] = []
+  const split: UseGroup[] = []
+  const pieces: UseGroup[] = []
   let bytes = 0
   for (const group of from) {
-    const before = uses.length
-    const left: StoredUse[] = []
-    for (const stored of readGroup(group)) {
+    const ready = new Set<StoredUse>()
+    const all = readGroup(group)
+    for (const stored of all) {
       const text = bytes > MAX_USES_BYTES ? undefined : readyUse(stored)
       bytes += text === undefined ? 0 : Buffer.byteLength(text) + 1
-      if (text === undefined || bytes > MAX_USES_BYTES) left.push(stored)
-      else uses.push({ stored, text })
+      if (text === undefined || bytes > MAX_USES_BYTES) continue
+      uses.push({ stored, text })
+      ready.add(stored)
     }
-    if (uses.length > before) {
-      groups.push(group)
-      staying.push(...left)
+    if (ready.size === all.length) groups.push(group)
+    else if (ready.size > 0) {
+      const runs = splitUses(all, (use) => ready.has(use))
+      split.push(group)
+      pieces.push(...runs.map((run) => run.group))
+      groups.push(...runs.flatMap((run) => (run.is ? [run.group] : [])))
     }
     // Never within a group, where it need not be: what stays of one is written again.
-    if (bytes > MAX_USES_BYTES || uses.length >= most) break
+    if (bytes > MAX_USES_BYTES || uses.length >= MAX_USES) break
   }
-  return { uses, taking: { groups, staying, highest: uses.at(-1)?.stored.seq ?? 0 } }
+  return { uses, taking: { groups, split, pieces, highest: uses.at(-1)?.stored.seq ?? 0 } }
 }
 
 interface Content {
@@ -139,7 +141,7 @@ function signBatch(
   { issuer, clientId, instance, applied, clock }: SealerOptions,
   before: Chain,
   { sequence, cursor, uses, final }: Content,
-): StoredBatch["bytes"] {
+): Pick<NewBatch, "bytes" | "envelope"> {
   const appliedAt = applied.appliedAt()
   const frame = {
     iss: clientId,
@@ -154,8 +156,13 @@ function signBatch(
     final,
   }
   const texts = uses.map((one) => one.text)
-  return signUseBatch(frame, texts, instance.key)
+  const bytes = signUseBatch(frame, texts, instance.key)
+  return { bytes, envelope: envelopeOf(frame, bytes) }
 }
+
+/** What its text says beyond the stored one. */
+const outcomeOf = ({ stored, text }: ReadyUse): string =>
+  text === stored.text ? "" : text.slice(stored.text.length - 1, -1)
 
 function sharesOf(uses: readonly ReadyUse[]): Record<string, number> {
   const shares: Record<string, number> = {}

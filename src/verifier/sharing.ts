@@ -3,9 +3,10 @@
 // sent, shipper.ts decides.
 import { type FileLock, type SharedLock, shareFile, tryLockFile } from "../database/lock.ts"
 import type { Writer } from "../database/writer.ts"
+import type { StoredBatch } from "./batch-row.ts"
 import { newKey } from "./nonce.ts"
 import type { Revocations } from "./revocations.ts"
-import { openTables, type Part, type Reader, readShares, type Spool, type StoredBatch } from "./spool.ts"
+import { openTables, type Part, type Reader, readShares, type Spool } from "./spool.ts"
 import { prepareSpool, SHARE_ADVICE } from "./spool-file.ts"
 import * as sql from "./statements.ts"
 

@@ -6,19 +6,18 @@ import { openFile } from "../database/file.ts"
 import { lockFile } from "../database/lock.ts"
 import { openWriter, type Writer, type WriterStep } from "../database/writer.ts"
 import type { RevocationItem } from "../token/revocation.ts"
-import { addGroup, readGroup, type StoredUse, type UseGroup, writeGroup } from "./group-row.ts"
+import {
+  addBatch,
+  type BatchRow,
+  type NewBatch,
+  readBatch,
+  releaseBatch,
+  type StoredBatch,
+  type Taking,
+} from "./batch-row.ts"
+import { addGroup, readGroup, type UseGroup } from "./group-row.ts"
 import { prepareSpool, SHARE_ADVICE } from "./spool-file.ts"
 import * as sql from "./statements.ts"
-
-/** A batch that is not acknowledged: the exact bytes that are sent, however often. */
-export interface StoredBatch {
-  readonly sequence: number
-  readonly bytes: Uint8Array<ArrayBuffer>
-  /** The lowest use in it; zero when it is empty. */
-  readonly first: number
-  /** Bytes of the spool that its uses held, by task. */
-  readonly shares: Readonly<Record<string, number>>
-}
 
 export type SettingKey = "instance" | "keys" | "catalogue" | "feed" | "floor" | "sharedBy" | "nonces"
 
@@ -26,16 +25,6 @@ export type SettingKey = "instance" | "keys" | "catalogue" | "feed" | "floor" | 
 export interface Part {
   readonly from: number
   readonly to: number
-}
-
-/** What a batch takes of the uses in no batch. */
-export interface Taking {
-  /** Those that it takes all or some of. */
-  readonly groups: readonly UseGroup[]
-  /** Of these groups what it does not take, by rising numbers. */
-  readonly staying: readonly StoredUse[]
-  /** The highest number of what it takes; zero: nothing. */
-  readonly highest: number
 }
 
 /** Where the chain of batches stands, as text; undefined: before the first. */
@@ -65,7 +54,7 @@ export interface Spool {
   /**
    * Moves uses into a batch and the chain onwards: all of it or nothing. False: the chain stands elsewhere.
    */
-  storeBatch(batch: StoredBatch, taking: Taking, chain: ChainMove): Promise<boolean>
+  storeBatch(batch: NewBatch, taking: Taking, chain: ChainMove): Promise<boolean>
   /** The oldest that is not acknowledged. */
   oldestBatch(): StoredBatch | undefined
   oldestSequence(): number | undefined
@@ -136,13 +125,6 @@ export async function openTables(options: TablesOptions): Promise<{
 
 const keepFeed = (position: string) => [sql.run(sql.KEEP, "feed", position)]
 
-interface BatchRow {
-  readonly sequence: number
-  readonly first: number
-  readonly shares: string
-  readonly text: string | Uint8Array<ArrayBuffer>
-}
-
 type InTables = Omit<Spool, keyof ReturnType<typeof readings>>
 
 function spoolOver(writer: Writer, reader: Reader, options: TablesOptions): InTables {
@@ -204,27 +186,19 @@ function batchesIn(
   reader: Reader,
 ): Pick<Spool, "oldestBatch" | "oldestSequence" | "storeBatch" | "releaseBatch"> {
   const oldest = reader.prepare<[], BatchRow>(sql.OLDEST_BATCH)
+  const taken = reader.prepare<[number], UseGroup>(sql.TAKEN_USES)
   const oldestSequence = reader.prepare<[], number>(sql.OLDEST_SEQUENCE).pluck()
   return {
     oldestSequence: () => oldestSequence.get(),
     oldestBatch() {
       const row = oldest.get()
-      if (!row) return undefined
-      const { text, shares, ...rest } = row
-      const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text // by an earlier version
-      return { ...rest, bytes, shares: JSON.parse(shares) }
+      return row && readBatch(row, taken.all(row.sequence))
     },
-    async storeBatch({ sequence, bytes, first, shares }, { groups, staying, highest }, chain) {
-      const firsts = groups.map((group) => group.first)
-      const steps = [
-        sql.moveChain(chain.from, chain.to),
-        { sql: sql.TAKE_USES, values: [JSON.stringify(firsts)], rows: groups.length },
-        ...staying.map((use) => addGroup(writeGroup([use]))),
-        sql.run(sql.ADD_BATCH, sequence, first, JSON.stringify(shares), bytes, highest),
-      ]
-      return writer.commit(steps).then(() => true, isMovedAlready)
-    },
-    releaseBatch: (sequence) => writer.commit([sql.run(sql.RELEASE_BATCH, sequence)]),
+    storeBatch: (batch, taking, chain) =>
+      writer
+        .commit([sql.moveChain(chain.from, chain.to), ...addBatch(batch, taking)])
+        .then(() => true, isMovedAlready),
+    releaseBatch: (sequence) => writer.commit(releaseBatch(sequence)),
   }
 }
 

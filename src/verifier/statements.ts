@@ -7,15 +7,18 @@ export const PART_BITS = 45
 
 const APPLICATION_ID = 0x7461736b
 /** Of the tables below. */
-const VERSION = 2
+const VERSION = 3
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${VERSION};
   CREATE TABLE IF NOT EXISTS setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS uses (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, lines TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS batch (
-    sequence INTEGER PRIMARY KEY, first INTEGER NOT NULL, shares TEXT NOT NULL, text TEXT NOT NULL, highest INTEGER NOT NULL
+    sequence INTEGER PRIMARY KEY, first INTEGER NOT NULL, shares TEXT NOT NULL, envelope TEXT NOT NULL,
+    outcomes TEXT NOT NULL, highest INTEGER NOT NULL
   );
+  CREATE TABLE IF NOT EXISTS taken (first INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, place INTEGER NOT NULL);
+  CREATE INDEX IF NOT EXISTS taken_sequence ON taken (sequence, place);
   CREATE TABLE IF NOT EXISTS proof (digest TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS proof_until ON proof (until);
   CREATE TABLE IF NOT EXISTS revocation (
@@ -50,17 +53,27 @@ export const moveChain = (from: string | undefined, to: string): WriterStep =>
     : { sql: MOVE_CHAIN, values: [to, from], rows: 1 }
 
 export const ADD_USES = "INSERT INTO uses (first, count, lines) VALUES (?, ?, ?)"
-export const TAKE_USES = "DELETE FROM uses WHERE first IN (SELECT value FROM json_each(?))"
-export const OLDEST_USES = "SELECT first, count, lines FROM uses WHERE first BETWEEN ? AND ? ORDER BY first"
+export const DROP_USES = `DELETE FROM uses WHERE first IN (SELECT value FROM json_each(?))
+  AND first NOT IN (SELECT first FROM taken)`
+export const TAKE_USES = `INSERT INTO taken (first, sequence, place)
+  SELECT uses.first, ?, part.key FROM json_each(?) AS part JOIN uses ON uses.first = part.value`
+export const OLDEST_USES = `SELECT first, count, lines FROM uses WHERE first BETWEEN ? AND ?
+  AND NOT EXISTS (SELECT 1 FROM taken WHERE taken.first = uses.first) ORDER BY first`
+export const TAKEN_USES = `SELECT uses.first, count, lines FROM taken JOIN uses ON uses.first = taken.first
+  WHERE sequence = ? ORDER BY place`
 export const HIGHEST_SEQ = `SELECT max(
   coalesce((SELECT max(first + count - 1) FROM uses WHERE first BETWEEN ? AND ?), 0),
   coalesce((SELECT max(highest) FROM batch WHERE highest BETWEEN ? AND ?), 0))`
 export const HOLDS_THROUGH = `SELECT EXISTS (SELECT 1 FROM uses WHERE first BETWEEN ? AND ?)
   OR EXISTS (SELECT 1 FROM batch WHERE first BETWEEN ? AND ?)`
 
-export const ADD_BATCH = "INSERT INTO batch (sequence, first, shares, text, highest) VALUES (?, ?, ?, ?, ?)"
-export const OLDEST_BATCH = "SELECT sequence, first, shares, text FROM batch ORDER BY sequence LIMIT 1"
+export const ADD_BATCH = `INSERT INTO batch (sequence, first, shares, envelope, outcomes, highest)
+  VALUES (?, ?, ?, ?, ?, ?)`
+export const OLDEST_BATCH = `SELECT sequence, first, shares, envelope, outcomes FROM batch
+  ORDER BY sequence LIMIT 1`
 export const OLDEST_SEQUENCE = "SELECT sequence FROM batch ORDER BY sequence LIMIT 1"
+export const RELEASE_USES = "DELETE FROM uses WHERE first IN (SELECT first FROM taken WHERE sequence = ?)"
+export const RELEASE_TAKEN = "DELETE FROM taken WHERE sequence = ?"
 export const RELEASE_BATCH = "DELETE FROM batch WHERE sequence = ?"
 export const BATCH_SHARES = "SELECT sequence, shares FROM batch WHERE first BETWEEN ? AND ?"
 export const BACKLOG = `SELECT (SELECT count(*) FROM (SELECT 1 FROM batch LIMIT 8)) AS batches,

@@ -1,6 +1,8 @@
 // A batch of uses as a verifier signs it, from its uses as values.
-import { signUseBatch, type UseBatch } from "../../src/token/batch.ts"
+import { type BatchFrame, envelopeOf, signUseBatch, type UseBatch } from "../../src/token/batch.ts"
 import type { SigningKey } from "../../src/token/signature.ts"
+import { joinOutcome, type NewBatch, type Taking } from "../../src/verifier/batch-row.ts"
+import { readGroup, type StoredUse, splitUses, type UseGroup } from "../../src/verifier/group-row.ts"
 
 export const signBatch = (batch: UseBatch, key: SigningKey): string =>
   Buffer.from(
@@ -14,3 +16,49 @@ export const signBatch = (batch: UseBatch, key: SigningKey): string =>
 /** The body of a call as the text that it is. */
 export const textOf = (body: string | Uint8Array = ""): string =>
   typeof body === "string" ? body : Buffer.from(body).toString("latin1")
+
+/** A batch of these uses as the spool takes it, really signed; each of them has an outcome. */
+export function newBatch(sequence: number, uses: readonly StoredUse[], key: SigningKey): NewBatch {
+  const outcomes = uses.map(({ seq }) => `,"status":${200 + (seq % 300)}`)
+  const frame: BatchFrame = {
+    iss: "tickets",
+    aud: "https://taskmint.internal",
+    iat: 0,
+    instance: "01923456-789a-7bcd-8ef0-123456789abc",
+    sequence,
+    previous: null,
+    cursor: 0,
+    applied_at: null,
+    checkpoint: null,
+    final: false,
+  }
+  const texts = uses.map(({ text }, at) => joinOutcome(text, outcomes[at] ?? ""))
+  const bytes = signUseBatch(frame, texts, key)
+  return {
+    sequence,
+    bytes,
+    first: uses[0]?.seq ?? 0,
+    shares: { task_1: 7 },
+    envelope: envelopeOf(frame, bytes),
+    outcomes,
+  }
+}
+
+/** What a batch takes of these groups when it takes those uses, and the uses in its order. */
+export function takingOf(from: readonly UseGroup[], isTaken: (use: StoredUse) => boolean) {
+  const touched = from.filter((group) => readGroup(group).some(isTaken))
+  const split = touched.filter((group) => !readGroup(group).every(isTaken))
+  const runs = split.flatMap((group) => splitUses(readGroup(group), isTaken))
+  const whole = touched.filter((group) => !split.includes(group))
+  const groups = [...whole, ...runs.flatMap((run) => (run.is ? [run.group] : []))].sort(
+    (a, b) => a.first - b.first,
+  )
+  const uses = groups.flatMap(readGroup)
+  const taking: Taking = {
+    groups,
+    split,
+    pieces: runs.map((run) => run.group),
+    highest: uses.at(-1)?.seq ?? 0,
+  }
+  return { taking, uses }
+}

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest"
 import {
   batchDigest,
+  envelopeOf,
   readUseBatch,
+  rebuildUseBatch,
   recordedResource,
   signUseBatch,
   type UseBatch,
@@ -175,7 +177,7 @@ describe("a use", () => {
   })
 })
 
-test("a batch of any length and any letters is signed as the text that it is", () => {
+test("a batch of any length and any letters is signed as the text that it is, and made again of its parts", () => {
   for (const length of [0, 1, 2, 3, 48 * 1024 - 1, 48 * 1024, 150_000]) {
     const uses = [JSON.stringify("é".repeat(length)), JSON.stringify("x".repeat(length % 7))]
     const bytes = signUseBatch({ ...batch, sequence: 1 + length }, uses, es256)
@@ -190,5 +192,7 @@ test("a batch of any length and any letters is signed as the text that it is", (
     const input = Buffer.from(`${head}.${payload}`)
     expect(verifySignature(publicHalf(es256), input, Buffer.from(signature, "base64url"))).toBe(true)
     expect(batchDigest(bytes)).toBe(batchDigest(parts.join(".")))
+    const envelope = envelopeOf({ ...batch, sequence: 1 + length }, bytes)
+    expect(Buffer.compare(rebuildUseBatch(envelope, uses), bytes)).toBe(0)
   }
 })

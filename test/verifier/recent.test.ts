@@ -1,12 +1,15 @@
 // A spool that remembers what it was given answers as the disk would, whatever is done to it and however often it is opened.
 import { join } from "node:path"
 import { expect, test } from "vitest"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import type { StoredBatch } from "../../src/verifier/batch-row.ts"
 import { readGroup, writeGroup } from "../../src/verifier/group-row.ts"
 import { rememberRecent } from "../../src/verifier/recent.ts"
-import { openSpool, type Spool, type StoredBatch } from "../../src/verifier/spool.ts"
+import { openSpool, type Spool } from "../../src/verifier/spool.ts"
+import { newBatch, takingOf } from "../support/batch.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
 
-const bytesOf = (text: string) => Uint8Array.from(Buffer.from(text))
+const KEY = importSigningKey(generatePrivateJwk("ES256"))
 
 const plain = (batch: StoredBatch | undefined) => batch && { ...batch, bytes: [...batch.bytes] }
 
@@ -40,19 +43,12 @@ async function drive(seed: number, steps: number) {
         await spool.addUses(writeGroup(group))
       } else if (turn < 16) {
         const groups = spool.oldestUses(1 + next(100))
-        const all = groups.map((group) => ({
-          group,
-          uses: readGroup(group).map((use) => ({ use, taken: next(4) > 0 })),
-        }))
-        const touched = all.filter(({ uses }) => uses.some(({ taken }) => taken))
-        const uses = touched.flatMap((one) => one.uses)
-        const taken = uses.filter((one) => one.taken).map(({ use }) => use)
-        const staying = uses.filter((one) => !one.taken).map(({ use }) => use)
-        if (staying.length > 0) seen.partly++
+        const chosen = new Set(groups.flatMap(readGroup).flatMap(({ seq }) => (next(4) > 0 ? [seq] : [])))
+        const { taking, uses } = takingOf(groups, ({ seq }) => chosen.has(seq))
+        if (taking.split.length > 0) seen.partly++
         const from = spool.chain()
         const sequence = Number(from ?? 0) + 1
-        const batch = { sequence, bytes: bytesOf(`batch ${sequence}`), first: taken[0]?.seq ?? 0, shares: {} }
-        const taking = { groups: touched.map(({ group }) => group), staying, highest: taken.at(-1)?.seq ?? 0 }
+        const batch = newBatch(sequence, uses, KEY)
         expect(await spool.storeBatch(batch, taking, { from, to: String(sequence) })).toBe(true)
       } else if (turn < 19) {
         const oldest = spool.oldestBatch()
@@ -93,13 +89,10 @@ test("more than is remembered is read from the disk, and none of it is passed ov
   let sequence = 0
   for (let groups = spool.oldestUses(1000); groups.length > 0; groups = spool.oldestUses(1000)) {
     expect(groups).toEqual(disk.oldestUses(1000))
-    const taking = { groups, staying: [], highest: groups.flatMap(readGroup).at(-1)?.seq ?? 0 }
+    const { taking, uses } = takingOf(groups, () => true)
     const from = spool.chain()
     const to = String(++sequence)
-    await spool.storeBatch({ sequence, bytes: bytesOf(to), first: 1, shares: {} }, taking, {
-      from,
-      to,
-    })
+    await spool.storeBatch(newBatch(sequence, uses, KEY), taking, { from, to })
   }
   expect([sequence, disk.oldestUses(1)]).toEqual([15, []])
   await spool.close()

@@ -2,8 +2,10 @@
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { openFile } from "../../src/database/file.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { readGroup, type StoredUse, writeGroup } from "../../src/verifier/group-row.ts"
 import { openSpool, ROW_OVERHEAD_BYTES, type Spool } from "../../src/verifier/spool.ts"
+import { newBatch, takingOf } from "../support/batch.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
 
 let folder: string
@@ -23,18 +25,13 @@ const restart = async () => {
 
 const use = (seq: number, task = "task_1"): StoredUse => ({ seq, task, text: `{"n":${seq}}` })
 const uses = (...seqs: number[]) => writeGroup(seqs.map((seq) => use(seq)))
-const batch = (sequence: number, first: number) => ({
-  sequence,
-  first,
-  bytes: Uint8Array.from(Buffer.from("signed")),
-  shares: { task_1: 7 },
-})
-/** All that is there, but for those that stay. */
-const taking = (highest: number, ...staying: StoredUse[]) => ({
-  groups: spool.oldestUses(1000),
-  staying,
-  highest,
-})
+const KEY = importSigningKey(generatePrivateJwk("ES256"))
+/** A batch of all that is there, but for those that stay. */
+function batch(sequence: number, ...staying: number[]) {
+  const { taking, uses } = takingOf(spool.oldestUses(1000), ({ seq }) => !staying.includes(seq))
+  return [newBatch(sequence, uses, KEY), taking] as const
+}
+const NOTHING = { groups: [], split: [], pieces: [], highest: 0 }
 const FIRST = { from: undefined, to: "chain" }
 const seqsOf = () => spool.oldestUses(1000).map((group) => readGroup(group).map(({ seq }) => seq))
 
@@ -56,7 +53,7 @@ describe("uses in the spool", () => {
   test("stay where a batch took only some of their group", async () => {
     await spool.addUses(uses(1, 2, 3))
     await spool.addUses(uses(4, 5))
-    await spool.storeBatch(batch(1, 1), taking(5, use(2)), FIRST)
+    await spool.storeBatch(...batch(1, 2), FIRST)
     await restart()
     expect(seqsOf()).toEqual([[2]])
     expect(spool.highestSeq()).toBe(5)
@@ -67,18 +64,41 @@ describe("uses in the spool", () => {
 
   test("are taken whole or not at all: a group that is gone refuses the batch", async () => {
     await spool.addUses(uses(1, 2))
-    const all = taking(2)
-    await spool.storeBatch(batch(1, 1), all, FIRST)
+    const [one, all] = batch(1)
+    await spool.storeBatch(one, all, FIRST)
     const again = { from: "chain", to: "other" }
-    await expect(spool.storeBatch(batch(2, 1), all, again)).rejects.toThrow()
+    await expect(spool.storeBatch({ ...one, sequence: 2 }, all, again)).rejects.toThrow()
     await restart()
     expect([spool.oldestBatch()?.sequence, spool.chain(), seqsOf()]).toEqual([1, "chain", []])
+    await spool.releaseBatch(1)
+    await expect(spool.storeBatch({ ...one, sequence: 2 }, all, again)).rejects.toThrow()
+  })
+
+  test("make the batch that was signed of them again, to the byte", async () => {
+    const hostile = { seq: 2, task: "task_2", text: JSON.stringify({ route: "a b\nc\u2028{é😀" }) }
+    await spool.addUses(writeGroup([use(1), hostile, use(3), use(4), use(5)]))
+    await spool.addUses(uses(6, 7))
+    const [first, some] = batch(1, 1, 4)
+    await spool.storeBatch(first, some, FIRST)
+    await spool.addUses(uses(8))
+    const [second, others] = batch(2)
+    await spool.storeBatch(second, others, { from: "chain", to: "next" })
+    const empty = newBatch(3, [], KEY)
+    await spool.storeBatch(empty, NOTHING, { from: "next", to: "last" })
+    for (const { sequence, bytes } of [first, second, empty]) {
+      await restart()
+      const found = spool.oldestBatch()
+      expect(found?.sequence).toBe(sequence)
+      expect(Buffer.from(found?.bytes ?? []).toString()).toBe(Buffer.from(bytes).toString())
+      await spool.releaseBatch(sequence)
+    }
+    expect([spool.oldestBatch(), spool.oldestUses(10), spool.holdsThrough(8)]).toEqual([undefined, [], false])
   })
 
   test("are counted by task after a restart, sealed or not", async () => {
     await spool.addUses(writeGroup([use(1), use(2, "task_2")]))
     await spool.addUses(uses(3))
-    await spool.storeBatch(batch(1, 3), { ...taking(3), groups: spool.oldestUses(1000).slice(1) }, FIRST)
+    await spool.storeBatch(...batch(1, 1, 2), FIRST)
     await restart()
     const one = '{"n":1}'.length + ROW_OVERHEAD_BYTES
     expect(Object.fromEntries(spool.shares())).toEqual({ task_1: one + 7, task_2: one })
