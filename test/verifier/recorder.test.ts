@@ -133,6 +133,25 @@ describe("batched", () => {
     expect(spool.oldestUses(10).flatMap(readGroup)).toHaveLength(1)
   })
 
+  test("what nobody waits for gathers beyond its turn, and goes at once with the first that somebody waits for", async () => {
+    const recorder = recorderOf("batched")
+    const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
+    let gathered = 0
+    for (let tries = 0; tries < 20; tries++) {
+      void recorder.allow(use())
+      await nextTurn()
+      if (groups.length === 0) gathered++ // not each time: this process may stand still for long
+      await recorder.settled()
+      groups = []
+    }
+    expect(gathered).toBeGreaterThan(0)
+    void recorder.allow(use())
+    recorder.refuse({ ...use(), decision: "refused", code: "token_expired", status: 401 })
+    await nextTurn()
+    expect(groups.map((group) => group.count)).toEqual([2])
+    await recorder.settled()
+  })
+
   test("a loss is counted, and from then on each waits until a write succeeds", async () => {
     gate = "broken"
     const recorder = recorderOf("batched")
