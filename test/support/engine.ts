@@ -14,8 +14,9 @@ const onPostgres = process.env.TASKMINT_TEST_ENGINE === "postgres"
 /** Emptied databases of this worker: that is quicker than making one. They go with the run's server. */
 const empty: TestDatabase[] = []
 
+/** `commit_count` stays: its row is made with the tables. */
 const EMPTY = `DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(format('%I', tablename), ', ') || ' RESTART IDENTITY'
-  FROM pg_tables WHERE schemaname = 'public' AND tablename <> '__drizzle_migrations'); END $$`
+  FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('__drizzle_migrations', 'commit_count')); END $$`
 
 export async function testPlace(folder: string): Promise<TestPlace> {
   if (!onPostgres) return { place: join(folder, "issuer.db"), remove: async () => undefined }
