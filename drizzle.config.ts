@@ -2,6 +2,6 @@ import { defineConfig } from "drizzle-kit"
 
 export default defineConfig({
   dialect: "sqlite",
-  schema: ["./src/database/tables.ts", "./src/database/status-tables.ts"],
+  schema: ["./src/database/tables.ts", "./src/database/status-tables.ts", "./src/database/key-tables.ts"],
   out: "./migrations/sqlite",
 })

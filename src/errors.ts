@@ -128,6 +128,18 @@ export const REFUSALS = {
     "wait",
     "This verifier still reports; stop it, or wait a minute after its last word",
   ),
+  key_signer_missing: row(
+    409,
+    "invalid_request",
+    "stop",
+    "Every signer that was configured has had its turn; configure a further one",
+  ),
+  key_encryption_key_wrong: row(
+    409,
+    "invalid_request",
+    "stop",
+    "The stored keys do not open with this key-encryption key; nothing was changed",
+  ),
   batch_conflict: row(409, "invalid_request", "stop", "This sequence number was used for another batch"),
 
   // Task tokens at an API.

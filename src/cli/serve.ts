@@ -85,7 +85,7 @@ async function watchWith(
 
 async function start(settings: ServeSettings, name: string, log: Log, server: Listening): Promise<Issuer> {
   const { createIssuer, NotStarted } = await import("../issuer/issuer.ts") // most of what there is to load
-  const { KeysLocked } = await import("../keys/keyring.ts")
+  const { KeysLocked } = await import("../keys/held.ts")
   try {
     return await createIssuer({
       issuer: name,

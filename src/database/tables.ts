@@ -37,16 +37,6 @@ export const policyInForce = sqliteTable(
   (table) => [check("policy_in_force_one", sql`${table.id} = 1`)],
 )
 
-export const signingKey = sqliteTable("signing_key", {
-  kid: text().primaryKey(),
-  alg: text().notNull(),
-  state: text().notNull(),
-  publicJwk: text("public_jwk").notNull(),
-  wrapped: blob({ mode: "buffer" }).notNull(),
-  createdAt: integer("created_at").notNull(),
-  activatedAt: integer("activated_at"),
-})
-
 export const task = sqliteTable(
   "task",
   {
@@ -126,6 +116,8 @@ export const feed = sqliteTable(
     api: integer().notNull(),
     code: text().notNull(),
     revocation: text(),
+    /** Of a key: the thumbprint of the one that signs instead. */
+    successor: text(),
   },
   (table) => [
     index("feed_api").on(table.api, table.cursor),

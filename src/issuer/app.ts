@@ -8,6 +8,7 @@ import type { Callers } from "./caller.ts"
 import { type Endpoint, type Entrance, JSON_TYPE, open } from "./endpoint.ts"
 import { healthEndpoints } from "./health.ts"
 import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
+import { keyEndpoints } from "./keys.ts"
 import { ledgerEndpoints } from "./ledger.ts"
 import { metadataEndpoints } from "./metadata.ts"
 import { describeSurface } from "./openapi.ts"
@@ -43,6 +44,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...useEndpoints(rooms),
     ...verifierEndpoints(rooms),
     ...revocationEndpoints(rooms),
+    ...keyEndpoints(rooms),
     ...ledgerEndpoints(rooms),
     ...policyEndpoints(rooms),
     ...healthEndpoints(rooms.health),

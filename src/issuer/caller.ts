@@ -68,6 +68,8 @@ type Known = Pick<Caller, "clientId" | "kind" | "scopes">
 interface Opened {
   readonly credential: Credential
   readonly token: ServiceToken
+  /** Of the key that signed it: it goes when the key goes. */
+  readonly kid: string
   /** By the policy that was in force when it was last asked. */
   known: { readonly policy: Policy; readonly caller: Known | undefined } | undefined
 }
@@ -81,12 +83,18 @@ export function createCallers(options: CallerOptions): Callers {
   const openToken = (request: Request, now: number): Opened | Refusal => {
     const header = request.headers.get("authorization")
     const known = header === null ? undefined : verified.get(header)
-    if (known) return isOver(known, now) ? refuse("service_token_invalid", "[expired] service token") : known
+    if (known)
+      return isOver(known, now, keyring) ? refuse("service_token_invalid", "[expired] service token") : known
     const credential = readCredential(header)
     if (credential instanceof Refusal) return credential
-    const token = openServiceToken(credential.text, keyring.keyOf, { issuer, now })
+    let signedBy = ""
+    const keyOf = (kid: string) => {
+      signedBy = kid
+      return keyring.keyOf(kid)
+    }
+    const token = openServiceToken(credential.text, keyOf, { issuer, now })
     if (token instanceof Unreadable) return refuse("service_token_invalid", `[${token.tag}] service token`)
-    const opened = { credential, token, known: undefined }
+    const opened = { credential, token, kid: signedBy, known: undefined }
     if (header !== null) verified.set(header, opened)
     return opened
   }
@@ -111,7 +119,7 @@ export function createCallers(options: CallerOptions): Callers {
       const caller = {
         ...found,
         stands: () =>
-          !isOver(opened, toEpochSeconds(ledger.at())) &&
+          !isOver(opened, toEpochSeconds(ledger.at()), keyring) &&
           hasAll(knownIn(policies.inForce(), opened), found.scopes),
       }
       if ((token.jkt === undefined) !== (credential.scheme === "bearer"))
@@ -123,7 +131,8 @@ export function createCallers(options: CallerOptions): Callers {
   }
 }
 
-const isOver = ({ token }: Opened, now: number): boolean => token.exp + SKEW_SECONDS <= now
+const isOver = ({ token, kid }: Opened, now: number, keyring: Keyring): boolean =>
+  token.exp + SKEW_SECONDS <= now || keyring.keyOf(kid) === undefined
 
 const hasAll = (known: Known | undefined, scopes: ReadonlySet<Scope>): boolean =>
   known !== undefined && [...scopes].every((scope) => known.scopes.has(scope))

@@ -207,5 +207,5 @@ class FeedStream {
 
 type Controller = ReadableStreamDefaultController<Uint8Array>
 
-const toEvent = ({ cursor, kind, value, before, until, code }: RevocationItem): string =>
-  `id: ${cursor}\ndata: ${JSON.stringify({ cursor, kind, value, before, until, code })}\n\n`
+const toEvent = ({ cursor, kind, value, before, until, code, successor }: RevocationItem): string =>
+  `id: ${cursor}\ndata: ${JSON.stringify({ cursor, kind, value, before, until, code, successor })}\n\n`

@@ -5,7 +5,9 @@ import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
 import { refuse } from "../errors.ts"
 import { openKeyring } from "../keys/keyring.ts"
-import { createLedger } from "../ledger/ledger.ts"
+import { createRotation } from "../keys/rotation.ts"
+import type { Signer } from "../keys/signer.ts"
+import { createLedger, type Ledger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { type FeedWatch, watchFeed } from "../task/feed.ts"
@@ -51,6 +53,13 @@ export interface IssuerOptions {
   readonly dev?: boolean
   /** Of signing keys made from now on. Default ES256. */
   readonly algorithm?: Algorithm
+  /** How long a signing key signs before the next one does; at least 3600. Default 30 days. */
+  readonly keyRotationSeconds?: number
+  /**
+   * Signing keys that rest elsewhere, in a KMS or an HSM, in the order in which they are to sign. Where there are any, none
+   * is made here. The one that signs now must be among them at every start.
+   */
+  readonly signers?: readonly Signer[]
   readonly clock?: Clock
   /** Lets the issuer and APIs be plain http beyond loopback: every token can then be read on the way. Default false. */
   readonly dangerouslyAllowPlainHttp?: boolean
@@ -176,13 +185,7 @@ async function openRooms(
     onFault,
   })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
-  const keyring = await openKeyring({
-    engine,
-    ledger,
-    keyEncryptionKey: options.keyEncryptionKey,
-    clock,
-    ...(options.algorithm && { algorithm: options.algorithm }),
-  })
+  const { keyring, rotation } = await openKeys(options, engine, ledger)
   const statusPlaces = await openStatusPlaces(engine, issuer, toEpochSeconds(ledger.at()))
   const feed = await watchFeed({ engine, clock, onFault })
   const parts = { engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
@@ -195,9 +198,34 @@ async function openRooms(
   const introspections = createIntrospections(parts)
   const statusLists = createStatusLists(parts)
   return {
-    rooms: { ...parts, tasks, uses, verifiers, revocations, introspections, statusLists, streams, health },
+    rooms: {
+      ...parts,
+      rotation,
+      tasks,
+      uses,
+      verifiers,
+      revocations,
+      introspections,
+      statusLists,
+      streams,
+      health,
+    },
     feed,
   }
+}
+
+async function openKeys(options: IssuerOptions & { readonly clock: Clock }, engine: Engine, ledger: Ledger) {
+  const { keyEncryptionKey, algorithm, signers, keyRotationSeconds, clock } = options
+  const keyring = await openKeyring({
+    engine,
+    ledger,
+    keyEncryptionKey,
+    clock,
+    ...(algorithm && { algorithm }),
+    ...(signers && { signers }),
+  })
+  const every = keyRotationSeconds === undefined ? {} : { everySeconds: keyRotationSeconds }
+  return { keyring, rotation: createRotation({ engine, ledger, keyring, clock, ...every }) }
 }
 
 /** A request that is still being sent after that has lost its chance. */

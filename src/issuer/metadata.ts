@@ -2,14 +2,12 @@
 // its public keys. It decides how long they may be kept.
 import { createHash } from "node:crypto"
 import { z } from "@hono/zod-openapi"
+import { KEY_SET_SECONDS } from "../keys/due.ts"
 import { STATUS_LISTS_PATH } from "../token/status.ts"
 import type { Endpoint } from "./endpoint.ts"
 import { JSON_TYPE, open } from "./endpoint.ts"
 import { INTROSPECTION_PATH, REVOCATION_PATH } from "./introspection.ts"
 import type { Rooms } from "./rooms.ts"
-
-/** Verifiers of ours keep keys fresh by their own rules; this is for everybody else. */
-const KEEP_SECONDS = 300
 
 const Metadata = z
   .strictObject({
@@ -99,7 +97,7 @@ function cached(body: () => string): (request: Request) => Response {
       text = now
       tag = `"${createHash("sha256").update(now).digest("base64url").slice(0, 22)}"`
     }
-    const headers = { etag: tag, "cache-control": `public, max-age=${KEEP_SECONDS}` }
+    const headers = { etag: tag, "cache-control": `public, max-age=${KEY_SET_SECONDS}` }
     if (request.headers.get("if-none-match") === tag) return new Response(null, { status: 304, headers })
     return new Response(text, { headers: { ...headers, "content-type": JSON_TYPE } })
   }

@@ -2,7 +2,7 @@
 // own. They translate and decide nothing; what a kind covers is the task room's to say.
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
-import type { Revocation } from "../task/revocation.ts"
+import type { Revocation } from "../task/revocation-view.ts"
 import { parseInstant, toInstant } from "../time.ts"
 import { REVOCATION_KINDS } from "../token/revocation.ts"
 import { type Endpoint, guarded, json, jsonBody, readAs } from "./endpoint.ts"
@@ -23,7 +23,7 @@ const RevokeBody = z
 
 const instant = z.string().openapi({ format: "date-time" })
 
-const RevocationAnswer = z
+export const RevocationAnswer = z
   .strictObject({
     id: z.string(),
     kind: z.enum(REVOCATION_KINDS),
@@ -87,6 +87,10 @@ const FeedAnswer = z
           .openapi({ description: "Epoch seconds, as `iat`: tokens issued up to it have ended" }),
         until: z.int().openapi({ description: "Epoch seconds: when the last of them runs out by itself" }),
         code: z.string(),
+        successor: z.string().optional().openapi({
+          description:
+            "Of a signing key: the RFC 7638 thumbprint, and `kid`, of the one that signs from now on",
+        }),
       }),
     ),
     cursor: z.int(),
@@ -202,7 +206,7 @@ const locks = ({ revocations }: Rooms): Endpoint =>
     run: async () => json(200, { locks: (await revocations.locks()).map(revocationOnWire) }),
   })
 
-const revocationOnWire = (set: Revocation) => ({
+export const revocationOnWire = (set: Revocation) => ({
   id: set.id,
   kind: set.kind,
   value: set.value,

@@ -2,6 +2,7 @@
 import type { Engine } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import type { Keyring } from "../keys/keyring.ts"
+import type { Rotation } from "../keys/rotation.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Introspections } from "../task/introspection.ts"
@@ -22,6 +23,7 @@ export interface Rooms {
   readonly names: Names
   readonly ledger: Ledger
   readonly keyring: Keyring
+  readonly rotation: Rotation
   readonly policies: PolicyStore
   readonly tasks: Tasks
   readonly uses: Uses

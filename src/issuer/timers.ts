@@ -1,6 +1,7 @@
-// What the issuer does without being asked: tasks that ran out, locks whose time is over, counts summed up, old rows
-// forgotten. It decides when; a fault is told and the next round tries again.
+// What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
+// counts summed up, old rows forgotten. It decides when; a fault is told and the next round tries again.
 import type { Engine } from "../database/database.ts"
+import type { Rotation } from "../keys/rotation.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Clock } from "../time.ts"
@@ -11,6 +12,7 @@ import { pruneClientHours } from "./statements.ts"
 export interface ChoresOptions {
   readonly engine: Engine
   readonly clock: Clock
+  readonly rotation: Rotation
   readonly tasks: Tasks
   readonly revocations: Revocations
   readonly failures: Failures
@@ -29,7 +31,7 @@ const KEPT_HOURS = 48
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
-  const { engine, clock, tasks, revocations, failures, onFault } = options
+  const { engine, clock, rotation, tasks, revocations, failures, onFault } = options
   const expire = async () => {
     await tasks.sweep()
     await revocations.sweep()
@@ -41,12 +43,13 @@ export function startChores(options: ChoresOptions): Chores {
   }
   const chores = [
     repeat(1000, expire, onFault),
+    repeat(1000, rotation.tick, onFault),
     repeat(60_000, failures.sum, onFault),
     repeat(60_000, forget, onFault),
   ]
   return {
     async all() {
-      for (const work of [expire, failures.sum, forget]) await work()
+      for (const work of [expire, rotation.tick, failures.sum, forget]) await work()
     },
     async stop() {
       await Promise.all(chores.map((stop) => stop()))

@@ -112,7 +112,12 @@ function proofOf(rooms: Rooms, request: Request, caller: Caller): Proof | undefi
   return judgeProof(proof, { method: "POST", url, now: toEpochSeconds(rooms.clock.now()) }) ?? proof
 }
 
-function mint(rooms: Rooms, caller: Caller, scope: readonly Scope[], proof: Proof | undefined): Response {
+async function mint(
+  rooms: Rooms,
+  caller: Caller,
+  scope: readonly Scope[],
+  proof: Proof | undefined,
+): Promise<Response> {
   const now = rooms.ledger.at()
   const claims = serviceTokenClaims({
     iss: rooms.issuer,
@@ -125,7 +130,7 @@ function mint(rooms: Rooms, caller: Caller, scope: readonly Scope[], proof: Proo
   return json(
     200,
     {
-      access_token: signServiceToken(claims, rooms.keyring.current()),
+      access_token: await signServiceToken(claims, rooms.keyring.current()),
       token_type: proof ? "DPoP" : "Bearer",
       expires_in: SERVICE_TOKEN_SECONDS,
       scope: scope.join(" "),

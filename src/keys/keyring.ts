@@ -1,132 +1,222 @@
-// Which key signs and which keys verify. Private keys rest in the database, encrypted (wrapping.ts); this file decides
-// when one is made and which one is current, and leaves signing to token/ and serving the key set to issuer/.
-import type { JWK } from "jose"
+// Which key signs and which keys verify, as this process knows them. Private keys rest in the database, encrypted
+// (wrapping.ts), or elsewhere (signer.ts); this file opens them and keeps up with what was committed. When one follows
+// another, rotation.ts decides; signing is token/'s, serving the key set issuer/'s.
 import { type Engine, Unexpected } from "../database/database.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Clock } from "../time.ts"
+import type { Algorithm, IssuingKey, JsonWebKeySet, VerificationKey } from "../token/signature.ts"
 import {
-  type Algorithm,
-  importSigningKey,
-  type JsonWebKeySet,
-  KeyFault,
-  readPublicJwk,
-  type SigningKey,
-  type VerificationKey,
-} from "../token/signature.ts"
-import { insertKey, noKeys, readKeys } from "./statements.ts"
+  KeysLocked,
+  makeOwn,
+  type NewKey,
+  openRow,
+  rewrapped,
+  type Signers,
+  type StandingKey,
+  standingOf,
+  takeElsewhere,
+} from "./held.ts"
+import { openSigner, type Signer } from "./signer.ts"
+import { countKeys, insertKey, keyById, noKeys, readKeys, rewrapKey } from "./statements.ts"
 import { createWrapping, type Wrapping } from "./wrapping.ts"
-
-const PURPOSE = "signing-key"
 
 export interface KeyringOptions {
   readonly engine: Engine
   readonly ledger: Ledger
   /** 32 bytes. It encrypts private keys at rest and is needed at every start. */
   readonly keyEncryptionKey: Uint8Array
-  /** Of the key that is made when there is none. Default ES256. */
+  /** Of keys that are made from now on. Default ES256. */
   readonly algorithm?: Algorithm
+  /** Keys that rest elsewhere, in the order in which they are to sign. Where there are any, none is made here. */
+  readonly signers?: readonly Signer[]
   readonly clock: Clock
 }
 
 export interface Keyring {
   /** The one key that signs now. */
-  current(): SigningKey
+  current(): IssuingKey
+  /** A key that signed and still may sign what was recorded under it; undefined once it was retired or revoked. */
+  signing(kid: string): IssuingKey | undefined
   keyOf(kid: string): VerificationKey | undefined
-  /** The public halves, as /.well-known/jwks.json serves them. */
+  /** The public halves, as /.well-known/jwks.json serves them: the same object until one comes or goes. */
   jwks(): JsonWebKeySet
-}
-
-/** The stored keys can't be used with this key-encryption key: the process must not start. */
-export class KeysLocked extends Error {
-  override readonly name = "KeysLocked"
-}
-
-interface Opened {
-  readonly signing: SigningKey
-  readonly verification: VerificationKey
-  readonly state: string
+  /** What is published, in the order in which it was made. */
+  standing(): readonly StandingKey[]
+  /** Looks at what was committed, also by other processes. Throws Unavailable, or KeysLocked; what was known stays. */
+  refresh(): Promise<void>
+  /** A key that could sign next, not stored yet. Undefined: every signer that was given has had its turn. */
+  make(): Promise<NewKey | undefined>
+  /**
+   * Encrypts every stored key anew, in one transaction with its entry, and goes on with the second key-encryption key.
+   * Answers how many; undefined when they don't open with the first. Throws TypeError when either is not 32 bytes,
+   * Unexpected when keys changed meanwhile.
+   */
+  rewrap(by: string, from: Uint8Array, to: Uint8Array): Promise<number | undefined>
 }
 
 /**
  * Opens the stored keys, or makes the first one (`key.created`, `key.activated`) when there has never been any.
- * Throws KeysLocked when stored keys don't open: new ones are never made beside them. TypeError when the
- * key-encryption key is not 32 bytes. What is published is derived from what was opened, never read from the rows: a
- * row changed by hand can't put a foreign key into the key set.
+ * Throws KeysLocked when stored keys don't open: new ones are never made beside them. TypeError when the key-encryption
+ * key is not 32 bytes or a signer's JWK can't be read, SignerFailed when a signer does not sign.
  */
 export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
-  const wrapping = createWrapping(options.keyEncryptionKey)
-  const keys = await openStored(options.engine, wrapping)
-  return toKeyring(keys.length > 0 ? keys : await makeFirst(options, wrapping))
-}
+  const { engine, ledger, clock, algorithm = "ES256" } = options
+  let wrappings: readonly Wrapping[] = [createWrapping(options.keyEncryptionKey)]
+  const wrapping: Wrapping = {
+    seal: (...secret) => sealing(wrappings).seal(...secret),
+    open: (...sealed) => firstOf(wrappings, (one) => one.open(...sealed)),
+  }
+  const signers = await openSigners(options.signers ?? [])
+  const make = async (): Promise<NewKey | undefined> => {
+    if (signers.size === 0) return makeOwn(algorithm, wrapping)
+    for (const [kid, held] of signers)
+      if ((await engine.query(keyById, { kid })).length === 0) return takeElsewhere(held, wrapping)
+    return undefined
+  }
+  const read = async (before: readonly StandingKey[]) =>
+    (await engine.query(readKeys)).map((row): StandingKey => {
+      const known = before.find((key) => key.kid === row.kid)
+      if (known && Buffer.compare(known.wrapped, row.wrapped) === 0) return { ...known, ...standingOf(row) }
+      const opened = openRow(row, wrapping, signers, clock.monotonic())
+      return known ? { ...opened, publishedSince: known.publishedSince } : opened
+    })
 
-async function openStored(engine: Engine, wrapping: Wrapping): Promise<Opened[]> {
-  const rows = await engine.query(readKeys)
-  return rows.map((row) => {
-    const secret = wrapping.open(row.wrapped, row.kid, PURPOSE)
-    if (!secret) throw new KeysLocked(lockedMessage(row.kid))
-    return { ...readPair(secret, row.kid), state: row.state }
+  let keys = await read([])
+  if (keys.length === 0) {
+    await makeFirst(engine, ledger, await make())
+    keys = await read([])
+  }
+  let view = viewOf(keys)
+  const refresh = oneAtATime(async () => {
+    keys = await read(keys)
+    view = viewOf(keys, view)
   })
+  return {
+    current: () => view.signs,
+    signing: (kid) => keys.find((key) => key.kid === kid && key.state !== "next")?.issuing,
+    keyOf: (kid) => view.byKid.get(kid),
+    jwks: () => view.published,
+    standing: () => keys,
+    refresh,
+    make,
+    async rewrap(by, from, to) {
+      const [old, fresh] = [createWrapping(from), createWrapping(to)]
+      await refresh()
+      const before = keys
+      if (!opens(old, before)) return undefined
+      wrappings = [old, fresh] // until it is known which of them it is
+      try {
+        await engine.atomically(rewrapSteps(ledger, by, before, old, fresh))
+      } finally {
+        await refresh()
+        wrappings = opens(fresh, keys) ? [fresh] : [old]
+      }
+      return before.length
+    },
+  }
 }
 
-const lockedMessage = (kid: string): string =>
-  `The stored signing key ${kid} does not open with this key-encryption key. Start with the key that this database was made with; new signing keys are never made beside old ones.`
-
-function readPair(secret: Uint8Array, kid: string): Omit<Opened, "state"> {
-  const signing = importSigningKey(JSON.parse(Buffer.from(secret).toString("utf8")))
-  const verification = readPublicJwk(signing.publicJwk)
-  if (verification instanceof KeyFault || signing.kid !== kid || verification.kid !== kid)
-    throw new KeysLocked(`The stored signing key ${kid} is not the key that its id names.`)
-  return { signing, verification }
+function rewrapSteps(
+  ledger: Ledger,
+  by: string,
+  keys: readonly StandingKey[],
+  old: Wrapping,
+  fresh: Wrapping,
+) {
+  const body = { by, keys: keys.map(({ kid }) => kid) }
+  return [
+    { statement: countKeys, values: { count: keys.length }, rows: 1 },
+    ...keys.map((key) => {
+      const values = { kid: key.kid, from: key.wrapped, to: rewrapped(key, old, fresh) }
+      return { statement: rewrapKey, values, rows: 1 }
+    }),
+    ...ledger.steps({ kind: "key.rewrapped", at: ledger.at(), body }),
+  ]
 }
 
-/** A fresh key pair, its `kid` the RFC 7638 thumbprint. */
-async function generatePrivateJwk(alg: Algorithm): Promise<JWK> {
-  // Loaded here: only the first start of a database makes a key, and every start would pay 5 MB for it.
-  const { calculateJwkThumbprint, exportJWK, generateKeyPair } = await import("jose")
-  const { privateKey } = await generateKeyPair(alg, { extractable: true })
-  const jwk = await exportJWK(privateKey)
-  return { ...jwk, alg, use: "sig", kid: await calculateJwkThumbprint(jwk) }
+const sealing = ([first]: readonly Wrapping[]): Wrapping => {
+  if (!first) throw new TypeError("no key-encryption key")
+  return first
 }
 
-async function makeFirst(options: KeyringOptions, wrapping: Wrapping): Promise<Opened[]> {
-  const jwk = await generatePrivateJwk(options.algorithm ?? "ES256")
-  const secret = Buffer.from(JSON.stringify(jwk))
-  const signing = importSigningKey(jwk)
-  const at = options.ledger.at()
-  const body = { kid: signing.kid, alg: signing.alg }
+function firstOf<T, R>(all: readonly T[], look: (one: T) => R | undefined): R | undefined {
+  for (const one of all) {
+    const found = look(one)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function opens(wrapping: Wrapping, keys: readonly StandingKey[]): boolean {
   try {
-    await options.engine.atomically([
-      { statement: noKeys, values: {}, rows: 1 },
-      {
-        statement: insertKey,
-        values: {
-          ...body,
-          publicJwk: JSON.stringify(signing.publicJwk),
-          wrapped: wrapping.seal(secret, signing.kid, PURPOSE),
-          now: at,
-        },
-        rows: 1,
-      },
-      ...options.ledger.steps({ kind: "key.created", at, body }),
-      ...options.ledger.steps({ kind: "key.activated", at, body }),
-    ])
-    return [{ ...readPair(secret, signing.kid), state: "active" }]
+    for (const key of keys) rewrapped(key, wrapping, wrapping)
+    return true
   } catch (error) {
-    // Another process made the first key in the meantime: theirs is the one.
-    if (error instanceof Unexpected && error.statement === noKeys.name)
-      return openStored(options.engine, wrapping)
+    if (error instanceof KeysLocked) return false
     throw error
   }
 }
 
-function toKeyring(keys: readonly Opened[]): Keyring {
-  const active = keys.findLast((key) => key.state === "active")
-  if (!active) throw new KeysLocked("None of the stored signing keys is active.")
-  const byKid = new Map(keys.map((key) => [key.verification.kid, key.verification]))
-  const published: JsonWebKeySet = { keys: keys.map((key) => key.signing.publicJwk) }
-  return {
-    current: () => active.signing,
-    keyOf: (kid) => byKid.get(kid),
-    jwks: () => published,
+async function openSigners(given: readonly Signer[]): Promise<Signers> {
+  const opened = await Promise.all(given.map(openSigner))
+  return new Map(opened.map((one) => [one.verification.kid, one]))
+}
+
+async function makeFirst(engine: Engine, ledger: Ledger, key: NewKey | undefined): Promise<void> {
+  if (!key) return
+  const { kid, alg } = key
+  const now = ledger.at()
+  const event = { at: now, body: { kid, alg } }
+  try {
+    await engine.atomically([
+      { statement: noKeys, values: {}, rows: 1 },
+      { statement: insertKey, values: { ...key, state: "current", now, activatedAt: now }, rows: 1 },
+      ...ledger.steps({ kind: "key.created", ...event }),
+      ...ledger.steps({ kind: "key.activated", ...event }),
+    ])
+  } catch (error) {
+    // Another process made the first key in the meantime: theirs is the one.
+    if (!(error instanceof Unexpected && error.statement === noKeys.name)) throw error
+  }
+}
+
+interface View {
+  readonly signs: IssuingKey
+  readonly byKid: ReadonlyMap<string, VerificationKey>
+  readonly published: JsonWebKeySet
+}
+
+function viewOf(keys: readonly StandingKey[], before?: View): View {
+  const current = keys.find((key) => key.state === "current")
+  if (!current) throw new KeysLocked("None of the stored signing keys is the current one.")
+  if (!current.issuing)
+    throw new KeysLocked(
+      `The current signing key ${current.kid} rests elsewhere, and its signer was not given.`,
+    )
+  const byKid = new Map(keys.map((key) => [key.kid, key.verification]))
+  const same = before?.byKid.size === byKid.size && keys.every(({ kid }) => before.byKid.has(kid))
+  if (before && same) return { ...before, signs: current.issuing }
+  return { signs: current.issuing, byKid, published: { keys: keys.map((key) => key.verification.jwk) } }
+}
+
+/** Whoever asks while the work is done waits for one more turn of it, which all who asked meanwhile share. */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  let waiting: Promise<void> | undefined
+  const start = (): Promise<void> => {
+    running = work().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+  return () => {
+    if (!running) return start()
+    waiting ??= running
+      .catch(() => undefined) // told to those who asked for that turn
+      .then(() => {
+        waiting = undefined
+        return start()
+      })
+    return waiting
   }
 }

@@ -2,9 +2,10 @@
 // guard failed. It decides between "no" (a lock, a limit), "decide again" (the world moved) and giving up.
 import { type Step, Unexpected } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { KEY_GUARDS } from "../keys/steps.ts"
 import type { Event } from "../ledger/event.ts"
 import type { Parts } from "./parts.ts"
-import { COUNT_START, COUNT_TASK, noLock } from "./statements.ts"
+import { COUNT_START, COUNT_TASK, INSERT_TOKEN, noLock } from "./statements.ts"
 
 const ATTEMPTS = 4
 
@@ -48,6 +49,8 @@ export async function commitDecision<T>(
       const verdict = VERDICTS[cause.statement]
       if (verdict) return verdict()
       if (cause.statement === parts.policies.guard().statement.name) await parts.policies.catchUp()
+      // Another key signs by now: decided again, with that one.
+      if (cause.statement === INSERT_TOKEN || KEY_GUARDS.has(cause.statement)) await parts.keyring.refresh()
       continue
     }
     return answer()

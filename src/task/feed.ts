@@ -4,7 +4,7 @@
 import type { Engine, Statement, Values } from "../database/database.ts"
 import type { Clock } from "../time.ts"
 import type { RevocationItem } from "../token/revocation.ts"
-import { feedCovered, feedEnd, feedSince } from "./revocation-statements.ts"
+import { feedCovered, feedEnd, feedKey, feedSince, itemOf } from "./revocation-statements.ts"
 import { feedTask } from "./statements.ts"
 
 /**
@@ -24,7 +24,7 @@ export interface FeedWatch {
 
 const ROUND_MILLISECONDS = 2000
 const PAGE = 1000
-const WRITES_TO_FEED: ReadonlySet<unknown> = new Set([feedCovered, feedTask])
+const WRITES_TO_FEED: ReadonlySet<unknown> = new Set([feedCovered, feedKey, feedTask])
 
 /** Begins where the feed ends now. A look that fails is told to `onFault`, and followers are told nothing. */
 export async function watchFeed(options: {
@@ -43,7 +43,7 @@ export async function watchFeed(options: {
       const rows = await engine.query(feedSince, { after: seen, limit: PAGE })
       seen = rows.at(-1)?.cursor ?? seen
       for (const [api, items] of Map.groupBy(rows, (row) => row.api))
-        for (const follower of followers.get(api) ?? []) follower(items, lookedAt)
+        for (const follower of followers.get(api) ?? []) follower(items.map(itemOf), lookedAt)
       if (rows.length < PAGE) return
     }
   })

@@ -44,11 +44,15 @@ export interface PlannedToken {
   readonly jkt: string | undefined
   /** Its place in a status list, where the API is foreign. */
   readonly status?: StatusReference
+  /** The key that signs it, at every signing. */
+  readonly kid: string
   /** JSON text: stored and signed as it is, byte for byte, at every signing. */
   readonly claims: string
 }
 
 export interface MintPlan {
+  /** The key that signs all of them. */
+  readonly kid: string
   readonly tokens: readonly PlannedToken[]
   readonly steps: readonly Step[]
 }
@@ -75,25 +79,25 @@ export function planMint(parts: Parts, passed: Passed, mint: MintFor): MintPlan 
     })
   const life = lifetimeOf(passed, iat)
   if (life <= 0) return refuse("task_ended", "[deadline] no whole second is left before the deadline")
-  const key = parts.keyring.current()
+  const { kid } = parts.keyring.current()
   const tokens: PlannedToken[] = []
   const steps: Step[] = []
   for (const aud of passed.wanted) {
-    const token = planToken(parts, passed, { taskId: mint.taskId, aud, iat, exp: iat + life })
+    const token = planToken(parts, passed, { taskId: mint.taskId, kid, aud, iat, exp: iat + life })
     if (token instanceof Refused) return token
     tokens.push(token)
-    steps.push(...tokenSteps(parts, passed, mint, token, key.kid))
+    steps.push(...tokenSteps(parts, passed, mint, token))
   }
-  return { tokens, steps }
+  return { kid, tokens, steps }
 }
 
 function planToken(
   parts: Parts,
   passed: Passed,
-  of: { readonly taskId: string; readonly aud: string; readonly iat: number; readonly exp: number },
+  of: { readonly taskId: string } & Pick<PlannedToken, "kid" | "aud" | "iat" | "exp">,
 ): PlannedToken | Refusal {
   const { holder, jkt, policy } = passed
-  const { aud, iat, exp } = of
+  const { kid, aud, iat, exp } = of
   const jti = newId("tok", passed.now)
   const grants = passed.authority.filter((grant) => grant.api === aud)
   const api = apiOf(policy, aud)
@@ -114,14 +118,14 @@ function planToken(
     jkt,
     status,
   })
-  if (taskTokenBytes(claims, parts.keyring.current().kid) > MAX_TOKEN_BYTES)
+  if (taskTokenBytes(claims, kid) > MAX_TOKEN_BYTES)
     return refuse("authority_too_large", `[size] the token for ${aud} would exceed ${MAX_TOKEN_BYTES} bytes`)
-  const token = { jti, api: api?.name ?? "", aud, iat, exp, grants, jkt, claims }
+  const token = { jti, api: api?.name ?? "", aud, iat, exp, grants, jkt, kid, claims }
   return status === undefined ? token : { ...token, status }
 }
 
-function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedToken, kid: string): Step[] {
-  const { jti, api, iat, exp } = token
+function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedToken): Step[] {
+  const { jti, api, iat, exp, kid } = token
   const { agent, instance, orchestrator, sub } = passed.holder
   const event: Event = {
     kind: mint.kind,
@@ -145,7 +149,7 @@ function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedT
     },
   }
   const { taskId, generation } = mint
-  const row = { jti, task_id: taskId, api, iat, exp, kid, claims: token.claims, generation }
+  const row = { jti, task_id: taskId, api, iat, exp, kid, signer: kid, claims: token.claims, generation }
   const steps = [parts.names.step(insertToken, row), ...parts.ledger.steps(event, mint.taskKey)]
   const { status } = token
   return status === undefined ? steps : [...steps, ...parts.statusPlaces.steps({ jti, iat, exp, status })]
@@ -162,7 +166,7 @@ export async function signTokens(
   now: number,
 ): Promise<MintedToken[] | Refusal> {
   try {
-    return tokens.map((token) => signToken(parts, token, now))
+    return await Promise.all(tokens.map((token) => signToken(parts, token, now)))
   } catch (cause) {
     const reason = `[signature] ${cause instanceof Error ? cause.name : "failed"}`
     const at = parts.ledger.at()
@@ -173,11 +177,18 @@ export async function signTokens(
   }
 }
 
-function signToken(parts: Parts, token: PlannedToken, now: number): MintedToken {
+/** It was revoked since the token was planned: what it signed has ended already. */
+class KeyRevoked extends Error {
+  override readonly name = "KeyRevoked"
+}
+
+async function signToken(parts: Parts, token: PlannedToken, now: number): Promise<MintedToken> {
+  const key = parts.keyring.signing(token.kid)
+  if (!key) throw new KeyRevoked("the key of the token signs no more")
   const expiresIn = token.exp - toEpochSeconds(now)
   return {
     resource: token.aud,
-    accessToken: signTaskToken(token.claims, parts.keyring.current()),
+    accessToken: await signTaskToken(token.claims, key),
     tokenType: token.jkt === undefined ? "Bearer" : "DPoP",
     expiresIn,
     renewIn: Math.max(1, Math.floor(expiresIn * (0.7 + Math.random() * 0.1))),

@@ -180,7 +180,7 @@ export function mintAgain(
   return {
     steps: [
       ...passed.guards,
-      ...parts.names.steps([task.instance, parts.keyring.current().kid]),
+      ...parts.names.steps([task.instance, plan.kid]),
       { statement: keepTask, values, rows: 1 },
       ...(again.ending === undefined ? [] : endingSteps(task.task_id, passed.now, newFloor, again.ending)),
       ...(again.from === "paused" ? [tellStatus(task.task_id, STATUS.invalid)] : []),

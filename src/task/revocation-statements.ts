@@ -38,6 +38,14 @@ export const feedCovered = statement(
     FROM token k WHERE ${covered} GROUP BY k.api`,
 )
 
+/** To one API, whatever lives there: of a key, `before` is also when the last such token runs out. */
+export const feedKey = statement(
+  "feed.key",
+  sql`INSERT INTO feed (kind, value, before, until, api, code, revocation, successor)
+    VALUES ('key', ${p("kid")}, ${p("before")}, ${p("before")}, ${nameId("api")}, 'token_revoked', ${p("id")},
+      ${p("successor")})`,
+)
+
 export const endCovered = statement(
   "token.end_covered",
   sql`UPDATE token SET ended_at = ${p("at")} WHERE id IN (SELECT k.id FROM token k WHERE ${covered})`,
@@ -128,10 +136,17 @@ export const appliedBy = statement<AppliedRow>(
     ORDER BY v.id`,
 )
 
+export interface FeedRow extends Omit<RevocationItem, "successor"> {
+  readonly successor: string | null
+}
+
+export const itemOf = ({ successor, ...item }: FeedRow): RevocationItem =>
+  successor === null ? item : { ...item, successor }
+
 /** What still matters to one API after a cursor: items whose last token ran out before that instant are left out. */
-export const feedAfter = statement<RevocationItem>(
+export const feedAfter = statement<FeedRow>(
   "feed.after",
-  sql`SELECT cursor, kind, value, before, until, code FROM feed
+  sql`SELECT cursor, kind, value, before, until, code, successor FROM feed
     WHERE api = ${nameId("api")} AND cursor > ${p("after")} AND until > ${p("since_seconds")}
     ORDER BY cursor LIMIT ${p("limit")}`,
 )
@@ -142,10 +157,10 @@ export const feedHead = statement<{ cursor: number }>(
 )
 
 /** What was written after a cursor, for every API. */
-export const feedSince = statement<RevocationItem & { readonly api: string }>(
+export const feedSince = statement<FeedRow & { readonly api: string }>(
   "feed.since",
   sql`SELECT f.cursor AS cursor, f.kind AS kind, f.value AS value, f.before AS before, f.until AS until, f.code AS code,
-      a.text AS api
+      f.successor AS successor, a.text AS api
     FROM feed f JOIN name a ON a.id = f.api WHERE f.cursor > ${p("after")} ORDER BY f.cursor LIMIT ${p("limit")}`,
 )
 

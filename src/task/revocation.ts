@@ -9,9 +9,9 @@ import { newId } from "../token/id.ts"
 import type { RevocationItem, RevocationKind } from "../token/revocation.ts"
 import { commitDecision } from "./commit.ts"
 import { endIfOpen, endSteps, isOpen } from "./finish.ts"
+import { commitKeyOrder, KEY_REVOKED_SECONDS } from "./key-order.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import {
-  type AppliedRow,
   appliedBy,
   endCovered,
   expiredLocks,
@@ -19,6 +19,7 @@ import {
   feedCovered,
   feedHead,
   insertRevocation,
+  itemOf,
   liftLock,
   markLifted,
   openTasksUnder,
@@ -27,12 +28,11 @@ import {
   setLock,
   standingLocks,
 } from "./revocation-statements.ts"
+import { LOCKS, type Revocation, view } from "./revocation-view.ts"
 import { taskById } from "./statements.ts"
 import { RUN_OUT_GRACE_SECONDS } from "./status-places.ts"
 import { tellCovered } from "./status-statements.ts"
 
-/** These are locks too, until lifted or the time given: tasks become revoked and nothing is minted. */
-const LOCKS: ReadonlySet<string> = new Set(["instance", "agent", "orchestrator", "subject", "api"])
 const ENDS_TASKS: ReadonlySet<string> = new Set([...LOCKS, "task"])
 
 export interface RevokeRequest {
@@ -42,35 +42,6 @@ export interface RevokeRequest {
   readonly reason: string
   /** Of a lock: epoch milliseconds at which it lifts by itself. */
   readonly until?: number
-}
-
-export interface Revocation {
-  readonly id: string
-  readonly kind: string
-  readonly value: string
-  /** Epoch seconds: tokens with `iat` up to it have ended. */
-  readonly before: number
-  readonly until: number | undefined
-  readonly reason: string | undefined
-  readonly setBy: string
-  readonly at: number
-  readonly tokensEnded: number
-  readonly lock: boolean
-  readonly liftedAt: number | undefined
-  /** The verifier instances of the APIs concerned. */
-  readonly instances: readonly AppliedInstance[]
-  /** From the order to the last instance that has told that it applied it; those that came later don't count. */
-  readonly appliedInMilliseconds: number | undefined
-}
-
-export interface AppliedInstance {
-  readonly instance: string
-  readonly api: string
-  /** Epoch milliseconds, between the order and its report; absent where it has not told that it knows. */
-  readonly appliedAt?: number
-  readonly lastSeen: number
-  /** It was closed in order: it reads the feed before it lets anything through again. */
-  readonly closed: boolean
 }
 
 export interface Revocations {
@@ -116,31 +87,42 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
       errors: [{ pointer: "/value", expected: "the name of an API in the policy" }],
     })
   const id = newId("rev", at)
+  // Whoever has a key dates tokens as they like.
+  const lasting = request.kind === "key" ? KEY_REVOKED_SECONDS : 0
   const values = {
     ...subjectsOf(request),
     id,
     at,
     now_seconds: toEpochSeconds(at),
-    before: toEpochSeconds(at),
+    before: toEpochSeconds(at) + lasting,
     until: request.until ?? null,
     reason: request.reason,
     set_by: by,
     fed_value: fedValue,
   }
-  await commitOrder(parts, request, [
+  const order: Step[] = [
     { statement: insertRevocation, values, rows: 1 },
-    { statement: feedCovered, values },
+    ...(request.kind === "key" ? [] : [{ statement: feedCovered, values }]),
     { statement: tellCovered, values },
     { statement: endCovered, values },
     ...(LOCKS.has(request.kind) ? [{ statement: setLock, values, rows: 1 }] : []),
     ...entriesOf(parts, by, id, at, request),
-  ])
+  ]
+  const refused =
+    request.kind === "key"
+      ? await commitKeyOrder(parts, { by, id, kid: request.value, before: values.before }, order)
+      : await commitOrder(parts, request, order)
+  if (refused) return refused
   if (ENDS_TASKS.has(request.kind)) await endTasksUnder(parts, request, request.reason)
   return show(parts, id)
 }
 
 /** A lock keeps what it names from minting behind the order; a task, which has none, ends in the order's transaction. */
-async function commitOrder(parts: Parts, { kind, value, reason }: RevokeRequest, order: readonly Step[]) {
+async function commitOrder(
+  parts: Parts,
+  { kind, value, reason }: RevokeRequest,
+  order: readonly Step[],
+): Promise<void> {
   if (kind !== "task") return parts.engine.atomically(order)
   const whole = await commitDecision<true>(parts, async () => {
     const [task] = await parts.engine.query(taskById, { task_id: value })
@@ -213,37 +195,6 @@ async function show(parts: Parts, id: string): Promise<Revocation | Refusal> {
   return view(row, await parts.engine.query(appliedBy, { id }))
 }
 
-const view = (row: RevocationRow, applied: readonly AppliedRow[]): Revocation => ({
-  id: row.id,
-  kind: row.kind,
-  value: row.value,
-  before: row.before,
-  until: row.until ?? undefined,
-  reason: row.reason ?? undefined,
-  setBy: row.set_by,
-  at: row.at,
-  tokensEnded: row.tokens,
-  lock: LOCKS.has(row.kind),
-  liftedAt: row.lifted_at ?? undefined,
-  instances: applied.map(viewInstance),
-  appliedInMilliseconds: applied.reduce<number | undefined>(
-    (last, { at }) => (at === null ? last : Math.max(last ?? 0, at - row.at)),
-    undefined,
-  ),
-})
-
-function viewInstance(row: AppliedRow): AppliedInstance {
-  const { instance, api, wanted, cursor, applied_at, at, last_seen, final } = row
-  const appliedAt = at ?? (cursor !== null && cursor >= wanted ? applied_at : null)
-  return {
-    instance,
-    api,
-    ...(appliedAt !== null && { appliedAt }),
-    lastSeen: last_seen,
-    closed: final === 1,
-  }
-}
-
 /** A lock set within this second can't be lifted yet: what is minted next would share its second and be dead at once. */
 async function lift(parts: Parts, by: string, id: string): Promise<Revocation | Refusal> {
   const [row] = await parts.engine.query(revocationById, { id })
@@ -281,7 +232,8 @@ async function liftNow(parts: Parts, by: string, row: RevocationRow): Promise<vo
 async function feed(parts: Parts, api: string, after: number, limit: number) {
   const since = toEpochSeconds(parts.ledger.at()) - RUN_OUT_GRACE_SECONDS
   const [head] = await parts.engine.query(feedHead, { api })
-  const items = await parts.engine.query(feedAfter, { api, after, since_seconds: since, limit })
+  const rows = await parts.engine.query(feedAfter, { api, after, since_seconds: since, limit })
+  const items = rows.map(itemOf)
   const last = items.at(-1)?.cursor ?? 0
   return { items, cursor: items.length === limit ? last : Math.max(head?.cursor ?? 0, last) }
 }

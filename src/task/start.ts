@@ -131,7 +131,7 @@ function startSteps(parts: Parts, passed: Passed, plan: MintPlan, task: NewTask)
   const minute = Math.floor(now / 60_000)
   return [
     ...passed.guards,
-    ...names.steps([type, agent, instance, orchestrator, parts.keyring.current().kid]),
+    ...names.steps([type, agent, instance, orchestrator, plan.kid]),
     ...names.subjects.steps([sub]),
     names.step(countTask, { type, most: activeTasks }),
     names.step(countStart, { type, minute, since: minute - HOUR_MINUTES, most: startsPerHour }),
@@ -233,7 +233,7 @@ function recordedToken(row: TokenRow): PlannedToken | undefined {
   if (row.claims === null) return undefined
   const token = parseTaskToken(JSON.parse(row.claims))
   if (token instanceof Unreadable) throw new Error("A recorded token can't be read")
-  return { ...token, api: row.api, jkt: token.jkt, claims: row.claims }
+  return { ...token, api: row.api, jkt: token.jkt, kid: row.kid, claims: row.claims }
 }
 
 /** Everything of a request but the instance and the key: those two may differ when an agent restarts. */

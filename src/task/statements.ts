@@ -102,6 +102,8 @@ export interface TokenRow {
   readonly api: string
   readonly iat: number
   readonly exp: number
+  /** The key that signs it, however often. */
+  readonly kid: string
   readonly claims: string | null
   readonly generation: number
   readonly ended_at: number | null
@@ -109,9 +111,9 @@ export interface TokenRow {
 
 export const tokensOfTask = statement<TokenRow>(
   "token.of_task",
-  sql`SELECT k.jti AS jti, a.text AS api, k.iat AS iat, k.exp AS exp, k.claims AS claims, k.generation AS generation,
-      k.ended_at AS ended_at
-    FROM token k JOIN name a ON a.id = k.api
+  sql`SELECT k.jti AS jti, a.text AS api, k.iat AS iat, k.exp AS exp, s.text AS kid, k.claims AS claims,
+      k.generation AS generation, k.ended_at AS ended_at
+    FROM token k JOIN name a ON a.id = k.api JOIN name s ON s.id = k.kid
     WHERE k.task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) ORDER BY k.id`,
 )
 
@@ -122,12 +124,15 @@ export const tokenStanding = statement<{ readonly ended_at: number | null; reado
     WHERE k.jti = ${p("jti")}`,
 )
 
+export const INSERT_TOKEN = "token.insert"
+/** Only while the key that is to sign it is the one that signs: `signer` is its id. */
 export const insertToken = named(
-  "token.insert",
+  INSERT_TOKEN,
   { names: ["api", "kid"] },
   (name) => sql`INSERT INTO token (jti, task, api, iat, exp, kid, claims, generation)
-    VALUES (${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${name("api")}, ${p("iat")},
-      ${p("exp")}, ${name("kid")}, ${p("claims")}, ${p("generation")})`,
+    SELECT ${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${name("api")}, ${p("iat")},
+      ${p("exp")}, ${name("kid")}, ${p("claims")}, ${p("generation")}
+    WHERE EXISTS (SELECT 1 FROM signing_key WHERE kid = ${p("signer")} AND state = 'current')`,
 )
 
 /** Tells the verifiers of every API at which the task holds a live token; runs before endTokensOfTask. */

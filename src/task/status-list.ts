@@ -33,6 +33,8 @@ export interface StatusLists {
 
 interface Kept {
   readonly madeAt: number
+  /** Of the key that signs it: a list signed by one that was revoked is not shown. */
+  readonly kid: string
   readonly made: Promise<string | Refusal | undefined>
 }
 
@@ -45,7 +47,7 @@ export function createStatusLists(options: TaskOptions): StatusLists {
     if (kept.get(id) === one) kept.delete(id)
   }
   const make = (id: string, now: number): Kept => {
-    const one: Kept = { madeAt: now, made: makeList(parts, id) }
+    const one: Kept = { madeAt: now, kid: parts.keyring.current().kid, made: makeList(parts, id) }
     kept.set(id, one)
     one.made.then(
       (made) => typeof made === "string" || drop(id, one),
@@ -53,12 +55,14 @@ export function createStatusLists(options: TaskOptions): StatusLists {
     )
     return one
   }
+  const isFresh = ({ madeAt, kid }: Kept, now: number) =>
+    now < madeAt + TTL_MILLISECONDS && kid === parts.keyring.current().kid
   return {
     async read(id) {
       if (!isStatusListId(id)) return undefined
       const now = parts.clock.monotonic()
       const known = kept.get(id)
-      const { madeAt, made } = known && now < known.madeAt + TTL_MILLISECONDS ? known : make(id, now)
+      const { madeAt, made } = known && isFresh(known, now) ? known : make(id, now)
       const jwt = await made
       if (jwt === undefined || jwt instanceof Refusal) return jwt
       return { jwt, freshForSeconds: Math.max(1, Math.ceil((madeAt + TTL_MILLISECONDS - now) / 1000)) }

@@ -88,3 +88,8 @@ export const insertApplied = statement(
     WHERE v.instance = ${p("instance")} AND f.cursor > ${p("from")} AND f.cursor <= ${p("to")}
     ON CONFLICT (revocation, instance) DO NOTHING`,
 )
+
+export const keyOfToken = statement<{ kid: string }>(
+  "token.key",
+  sql`SELECT s.text AS kid FROM token k JOIN name s ON s.id = k.kid WHERE k.jti = ${p("jti")}`,
+)

@@ -3,6 +3,7 @@
 // ledger, so what a verifier says is written down as it says it, with the verifier's own time beside ours.
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { confirmSteps, unconfirmedKey } from "../keys/replacement.ts"
 import type { Event } from "../ledger/event.ts"
 import { parseInstant } from "../time.ts"
 import { readUseBatch, type UseBatch, type UseRecord } from "../token/batch.ts"
@@ -19,6 +20,7 @@ import {
   insertBatch,
   insertInstance,
   instanceByName,
+  keyOfToken,
   taskKey,
 } from "./use-statements.ts"
 
@@ -89,7 +91,27 @@ async function planBatch(
     ...(await useSteps(parts, reporter, batch)),
     ...(batch.uses.length === 0 ? [] : reportSteps(parts, reporter, read)),
   ]
-  return { steps, answer: () => ({ acknowledged: batch.sequence }) }
+  const confirmation = await firstUseSteps(parts, batch)
+  const answer = async () => {
+    if (confirmation.length > 0) await parts.keyring.refresh()
+    return { acknowledged: batch.sequence }
+  }
+  return { steps: [...steps, ...confirmation], answer }
+}
+
+/** A batch holds up to 1,000 uses; those that came last are the likeliest to be under the new key. */
+const LOOKED_AT = 50
+
+/** The first use under the current key that is recorded finishes the rotation. */
+async function firstUseSteps(parts: Parts, batch: UseBatch): Promise<Step[]> {
+  const kid = unconfirmedKey(parts.keyring)
+  if (kid === undefined) return []
+  const tokens = [...new Set(batch.uses.map(({ jti }) => jti).reverse())].slice(0, LOOKED_AT)
+  for (const jti of tokens) {
+    const [row] = await parts.engine.query(keyOfToken, { jti })
+    if (row?.kid === kid) return confirmSteps(parts.ledger, kid, batch.instance)
+  }
+  return []
 }
 
 /** The same bytes again are acknowledged again; others under the same number are a contradiction. */

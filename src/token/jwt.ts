@@ -4,7 +4,7 @@
 import { isUtf8 } from "node:buffer"
 import { hash } from "node:crypto"
 import { isJsonObject, JsonFault, type JsonFaultTag, type JsonObject, parseJson } from "./json.ts"
-import { type Algorithm, isKid, type SigningKey } from "./signature.ts"
+import { type Algorithm, type IssuingKey, isKid, type SigningKey } from "./signature.ts"
 
 export type UnreadableTag =
   | JsonFaultTag
@@ -85,15 +85,24 @@ export function readJwt(text: string, rules: JwtRules): Jwt | Unreadable {
  * Signs a JWT: `alg` comes from the key, the other members as given. Does NOT check the payload: what is signed has
  * been stored before, exactly so.
  */
-export function signJwt(header: HeaderToSign, payload: object, key: SigningKey): string {
+export function signJwt(header: HeaderToSign, payload: object, key: SigningKey): string
+export function signJwt(header: HeaderToSign, payload: object, key: IssuingKey): string | Promise<string>
+export function signJwt(header: HeaderToSign, payload: object, key: IssuingKey): string | Promise<string> {
   return signText(header, JSON.stringify(payload), key)
 }
 
 /** The same for a payload that is JSON text already, and stays as it is to the byte. */
-export function signText(header: HeaderToSign, payload: string, key: SigningKey): string {
+export function signText(header: HeaderToSign, payload: string, key: SigningKey): string
+export function signText(header: HeaderToSign, payload: string, key: IssuingKey): string | Promise<string>
+export function signText(header: HeaderToSign, payload: string, key: IssuingKey): string | Promise<string> {
   const input = `${encodeHeader(header, key.alg)}.${encodePart(payload)}`
-  return `${input}.${Buffer.from(key.sign(Buffer.from(input, "latin1"))).toString("base64url")}`
+  const signature = key.sign(Buffer.from(input, "latin1"))
+  if (signature instanceof Promise) return signature.then((bytes) => compact(input, bytes))
+  return compact(input, signature)
 }
+
+const compact = (input: string, signature: Uint8Array): string =>
+  `${input}.${Buffer.from(signature).toString("base64url")}`
 
 /**
  * The same for a long payload in pieces of JSON text, as bytes: its compact form in ASCII. Pieces are neither joined nor

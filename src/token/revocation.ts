@@ -25,6 +25,8 @@ export interface RevocationItem {
   readonly before: number
   readonly until: number
   readonly code: "token_revoked" | "task_paused" | "task_ended"
+  /** Of a signing key: the RFC 7638 thumbprint of the one that signs from now on. */
+  readonly successor?: string
 }
 
 /** The names of a token that a revocation of each kind looks at; `kid` is of the key that signed it. */

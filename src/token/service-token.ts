@@ -6,7 +6,7 @@ import { isId } from "./id.ts"
 import { isJsonObject, type JsonObject } from "./json.ts"
 import { readJwt, signJwt, Unreadable } from "./jwt.ts"
 import { isHash, isName } from "./name.ts"
-import { type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
+import { type IssuingKey, type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
 import { TASK_TOKEN_TYP } from "./token.ts"
 
 /** How long a service token lives. */
@@ -46,8 +46,11 @@ export const serviceTokenClaims = (input: ServiceTokenInput): Record<string, unk
 })
 
 /** Signs a service token. */
-export const signServiceToken = (claims: object, key: SigningKey): string =>
-  signJwt({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
+export function signServiceToken(claims: object, key: SigningKey): string
+export function signServiceToken(claims: object, key: IssuingKey): string | Promise<string>
+export function signServiceToken(claims: object, key: IssuingKey): string | Promise<string> {
+  return signJwt({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
+}
 
 const RULES = { typ: [TASK_TOKEN_TYP], header: ["typ", "alg", "kid"], maxLength: 4096 } as const
 const MEMBERS = new Set("iss aud sub client_id jti iat exp scope cnf".split(" "))

@@ -54,6 +54,11 @@ export interface SigningKey {
   sign(input: Uint8Array): Uint8Array
 }
 
+/** A signing key of the issuer: where its private half rests elsewhere, a signature takes its time. */
+export interface IssuingKey extends Omit<SigningKey, "sign"> {
+  sign(input: Uint8Array): Uint8Array | Promise<Uint8Array>
+}
+
 export type KeyFaultTag =
   | "format"
   | "private"

@@ -3,7 +3,7 @@
 // status is decided where tasks live.
 import { deflateSync } from "node:zlib"
 import { signJwt } from "./jwt.ts"
-import type { SigningKey } from "./signature.ts"
+import type { IssuingKey, SigningKey } from "./signature.ts"
 import { LIST_PLACES } from "./status.ts"
 
 export const STATUS_LIST_TYPE = "application/statuslist+jwt"
@@ -41,11 +41,17 @@ export function packStatuses(told: Iterable<PlaceStatus>, places: number = LIST_
 export const compressStatuses = (bytes: Uint8Array): string =>
   deflateSync(bytes, { level: 9 }).toString("base64url")
 
+interface ListToSign {
+  readonly issuer: string
+  readonly uri: string
+  readonly iat: number
+  readonly bytes: Uint8Array
+}
+
 /** Signs a list. `iat` in epoch seconds: what was committed before it is in `bytes`, which is the caller's to see to. */
-export function signStatusList(
-  list: { readonly issuer: string; readonly uri: string; readonly iat: number; readonly bytes: Uint8Array },
-  key: SigningKey,
-): string {
+export function signStatusList(list: ListToSign, key: SigningKey): string
+export function signStatusList(list: ListToSign, key: IssuingKey): string | Promise<string>
+export function signStatusList(list: ListToSign, key: IssuingKey): string | Promise<string> {
   const { issuer, uri, iat, bytes } = list
   const payload = {
     iss: issuer,

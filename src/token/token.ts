@@ -9,7 +9,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
 import { signedLength, signText, Unreadable } from "./jwt.ts"
 import { type Holder, isDigest, isHash, isName, isOperation } from "./name.ts"
 import { formatResource } from "./resource.ts"
-import type { SigningKey } from "./signature.ts"
+import type { IssuingKey, SigningKey } from "./signature.ts"
 import { isStatusReference, parseStatus, type StatusReference } from "./status.ts"
 
 export const TASK_TOKEN_TYP = "at+jwt"
@@ -149,8 +149,11 @@ export const taskTokenBytes = (claims: string, kid: string): number =>
   signedLength({ typ: TASK_TOKEN_TYP, kid }, claims)
 
 /** Signs the text of claims, as it was stored. Does NOT check it. */
-export const signTaskToken = (claims: string, key: SigningKey): string =>
-  signText({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
+export function signTaskToken(claims: string, key: SigningKey): string
+export function signTaskToken(claims: string, key: IssuingKey): string | Promise<string>
+export function signTaskToken(claims: string, key: IssuingKey): string | Promise<string> {
+  return signText({ typ: TASK_TOKEN_TYP, kid: key.kid }, claims, key)
+}
 
 const MEMBERS = new Set(
   "iss aud iat nbf exp jti client_id sub act txn lineage scope authorization_details policy cnf status".split(

@@ -5,6 +5,7 @@ import { Unreachable } from "../remote/exchange.ts"
 import type { IssuerCalls, IssuerStreams } from "../remote/issuer-calls.ts"
 import type { Clock } from "../time.ts"
 import { REVOCATION_KINDS, type RevocationItem } from "../token/revocation.ts"
+import { isKid } from "../token/signature.ts"
 
 /** The feed's answer makes no sense: what was known stays, and grows old. */
 export class FeedFault extends Error {
@@ -153,7 +154,8 @@ function readItem(value: unknown): RevocationItem {
   if (!kind || typeof name !== "string" || !isCursor(cursor) || !isCursor(before) || !isCursor(until))
     throw new FeedFault("an item of the feed can't be read")
   const code = item.code === "task_paused" || item.code === "task_ended" ? item.code : "token_revoked"
-  return { cursor, kind, value: name, before, until, code }
+  const read = { cursor, kind, value: name, before, until, code } as const
+  return kind === "key" && isKid(item.successor) ? { ...read, successor: item.successor } : read
 }
 
 /** A whole number that is not negative: a cursor, epoch seconds. */

@@ -43,16 +43,20 @@ interface Position {
 
 const KEEP_EVERY_MILLISECONDS = 5000
 
-/** Reads what the spool knows; sends nothing until polled. Age is monotonic; across a restart, wall time. */
-export function createRevocations(options: {
+export interface RevocationsOptions {
   readonly calls: IssuerCalls
   readonly streams: IssuerStreams
   readonly spool: Spool
   readonly clock: Clock
   /** Told what the feed tells of the issuer's clock. */
   readonly issuerTime: Pick<IssuerTime, "heard">
-}): Revocations {
-  const { calls, streams, spool, clock, issuerTime } = options
+  /** Told which key signs from now on, when another was revoked. */
+  readonly succeeded: (kid: string) => void
+}
+
+/** Reads what the spool knows; sends nothing until polled. Age is monotonic; across a restart, wall time. */
+export function createRevocations(options: RevocationsOptions): Revocations {
+  const { calls, streams, spool, clock, issuerTime, succeeded } = options
   const ended = createEnded()
   for (const item of spool.revocations()) ended.remember(item)
   let floor = Number(spool.kept("floor") ?? 0)
@@ -66,6 +70,8 @@ export function createRevocations(options: {
     // Moved on only when it is on disk: else a later item would be kept beside a cursor that skips this one.
     if (items.length > 0) await spool.addRevocations(items, JSON.stringify(next))
     position = next
+    const successor = items.findLast((item) => item.successor !== undefined)?.successor
+    if (successor !== undefined) succeeded(successor)
   }
   const caughtUp = async (at: number) => {
     knownAt = Math.max(knownAt ?? at, at)

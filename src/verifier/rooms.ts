@@ -81,7 +81,11 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
   const keys = openKeys(settings, spool)
   const streams = createIssuerStreams(issuer, issuerAddress, tokens)
   const issuerTime = createIssuerTime(clock)
-  const revocations = createRevocations({ calls, streams, spool, clock, issuerTime })
+  // A key that was revoked is followed by one that may be known nowhere yet: looked for before a token of it comes.
+  const succeeded = (kid: string) => {
+    if (!keys.keyOf(kid)) keys.refresh().catch(() => undefined) // asked for again by the first token, and on its turn
+  }
+  const revocations = createRevocations({ calls, streams, spool, clock, issuerTime, succeeded })
   const recorder = createRecorder({ spool, clock, limitBytes, recording })
   const { clientId } = credential
   const applied = sharing?.applied ?? revocations

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "vitest"
 import { type Engine, Unavailable } from "../../src/database/database.ts"
 import { openSqlite } from "../../src/database/sqlite.ts"
 import { createIssuer, NotStarted } from "../../src/issuer/issuer.ts"
-import { KeysLocked } from "../../src/keys/keyring.ts"
+import { KeysLocked } from "../../src/keys/held.ts"
 import { type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
 
 let house: House

@@ -159,6 +159,12 @@ describe("the document", () => {
     await answers("GET", "/revocations/rev_unknown", { as })
     await answers("POST", "/policy/reload", { as })
     await answers("POST", "/policy/use", { as, json: { digest: house.issuer.policyDigest() } })
+    const wrong = { current_key: "A".repeat(43), new_key: "A".repeat(43) }
+    await answers("POST", "/keys/rewrap", { as, json: wrong })
+    await answers("POST", "/keys/rotate", { as, json: { emergency: true } })
+    await answers("POST", "/keys/rotate", { as })
+    await answers("POST", "/keys/rotate", { as, json: { emergency: true, reason: "drill" } })
+    await answers("GET", "/keys", { as: "audit-team" })
     await answers("GET", "/ledger/entries", { as: "audit-team" })
     await answers("GET", "/ledger/entries?colour=red", { as: "audit-team" })
     await answers("GET", "/ledger/entries", { as })

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type Engine, statement } from "../../src/database/database.ts"
 import { createNames } from "../../src/database/names.ts"
 import { openDatabase } from "../../src/database/open.ts"
-import { KeysLocked, openKeyring } from "../../src/keys/keyring.ts"
+import { KeysLocked } from "../../src/keys/held.ts"
+import { openKeyring } from "../../src/keys/keyring.ts"
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts"
 import { verifySignature } from "../../src/token/signature.ts"
 import { type TestPlace, testPlace } from "../support/engine.ts"
@@ -56,7 +57,7 @@ describe("the keyring", () => {
       expect(opened.jwks()).toEqual(made.jwks())
       const known = opened.keyOf(made.current().kid)
       const text = Buffer.from("signed before the restart")
-      expect(known && verifySignature(known, text, made.current().sign(text))).toBe(true)
+      expect(known && verifySignature(known, text, await made.current().sign(text))).toBe(true)
       expect(await kinds()).toEqual(["key.created", "key.activated"])
     },
   )

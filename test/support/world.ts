@@ -7,6 +7,8 @@ import { join } from "node:path"
 import { createNames } from "../../src/database/names.ts"
 import { openDatabase } from "../../src/database/open.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
+import { createRotation } from "../../src/keys/rotation.ts"
+import type { Signer } from "../../src/keys/signer.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
 import { createPolicyStore } from "../../src/policy/in-force.ts"
@@ -19,7 +21,7 @@ import { createUses } from "../../src/task/use.ts"
 import { createVerifiers } from "../../src/task/verifiers.ts"
 import { toEpochSeconds } from "../../src/time.ts"
 import { type TestPlace, testPlace } from "./engine.ts"
-import { createFakeClock } from "./fake-clock.ts"
+import { createFakeClock, type FakeClock } from "./fake-clock.ts"
 import { replaceKeys } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
 
@@ -34,6 +36,9 @@ export interface WorldOptions {
   /** A folder made by an earlier world, to start again on what it left. */
   readonly folder?: string
   readonly keyEncryptionKey?: Uint8Array
+  readonly signers?: readonly Signer[]
+  /** Of an earlier world, to go on at its time. */
+  readonly clock?: FakeClock
 }
 
 /** Where the world of a folder keeps its data. */
@@ -44,7 +49,8 @@ export async function createWorld(options: WorldOptions = {}) {
   const policyFolder = join(folder, "policies")
   if (options.folder === undefined) writePolicies(policyFolder, options.files)
   const keyEncryptionKey = options.keyEncryptionKey ?? randomBytes(32)
-  const clock = createFakeClock()
+  const clock = options.clock ?? createFakeClock()
+  const { signers = [] } = options
   const at = places.get(folder) ?? (await testPlace(folder))
   places.set(folder, at)
   const engine = await openDatabase(at.place)
@@ -52,7 +58,7 @@ export async function createWorld(options: WorldOptions = {}) {
   const ledger = await createLedger({ engine, names, clock })
   const policies = await createPolicyStore({ engine, ledger, folder: policyFolder, dev: true })
   if (policies instanceof PolicyFaults) throw new Error(JSON.stringify(policies.faults))
-  const keyring = await openKeyring({ engine, ledger, keyEncryptionKey, clock })
+  const keyring = await openKeyring({ engine, ledger, keyEncryptionKey, clock, signers })
   const statusPlaces = await openStatusPlaces(engine, ISSUER, toEpochSeconds(ledger.at()))
   const parts = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer: ISSUER }
   return {
@@ -60,6 +66,7 @@ export async function createWorld(options: WorldOptions = {}) {
     folder,
     policyFolder,
     keyEncryptionKey,
+    rotation: createRotation({ engine, ledger, keyring, clock }),
     tasks: createTasks(parts),
     uses: createUses(parts),
     verifiers: createVerifiers(parts),

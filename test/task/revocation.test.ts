@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
-import type { Revocation, RevokeRequest } from "../../src/task/revocation.ts"
+import type { RevokeRequest } from "../../src/task/revocation.ts"
 import { insertRevocation, setLock } from "../../src/task/revocation-statements.ts"
+import type { Revocation } from "../../src/task/revocation-view.ts"
 import type { Started, StartRequest } from "../../src/task/start.ts"
 import { toEpochSeconds } from "../../src/time.ts"
 import { newId } from "../../src/token/id.ts"
@@ -79,10 +80,11 @@ describe("a revocation", () => {
 
   test("of a key ends every token signed with it", async () => {
     await Promise.all([start(), start()])
-    expect(await revoke({ kind: "key", value: world.keyring.current().kid })).toMatchObject({
-      tokensEnded: 2,
-    })
-    expect(await feed()).toMatchObject([{ kind: "key", value: world.keyring.current().kid }])
+    const { kid } = world.keyring.current()
+    expect(await revoke({ kind: "key", value: kid })).toMatchObject({ tokensEnded: 2 })
+    expect(await feed()).toMatchObject([
+      { kind: "key", value: kid, successor: world.keyring.current().thumbprint },
+    ])
   })
 
   test("covers the newest token, also where it is dated a second ahead", async () => {

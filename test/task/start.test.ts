@@ -159,7 +159,7 @@ describe("the same reference again", () => {
     const tasks = createTasks({
       ...world,
       issuer: ISSUER,
-      keyring: { ...world.keyring, current: () => broken },
+      keyring: { ...world.keyring, signing: () => broken },
     })
     const again = await tasks.start(ORCHESTRATOR, { ...SUPPORT_START, reference: "run-1" })
     expect(again).toMatchObject({ code: "temporarily_unavailable" })

@@ -71,9 +71,17 @@ const feedOf = (items: readonly RevocationItem[]) => (path: string) => {
   const rest = items.filter((one) => one.cursor > after)
   return { items: rest, cursor: rest.at(-1)?.cursor ?? after }
 }
+const succeeded = () => undefined
 const polled = async (...items: RevocationItem[]) => {
   answers = feedOf(items)
-  const revocations = createRevocations({ calls, streams, spool, clock, issuerTime: createIssuerTime(clock) })
+  const revocations = createRevocations({
+    calls,
+    streams,
+    spool,
+    clock,
+    issuerTime: createIssuerTime(clock),
+    succeeded,
+  })
   await revocations.poll()
   return revocations
 }
@@ -135,6 +143,7 @@ describe("across a restart", () => {
       spool,
       clock,
       issuerTime: createIssuerTime(clock),
+      succeeded,
     })
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
     expect(revocations.age()).toBe(3000)
@@ -159,7 +168,14 @@ describe("across a restart", () => {
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_expired")
     await spool.close()
     spool = await openSpool(join(folder, "uses.db"))
-    const again = createRevocations({ calls, streams, spool, clock, issuerTime: createIssuerTime(clock) })
+    const again = createRevocations({
+      calls,
+      streams,
+      spool,
+      clock,
+      issuerTime: createIssuerTime(clock),
+      succeeded,
+    })
     expect([...spool.revocations()]).toEqual([])
     expect(codeOf(again.judge(token, "k"))).toBe("token_expired")
     expect(codeOf(again.judge({ ...token, iat: IAT + 60, exp: IAT + 660 }, "k"))).toBe("stands")
@@ -176,6 +192,7 @@ describe("across a restart", () => {
       spool,
       clock,
       issuerTime: createIssuerTime(clock),
+      succeeded,
     })
     clock.step(3_600_000)
     expect(revocations.age()).toBeUndefined()
@@ -211,6 +228,7 @@ describe("what is no feed changes nothing, and makes nothing fresh", () => {
       spool,
       clock,
       issuerTime: createIssuerTime(clock),
+      succeeded,
     })
     await revocations.poll()
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")

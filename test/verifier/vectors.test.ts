@@ -91,6 +91,7 @@ test.each(vectors.revocations.map((vector) => [vector.name, vector] as const))(
       spool: createMemorySpool(),
       clock,
       issuerTime: createIssuerTime(clock),
+      succeeded: () => undefined,
     })
     await revocations.poll()
     const opened = open(token)
