@@ -10,6 +10,7 @@ import { addDemo } from "./demo.ts"
 import { EXIT, type ExitCode, endOf } from "./exit.ts"
 import { addGuard } from "./guard.ts"
 import { addInit } from "./init.ts"
+import { addKeys } from "./keys.ts"
 import { addLedger } from "./ledger.ts"
 import { addLock } from "./lock.ts"
 import { addPolicy } from "./policy.ts"
@@ -57,6 +58,7 @@ function createProgram(context: Context): Command {
   addRevoke(program, context)
   addLock(program, context)
   addVerifier(program, context)
+  addKeys(program, context)
   addLedger(program, context)
   addToken(program, context)
   addBackup(program, context)

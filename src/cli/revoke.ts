@@ -47,7 +47,7 @@ const LOOK_MILLISECONDS = 200
 const SILENT_MILLISECONDS = 60_000
 
 /** The order is carried out already: what can't be learnt any more is left out, and is no error. */
-async function awaitApplied(issuer: IssuerCalls, revoked: View): Promise<View> {
+export async function awaitApplied(issuer: IssuerCalls, revoked: View): Promise<View> {
   const began = performance.now()
   let view = revoked
   while (instancesOf(view).some(isAwaited(view)) && performance.now() - began < PATIENCE_MILLISECONDS) {
@@ -89,7 +89,7 @@ function showRevoked({ terminal, settings }: Context, view: View, kind: string):
     terminal.note(`Nothing more is minted for it. Lift the lock with: ${settings.command} lock lift ${id}`)
 }
 
-function showApplied(terminal: Context["terminal"], view: View): void {
+export function showApplied(terminal: Context["terminal"], view: View): void {
   const instances = instancesOf(view).filter((one) => hasApplied(one) || one.closed !== true)
   if (instances.length === 0) return
   const applied = instances.filter(hasApplied)

@@ -91,3 +91,13 @@ function syncFolder(path: string): void {
     closeSync(folder)
   }
 }
+
+/** 32 bytes in base64url, in their one spelling. Stop (wrong use) when it is anything else. */
+export function readKeyEncryptionKey(text: string): Uint8Array {
+  const key = Buffer.from(text, "base64url")
+  if (key.length === 32 && key.toString("base64url") === text) return key
+  throw wrongUse(
+    "The key-encryption key is not 32 bytes in base64url",
+    "Make one: node -p 'crypto.randomBytes(32).toString(\"base64url\")'",
+  )
+}

@@ -2,12 +2,13 @@
 import { existsSync } from "node:fs"
 import { isLoopback } from "../client/address.ts"
 import { isPostgres } from "../database/database.ts"
+import { parseDuration } from "../time.ts"
 import type { Algorithm } from "../token/signature.ts"
 import type { Context } from "./context.ts"
 import { pathsOf, writeExampleFolder } from "./example-folder.ts"
 import { wrongUse } from "./exit.ts"
 import type { ManagementPlace } from "./management.ts"
-import { readSecret } from "./secret-file.ts"
+import { readKeyEncryptionKey, readSecret } from "./secret-file.ts"
 import type { Settings } from "./settings.ts"
 
 export interface ServeFlags {
@@ -20,6 +21,7 @@ export interface ServeFlags {
   readonly policies?: string
   readonly dev?: boolean
   readonly algorithm?: Algorithm
+  readonly keyRotation?: string
   readonly logLevel: string
 }
 
@@ -37,6 +39,7 @@ export interface ServeSettings {
   readonly dev: boolean
   readonly plainHttp: boolean
   readonly algorithm: Algorithm | undefined
+  readonly keyRotationSeconds: number
 }
 
 /** Where --dev keeps what it makes, below the current folder. */
@@ -57,12 +60,13 @@ export function readServeSettings({ settings }: Context, flags: ServeFlags): Ser
     database: databaseOf(settings.get("database", flags.database), made?.database ?? "", settings, flags),
     policies:
       settings.get("policies", flags.policies) ?? made?.policies ?? settings.need("policies", flags.policies),
-    keyEncryptionKey: readKey(
+    keyEncryptionKey: readKeyEncryptionKey(
       settings.get("keyEncryptionKey") ?? made?.keyEncryptionKey ?? settings.need("keyEncryptionKey"),
     ),
     dev,
     plainHttp: settings.isOn("plainHttp"),
     algorithm: flags.algorithm,
+    keyRotationSeconds: readKeyRotation(settings.need("keyRotation", flags.keyRotation)),
   }
 }
 
@@ -132,6 +136,14 @@ export function readManagement(
   return { host: settings.need("managementHost", flags.managementHost), port: readPort(port) }
 }
 
+const HOUR_SECONDS = 3600
+
+function readKeyRotation(text: string): number {
+  const seconds = parseDuration(text)
+  if (seconds !== undefined && seconds >= HOUR_SECONDS) return seconds
+  throw wrongUse(`TASKMINT_KEY_ROTATION ${text} is no time of at least an hour`, "Write it as in 12h or 30d")
+}
+
 export function readPort(text: string): number {
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port > 65_535)
@@ -140,13 +152,4 @@ export function readPort(text: string): number {
       "Give a number from 0 to 65535 (in Kubernetes, a Service named taskmint sets TASKMINT_PORT: turn off enableServiceLinks)",
     )
   return port
-}
-
-function readKey(text: string): Uint8Array {
-  const key = Buffer.from(text, "base64url")
-  if (key.length === 32 && key.toString("base64url") === text) return key
-  throw wrongUse(
-    "The key-encryption key is not 32 bytes in base64url",
-    "Make one: node -p 'crypto.randomBytes(32).toString(\"base64url\")'",
-  )
 }

@@ -28,6 +28,7 @@ export function addServe(program: Command, context: Context): void {
     .option("--policies <folder>", "the policy files (TASKMINT_POLICIES)")
     .option("--dev", "for trying out on one machine: makes keys and policies when there are none")
     .addOption(new Option("--algorithm <name>", "of new signing keys").choices(["ES256", "EdDSA"]))
+    .option("--key-rotation <duration>", "how long a key signs, an hour or more (TASKMINT_KEY_ROTATION, 30d)")
     .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
     .action((flags: ServeFlags) => serve(context, flags))
 }
@@ -94,6 +95,7 @@ async function start(settings: ServeSettings, name: string, log: Log, server: Li
       keyEncryptionKey: settings.keyEncryptionKey,
       dev: settings.dev,
       dangerouslyAllowPlainHttp: settings.plainHttp,
+      keyRotationSeconds: settings.keyRotationSeconds,
       ...(settings.algorithm && { algorithm: settings.algorithm }),
       onFault: (error, request) => log.error({ err: error, request }, "fault"),
     })

@@ -25,6 +25,7 @@ export const SETTINGS = {
   database: { variable: "TASKMINT_DATABASE", flag: "--database", secret: true },
   policies: { variable: "TASKMINT_POLICIES", flag: "--policies" },
   keyEncryptionKey: { variable: "TASKMINT_KEY_ENCRYPTION_KEY", secret: true },
+  keyRotation: { variable: "TASKMINT_KEY_ROTATION", flag: "--key-rotation", standard: "30d" },
   plainHttp: { variable: "TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP" },
   managementPort: { variable: "TASKMINT_MANAGEMENT_PORT", flag: "--management-port" },
   managementHost: {

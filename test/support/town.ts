@@ -10,9 +10,9 @@ import { getRequestListener } from "@hono/node-server"
 import { Hono } from "hono"
 import { vi } from "vitest"
 import { createOrchestrator } from "../../src/client/client.ts"
-import { createIssuer, type Issuer } from "../../src/issuer/issuer.ts"
+import { createIssuer, type Issuer, type IssuerOptions } from "../../src/issuer/issuer.ts"
 import { createServiceTokens } from "../../src/remote/service-token.ts"
-import { systemClock } from "../../src/time.ts"
+import { type Clock, systemClock } from "../../src/time.ts"
 import type { PrivateJwk } from "../../src/token/signature.ts"
 import { guard } from "../../src/verifier/hono.ts"
 import { createVerifier, type TaskUse, type Verifier } from "../../src/verifier/verifier.ts"
@@ -36,7 +36,8 @@ async function listenFirst() {
 
 export type Town = Awaited<ReturnType<typeof buildTown>>
 
-export async function buildTown() {
+/** `clock`: of the issuer, of both verifiers and of the orchestrators. */
+export async function buildTown({ clock = systemClock }: { readonly clock?: Clock } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "taskmint-town-"))
   const policies = join(folder, "policies")
   cpSync(join(ROOT, "policies"), policies, { recursive: true })
@@ -45,11 +46,13 @@ export async function buildTown() {
   replaceText(join(policies, "support.yaml"), "https://tickets.internal.example", tickets.origin)
   replaceText(join(policies, "deployments.yaml"), "https://deployments.internal.example", deployments.origin)
   const at = await testPlace(folder)
-  const options = {
+  const keyEncryptionKey = randomBytes(32)
+  let options: IssuerOptions = {
+    clock,
     issuer: issuerPlace.origin,
     database: at.place,
     policies,
-    keyEncryptionKey: randomBytes(32),
+    keyEncryptionKey,
   }
   let issuer: Issuer = await createIssuer(options)
   issuerPlace.serve(issuer.fetch)
@@ -58,6 +61,7 @@ export async function buildTown() {
   const verifiers = await Promise.all(
     [tickets, deployments].map((place, index) =>
       createVerifier({
+        clock,
         issuer: issuerPlace.origin,
         resource: place.origin,
         credential: credential(index === 0 ? "tickets" : "deployments"),
@@ -76,19 +80,22 @@ export async function buildTown() {
   return {
     folder,
     policies,
+    keyEncryptionKey,
     issuerUrl: issuerPlace.origin,
     tickets: tickets.origin,
     deployments: deployments.origin,
     served,
     flush: () => Promise.all(verifiers.map((one) => one.flush())),
     orchestrator: (name = "support-orchestrator") =>
-      createOrchestrator({ issuer: issuerPlace.origin, credential: credential(name) }),
+      createOrchestrator({ issuer: issuerPlace.origin, credential: credential(name), clock }),
+    /** What else the issuer does on timers, now. */
+    sweep: () => issuer.sweep(),
     /** A call to the issuer as one of its callers; answers its JSON. */
     async ask(as: string, method: string, path: string, json?: object): Promise<Record<string, unknown>> {
       const tokens = createServiceTokens({
         issuer: issuerPlace.origin,
         credential: credential(as),
-        clock: systemClock,
+        clock,
       })
       const headers = { authorization: `Bearer ${await tokens.get()}`, "content-type": "application/json" }
       const init = { method, headers, ...(json && { body: JSON.stringify(json) }) }
@@ -107,10 +114,14 @@ export async function buildTown() {
       }
     },
     /** Stops the issuer as a crash of its host would look to others, and starts another on the same files. */
-    async restartIssuer(meanwhile: () => Promise<void> = async () => undefined) {
+    async restartIssuer(
+      meanwhile: () => Promise<void> = async () => undefined,
+      changes: Partial<IssuerOptions> = {},
+    ) {
       issuerPlace.serve(() => new Response(null, { status: 503 }))
       await issuer.close()
       await meanwhile()
+      options = { ...options, ...changes }
       issuer = await createIssuer(options)
       issuerPlace.serve(issuer.fetch)
     },
