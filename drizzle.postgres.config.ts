@@ -2,6 +2,10 @@ import { defineConfig } from "drizzle-kit"
 
 export default defineConfig({
   dialect: "postgresql",
-  schema: ["./src/database/postgres-tables.ts", "./src/database/postgres-status-tables.ts"],
+  schema: [
+    "./src/database/postgres-tables.ts",
+    "./src/database/postgres-status-tables.ts",
+    "./src/database/postgres-key-tables.ts",
+  ],
   out: "./migrations/postgres",
 })

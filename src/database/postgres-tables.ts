@@ -34,16 +34,6 @@ export const policyInForce = pgTable(
   (table) => [check("policy_in_force_one", sql`${table.id} = 1`)],
 )
 
-export const signingKey = pgTable("signing_key", {
-  kid: text().primaryKey(),
-  alg: text().notNull(),
-  state: text().notNull(),
-  publicJwk: text("public_jwk").notNull(),
-  wrapped: bytes().notNull(),
-  createdAt: bigint("created_at", number).notNull(),
-  activatedAt: bigint("activated_at", number),
-})
-
 export const task = pgTable(
   "task",
   {
@@ -107,6 +97,7 @@ export const feed = pgTable(
     api: bigint(number).notNull(),
     code: text().notNull(),
     revocation: text(),
+    successor: text(),
   },
   (table) => [
     index("feed_api").on(table.api, table.cursor),

@@ -1,5 +1,5 @@
-// Catalogue L and G, signing keys that must not be believed any more, or are believed for the first time. Rotation itself
-// is not in the product yet: what is held here is that verifiers refuse a revoked key, and how soon they know a new one.
+// Catalogue L and G, signing keys that must not be believed any more, or are believed for the first time: verifiers refuse a
+// revoked key, and how soon they know a new one. Rotation is in test/keys and test/flows.
 import { join } from "node:path"
 import { decodeProtectedHeader } from "jose"
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest"

@@ -125,14 +125,16 @@ describe("G01 an order ends what it names at an API in another process, within m
     const since = performance.now()
     const set = await revoke(kind, value(task))
     expect(await millisecondsUntilRefused(tokenOf(task), since)).toBeLessThan(AT_MOST_MILLISECONDS)
-    expect(await use(tokenOf(task))).toBe("token_revoked")
+    // A key that was revoked goes out of the key set, which the API fetches again: then it is no key of ours.
+    const ended = kind === "key" ? /^token_(revoked|invalid)$/ : /^token_revoked$/
+    expect(await use(tokenOf(task))).toMatch(ended)
     if (set.lock) {
       await expect(start()).rejects.toMatchObject({ code: "locked" })
       await lift(set)
     }
-    // Of a key without a lock: what is minted within the same second has ended too.
+    // Of what has no lock: what is minted within the same second may have ended too.
     await soon(async () => use(tokenOf(await start()))).toBe("200")
-    expect(await use(tokenOf(task))).toBe("token_revoked")
+    expect(await use(tokenOf(task))).toMatch(ended)
   })
 
   test("of a task by its orchestrator: paused, resumed, ended, each told apart", async () => {
