@@ -208,6 +208,19 @@ describe("in an emergency", () => {
     expect([world.keyring.current().kid, published()]).toEqual([next, [next]])
   })
 
+  test("a key that signs no more, or not yet, goes alone, and the one that signs stays", async () => {
+    const first = world.keyring.current().kid
+    const token = await start()
+    await rotate()
+    await pass(PUBLISHED_AHEAD_SECONDS * SECOND)
+    await rotate()
+    const [, current, next] = published()
+    for (const kid of [first, next ?? ""])
+      await world.revocations.revoke("operations", { kind: "key", value: kid, reason: "leaked" })
+    expect([published(), opens(token), kidOf(await start())]).toEqual([[current], false, current])
+    expect(await states()).toEqual(["retired", "current", "retired"])
+  })
+
   test("two orders at once replace the key once", async () => {
     const { kid } = world.keyring.current()
     const order = { kind: "key", value: kid, reason: "leaked" } as const
