@@ -137,6 +137,7 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
   const boundary = { callers, admission, telemetry, refused: failures.count, faulted: onFault }
   const app = createApp(endpointsOf(rooms), boundary)
   const watch = rooms.policies.watch()
+  const deafen = engine.hearOthers(() => void rooms.keyring.refresh().catch(onFault))
   const chores = startChores({ ...rooms, failures, onFault })
   const gate = countRequests(async (request) => app.fetch(request))
   const drain = () => {
@@ -156,6 +157,7 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
       drain()
       await gate.close(graceMilliseconds)
       watch.stop()
+      deafen()
       await Promise.all([chores.stop(), feed.close()])
       telemetry.close()
       await failures.sum().catch(onFault)

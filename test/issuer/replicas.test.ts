@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { openPostgres } from "../../src/database/postgres.ts"
 import { createIssuer, type Issuer } from "../../src/issuer/issuer.ts"
 import { listen } from "../support/event-stream.ts"
@@ -174,5 +174,24 @@ describe("two replicas", () => {
       expect(performance.now() - began).toBeLessThan(1500)
     }
     await stream.leave()
+  })
+
+  test("a key that one revokes is replaced at both, and what the new one signs passes at both", async () => {
+    const kids = async (issuer: Issuer) => {
+      const answer = await issuer.fetch(new Request(`${ISSUER}/.well-known/jwks.json`))
+      return ((await answer.json()) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
+    }
+    const [before] = await kids(second)
+    const rotated = await ask("first", "POST", "/keys/rotate", "operations-team", {
+      emergency: true,
+      reason: "drill",
+    })
+    expect(rotated.status).toBe(200)
+    await vi.waitFor(async () => expect(await kids(second)).not.toContain(before), 5000)
+    expect((await kids(second)).sort()).toEqual((await kids(house.issuer)).sort())
+    tokens.clear()
+    const { status, body } = await start("second")
+    expect(status).toBe(201)
+    expect((await end("first", body.task_id)).status).toBe(200)
   })
 })
