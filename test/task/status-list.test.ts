@@ -148,6 +148,23 @@ describe("status list, introspection and feed agree", () => {
     expect(await passesFeed(started.crm)).toBe(status === 0)
   })
 
+  test("when a token is minted in the second in which the key was revoked: it stands, at all three", async () => {
+    const before = await start()
+    await revoke("key", world.keyring.current().kid)
+    const [renewed, other] = [tokenFor((await renew(before.taskId)).tokens, CRM), (await start()).crm]
+    expect(genuine(renewed).token.iat).toBe(genuine(before.crm).token.iat)
+    for (const [token, stands] of [
+      [before.crm, false],
+      [renewed, true],
+      [other, true],
+    ] as const)
+      expect([(await statusOf(token)) === 0, await isActive(token), await passesFeed(token)]).toEqual([
+        stands,
+        stands,
+        stands,
+      ])
+  })
+
   test("of other tokens nothing changes, and what a resumption or a takeover mints is valid", async () => {
     const [one, other] = [await start(), await start()]
     await change(one.taskId, "pause")
