@@ -11,9 +11,8 @@ import { createStatusLists } from "../../src/task/status-list.ts"
 import { toEpochSeconds } from "../../src/time.ts"
 import type { RevocationKind } from "../../src/token/revocation.ts"
 import { revocableNames } from "../../src/token/revocation.ts"
-import type { VerificationKey } from "../../src/token/signature.ts"
-import { type GenuineToken, openTaskToken } from "../../src/token/verify.ts"
 import { CRM, DOCS, foreignPolicy, LOOK, RUNNER } from "../support/foreign.ts"
+import { allowed, createOpener } from "../support/genuine.ts"
 import { readStatusList, statusClaimOf } from "../support/status-reader.ts"
 import { createWorld, ISSUER, type World } from "../support/world.ts"
 
@@ -28,24 +27,7 @@ afterEach(async () => {
 
 const STAFF = { clientId: "audit", kind: "staff" } as const
 
-function allowed<T>(outcome: T | Refusal): T {
-  if (outcome instanceof Refusal) throw new Error(`refused: ${outcome.code} ${outcome.reason}`)
-  return outcome
-}
-
-/** As verifiers do: they know a key for a while after it went. */
-const remembered = new Map<string, VerificationKey>()
-function keyOf(kid: string): VerificationKey | undefined {
-  const key = world.keyring.keyOf(kid) ?? remembered.get(kid)
-  if (key) remembered.set(kid, key)
-  return key
-}
-
-function genuine(token: string): GenuineToken {
-  const opened = openTaskToken(token, keyOf)
-  if (!("token" in opened)) throw new Error(opened.tag)
-  return opened
-}
+const genuine = createOpener((kid) => world.keyring.keyOf(kid))
 
 function tokenFor(tokens: readonly MintedToken[], api: string): string {
   const text = tokens.find((one) => one.resource === api)?.accessToken ?? ""
