@@ -1,9 +1,10 @@
-// npm run bench [-- starts|verifier|sidecar|revocation|revoked|memory] [--rounds N] [--seconds N] [--tasks N]
+// npm run bench [-- starts|replicas|verifier|sidecar|revocation|revoked|memory] [--rounds N] [--seconds N] [--tasks N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
 import { parseArgs } from "node:util"
 import { pinLoad } from "./machine.ts"
 import { benchMemory } from "./memory.ts"
+import { benchReplicas } from "./replicas.ts"
 import { benchRevocation } from "./revocation.ts"
 import { benchRevoked } from "./revoked.ts"
 import { benchSidecar } from "./sidecar.ts"
@@ -28,6 +29,7 @@ const settings: Settings = {
 
 const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>> = {
   starts: benchStarts,
+  replicas: benchReplicas,
   verifier: benchVerifier,
   sidecar: benchSidecar,
   revocation: benchRevocation,

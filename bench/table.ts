@@ -12,6 +12,8 @@ export interface Measure {
   readonly ratio?: number
   /** Undefined: printed, not judged. */
   readonly atLeast?: number | undefined
+  /** Of the ratio, where less is better. */
+  readonly atMost?: number | undefined
   /** Milliseconds that were measured, and how many there may be. */
   readonly time?: { readonly milliseconds: number; readonly atMost: number }
 }
@@ -30,12 +32,14 @@ export function printMeasures(title: string, measures: readonly Measure[]): bool
   return measures.every(isReached)
 }
 
-const isReached = ({ ratio = 0, atLeast = 0, time }: Measure): boolean =>
-  ratio >= atLeast && (time === undefined || time.milliseconds <= time.atMost)
+const isReached = ({ ratio = 0, atLeast = 0, atMost, time }: Measure): boolean =>
+  ratio >= atLeast &&
+  (atMost === undefined || ratio <= atMost) &&
+  (time === undefined || time.milliseconds <= time.atMost)
 
 function limitOf(measure: Measure): string {
-  const { atLeast, time } = measure
-  const limit = time ? `${time.atMost} ms` : atLeast
+  const { atLeast, atMost, time } = measure
+  const limit = time ? `${time.atMost} ms` : (atLeast ?? atMost)
   return limit === undefined ? "" : `limit ${limit}  ${isReached(measure) ? "reached" : "MISSED"}`
 }
 

@@ -1,6 +1,7 @@
-// The subject: an issuer on a fresh SQLite file, one task type with one API, a service token that is reused.
+// The subject: an issuer on a fresh SQLite file, one task type with one API, a service token that is reused. With a folder
+// and the address of a PostgreSQL database as its arguments it is one of several: the first makes their policy and keys.
 import { createPrivateKey, randomBytes } from "node:crypto"
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,10 +12,19 @@ import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.
 import { announce } from "./listen.ts"
 
 const ISSUER = "http://127.0.0.1:1"
-const jwk = generatePrivateJwk("ES256")
+const [folder = mkdtempSync(join(tmpdir(), "bench-taskmint-")), address] = process.argv.slice(2)
+const policies = join(folder, "policies")
+const { jwk, apiJwk, operatorJwk, secret } = keysOf(join(folder, "keys.json"))
 const key = importSigningKey(jwk)
-const apiJwk = generatePrivateJwk("ES256")
-const operatorJwk = generatePrivateJwk("ES256")
+
+function keysOf(path: string) {
+  if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8"))
+  const [jwk, apiJwk, operatorJwk] = [1, 2, 3].map(() => generatePrivateJwk("ES256"))
+  const keys = { jwk, apiJwk, operatorJwk, secret: randomBytes(32).toString("base64") }
+  writeFileSync(path, JSON.stringify(keys), { mode: 0o600 })
+  return keys
+}
+
 const inline = (publicJwk: object) => JSON.stringify({ keys: [publicJwk] })
 const resource = "https://tickets.internal.example"
 
@@ -45,16 +55,14 @@ tasks:
     limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
 `
 
-const folder = mkdtempSync(join(tmpdir(), "bench-taskmint-"))
-const policies = join(folder, "policies")
-mkdirSync(policies)
+mkdirSync(policies, { recursive: true })
 writeFileSync(join(policies, "bench.yaml"), POLICY, { mode: 0o644 })
 
 const issuer = await createIssuer({
   issuer: ISSUER,
-  database: join(folder, "issuer.db"),
+  database: address ?? join(folder, "issuer.db"),
   policies,
-  keyEncryptionKey: randomBytes(32),
+  keyEncryptionKey: Buffer.from(secret, "base64"),
   onFault: (error) => console.error(error),
 })
 
