@@ -168,15 +168,19 @@ export class PostgresWriter {
   /** After the tick that asked first, so that all it asks for goes together. */
   async #work(): Promise<void> {
     await setImmediate()
-    while (this.#client && this.#waiting.length > 0)
-      await this.#write(this.#client, this.#waiting.splice(0, MOST_TOGETHER))
+    while (this.#client && this.#waiting.length > 0) await this.#write(this.#client)
     this.#working = undefined
   }
 
-  async #write(client: Client, requests: readonly Waiting[]): Promise<void> {
+  /** Whatever waits when the turn comes goes with it: while others had theirs, more has gathered. */
+  async #write(client: Client): Promise<void> {
     const silence = setTimeout(() => this.#lose(client, "no answer"), SILENCE_MILLISECONDS)
+    const transaction = new Transaction(client, () => silence.refresh())
+    let requests: readonly Waiting[] = []
     try {
-      const { verdicts, commits } = await new Transaction(client, () => silence.refresh()).run(requests)
+      await transaction.begin()
+      requests = this.#waiting.splice(0, MOST_TOGETHER)
+      const { verdicts, commits } = await transaction.run(requests)
       this.#commits = commits
       for (const [at, { resolve, reject }] of requests.entries()) {
         const verdict = verdicts[at]
@@ -187,6 +191,7 @@ export class PostgresWriter {
       // Whether a COMMIT that failed took place is not known: nobody is told that it did.
       const failed = new Unavailable(`the database can't commit at the moment (${codeOf(error)})`)
       for (const { reject } of requests) reject(failed)
+      if (requests.length === 0) this.#refuseWaiting(failed)
       this.#lose(client, codeOf(error))
     } finally {
       clearTimeout(silence)
@@ -201,35 +206,34 @@ class WentBack extends Unavailable {}
 class Transaction {
   readonly #client: Client
   readonly #heard: () => void
+  #commits = 0
 
   constructor(client: Client, heard: () => void) {
     this.#client = client
     this.#heard = heard
   }
 
-  /** Hoping that no request fails, which is the rule; where one does, all of it is undone and done again, each apart. */
-  async run(requests: readonly Waiting[]): Promise<{ verdicts: readonly Verdict[]; commits: number }> {
-    const [commits, ...together] = await all([
-      this.#begin(),
-      ...requests.map(({ steps }) => this.#perform(steps)),
-    ])
-    if (together.every((verdict) => verdict === undefined)) {
-      await this.#commit()
-      return { verdicts: together, commits }
-    }
-    await this.#say("ROLLBACK")
-    const again = await this.#begin()
-    const verdicts: Verdict[] = []
-    for (const { steps } of requests) verdicts.push(await this.#performApart(steps))
-    await this.#commit()
-    return { verdicts, commits: again }
-  }
-
-  async #begin(): Promise<number> {
+  /** Resolves when the turn has come. */
+  async begin(): Promise<void> {
     const [, counted] = await all([this.#say("BEGIN"), this.#ask(COUNT)])
     const commits: unknown = counted.rows[0]?.commits
     if (typeof commits !== "number") throw new Unavailable("the database counts no commits")
-    return commits
+    this.#commits = commits
+  }
+
+  /** Hoping that no request fails, which is the rule; where one does, all of it is undone and done again, each apart. */
+  async run(requests: readonly Waiting[]): Promise<{ verdicts: readonly Verdict[]; commits: number }> {
+    const together = await all(requests.map(({ steps }) => this.#perform(steps)))
+    if (together.every((verdict) => verdict === undefined)) {
+      await this.#commit()
+      return { verdicts: together, commits: this.#commits }
+    }
+    await this.#say("ROLLBACK")
+    await this.begin()
+    const verdicts: Verdict[] = []
+    for (const { steps } of requests) verdicts.push(await this.#performApart(steps))
+    await this.#commit()
+    return { verdicts, commits: this.#commits }
   }
 
   async #commit(): Promise<void> {
