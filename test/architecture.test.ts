@@ -8,6 +8,7 @@ import { listSources, readSource, type SourceFile } from "./support/source.ts"
 const LADDER: Record<string, number> = {
   errors: 0,
   time: 0,
+  turn: 0,
   token: 1,
   database: 1,
   ledger: 2,

@@ -5,6 +5,7 @@ import { type Engine, Unexpected } from "../database/database.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Clock } from "../time.ts"
 import type { Algorithm, IssuingKey, JsonWebKeySet, VerificationKey } from "../token/signature.ts"
+import { oneAtATime } from "../turn.ts"
 import {
   KeysLocked,
   makeOwn,
@@ -87,7 +88,7 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
     keys = await read([])
   }
   let view = viewOf(keys)
-  const refresh = oneAtATime(async () => {
+  const { now: refresh } = oneAtATime(async () => {
     keys = await read(keys)
     view = viewOf(keys, view)
   })
@@ -197,26 +198,4 @@ function viewOf(keys: readonly StandingKey[], before?: View): View {
   const same = before?.byKid.size === byKid.size && keys.every(({ kid }) => before.byKid.has(kid))
   if (before && same) return { ...before, signs: current.issuing }
   return { signs: current.issuing, byKid, published: { keys: keys.map((key) => key.verification.jwk) } }
-}
-
-/** Whoever asks while the work is done waits for one more turn of it, which all who asked meanwhile share. */
-function oneAtATime(work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined
-  let waiting: Promise<void> | undefined
-  const start = (): Promise<void> => {
-    running = work().finally(() => {
-      running = undefined
-    })
-    return running
-  }
-  return () => {
-    if (!running) return start()
-    waiting ??= running
-      .catch(() => undefined) // told to those who asked for that turn
-      .then(() => {
-        waiting = undefined
-        return start()
-      })
-    return waiting
-  }
 }

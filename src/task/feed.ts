@@ -4,6 +4,7 @@
 import type { Engine, Statement, Values } from "../database/database.ts"
 import type { Clock } from "../time.ts"
 import type { RevocationItem } from "../token/revocation.ts"
+import { oneAtATime } from "../turn.ts"
 import { feedCovered, feedEnd, feedKey, feedSince, itemOf } from "./revocation-statements.ts"
 import { feedTask } from "./statements.ts"
 
@@ -89,29 +90,5 @@ function noticing(engine: Engine, notice: () => void): Engine {
     close: () => engine.close(),
     hearOthers: (listener) => engine.hearOthers(listener),
     broken: engine.broken,
-  }
-}
-
-/** Whoever asks while the work is done waits for one more turn of it, which all who asked meanwhile share. */
-function oneAtATime(work: () => Promise<void>) {
-  let running: Promise<void> | undefined
-  let again = false
-  const run = async () => {
-    try {
-      do {
-        again = false
-        await work()
-      } while (again)
-    } finally {
-      running = undefined
-    }
-  }
-  return {
-    now(): Promise<void> {
-      again = true
-      running ??= run()
-      return running
-    },
-    settled: async (): Promise<void> => running?.catch(() => undefined),
   }
 }

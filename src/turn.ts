@@ -1,0 +1,34 @@
+// Work of which one turn at a time is enough for all who want it done: looking at what was committed, for one.
+
+export interface Turns {
+  /** Resolves when a turn that began after this call is over; all who ask meanwhile share it. Rejects as that turn does. */
+  now(): Promise<void>
+  /** Resolves when no turn is under way and none was asked for; never rejects. */
+  settled(): Promise<void>
+}
+
+export function oneAtATime(work: () => Promise<void>): Turns {
+  let running: Promise<void> | undefined
+  let waiting: Promise<void> | undefined
+  const start = (): Promise<void> => {
+    running = work().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+  return {
+    now() {
+      if (!running) return start()
+      waiting ??= running
+        .catch(() => undefined) // told to those who asked for that turn
+        .then(() => {
+          waiting = undefined
+          return start()
+        })
+      return waiting
+    },
+    async settled() {
+      while (running || waiting) await (waiting ?? running)?.catch(() => undefined)
+    },
+  }
+}
