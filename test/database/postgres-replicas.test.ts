@@ -3,7 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises"
 import { Client } from "pg"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { type Engine, statement, Unexpected } from "../../src/database/database.ts"
+import { Duplicate, type Engine, statement, Unexpected } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
 import { createNames } from "../../src/database/names.ts"
 import { openPostgres } from "../../src/database/postgres.ts"
@@ -53,6 +53,32 @@ describe("several engines on one database", () => {
       await database.run(`SELECT count(*)::int AS entries, min(seq)::int AS first, max(seq)::int AS last,
       (SELECT count(*)::int FROM entry_bytes) AS written FROM entry`)
     expect(row).toEqual({ entries: 360, first: 1, last: 360, written: 360 })
+  })
+
+  test("I17 64 writers at once, half of whom break a unique key: no gap, and nothing of the refused", async () => {
+    await engines[0]?.atomically([{ statement: put, values: { key: "taken", value: "1" }, rows: 1 }])
+    const ledgers = await Promise.all(
+      engines.map((engine) => createLedger({ engine, names: createNames(engine), clock: createFakeClock() })),
+    )
+    const write = async (writer: number) => {
+      const [engine, ledger] = [engines[writer % 3], ledgers[writer % 3]]
+      if (!engine || !ledger) throw new Error("no engine")
+      const entry = ledger.steps({
+        kind: "task.refused",
+        at: ledger.at(),
+        agent: `writer-${writer}`,
+        body: {},
+      })
+      const key = writer % 2 === 0 ? "taken" : `free-${writer}`
+      await engine.atomically([...entry, { statement: put, values: { key, value: "1" }, rows: 1 }])
+    }
+    const results = await Promise.allSettled(Array.from({ length: 64 }, (_, writer) => write(writer)))
+    const refused = results.flatMap((one) => (one.status === "rejected" ? [one.reason] : []))
+    expect(refused).toHaveLength(32)
+    for (const reason of refused) expect(reason).toBeInstanceOf(Duplicate)
+    const [row] = await database.run(`SELECT count(*)::int AS entries, max(seq)::int AS last,
+      (SELECT count(*)::int FROM entry_bytes) AS written FROM entry`)
+    expect(row).toEqual({ entries: 32, last: 32, written: 32 })
   })
 
   test("every version has one winner, also where a guard only looks", async () => {

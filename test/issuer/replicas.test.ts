@@ -19,7 +19,7 @@ import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 
 const ACTIVE_TASKS = 12
 
-describe("two replicas", () => {
+describe("I21 two replicas", () => {
   let database: TestDatabase
   let house: House
   let second: Issuer
