@@ -4,8 +4,8 @@ import type { Step } from "../database/database.ts"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Keyring } from "./keyring.ts"
-import { activateKey, confirmKey, insertKey, retireKey } from "./statements.ts"
-import { asKnown, entry } from "./steps.ts"
+import { activateKey, confirmKey, insertKey } from "./statements.ts"
+import { asKnown, entry, retireSteps } from "./steps.ts"
 
 export interface Replacement {
   readonly steps: readonly Step[]
@@ -28,11 +28,7 @@ export async function planReplacement(
   const current = keys.find(({ state }) => state === "current")
   if (!revoked || !current) return undefined
   const now = ledger.at()
-  const retire: Step[] = [
-    asKnown(revoked),
-    { statement: retireKey, values: { kid, state: revoked.state, now, nothing: new Uint8Array() }, rows: 1 },
-    ...entry(ledger, "key.retired", now, { kid, ...told }),
-  ]
+  const retire = [asKnown(revoked), ...retireSteps(ledger, revoked, told)]
   if (revoked !== current) return { steps: retire, successor: current.verification.thumbprint }
   const next = keys.find(({ state, issuing }) => state === "next" && issuing)
   const activated = (one: { readonly kid: string; readonly alg: string }) =>

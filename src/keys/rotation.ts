@@ -86,7 +86,7 @@ export function createRotation(options: RotationOptions): Rotation {
     }
   }
   const carryOut = async (change: Change, by: string): Promise<boolean> => {
-    if (change.what === "retire") return write(retireSteps(ledger, change.key, by))
+    if (change.what === "retire") return write(retireSteps(ledger, change.key, { by }))
     if (change.what === "activate") return write(activateSteps(ledger, change, by))
     const key = await keyring.make()
     return key !== undefined && write(publishSteps(ledger, change.current, key, by))

@@ -45,11 +45,15 @@ export function activateSteps(
   ]
 }
 
-export function retireSteps(ledger: Ledger, { kid, state }: StandingKey, by: string): Step[] {
+export function retireSteps(
+  ledger: Ledger,
+  { kid, state }: StandingKey,
+  told: { readonly by: string; readonly revocation?: string },
+): Step[] {
   const now = ledger.at()
   return [
     { statement: retireKey, values: { kid, state, now, nothing: new Uint8Array() }, rows: 1 },
-    ...entry(ledger, "key.retired", now, { kid, by }),
+    ...entry(ledger, "key.retired", now, { kid, ...told }),
   ]
 }
 
