@@ -9,19 +9,18 @@ import { codeOf } from "./postgres-session.ts"
 /** Beside the package's sources and beside its built files alike. */
 const MIGRATIONS = fileURLToPath(new URL("../../migrations/postgres", import.meta.url))
 
-/** Applies what is missing; answers whether anything was. Throws Unavailable with PostgreSQL's code alone, because drizzle's error quotes the statement. */
-export async function migratePostgres(client: Client, folder: string = MIGRATIONS): Promise<boolean> {
+/** Applies what is missing. Throws Unavailable with PostgreSQL's code alone, because drizzle's error quotes the statement. */
+export async function migratePostgres(client: Client, folder: string = MIGRATIONS): Promise<void> {
   const newest = Math.max(
     0,
     ...readMigrationFiles({ migrationsFolder: folder }).map((one) => one.folderMillis),
   )
   const applied = await appliedUpTo(client)
   if (applied > newest) throw new Unavailable("the database was written by a newer version of taskmint")
-  if (applied === newest) return false
+  if (applied === newest) return
   const { drizzle, migrate } = loadPostgresMigrator()
   try {
     await migrate(drizzle(client), { migrationsFolder: folder, migrationsSchema: "public" })
-    return true
   } catch (error) {
     const code = codeOf(error instanceof Error ? (error.cause ?? error) : error)
     throw new Unavailable(`the database's schema can't be brought up to this version (${code})`)

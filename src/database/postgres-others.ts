@@ -22,6 +22,7 @@ const END_BACKEND = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 const TELL = `CREATE OR REPLACE FUNCTION taskmint_tell() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_notify('${CHANNEL}', TG_TABLE_NAME); RETURN NULL; END $$`
 const TOLD = ["feed", "policy_in_force", "signing_key"]
+const TELLING = "SELECT count(*) AS telling FROM pg_trigger WHERE tgname = 'taskmint_tell'"
 
 /** Does the work while no other issuer does such work on this database. */
 export async function alone<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
@@ -47,8 +48,10 @@ export async function endBackend(client: ClientBase, { pid, startedAt }: Backend
   await client.query(END_BACKEND, [pid, startedAt])
 }
 
-/** Has the database tell what it is asked to; whoever changes the schema calls it. */
+/** Has the database tell of them, where it does not yet. */
 export async function prepareNotices(client: ClientBase): Promise<void> {
+  const { rows } = await client.query(TELLING)
+  if (Number(rows[0]?.telling) === TOLD.length) return
   await client.query(TELL)
   for (const table of TOLD)
     await client.query(`CREATE OR REPLACE TRIGGER taskmint_tell AFTER INSERT OR UPDATE ON ${table}

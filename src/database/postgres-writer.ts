@@ -3,7 +3,7 @@
 // all of them write: so places in the ledger have no gaps and follow the order of commits, and every guard sees what was
 // committed before. It decides what a failure means: this request's, or the connection's, which is then made anew while callers are told
 // that nothing can be committed. Unlike a file, a server that failed is trusted again once it answers and passes the checks.
-import { setTimeout as pause, setImmediate } from "node:timers/promises"
+import { setTimeout as pause } from "node:timers/promises"
 import type { Client, QueryResult } from "pg"
 import { Duplicate, Unavailable, Unexpected } from "./database.ts"
 import type { Backend } from "./postgres-others.ts"
@@ -165,9 +165,7 @@ export class PostgresWriter {
     if (this.#waiting.length > 0 && this.#client) this.#working ??= this.#work()
   }
 
-  /** After the tick that asked first, so that all it asks for goes together. */
   async #work(): Promise<void> {
-    await setImmediate()
     while (this.#client && this.#waiting.length > 0) await this.#write(this.#client)
     this.#working = undefined
   }

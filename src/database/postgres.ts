@@ -77,13 +77,14 @@ async function openWriter(driver: Driver, options: PostgresOptions, previous?: B
     if (previous) await endBackend(fresh, previous)
   })
   try {
+    // Each looks for itself whether it was done: whoever began it may have ended in the middle.
     await alone(client, async () => {
-      if (!(await migratePostgres(client, options.migrations))) return
+      await migratePostgres(client, options.migrations)
+      await client.query("INSERT INTO commit_count (id, commits) VALUES (1, 0) ON CONFLICT DO NOTHING")
       // Where a database has no such thing, others look instead of listening.
       await prepareNotices(client).catch((error: unknown) => {
         if (sqlStateOf(error) === undefined) throw error
       })
-      await client.query("INSERT INTO commit_count (id, commits) VALUES (1, 0) ON CONFLICT DO NOTHING")
     })
     const { rows } = await client.query("SELECT commits FROM commit_count WHERE id = 1")
     return { client, commits: Number(rows[0]?.commits), backend: await ownBackend(client) }

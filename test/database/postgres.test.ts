@@ -45,6 +45,19 @@ describe("the database", () => {
     await engine.close()
   })
 
+  test("what a first start left undone, because it was killed, the next one does", async () => {
+    await (await open()).close()
+    await database.run("DELETE FROM commit_count")
+    await database.run("DROP FUNCTION taskmint_tell() CASCADE")
+    const engine = await open()
+    await putting(engine, "done")
+    await engine.close()
+    const told = await database.run(
+      "SELECT count(*)::int AS told FROM pg_trigger WHERE tgname = 'taskmint_tell'",
+    )
+    expect(told).toEqual([{ told: 3 }])
+  })
+
   test("a text that it can't hold is refused, and nothing else is lost by it", async () => {
     const engine = await open()
     const results = await Promise.allSettled([putting(engine, "beside"), putting(engine, "a\0b")])
