@@ -6,6 +6,7 @@ import type { Context } from "./context.ts"
 import { answerIsNo, cannotTell } from "./exit.ts"
 import type { Log } from "./log.ts"
 import type { Management } from "./management.ts"
+import { returnMemory } from "./memory.ts"
 import { type Metrics, startMetrics } from "./metrics.ts"
 import { nameOfDatabase, readServeSettings, type ServeFlags, type ServeSettings } from "./serve-settings.ts"
 import type { Listening } from "./server.ts"
@@ -47,6 +48,7 @@ async function serve(context: Context, flags: ServeFlags): Promise<void> {
     const name = settings.issuer ?? address
     issuer = await start(settings, name, log, server)
     const management = await watchWith(settings, issuer, server, metrics)
+    returnMemory()
     server.serve(issuer.fetch)
     greet(context, settings, name, address)
     const told = { issuer: name, address, management_port: management?.port, policy: issuer.policyDigest() }
