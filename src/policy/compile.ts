@@ -16,6 +16,7 @@ import {
   resolveOrchestrators,
   resolveStaff,
 } from "./resolve.ts"
+import { resolveProviders } from "./resolve-identity.ts"
 import { type PlainTaskType, resolveTask } from "./resolve-task.ts"
 import type { PolicyFile } from "./schema.ts"
 
@@ -53,17 +54,18 @@ const isFaults = <T extends ParsedFile | CheckedFile>(
 export function keyPathsOf(files: readonly CheckedFile[]): ReadonlySet<string> {
   const paths = new Set<string>()
   for (const { rules } of files) {
-    for (const named of callersOf(rules)) {
-      for (const { private_key_jwt } of named.authenticate ?? []) {
-        if (typeof private_key_jwt.jwks === "string") paths.add(private_key_jwt.jwks)
-      }
-    }
+    const keys = callersOf(rules).flatMap((named) => named.authenticate ?? [])
+    for (const jwks of [
+      ...Object.values(rules.identity_providers).map((provider) => provider.jwks),
+      ...keys.map((way) => way.private_key_jwt?.jwks),
+    ])
+      if (typeof jwks === "string") paths.add(jwks)
   }
   return paths
 }
 
 const callersOf = (rules: PolicyFile) =>
-  [rules.apis, rules.orchestrators, rules.staff].flatMap((one) => Object.values(one))
+  [rules.apis, rules.agents, rules.orchestrators, rules.staff].flatMap((one) => Object.values(one))
 
 /** The policy of checked files and of the snapshot that also holds their key files. */
 export function compilePolicy(
@@ -73,10 +75,13 @@ export function compilePolicy(
 ): PlainPolicy | readonly PolicyFault[] {
   if (checked.faults.length > 0) return checked.faults
   const { sections, faults } = mergeFiles(checked.files)
-  const to: Resolving = { options, faults, keyFiles: readKeyFiles(checked.files, snapshot) }
+  const reading = { options, faults, keyFiles: readKeyFiles(checked.files, snapshot) }
+  const providers = resolveProviders(sections, reading)
+  const to: Resolving = { ...reading, providers }
   const policy: PlainPolicy = {
     digest: digestOfFiles(snapshot.texts),
     files: snapshot.texts,
+    identityProviders: providers,
     apis: resolveApis(sections.apis, to),
     agents: resolveAgents(sections, to),
     orchestrators: resolveOrchestrators(sections, to),

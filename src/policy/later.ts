@@ -1,15 +1,7 @@
 // What the contract names and this version does not carry out yet. It decides that such a rule is refused at load: a rule
 // that would be ignored is worse than one that is missing.
 const LATER = [
-  "identity_providers",
   "users",
-  "apis/*/authenticate/*/workload",
-  "apis/*/authenticate/*/openid",
-  "agents/*/authenticate",
-  "orchestrators/*/authenticate/*/workload",
-  "orchestrators/*/authenticate/*/openid",
-  "staff/*/authenticate/*/workload",
-  "staff/*/authenticate/*/openid",
   "tasks/*/on_behalf_of",
   "tasks/*/when",
   "tasks/*/delegation",

@@ -6,7 +6,16 @@ import { Worker } from "node:worker_threads"
 import { PolicyFaults } from "./fault.ts"
 import type { ParseMessage, ParseRequest } from "./parse-thread.ts"
 import { inputPattern } from "./pattern.ts"
-import type { Agent, Api, InputRule, Orchestrator, Policy, Staff, TaskType } from "./policy.ts"
+import type {
+  Agent,
+  Api,
+  IdentityProvider,
+  InputRule,
+  Orchestrator,
+  Policy,
+  Staff,
+  TaskType,
+} from "./policy.ts"
 import type { LoadOptions } from "./resolve.ts"
 import type { PlainInputRule, PlainTaskType } from "./resolve-task.ts"
 
@@ -72,6 +81,7 @@ function environment(): Record<string, string> {
 /** Puts the parts together, and gives every pattern its engine. */
 class GatheredPolicy {
   readonly #files = new Map<string, string>()
+  readonly #identityProviders = new Map<string, IdentityProvider>()
   readonly #apis = new Map<string, Api>()
   readonly #agents = new Map<string, Agent>()
   readonly #orchestrators = new Map<string, Orchestrator>()
@@ -82,6 +92,7 @@ class GatheredPolicy {
     if (message.kind === "faults") return new PolicyFaults(message)
     if (message.kind === "end") return this.#whole(message.digest)
     if (message.section === "files") add(this.#files, message.entries)
+    else if (message.section === "identityProviders") add(this.#identityProviders, message.entries)
     else if (message.section === "apis") add(this.#apis, message.entries)
     else if (message.section === "agents") add(this.#agents, message.entries)
     else if (message.section === "orchestrators") add(this.#orchestrators, message.entries)
@@ -94,6 +105,7 @@ class GatheredPolicy {
     return {
       digest,
       files: this.#files,
+      identityProviders: this.#identityProviders,
       apis: this.#apis,
       agents: this.#agents,
       orchestrators: this.#orchestrators,

@@ -4,7 +4,15 @@ import type { CheckedFile } from "./check.ts"
 import type { PolicyFault } from "./fault.ts"
 import type { PathInFile } from "./parse.ts"
 import type { Place } from "./policy.ts"
-import type { AgentRule, ApiRule, OrchestratorRule, PolicyFile, StaffRule, TaskRule } from "./schema.ts"
+import type {
+  AgentRule,
+  ApiRule,
+  IdentityProviderRule,
+  OrchestratorRule,
+  PolicyFile,
+  StaffRule,
+  TaskRule,
+} from "./schema.ts"
 
 /** One named thing of a policy, and where it is declared. */
 export interface Declared<Rule> {
@@ -22,6 +30,7 @@ export interface Declared<Rule> {
 export type Section<Rule> = ReadonlyMap<string, Declared<Rule>>
 
 export interface Sections {
+  readonly identityProviders: Section<IdentityProviderRule>
   readonly apis: Section<ApiRule>
   readonly agents: Section<AgentRule>
   readonly orchestrators: Section<OrchestratorRule>
@@ -36,6 +45,7 @@ export function mergeFiles(files: readonly CheckedFile[]): { sections: Sections;
   const gather = <Rule>(section: SectionName, rulesOf: (file: PolicyFile) => Record<string, Rule>) =>
     gatherSection(files, section, rulesOf, faults)
   const sections = {
+    identityProviders: gather("identity_providers", (file) => file.identity_providers),
     apis: gather("apis", (file) => file.apis),
     agents: gather("agents", (file) => file.agents),
     orchestrators: gather("orchestrators", (file) => file.orchestrators),

@@ -4,7 +4,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import { type CheckedFiles, checkFiles, compilePolicy, keyPathsOf, type PlainPolicy } from "./compile.ts"
 import type { PolicyFault } from "./fault.ts"
 import { digestOfFiles, fingerprint, isPolicyFile, readFolder, type Snapshot } from "./folder.ts"
-import type { Agent, Api, Orchestrator, Staff } from "./policy.ts"
+import type { Agent, Api, IdentityProvider, Orchestrator, Staff } from "./policy.ts"
 import type { LoadOptions } from "./resolve.ts"
 import type { PlainTaskType } from "./resolve-task.ts"
 
@@ -17,6 +17,7 @@ export interface ParseRequest {
 /** What the parts of a policy hold, by section. */
 interface Entries {
   readonly files: string
+  readonly identityProviders: IdentityProvider
   readonly apis: Api
   readonly agents: Agent
   readonly orchestrators: Orchestrator
@@ -101,6 +102,9 @@ function faultMessages(
 function policyMessages(policy: PlainPolicy): readonly ParseMessage[] {
   return [
     ...chunks(policy.files, 1).map((entries) => ({ kind: "part", section: "files", entries }) as const),
+    ...chunks(policy.identityProviders, 10).map(
+      (entries) => ({ kind: "part", section: "identityProviders", entries }) as const,
+    ),
     ...chunks(policy.apis).map((entries) => ({ kind: "part", section: "apis", entries }) as const),
     ...chunks(policy.agents).map((entries) => ({ kind: "part", section: "agents", entries }) as const),
     ...chunks(policy.orchestrators).map(

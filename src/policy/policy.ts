@@ -1,6 +1,8 @@
 // What a policy is once its files are read and found whole: plain data, looked up by name in maps. It decides nothing;
 // decide.ts does. Everything here is checked: names resolve, durations are in range, patterns compile.
 
+import type { ProviderSettings } from "../remote/identity-providers.ts"
+import type { ClaimRules, IdentityRule } from "../token/identity.ts"
 import type { ResourceTemplate } from "../token/resource.ts"
 import type { JsonWebKeySet } from "../token/signature.ts"
 import type { InputPattern } from "./pattern.ts"
@@ -20,12 +22,35 @@ export interface PrivateKeyJwt {
   readonly jwks: JsonWebKeySet
 }
 
+/** Another issuer whose word is taken for who somebody is. */
+export interface IdentityProvider extends ProviderSettings {
+  /** The `aud` of its tokens for people; workloads' tokens are always for this issuer. */
+  readonly audience: string | undefined
+  /** Undefined: `sub` names a person. */
+  readonly nameClaim: string | undefined
+  readonly place: Place
+}
+
+/** A workload that may be a caller: the JWT of a provider that fits all of this. */
+export interface WorkloadRule extends IdentityRule {
+  /** A name in `identityProviders`. */
+  readonly provider: string
+}
+
+/** People who may be a caller, once they have signed in at the provider. */
+export interface OpenIdRule {
+  /** A name in `identityProviders`; it has an audience. */
+  readonly provider: string
+  readonly claims: ClaimRules
+}
+
 export interface Api {
   readonly name: string
   /** RFC 8707 resource: the `aud` of its tokens, compared byte for byte. */
   readonly resource: string
   readonly owner: string
   readonly authenticate: readonly PrivateKeyJwt[]
+  readonly workloads: readonly WorkloadRule[]
   readonly operations: ReadonlyMap<string, { readonly risk: Risk }>
   /** Its verifier is not ours: its tokens name their place in a status list. */
   readonly foreign: boolean
@@ -38,6 +63,8 @@ export interface Agent {
   readonly owner: string
   /** Undefined: whatever the task grants. */
   readonly atMost: ReadonlySet<string> | undefined
+  readonly authenticate: readonly PrivateKeyJwt[]
+  readonly workloads: readonly WorkloadRule[]
   readonly enabled: boolean
   readonly place: Place
 }
@@ -46,6 +73,7 @@ export interface Orchestrator {
   readonly name: string
   readonly owner: string
   readonly authenticate: readonly PrivateKeyJwt[]
+  readonly workloads: readonly WorkloadRule[]
   readonly enabled: boolean
   readonly place: Place
 }
@@ -54,6 +82,8 @@ export interface Staff {
   readonly name: string
   readonly roles: readonly StaffRole[]
   readonly authenticate: readonly PrivateKeyJwt[]
+  readonly workloads: readonly WorkloadRule[]
+  readonly openid: readonly OpenIdRule[]
   readonly enabled: boolean
   readonly place: Place
 }
@@ -94,6 +124,7 @@ export interface Policy {
   readonly digest: string
   /** Every file read, by its path in the folder (key files too): what the digest is over. */
   readonly files: ReadonlyMap<string, string>
+  readonly identityProviders: ReadonlyMap<string, IdentityProvider>
   readonly apis: ReadonlyMap<string, Api>
   readonly agents: ReadonlyMap<string, Agent>
   readonly orchestrators: ReadonlyMap<string, Orchestrator>

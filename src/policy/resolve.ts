@@ -5,8 +5,9 @@ import { EXAMPLE_THUMBPRINTS } from "./example-keys.ts"
 import type { PolicyFault } from "./fault.ts"
 import type { Declared, Section, Sections } from "./merge.ts"
 import { suggest } from "./nearest.ts"
-import type { Agent, Api, Orchestrator, Place, PrivateKeyJwt, Staff } from "./policy.ts"
+import type { Agent, Api, IdentityProvider, Orchestrator, Place, PrivateKeyJwt, Staff } from "./policy.ts"
 import { quote } from "./quote.ts"
+import { resolveOpenIds, resolveWorkloads } from "./resolve-identity.ts"
 import { resourceIdentity, resourceUrlFault } from "./resource-url.ts"
 import type { ApiRule, KeySetRule } from "./schema.ts"
 
@@ -23,12 +24,15 @@ export interface Resolving {
   readonly faults: PolicyFault[]
   /** What stands in the files that `jwks` paths name. */
   readonly keyFiles: ReadonlyMap<string, KeyFile>
+  readonly providers: ReadonlyMap<string, IdentityProvider>
 }
 
 /** A key file as read: its JSON, or what was expected of it. */
 export type KeyFile = { readonly content: unknown } | { readonly fault: string }
 
-type AuthenticateRule = readonly { readonly private_key_jwt: { readonly jwks: KeySetRule } }[] | undefined
+type AuthenticateRule =
+  | readonly { readonly private_key_jwt?: { readonly jwks: KeySetRule } | undefined }[]
+  | undefined
 
 export function resolveApis(apis: Section<ApiRule>, to: Resolving): ReadonlyMap<string, Api> {
   const resources = new Map<string, string>()
@@ -43,6 +47,7 @@ export function resolveApis(apis: Section<ApiRule>, to: Resolving): ReadonlyMap<
       resource: rule.resource,
       owner: rule.owner,
       authenticate,
+      workloads: resolveWorkloads(declared, to),
       operations,
       foreign: rule.foreign,
       enabled: rule.enabled,
@@ -94,14 +99,16 @@ export function resolveAgents(sections: Sections, to: Resolving): ReadonlyMap<st
       checkKnown(operation, known, "operation", declared.at("at_most", index), to)
     }
     const atMost = rule.at_most && new Set(rule.at_most)
-    return { name, owner: rule.owner, atMost, enabled: rule.enabled, place }
+    const ways = { authenticate: resolveKeys(declared, to), workloads: resolveWorkloads(declared, to) }
+    return { name, owner: rule.owner, atMost, ...ways, enabled: rule.enabled, place }
   })
 }
 
 export function resolveOrchestrators(sections: Sections, to: Resolving): ReadonlyMap<string, Orchestrator> {
   return mapSection(sections.orchestrators, (declared): Orchestrator => {
     const { name, rule, place } = declared
-    return { name, owner: rule.owner, authenticate: resolveKeys(declared, to), enabled: rule.enabled, place }
+    const ways = { authenticate: resolveKeys(declared, to), workloads: resolveWorkloads(declared, to) }
+    return { name, owner: rule.owner, ...ways, enabled: rule.enabled, place }
   })
 }
 
@@ -109,15 +116,18 @@ export function resolveStaff(sections: Sections, to: Resolving): ReadonlyMap<str
   return mapSection(sections.staff, (declared): Staff => {
     const { name, rule, place } = declared
     const approver = rule.roles.indexOf("approver")
-    if (approver >= 0 && rule.authenticate !== undefined && !to.options.dev) {
-      const message = "expected no key for an approver: approving needs a person"
+    const machine = rule.authenticate?.find((one) => one.openid === undefined)
+    if (approver >= 0 && machine && !to.options.dev) {
+      const what = machine.workload ? "workload" : "key"
       to.faults.push({
         place: declared.at("roles", approver),
-        message,
-        hint: "only --dev lets a key approve",
+        message: `expected no ${what} for an approver: approving needs a person`,
+        hint: `only --dev lets a ${what} approve`,
       })
     }
-    return { name, roles: rule.roles, authenticate: resolveKeys(declared, to), enabled: rule.enabled, place }
+    const ways = { authenticate: resolveKeys(declared, to), workloads: resolveWorkloads(declared, to) }
+    const openid = resolveOpenIds(declared, to)
+    return { name, roles: rule.roles, ...ways, openid, enabled: rule.enabled, place }
   })
 }
 
@@ -144,6 +154,7 @@ function resolveKeys(
   to: Resolving,
 ): readonly PrivateKeyJwt[] {
   return (declared.rule.authenticate ?? []).flatMap((one, index) => {
+    if (!one.private_key_jwt) return []
     const { jwks } = one.private_key_jwt
     const place = declared.at("authenticate", index, "private_key_jwt", "jwks")
     const file: KeyFile | undefined = typeof jwks === "string" ? to.keyFiles.get(jwks) : { content: jwks }

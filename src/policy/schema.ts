@@ -3,6 +3,7 @@
 import { z } from "zod"
 import { parseDuration } from "../time.ts"
 import { NAME, OPERATION } from "../token/name.ts"
+import { openid, workload } from "./identity-schema.ts"
 
 /** A key file: inside the policy folder or beside it, never absolute. */
 const KEY_PATH = /^(\.\.\/)?([A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/
@@ -73,9 +74,28 @@ const keySet = z.union(
   KEY_SET,
 )
 
-const authenticate = z
-  .array(z.strictObject({ private_key_jwt: z.strictObject({ jwks: keySet }) }))
-  .min(1, "expected at least one way to authenticate")
+const url = z.string().max(512, "expected at most 512 characters")
+
+const identityProvider = z.strictObject({
+  issuer: url.describe("Its iss, compared byte for byte"),
+  jwks: keySet.optional().describe("Its keys; absent: asked for where its OpenID discovery says"),
+  jwks_uri: url.optional().describe("Where its keys are, when discovery is not to be asked"),
+  private_addresses: z.boolean().default(false).describe("true: it is on a private network or on this host"),
+  audience: text(200).optional().describe("The aud of its tokens for people: what it calls taskmint"),
+  name_claim: text(128).optional().describe("The claim that names a person; absent: sub"),
+})
+
+const way = {
+  private_key_jwt: z.strictObject({ jwks: keySet }).optional(),
+  workload: workload.optional(),
+}
+const ways = <Way extends z.ZodType<object>>(one: Way) =>
+  z
+    .array(one.refine((each) => Object.keys(each).length === 1, "expected exactly one way in an item"))
+    .min(1, "expected at least one way to authenticate")
+
+const authenticate = ways(z.strictObject(way))
+const authenticateStaff = ways(z.strictObject({ ...way, openid: openid.optional() }))
 
 const api = z.strictObject({
   resource: z
@@ -92,13 +112,18 @@ const api = z.strictObject({
   enabled,
 })
 
-const agent = z.strictObject({ owner, at_most: list(operation).optional(), enabled })
+const agent = z.strictObject({
+  owner,
+  at_most: list(operation).optional(),
+  authenticate: authenticate.optional(),
+  enabled,
+})
 
 const orchestrator = z.strictObject({ owner, authenticate: authenticate.optional(), enabled })
 
 const staff = z.strictObject({
   roles: list(z.enum(["auditor", "approver", "operator"])),
-  authenticate: authenticate.optional(),
+  authenticate: authenticateStaff.optional(),
   enabled,
 })
 
@@ -140,6 +165,7 @@ const task = z.strictObject({
 export const policyFile = z
   .strictObject({
     version: z.literal(1),
+    identity_providers: members(name, identityProvider).default({}),
     apis: members(name, api).default({}),
     agents: members(name, agent).default({}),
     orchestrators: members(name, orchestrator).default({}),
@@ -149,6 +175,7 @@ export const policyFile = z
   .describe("A taskmint policy file")
 
 export type PolicyFile = z.output<typeof policyFile>
+export type IdentityProviderRule = z.output<typeof identityProvider>
 export type ApiRule = z.output<typeof api>
 export type AgentRule = z.output<typeof agent>
 export type OrchestratorRule = z.output<typeof orchestrator>

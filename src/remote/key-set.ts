@@ -12,8 +12,7 @@ export interface KeySetSnapshot {
   readonly fetchedAt: number
 }
 
-export interface KeySetOptions {
-  readonly address: string
+interface Keeping {
   readonly clock: Clock
   /** What was known when the process last ran. */
   readonly stored?: KeySetSnapshot | undefined
@@ -23,18 +22,39 @@ export interface KeySetOptions {
   readonly staleLimitMilliseconds?: number
 }
 
-export interface KeySet {
+export interface KeySetOptions extends Keeping {
+  readonly address: string
+}
+
+/** Where a set comes from, and what is one. */
+export interface KeySource<Key> {
+  /** Throws Unreachable. */
+  fetchText(): Promise<string>
+  /** Undefined: it is no key set that may be used. */
+  read(text: string): ReadonlyMap<string, Key> | undefined
+}
+
+export interface KeySet<Key = VerificationKey> {
   /** A known key while the set is believed. Never waits, never fetches. */
-  keyOf(kid: string): VerificationKey | undefined
+  keyOf(kid: string): Key | undefined
   /** Whether there is a set that is still believed. */
   usable(): boolean
   /**
    * A key that is not known: asks the issuer, all callers together, at most once in 30 seconds. "unknown": the issuer was
    * asked and does not have it. "unavailable": it could not be asked.
    */
-  seek(kid: string): Promise<VerificationKey | "unknown" | "unavailable">
+  seek(kid: string): Promise<Key | "unknown" | "unavailable">
   /** Fetches now. Throws Unreachable, or PoisonedKeySet; what was known stays. */
   refresh(): Promise<void>
+}
+
+/** A set that is asked for again before it has to be. */
+export interface FollowedKeys<Key> extends KeySet<Key> {
+  /**
+   * Fetches when the set is older than that and nobody has asked for 30 seconds; undefined where nothing is to be done.
+   * Rejects as `refresh` does.
+   */
+  freshen(olderThanMilliseconds: number): Promise<void> | undefined
 }
 
 /** The issuer answered with something that is no key set of ours: the old one is kept. */
@@ -46,18 +66,22 @@ const LIMITS = { maxBytes: 64 * 1024, timeoutMilliseconds: 5000 }
 const COOLDOWN_MILLISECONDS = 30_000
 const HOUR_MILLISECONDS = 3_600_000
 
+/** The key set of an issuer of ours. Sends nothing until asked. */
+export const createKeySet = (options: KeySetOptions): KeySet =>
+  followKeys({ fetchText: () => fetchText(options.address), read: readKeys }, options)
+
 /** Sends nothing until asked. Freshness is measured on the monotonic clock; across a restart, on wall time. */
-export function createKeySet(options: KeySetOptions): KeySet {
+export function followKeys<Key>(source: KeySource<Key>, options: Keeping): FollowedKeys<Key> {
   const { clock, staleLimitMilliseconds: limit = HOUR_MILLISECONDS } = options
-  let { keys, fetchedAt } = restore(options)
+  let { keys, fetchedAt } = restore(source, options)
   let attempt: { readonly at: number; readonly answered: boolean } | undefined
   let pending: Promise<void> | undefined
 
   const fetchOne = async () => {
     const at = clock.monotonic()
     attempt = { at, answered: false }
-    const text = await fetchText(options.address)
-    const read = readKeys(text)
+    const text = await source.fetchText()
+    const read = source.read(text)
     if (!read) throw new PoisonedKeySet("the issuer's key set was refused")
     keys = read
     fetchedAt = at
@@ -72,14 +96,18 @@ export function createKeySet(options: KeySetOptions): KeySet {
   }
   const usable = () => fetchedAt !== undefined && clock.monotonic() - fetchedAt <= limit
   const keyOf = (kid: string) => (usable() ? keys.get(kid) : undefined)
+  const resting = () => attempt !== undefined && clock.monotonic() - attempt.at < COOLDOWN_MILLISECONDS
   const absent = () => (attempt?.answered && usable() ? "unknown" : "unavailable")
   return {
     keyOf,
     usable,
     refresh,
+    freshen(olderThan) {
+      const young = fetchedAt === undefined || clock.monotonic() - fetchedAt < olderThan
+      return young || pending || resting() ? undefined : refresh()
+    },
     async seek(kid) {
-      const resting = attempt && clock.monotonic() - attempt.at < COOLDOWN_MILLISECONDS
-      if (pending || !resting) await refresh().catch(ignoreKnown)
+      if (pending || !resting()) await refresh().catch(ignoreKnown)
       return keyOf(kid) ?? absent()
     },
   }
@@ -106,14 +134,14 @@ function readKeys(text: string): ReadonlyMap<string, VerificationKey> | undefine
   }
 }
 
-interface Known {
-  readonly keys: ReadonlyMap<string, VerificationKey>
+interface Known<Key> {
+  readonly keys: ReadonlyMap<string, Key>
   /** On the monotonic clock. */
   readonly fetchedAt: number | undefined
 }
 
-function restore({ stored, clock }: KeySetOptions): Known {
-  const keys = stored && readKeys(stored.text)
+function restore<Key>(source: KeySource<Key>, { stored, clock }: Keeping): Known<Key> {
+  const keys = stored && source.read(stored.text)
   if (!keys) return { keys: new Map(), fetchedAt: undefined }
   return { keys, fetchedAt: clock.monotonic() - Math.max(0, clock.now() - stored.fetchedAt) }
 }

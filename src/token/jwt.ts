@@ -182,12 +182,13 @@ function encodeHeader({ typ, kid, jwk }: HeaderToSign, alg: Algorithm): string {
 const encodePart = (text: string): string => Buffer.from(text, "utf8").toString("base64url")
 
 /** Node's decoder takes padding, white space and either alphabet; encoding again finds all of that. */
-function decodePart(part: string): Buffer | undefined {
+export function decodePart(part: string): Buffer | undefined {
   const bytes = Buffer.from(part, "base64url")
   return bytes.length > 0 && bytes.toString("base64url") === part ? bytes : undefined
 }
 
-function readObject(bytes: Buffer, maxLength: number): JsonObject | Unreadable {
+/** A JSON object of at most so many units, strictly. */
+export function readObject(bytes: Buffer, maxLength: number): JsonObject | Unreadable {
   if (!isUtf8(bytes)) return new Unreadable("json")
   const value = parseJson(bytes.toString("utf8"), { maxLength })
   if (value instanceof JsonFault) return new Unreadable(value.tag)

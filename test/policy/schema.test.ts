@@ -24,7 +24,7 @@ test("the JSON Schema refuses unknown keys, as the reader does", () => {
 })
 
 test.each([
-  [[], ["version", "apis", "agents", "orchestrators", "staff", "tasks"]],
+  [[], ["version", "identity_providers", "apis", "agents", "orchestrators", "staff", "tasks"]],
   [
     ["tasks", "any", "grants", 0],
     ["api", "operations", "resources"],
@@ -33,7 +33,10 @@ test.each([
     ["tasks", "any", "limits"],
     ["active_tasks", "starts_per_hour"],
   ],
-  [["apis", "any", "authenticate", 0], ["private_key_jwt"]],
+  [
+    ["apis", "any", "authenticate", 0],
+    ["private_key_jwt", "workload"],
+  ],
   [["nothing", "here"], []],
 ])("known keys at %j", (path, keys) => {
   expect(keysAt(path)).toEqual(keys)
