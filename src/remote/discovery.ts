@@ -1,7 +1,7 @@
 // Where another issuer publishes its keys, asked of itself (OpenID Connect Discovery 1.0 section 4). It decides which
 // answers are taken: about that very issuer, with keys on that very host. What is done when the answer changes is
 // identity-providers.ts's.
-import { isJsonObject, parseJson } from "../token/json.ts"
+import { isJsonObject, JsonFault, parseJson } from "../token/json.ts"
 import { fetchDocument, NotAllowed, type Outward } from "./outward.ts"
 
 const MAX_URL = 2048
@@ -11,7 +11,7 @@ export async function discoverKeys(issuer: string, outward: Outward): Promise<st
   const text = await fetchDocument(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, outward)
   const document = parseJson(text, { maxDepth: 16, allowFractions: true })
   const { host } = new URL(issuer)
-  if (!isJsonObject(document))
+  if (document instanceof JsonFault || !isJsonObject(document))
     throw new NotAllowed(`${host} answered something that is no OpenID configuration`)
   if (document.issuer !== issuer) throw new NotAllowed(`${host} answered for another issuer`)
   const { jwks_uri: address } = document
