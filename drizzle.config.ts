@@ -2,6 +2,11 @@ import { defineConfig } from "drizzle-kit"
 
 export default defineConfig({
   dialect: "sqlite",
-  schema: ["./src/database/tables.ts", "./src/database/status-tables.ts", "./src/database/key-tables.ts"],
+  schema: [
+    "./src/database/tables.ts",
+    "./src/database/status-tables.ts",
+    "./src/database/key-tables.ts",
+    "./src/database/delegation-tables.ts",
+  ],
   out: "./migrations/sqlite",
 })

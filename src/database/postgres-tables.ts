@@ -83,8 +83,13 @@ export const token = pgTable(
     claims: text(),
     generation: bigint(number).notNull(),
     endedAt: bigint("ended_at", number),
+    delegation: bigint(number),
   },
-  (table) => [index("token_task").on(table.task), index("token_exp").on(table.exp)],
+  (table) => [
+    index("token_task").on(table.task),
+    index("token_exp").on(table.exp),
+    index("token_delegation").on(table.delegation).where(sql`${table.delegation} is not null`),
+  ],
 )
 export const feed = pgTable(
   "feed",

@@ -97,8 +97,14 @@ export const token = sqliteTable(
     claims: text(),
     generation: integer().notNull(),
     endedAt: integer("ended_at"),
+    /** → delegation; null: the task's own agent holds it. */
+    delegation: integer(),
   },
-  (table) => [index("token_task").on(table.task), index("token_exp").on(table.exp)],
+  (table) => [
+    index("token_task").on(table.task),
+    index("token_exp").on(table.exp),
+    index("token_delegation").on(table.delegation).where(sql`${table.delegation} is not null`),
+  ],
 )
 
 /** What verifiers are told: one row for each API that a revocation concerns. */
