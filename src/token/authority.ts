@@ -1,6 +1,6 @@
 // What a holder may do: grants of one API, operations and resources. Containing and narrowing are decided here, on plain
 // data, for every mint and every renewal; nothing else in taskmint compares rights.
-import { coversResource, type Resource } from "./resource.ts"
+import { coversResource, meetResources, type Resource } from "./resource.ts"
 
 /** One API, operations of it, resources of it, and the policy rule that says so. Inputs are already bound. */
 export interface Grant {
@@ -19,6 +19,8 @@ export interface Narrowing {
   readonly operations?: ReadonlySet<string>
   /** APIs by their resource URL. */
   readonly apis?: ReadonlySet<string>
+  /** Operations on resources. */
+  readonly grants?: Authority
 }
 
 /**
@@ -37,10 +39,14 @@ const allows = (grant: Grant, api: string, operation: string, resource: Resource
   grant.operations.includes(operation) &&
   grant.resources.some((one) => coversResource(one, resource))
 
-/** Keeps what is named, never adds: idempotent, commutative. Grants without an operation or a resource are dropped. */
+/**
+ * Keeps what is named, never adds: idempotent, commutative and associative in what is allowed. Grants without an operation
+ * or a resource are dropped.
+ */
 export function narrow(authority: Authority, to: Narrowing): Authority {
-  const { operations, apis } = to
-  return authority
+  const { operations, apis, grants } = to
+  const within = grants === undefined ? authority : intersect(grants, authority)
+  return within
     .filter((grant) => apis === undefined || apis.has(grant.api))
     .map((grant) =>
       operations === undefined
@@ -65,10 +71,7 @@ export function apisOf(authority: Authority): readonly string[] {
   return apis
 }
 
-/**
- * What both allow, in the words of `wanted` (its rules): contained in each, grant by grant. Sound, not complete: two
- * patterns that overlap without one covering the other share nothing here.
- */
+/** Exactly what both allow, in the words of `wanted` (its rules): contained in each, grant by grant. */
 export function intersect(ceiling: Authority, wanted: Authority): Authority {
   const shared: Grant[] = []
   for (const grant of wanted)
@@ -81,11 +84,17 @@ export function intersect(ceiling: Authority, wanted: Authority): Authority {
   return shared
 }
 
+/** What is met of each pair, without what another of them covers. */
 function sharedResources(limits: readonly Resource[], wanted: readonly Resource[]): readonly Resource[] {
-  const within = wanted.filter((one) => limits.some((limit) => coversResource(limit, one)))
-  const narrower = limits.filter(
-    (limit) =>
-      !within.includes(limit) && wanted.some((one) => !within.includes(one) && coversResource(one, limit)),
-  )
-  return [...within, ...narrower]
+  const met = wanted.flatMap((one) => limits.flatMap((limit) => [meetResources(limit, one) ?? []]))
+  const shared: Resource[] = []
+  for (const one of met.filter(({ length }) => length > 0).sort(byOpenness))
+    if (!shared.some((other) => coversResource(other, one))) shared.push(one)
+  return shared
 }
+
+/** Patterns before what they may cover; else as they came. */
+const byOpenness = (one: Resource, other: Resource): number => openness(other) - openness(one)
+const openness = (resource: Resource): number =>
+  resource.filter((segment) => segment === "*").length +
+  (resource.at(-1) === "**" ? 100 - 2 * resource.length : 0)

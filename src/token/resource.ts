@@ -100,6 +100,33 @@ export function coversResource(outer: Resource, inner: Resource): boolean {
   return true
 }
 
+/** The pattern that matches exactly what both match; undefined where nothing is. */
+export function meetResources(one: Resource, other: Resource): Resource | undefined {
+  const [open, fixed] = one.at(-1) === "**" ? [one, other] : [other, one]
+  if (open.at(-1) !== "**") return one.length === other.length ? meetSegments(one, other) : undefined
+  const head = open.slice(0, -1)
+  if (fixed.at(-1) !== "**")
+    return fixed.length > head.length
+      ? meetSegments([...head, ...fixed.slice(head.length)], fixed)
+      : undefined
+  const rest = fixed.slice(0, -1)
+  const length = Math.max(head.length, rest.length)
+  const filled = (few: Resource, many: Resource) => [...few, ...many.slice(few.length, length)]
+  const met = meetSegments(filled(head, rest), filled(rest, head))
+  return met && [...met, "**"]
+}
+
+/** Of two lists of one length, without `**`. */
+function meetSegments(one: Resource, other: Resource): Resource | undefined {
+  const met: string[] = []
+  for (const [at, segment] of one.entries()) {
+    const beside = other[at] ?? ""
+    if (segment !== beside && segment !== "*" && beside !== "*") return undefined
+    met.push(segment === "*" ? beside : segment)
+  }
+  return met
+}
+
 /** As a token carries it: joined by `/`, which no segment holds. */
 export const formatResource = (resource: Resource): string => resource.join("/")
 
