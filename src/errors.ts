@@ -41,7 +41,12 @@ export const REFUSALS = {
     "wait",
     "Too many requests of this caller; wait, and reuse service tokens",
   ),
-  unsupported_grant_type: row(400, "unsupported_grant_type", "stop", "Use client_credentials"),
+  unsupported_grant_type: row(
+    400,
+    "unsupported_grant_type",
+    "stop",
+    "Use client_credentials or token-exchange",
+  ),
   service_token_missing: row(
     401,
     "invalid_token",
@@ -98,6 +103,39 @@ export const REFUSALS = {
   reference_conflict: row(409, "invalid_request", "stop", "This reference was used for another request"),
   task_conflict: row(409, "temporarily_unavailable", "wait", "The task changed at the same time; try again"),
   renewal_not_allowed: row(403, "access_denied", "stop", "The task type does not allow renewal"),
+
+  // Token exchange (RFC 8693).
+  subject_token_invalid: row(
+    400,
+    "invalid_grant",
+    "stop",
+    "The subject token is none that can be exchanged: another kind, not genuine, or ended",
+  ),
+  subject_token_expired: row(
+    400,
+    "invalid_grant",
+    "stop",
+    "The subject token has expired; the orchestrator gets a new one",
+  ),
+  exchange_not_allowed: row(
+    400,
+    "unauthorized_client",
+    "stop",
+    "This caller may not exchange this token: agents use their own token with their key, orchestrators those of their tasks",
+  ),
+  delegation_not_allowed: row(
+    403,
+    "access_denied",
+    "stop",
+    "Policy does not allow this holder to delegate to this agent",
+  ),
+  delegation_ended: row(400, "invalid_grant", "stop", "The delegation, or one above it, has ended"),
+  holder_above_expired: row(
+    409,
+    "temporarily_unavailable",
+    "wait",
+    "The holder above has no live token at the moment; it renews first",
+  ),
 
   // Answers of a proof of possession (RFC 9449).
   proof_invalid: row(401, "invalid_dpop_proof", "renew", "The DPoP proof is missing or wrong"),

@@ -59,6 +59,7 @@ interface Open extends Description {
   readonly run: (
     request: Request,
     parameter: (name: string) => string,
+    entrance: Entrance,
   ) => Promise<Response | Refusal> | Response | Refusal
 }
 
@@ -111,7 +112,7 @@ export function open(endpoint: Open): Endpoint {
     ...description,
     who: [],
     ...(form && { body: { type: FORM_TYPE, schema: form } }),
-    answer: async (request, parameter) => run(request, parameter),
+    answer: async (request, parameter, entrance) => run(request, parameter, entrance),
   }
 }
 

@@ -6,6 +6,7 @@ import { KEY_SET_SECONDS } from "../keys/due.ts"
 import { STATUS_LISTS_PATH } from "../token/status.ts"
 import type { Endpoint } from "./endpoint.ts"
 import { JSON_TYPE, open } from "./endpoint.ts"
+import { EXCHANGE_GRANT } from "./exchange-form.ts"
 import { INTROSPECTION_PATH, REVOCATION_PATH } from "./introspection.ts"
 import type { Rooms } from "./rooms.ts"
 
@@ -77,7 +78,7 @@ const serverMetadata = (issuer: string) => ({
   introspection_endpoint: `${issuer}${INTROSPECTION_PATH}`,
   revocation_endpoint: `${issuer}${REVOCATION_PATH}`,
   jwks_uri: `${issuer}/.well-known/jwks.json`,
-  grant_types_supported: ["client_credentials"],
+  grant_types_supported: ["client_credentials", EXCHANGE_GRANT],
   response_types_supported: [],
   scopes_supported: ["orchestrator", "api", "auditor", "approver", "operator"],
   token_endpoint_auth_methods_supported: ["private_key_jwt"],

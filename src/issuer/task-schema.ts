@@ -74,7 +74,7 @@ export const ListQuery = z.strictObject({
 const state = z.enum(STATES)
 const instant = z.string().openapi({ format: "date-time" })
 
-const TokenAnswer = z
+export const TokenAnswer = z
   .strictObject({
     resource: z.string(),
     access_token: z.string(),

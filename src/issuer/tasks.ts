@@ -124,7 +124,7 @@ const changeTo = ({ tasks }: Rooms, change: Change): Endpoint =>
 
 const viewerOf = (caller: Caller) => ({ clientId: caller.clientId, staff: caller.kind === "staff" })
 
-const tokenOnWire = (token: MintedToken) => ({
+export const tokenOnWire = (token: MintedToken) => ({
   resource: token.resource,
   access_token: token.accessToken,
   token_type: token.tokenType,

@@ -1,5 +1,5 @@
-// The token endpoint: client_credentials with private_key_jwt, and nothing else yet. It answers a service token for this
-// issuer's own surface, never one for an API. Errors are OAuth's (RFC 6749 section 5.2).
+// The token endpoint: client_credentials with private_key_jwt, which answers a service token for this issuer's own surface
+// and never one for an API; and token exchange, which is exchange.ts's. Errors are OAuth's (RFC 6749 section 5.2).
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
 import type { Caller } from "../policy/callers.ts"
@@ -11,9 +11,10 @@ import { BODY_LIMIT, readBody, readForm } from "./body.ts"
 import { readProofOf, type Scope } from "./caller.ts"
 import { createClientAuthentication } from "./client-authentication.ts"
 import { type Endpoint, FORM_TYPE, json, open, readAs } from "./endpoint.ts"
+import { ASSERTION_TYPE, createExchange, ExchangeAnswer } from "./exchange.ts"
+import { EXCHANGE_GRANT, ExchangeForm } from "./exchange-form.ts"
 import type { Rooms } from "./rooms.ts"
 
-const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 export const TOKEN_PATH = "/token"
 
 /** Parameters that are not named here are ignored (RFC 6749 section 3.2). */
@@ -43,8 +44,10 @@ const TokenAnswer = z
 export function tokenEndpoints(rooms: Rooms): Endpoint[] {
   const authentication = createClientAuthentication(rooms)
 
-  const grant = async (request: Request): Promise<Response | Refusal> => {
-    const asked = await readAsked(request)
+  const exchange = createExchange(rooms, authentication, TOKEN_PATH)
+
+  const grant = async (form: ReadonlyMap<string, string>, request: Request): Promise<Response | Refusal> => {
+    const asked = readAsked(form, request)
     if (asked instanceof Refusal) return asked
     const unready = rooms.tasks.unready()
     if (unready) return unready
@@ -62,22 +65,31 @@ export function tokenEndpoints(rooms: Rooms): Endpoint[] {
     open({
       method: "post",
       path: TOKEN_PATH,
-      summary: "A service token of five minutes for this issuer's own surface (RFC 6749, RFC 7523, RFC 9449)",
+      summary:
+        "A service token of five minutes for this issuer's own surface (RFC 6749, RFC 7523, RFC 9449), or the exchange of a " +
+        "task's token for a fresh, a narrower or a sub-agent's one (RFC 8693)",
       group: "token",
-      form: TokenForm,
-      answers: { 200: { description: "The service token", schema: TokenAnswer } },
-      run: grant,
+      form: z.union([TokenForm, ExchangeForm]),
+      answers: { 200: { description: "The token", schema: z.union([TokenAnswer, ExchangeAnswer]) } },
+      async run(request, _parameter, entrance) {
+        const form = await readTokenForm(request)
+        if (form instanceof Refusal) return form
+        return form.get("grant_type") === EXCHANGE_GRANT
+          ? exchange(form, request, entrance)
+          : grant(form, request)
+      },
     }),
   ]
 }
 
-/** The form, with exactly one kind of client authentication in it: an assertion. */
-async function readAsked(request: Request): Promise<Asked | Refusal> {
+async function readTokenForm(request: Request): Promise<ReadonlyMap<string, string> | Refusal> {
   if (request.url.includes("?")) return refuse("invalid_request", "[query] parameters go into the body")
   const text = await readBody(request, FORM_TYPE, BODY_LIMIT)
-  if (text instanceof Refusal) return text
-  const form = readForm(text)
-  if (form instanceof Refusal) return form
+  return text instanceof Refusal ? text : readForm(text)
+}
+
+/** The form, with exactly one kind of client authentication in it: an assertion. */
+function readAsked(form: ReadonlyMap<string, string>, request: Request): Asked | Refusal {
   const asked = readAs(TokenForm, Object.fromEntries(form))
   if (asked instanceof Refusal) return asked
   if (asked.grant_type !== "client_credentials") return refuse("unsupported_grant_type", "[grant_type]")

@@ -2,7 +2,7 @@
 // schema asks for is schema.ts's.
 import type { z } from "zod"
 import type { PolicyFault } from "./fault.ts"
-import { isLater, isLaterValue } from "./later.ts"
+import { isLater } from "./later.ts"
 import { nearest, suggest } from "./nearest.ts"
 import type { ParsedFile } from "./parse.ts"
 import { quote } from "./quote.ts"
@@ -45,9 +45,6 @@ function toFaults(file: ParsedFile, issue: Issue): readonly PolicyFault[] {
   const value = valueAt(file.content, issue.path)
   const place = file.place(issue.path, issue.code === "invalid_key" ? "key" : "value")
   if (value === undefined) return [missing(file, issue.path)]
-  if (isLaterValue(issue.path, value)) {
-    return [{ place, message: `"${String(issue.path.at(-1))}: ${String(value)}" is not supported yet` }]
-  }
   const hint = hintFor(issue, value)
   return [{ place, message: messageOf(issue, value), ...(hint !== undefined && { hint }) }]
 }

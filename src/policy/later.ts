@@ -4,9 +4,7 @@ const LATER = [
   "users",
   "tasks/*/on_behalf_of",
   "tasks/*/when",
-  "tasks/*/delegation",
   "tasks/*/approval",
-  "tasks/*/renewal_grace",
   "tasks/*/grants/*/when",
   "tasks/*/grants/*/approval",
   "tasks/*/limits/uses",
@@ -20,9 +18,4 @@ export function isLater(path: readonly PropertyKey[]): boolean {
     (known) =>
       known.length === path.length && known.every((part, index) => part === "*" || part === path[index]),
   )
-}
-
-/** Whether a value is one that a later version brings: only `renew: agent`. */
-export function isLaterValue(path: readonly PropertyKey[], value: unknown): boolean {
-  return path.length === 3 && path[0] === "tasks" && path[2] === "renew" && value === "agent"
 }

@@ -103,6 +103,14 @@ export interface TaskGrant {
   readonly place: Place
 }
 
+/** To whom holders of a task may delegate, how deep, and how many each at a time. */
+export interface DelegationRule {
+  readonly maxDepth: number
+  readonly maxChildren: number
+  /** What each agent may be given at most; nobody else may be delegated to. */
+  readonly to: ReadonlyMap<string, ReadonlySet<string>>
+}
+
 export interface TaskType {
   readonly name: string
   readonly description: string | undefined
@@ -113,7 +121,12 @@ export interface TaskType {
   readonly inputs: ReadonlyMap<string, InputRule>
   readonly grants: readonly TaskGrant[]
   readonly proofOfPossession: "optional" | "required"
-  readonly renew: "orchestrator" | "none"
+  /** Undefined: nobody delegates. */
+  readonly delegation: DelegationRule | undefined
+  /** `agent`: the agent too. */
+  readonly renew: "orchestrator" | "agent" | "none"
+  /** For how long the agent's own token still renews after it has run out. */
+  readonly renewalGraceSeconds: number
   readonly limits: { readonly activeTasks: number; readonly startsPerHour: number }
   readonly enabled: boolean
   readonly place: Place

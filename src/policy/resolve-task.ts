@@ -5,7 +5,7 @@ import { isSegment, parseTemplate, type ResourceTemplate } from "../token/resour
 import type { Declared, Sections } from "./merge.ts"
 import { suggest } from "./nearest.ts"
 import { patternFault } from "./pattern.ts"
-import type { InputRule, TaskGrant, TaskType } from "./policy.ts"
+import type { DelegationRule, InputRule, TaskGrant, TaskType } from "./policy.ts"
 import { quote } from "./quote.ts"
 import { checkKnown, type Resolving } from "./resolve.ts"
 import type { GrantRule, InputDeclaration, TaskRule } from "./schema.ts"
@@ -38,11 +38,45 @@ export function resolveTask(declared: DeclaredTask, sections: Sections, to: Reso
     inputs: resolveInputs(declared, to),
     grants: rule.grants.map((grant, index) => resolveGrant(declared, grant, index, sections, to)),
     proofOfPossession: rule.proof_of_possession,
+    delegation: resolveDelegation(declared, sections, to),
     renew: rule.renew,
+    renewalGraceSeconds: resolveGrace(declared, to),
     limits: { activeTasks: rule.limits.active_tasks, startsPerHour: rule.limits.starts_per_hour },
     enabled: rule.enabled,
     place,
   }
+}
+
+function resolveDelegation(
+  declared: DeclaredTask,
+  sections: Sections,
+  to: Resolving,
+): DelegationRule | undefined {
+  const { delegation, grants } = declared.rule
+  if (!delegation) return undefined
+  const granted = new Set(grants.flatMap(({ operations }) => operations))
+  for (const [agent, operations] of Object.entries(delegation.to)) {
+    checkKnown(agent, sections.agents, "agent", declared.keyAt("delegation", "to", agent), to)
+    for (const [index, operation] of operations.entries()) {
+      const place = declared.at("delegation", "to", agent, index)
+      checkKnown(operation, granted, "operation that the task grants", place, to)
+    }
+  }
+  return {
+    maxDepth: delegation.max_depth,
+    maxChildren: delegation.max_children,
+    to: new Map(Object.entries(delegation.to).map(([agent, operations]) => [agent, new Set(operations)])),
+  }
+}
+
+function resolveGrace(declared: DeclaredTask, to: Resolving): number {
+  const { renew, renewal_grace: grace } = declared.rule
+  const seconds = parseDuration(grace) ?? 0
+  if (seconds > 0 && renew !== "agent") {
+    const message = `expected no grace where the agent does not renew, found ${grace} beside renew: ${renew}`
+    to.faults.push({ place: declared.at("renewal_grace"), message, hint: "write renew: agent" })
+  }
+  return seconds
 }
 
 function resolveInputs(declared: DeclaredTask, to: Resolving): ReadonlyMap<string, PlainInputRule> {

@@ -146,6 +146,25 @@ const grant = z.strictObject({
   resources: list(text(500)),
 })
 
+/** `act` names at most six holders, one of them the task's own agent. */
+const MAX_DEPTH = 5
+
+const delegation = z.strictObject({
+  max_depth: z
+    .int("expected a whole number")
+    .min(1, "expected at least 1")
+    .max(MAX_DEPTH, `expected at most ${MAX_DEPTH}`)
+    .default(1)
+    .describe("How many delegations may stand below each other"),
+  max_children: count
+    .max(1000, "expected at most 1000")
+    .default(1)
+    .describe("How many sub-agents one holder may have at a time"),
+  to: members(name, list(operation), 1).describe(
+    "The agents that may be delegated to, and what to each at most",
+  ),
+})
+
 const limits = z.strictObject({ active_tasks: count.default(100), starts_per_hour: count.default(1000) })
 
 const task = z.strictObject({
@@ -157,7 +176,14 @@ const task = z.strictObject({
   inputs: members(name, inputRule).default({}),
   grants: z.array(grant).min(1, "expected at least one item"),
   proof_of_possession: z.enum(["optional", "required"]).default("optional"),
-  renew: z.enum(["orchestrator", "none"]).default("orchestrator"),
+  delegation: delegation.optional(),
+  renew: z
+    .enum(["orchestrator", "agent", "none"])
+    .default("orchestrator")
+    .describe("agent: the agent may renew too, with its own token and key"),
+  renewal_grace: duration("0s", "30m")
+    .default("0s")
+    .describe("For how long the agent's own token still renews after it has run out; renew: agent only"),
   limits: limits.default({ active_tasks: 100, starts_per_hour: 1000 }),
   enabled,
 })

@@ -4,6 +4,7 @@ import { type Step, Unexpected } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { KEY_GUARDS } from "../keys/steps.ts"
 import type { Event } from "../ledger/event.ts"
+import { placeBelow } from "./delegation-statements.ts"
 import type { Parts } from "./parts.ts"
 import { COUNT_START, COUNT_TASK, INSERT_TOKEN, noLock } from "./statements.ts"
 
@@ -16,6 +17,8 @@ const VERDICTS: Readonly<Record<string, () => Refusal>> = {
     refuse("limit_reached", "[limit] active_tasks of the task type is reached", { retryAfterSeconds: 30 }),
   [COUNT_START]: () =>
     refuse("limit_reached", "[limit] starts_per_hour of the task type is reached", { retryAfterSeconds: 60 }),
+  [placeBelow.name]: () =>
+    refuse("limit_reached", "[limit] max_children of the task type is reached", { retryAfterSeconds: 30 }),
 }
 
 export interface Attempt<T> {
@@ -29,6 +32,16 @@ export interface Settled<T> {
   readonly settled: T
 }
 
+/** What may happen once, such as the use of a proof: it is written with the decision, allowed or refused. */
+export interface Once {
+  readonly steps: readonly Step[]
+  /** The answer where it happened before. */
+  readonly before: () => Refusal
+}
+
+const spentBefore = (once: Once | undefined, cause: Unexpected): boolean =>
+  once?.steps.some(({ statement }) => statement.name === cause.statement) ?? false
+
 /**
  * Runs a decision and writes it. `decide` is called again, a few times, when the state it read has changed meanwhile.
  * Throws Unavailable when nothing can be committed.
@@ -36,6 +49,7 @@ export interface Settled<T> {
 export async function commitDecision<T>(
   parts: Parts,
   decide: () => Promise<Attempt<T> | Settled<T> | Refusal>,
+  once?: Once,
 ): Promise<T | Refusal> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const decided = await decide()
@@ -43,9 +57,10 @@ export async function commitDecision<T>(
     if ("settled" in decided) return decided.settled
     const { steps, answer } = decided
     try {
-      await parts.engine.atomically(steps)
+      await parts.engine.atomically(once ? [...once.steps, ...steps] : steps)
     } catch (cause) {
       if (!(cause instanceof Unexpected)) throw cause
+      if (once && spentBefore(once, cause)) return once.before()
       const verdict = VERDICTS[cause.statement]
       if (verdict) return verdict()
       if (cause.statement === parts.policies.guard().statement.name) await parts.policies.catchUp()
@@ -77,18 +92,20 @@ export async function settleDecision<T>(
   parts: Parts,
   decide: () => Promise<Attempt<T> | Settled<T> | Refusal>,
   refusing: () => Refusing | undefined,
+  once?: Once,
 ): Promise<T | Refusal> {
   for (let attempt = 0; attempt < DECISIONS; attempt++) {
     const decidedBy = parts.policies.guard()
-    const outcome = await commitDecision(parts, decide)
+    const outcome = await commitDecision(parts, decide, once)
     if (!(outcome instanceof Refused)) return outcome
     const told = refusing()
     if (!told) return outcome
     try {
-      await recordRefusal(parts, told, outcome, [decidedBy])
+      await recordRefusal(parts, told, outcome, [...(once?.steps ?? []), decidedBy])
       return outcome
     } catch (cause) {
       if (!(cause instanceof Unexpected)) throw cause
+      if (once && spentBefore(once, cause)) return once.before()
       await parts.policies.catchUp()
     }
   }

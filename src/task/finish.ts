@@ -5,7 +5,7 @@ import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Kind } from "../ledger/event.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import type { MintedToken } from "./mint.ts"
-import { nextFloor, type Parts } from "./parts.ts"
+import { apiOf, nextFloor, type Parts } from "./parts.ts"
 import { endingSteps, factsOf, mintAgain, ownTask, passAgain, refusingOf } from "./renew.ts"
 import {
   endTask,
@@ -123,12 +123,11 @@ async function planResume(
 ): Promise<Attempt<Changed> | Refusal> {
   const passed = passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
-  const had = new Set(
-    (await parts.engine.query(tokensOfTask, { task_id: task.task_id })).map((row) => row.api),
+  const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
+  const had = new Set(all.filter((row) => row.delegation === null).map((row) => row.api))
+  const wanted = passed.wanted.filter(
+    (resource) => resource === parts.issuer || had.has(apiOf(passed.policy, resource)?.name ?? ""),
   )
-  const wanted = [...passed.policy.apis.values()]
-    .filter((api) => had.has(api.name) && passed.wanted.includes(api.resource))
-    .map((api) => api.resource)
   const entry = changeEntry(parts, task, "active", passed.now, reason)
   const minted = mintAgain(parts, task, { ...passed, wanted }, { from: "paused", ending: undefined }, entry)
   if (minted instanceof Refused) return minted

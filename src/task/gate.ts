@@ -1,15 +1,19 @@
-// The one gate, passed by every mint: start, renewal, resumption. It decides what the holder may get as of now, by the
-// policy in force, never more than the task was started with, and names the guards that must still hold when the mint is
-// written. It writes nothing and signs nothing.
+// The one gate, passed by every mint: start, renewal, resumption, narrowing, delegation. It decides what the holder may get
+// as of now, by the policy in force, never more than the task was started with nor than each holder above has, and names
+// the guards that must still hold when the mint is written. It writes nothing and signs nothing.
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
-import { decide } from "../policy/decide.ts"
+import { type Decision, decide } from "../policy/decide.ts"
+import { authorityBelow, type Delegated, mayDelegateBelow } from "../policy/delegate.ts"
 import type { Policy, TaskType } from "../policy/policy.ts"
 import { toEpochSeconds } from "../time.ts"
-import { type Authority, apisOf, intersect } from "../token/authority.ts"
+import { type Authority, apisOf, contains, intersect, narrow, operationsOf } from "../token/authority.ts"
+import type { Holder as Actor } from "../token/name.ts"
+import type { OwnScope } from "../token/own-token.ts"
 import { apiOf, type Parts } from "./parts.ts"
 import { noLock } from "./statements.ts"
 
+/** Of the task's own agent: the outermost holder of every chain. */
 export interface Holder {
   readonly type: string
   readonly orchestrator: string
@@ -19,53 +23,83 @@ export interface Holder {
   readonly sub: string
 }
 
+/** A delegation on the way from the task to who holds. */
+export interface Link extends Delegated {
+  readonly delegationId: string
+  readonly instance: string
+}
+
 export interface MintRequest {
   readonly now: number
   readonly holder: Holder
+  /** Outermost first; absent: the task's own agent holds. */
+  readonly links?: readonly Link[]
   readonly inputs: Readonly<Record<string, unknown>>
   readonly operations?: readonly string[] | undefined
-  /** RFC 8707 URLs of the APIs whose tokens are wanted; absent: all that the task grants. */
+  /** A part of the holder's own authority; more is refused whole. */
+  readonly narrowing?: Narrowed | undefined
+  /** RFC 8707 URLs of the APIs whose tokens are wanted, the issuer's for the agent's own; absent: all there are. */
   readonly resources?: readonly string[] | undefined
+  /** Whether the agent's own token comes beside the `resources`, where there is one. */
+  readonly withOwn?: boolean
+  /** Of the holder's key. */
   readonly jkt?: string | undefined
   /** What the task was started with: no later mint gets more. Absent at the start. */
   readonly ceiling?: Authority
+  /** What the holder has is no more than this. */
+  readonly within?: Authority | undefined
   /** Of the task, epoch milliseconds. Absent at the start. */
   readonly deadline?: number
+  /** Epoch seconds: no token lives longer. */
+  readonly until?: number | undefined
+}
+
+/** A part of what a holder has. */
+export interface Narrowed {
+  readonly operations?: readonly string[]
+  readonly grants?: Authority
 }
 
 export interface Passed {
   readonly now: number
   readonly holder: Holder
+  readonly links: readonly Link[]
   readonly jkt: string | undefined
   readonly policy: Policy
   readonly taskType: TaskType
   readonly inputs: ReadonlyMap<string, string>
   readonly authority: Authority
-  /** The APIs of which tokens are minted now. */
+  /** What the holder may do with a token of its own; empty: it gets none. */
+  readonly own: readonly OwnScope[]
+  /** The APIs of which tokens are minted now; the issuer, for the agent's own. */
   readonly wanted: readonly string[]
   readonly deadline: number
+  readonly until: number | undefined
   /** Steps that go before the writing ones: what was decided on still holds. */
   readonly guards: readonly Step[]
 }
 
-/** Passed, or why not. The order is fixed: clock, policy, ceiling, key, deadline; locks are guards of the write. */
+/** Passed, or why not. The order is fixed: clock, policy, chain, key, deadline; locks are guards of the write. */
 export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
   const unsteady = parts.steady()
   if (unsteady) return unsteady
   const policy = parts.policies.inForce()
-  const { holder } = request
+  const { holder, links = [] } = request
+  const resources = request.resources?.filter((one) => one !== parts.issuer)
   const decision = decide(policy, {
     type: holder.type,
     orchestrator: holder.orchestrator,
     agent: holder.agent,
     inputs: request.inputs,
     operations: request.operations,
-    resources: request.resources,
+    resources: resources?.length === 0 ? undefined : resources,
   })
   if (decision instanceof Refused) return decision
-  const authority = request.ceiling ? intersect(request.ceiling, decision.authority) : decision.authority
-  const wanted = decision.apis.filter((api) => authority.some((grant) => grant.api === api))
-  if (wanted.length === 0) return refuse("access_denied", "[authority] nothing is left that the task may do")
+  const authority = authorityOf(policy, decision, request)
+  if (authority instanceof Refused) return authority
+  const own = ownScopeOf(decision.taskType, links.length, request.jkt)
+  const wanted = wantedOf(parts, request, decision.apis, authority, own)
+  if (wanted instanceof Refused) return wanted
   if (decision.taskType.proofOfPossession === "required" && request.jkt === undefined)
     return refuse("key_required", "[key] the task type requires proof of possession")
   const deadline = request.deadline ?? request.now + decision.taskType.deadlineSeconds * 1000
@@ -73,15 +107,70 @@ export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
   return {
     now: request.now,
     holder,
+    links,
     jkt: request.jkt,
     policy,
     taskType: decision.taskType,
     inputs: decision.inputs,
     authority,
+    own,
     wanted,
     deadline,
+    until: request.until,
     guards: guardsOf(parts, policy, request, authority),
   }
+}
+
+/** What the last holder of the chain has as of now, or the part of it that was asked for. */
+function authorityOf(policy: Policy, decision: Decision, request: MintRequest): Authority | Refusal {
+  const { ceiling, holder, links = [], within, narrowing } = request
+  const started = ceiling ? intersect(ceiling, decision.authority) : decision.authority
+  const below = authorityBelow(policy, decision.taskType, holder.agent, started, links)
+  if (below instanceof Refused) return below
+  const held = within ? narrow(below, { grants: within }) : below
+  const authority = narrowing ? narrowed(held, narrowing) : held
+  if (authority instanceof Refused || authority.length > 0) return authority
+  return refuse("access_denied", "[authority] nothing is left that the holder may do")
+}
+
+function narrowed(held: Authority, { operations, grants }: Narrowed): Authority | Refusal {
+  const has = new Set(operationsOf(held))
+  const beyond = (pointer: string) =>
+    refuse("operation_not_allowed", "[narrowing] more than the holder has was asked for", {
+      errors: [{ pointer, expected: "a part of what the holder has" }],
+    })
+  if (operations?.some((one) => !has.has(one))) return beyond("/scope")
+  if (grants && !contains(held, grants)) return beyond("/authorization_details")
+  return narrow(held, {
+    ...(operations && { operations: new Set(operations) }),
+    ...(grants && { grants }),
+  })
+}
+
+/** Without a key there is no token of the agent's own, whatever policy lets it do. */
+function ownScopeOf(type: TaskType, depth: number, jkt: string | undefined): readonly OwnScope[] {
+  if (jkt === undefined) return []
+  const scopes: OwnScope[] = []
+  if (type.renew === "agent") scopes.push("task:renew")
+  if (mayDelegateBelow(type, depth)) scopes.push("task:delegate")
+  return scopes
+}
+
+function wantedOf(
+  parts: Parts,
+  { resources, withOwn = resources === undefined }: MintRequest,
+  asked: readonly string[],
+  authority: Authority,
+  own: readonly OwnScope[],
+): readonly string[] | Refusal {
+  const named = resources?.includes(parts.issuer) ?? false
+  if (named && own.length === 0) return refuse("api_not_allowed", "[own] this holder has no token of its own")
+  const apis = resources?.every((one) => one === parts.issuer)
+    ? []
+    : asked.filter((api) => authority.some((grant) => grant.api === api))
+  if (apis.length === 0 && !named)
+    return refuse("access_denied", "[authority] nothing is left that the holder may do there")
+  return own.length > 0 && (named || withOwn) ? [...apis, parts.issuer] : apis
 }
 
 function guardsOf(parts: Parts, policy: Policy, request: MintRequest, authority: Authority): Step[] {
@@ -94,12 +183,20 @@ function guardsOf(parts: Parts, policy: Policy, request: MintRequest, authority:
     orchestrator: holder.orchestrator,
     sub: holder.sub,
   }
-  return [
-    parts.policies.guard(policy),
-    ...apis.map((api) => ({ statement: noLock, values: { ...names, api }, rows: 0 })),
-  ]
+  const below = (request.links ?? []).map(({ agent, instance }) => ({
+    ...names,
+    agent,
+    instance: `${agent}/${instance}`,
+    api: apis[0] ?? "",
+  }))
+  const named = [...apis.map((api) => ({ ...names, api })), ...below]
+  return [parts.policies.guard(policy), ...named.map((values) => ({ statement: noLock, values, rows: 0 }))]
 }
 
-/** Seconds a token minted now may live: the policy's lifetime, or what is left of the task. */
-export const lifetimeOf = (passed: Passed, iat: number): number =>
-  Math.min(passed.taskType.tokenLifetimeSeconds, toEpochSeconds(passed.deadline) - iat)
+/** Seconds a token minted now may live: the policy's lifetime, or what is left of the task or of what stands above. */
+export const lifetimeOf = ({ taskType, deadline, until = Infinity }: Passed, iat: number): number =>
+  Math.min(taskType.tokenLifetimeSeconds, toEpochSeconds(deadline) - iat, until - iat)
+
+/** Who gets the token: the holder first, then those above it, innermost first. */
+export const actorsOf = ({ holder, links }: Pick<Passed, "holder" | "links">): readonly Actor[] =>
+  [holder, ...links].map(({ agent, instance }) => ({ agent, instance })).reverse()

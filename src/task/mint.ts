@@ -6,6 +6,7 @@ import type { Event, Kind } from "../ledger/event.ts"
 import { toEpochSeconds } from "../time.ts"
 import { type Authority, operationsOf } from "../token/authority.ts"
 import { newId } from "../token/id.ts"
+import { ownTokenClaims } from "../token/own-token.ts"
 import type { StatusReference } from "../token/status.ts"
 import {
   authorizationDetails,
@@ -14,13 +15,13 @@ import {
   taskTokenBytes,
   taskTokenClaims,
 } from "../token/token.ts"
-import { lifetimeOf, type Passed } from "./gate.ts"
+import { actorsOf, lifetimeOf, type Passed } from "./gate.ts"
 import { apiOf, type Parts } from "./parts.ts"
-import { insertToken } from "./statements.ts"
+import { insertToken, OWN_API } from "./statements.ts"
 
 /** A token as its holder gets it. */
 export interface MintedToken {
-  /** The API's RFC 8707 resource URL. */
+  /** The API's RFC 8707 resource URL; the issuer, of the agent's own. */
   readonly resource: string
   readonly accessToken: string
   readonly tokenType: "Bearer" | "DPoP"
@@ -34,12 +35,13 @@ export interface MintedToken {
 /** One token, decided: the claims as stored, and what of them the holder is told beside the token. */
 export interface PlannedToken {
   readonly jti: string
-  /** The API's name in the policy. */
+  /** The API's name in the policy; OWN_API, of the agent's own. */
   readonly api: string
-  /** The API's RFC 8707 resource URL. */
+  /** The API's RFC 8707 resource URL, or the issuer. */
   readonly aud: string
   readonly iat: number
   readonly exp: number
+  readonly scope: readonly string[]
   readonly grants: Authority
   readonly jkt: string | undefined
   /** Its place in a status list, where the API is foreign. */
@@ -65,12 +67,12 @@ export interface MintFor {
   readonly floor: number
   /** 0 for those of the start, which the same start answers again. */
   readonly generation: number
-  readonly kind: Extract<Kind, "token.issued" | "token.renewed">
+  readonly kind: Extract<Kind, "token.issued" | "token.renewed" | "token.delegated">
 }
 
 const MOST_AHEAD_SECONDS = 4
 
-/** One token for each wanted API, or a refusal when one would be too large. */
+/** One token for each wanted API, and the agent's own where it is wanted, or a refusal when one would be too large. */
 export function planMint(parts: Parts, passed: Passed, mint: MintFor): MintPlan | Refusal {
   const iat = Math.max(toEpochSeconds(passed.now), mint.floor + 1)
   if (iat - toEpochSeconds(passed.now) > MOST_AHEAD_SECONDS)
@@ -83,7 +85,8 @@ export function planMint(parts: Parts, passed: Passed, mint: MintFor): MintPlan 
   const tokens: PlannedToken[] = []
   const steps: Step[] = []
   for (const aud of passed.wanted) {
-    const token = planToken(parts, passed, { taskId: mint.taskId, kid, aud, iat, exp: iat + life })
+    const plan = aud === parts.issuer ? planOwnToken : planToken
+    const token = plan(parts, passed, { taskId: mint.taskId, kid, aud, iat, exp: iat + life })
     if (token instanceof Refused) return token
     tokens.push(token)
     steps.push(...tokenSteps(parts, passed, mint, token))
@@ -91,11 +94,33 @@ export function planMint(parts: Parts, passed: Passed, mint: MintFor): MintPlan 
   return { kid, tokens, steps }
 }
 
-function planToken(
-  parts: Parts,
-  passed: Passed,
-  of: { readonly taskId: string } & Pick<PlannedToken, "kid" | "aud" | "iat" | "exp">,
-): PlannedToken | Refusal {
+type Planning = { readonly taskId: string } & Pick<PlannedToken, "kid" | "aud" | "iat" | "exp">
+
+const lineageOf = ({ links }: Passed): readonly string[] => links.map((one) => one.delegationId)
+
+function planOwnToken(parts: Parts, passed: Passed, of: Planning): PlannedToken | Refusal {
+  const { holder, jkt, own: scope } = passed
+  const { kid, iat, exp } = of
+  if (jkt === undefined) return refuse("key_required", "[key] the agent's own token needs a key")
+  const jti = newId("tok", passed.now)
+  const claims = ownTokenClaims({
+    iss: parts.issuer,
+    iat,
+    exp,
+    jti,
+    clientId: holder.orchestrator,
+    sub: holder.sub,
+    actors: actorsOf(passed),
+    txn: of.taskId,
+    lineage: lineageOf(passed),
+    scope,
+    policy: passed.policy.digest,
+    jkt,
+  })
+  return { jti, api: OWN_API, aud: parts.issuer, iat, exp, scope, grants: [], jkt, kid, claims }
+}
+
+function planToken(parts: Parts, passed: Passed, of: Planning): PlannedToken | Refusal {
   const { holder, jkt, policy } = passed
   const { kid, aud, iat, exp } = of
   const jti = newId("tok", passed.now)
@@ -110,9 +135,9 @@ function planToken(
     jti,
     clientId: holder.orchestrator,
     sub: holder.sub,
-    actors: [{ agent: holder.agent, instance: holder.instance }],
+    actors: actorsOf(passed),
     txn: of.taskId,
-    lineage: [],
+    lineage: lineageOf(passed),
     grants,
     policy: policy.digest,
     jkt,
@@ -120,13 +145,17 @@ function planToken(
   })
   if (taskTokenBytes(claims, kid) > MAX_TOKEN_BYTES)
     return refuse("authority_too_large", `[size] the token for ${aud} would exceed ${MAX_TOKEN_BYTES} bytes`)
-  const token = { jti, api: api?.name ?? "", aud, iat, exp, grants, jkt, kid, claims }
+  const scope = operationsOf(grants)
+  const token = { jti, api: api?.name ?? "", aud, iat, exp, scope, grants, jkt, kid, claims }
   return status === undefined ? token : { ...token, status }
 }
 
 function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedToken): Step[] {
   const { jti, api, iat, exp, kid } = token
-  const { agent, instance, orchestrator, sub } = passed.holder
+  const { orchestrator, sub } = passed.holder
+  const { agent = "", instance = "" } = actorsOf(passed)[0] ?? {}
+  const own = api === OWN_API
+  const lineage = lineageOf(passed)
   const event: Event = {
     kind: mint.kind,
     at: passed.now,
@@ -136,20 +165,33 @@ function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedT
     instance,
     orchestrator,
     sub,
-    api,
+    ...(!own && { api }),
     outcome: "allowed",
     reference: mint.reference ?? undefined,
     body: {
       exp,
-      grants: token.grants.map(({ operations, rule }) => ({ operations, rule })),
+      grants: own ? undefined : token.grants.map(({ operations, rule }) => ({ operations, rule })),
       iat,
       jkt: token.jkt,
       kid,
+      lineage: lineage.length > 0 ? lineage : undefined,
       policy: passed.policy.digest,
+      scope: own ? token.scope : undefined,
     },
   }
   const { taskId, generation } = mint
-  const row = { jti, task_id: taskId, api, iat, exp, kid, signer: kid, claims: token.claims, generation }
+  const row = {
+    jti,
+    task_id: taskId,
+    api,
+    iat,
+    exp,
+    kid,
+    signer: kid,
+    claims: token.claims,
+    generation,
+    delegation: lineage.at(-1) ?? null,
+  }
   const steps = [parts.names.step(insertToken, row), ...parts.ledger.steps(event, mint.taskKey)]
   const { status } = token
   return status === undefined ? steps : [...steps, ...parts.statusPlaces.steps({ jti, iat, exp, status })]
@@ -168,13 +210,24 @@ export async function signTokens(
   try {
     return await Promise.all(tokens.map((token) => signToken(parts, token, now)))
   } catch (cause) {
+    await leaveUnsigned(parts, taskId, tokens)
     const reason = `[signature] ${cause instanceof Error ? cause.name : "failed"}`
-    const at = parts.ledger.at()
-    await parts.ledger.append(
-      tokens.map((token) => ({ kind: "token.unsigned", at, task: taskId, jti: token.jti, api: token.api })),
-    )
     return refuse("temporarily_unavailable", reason)
   }
+}
+
+/** Says of tokens that were authorised that they never left. */
+export function leaveUnsigned(parts: Parts, taskId: string, tokens: readonly PlannedToken[]): Promise<void> {
+  const at = parts.ledger.at()
+  return parts.ledger.append(
+    tokens.map(({ jti, api }) => ({
+      kind: "token.unsigned",
+      at,
+      task: taskId,
+      jti,
+      ...(api !== OWN_API && { api }),
+    })),
+  )
 }
 
 /** It was revoked since the token was planned: what it signed has ended already. */
@@ -192,7 +245,7 @@ async function signToken(parts: Parts, token: PlannedToken, now: number): Promis
     tokenType: token.jkt === undefined ? "Bearer" : "DPoP",
     expiresIn,
     renewIn: Math.max(1, Math.floor(expiresIn * (0.7 + Math.random() * 0.1))),
-    scope: operationsOf(token.grants).join(" "),
+    scope: token.scope.join(" "),
     authorizationDetails: authorizationDetails(token.grants),
   }
 }

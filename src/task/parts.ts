@@ -8,6 +8,7 @@ import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Api, Policy } from "../policy/policy.ts"
 import { type Clock, createStepWatch, toEpochSeconds } from "../time.ts"
+import { OWN_API } from "./statements.ts"
 import type { StatusPlaces } from "./status-places.ts"
 
 export interface TaskOptions {
@@ -50,7 +51,7 @@ export async function internPolicy(parts: Parts): Promise<void> {
   const { apis, agents, orchestrators, tasks } = policy
   const operations = [...apis.values()].flatMap((api) => [...api.operations.keys()])
   await parts.names.ensure(
-    [apis, agents, orchestrators, tasks].flatMap((named) => [...named.keys()]).concat(operations),
+    [apis, agents, orchestrators, tasks].flatMap((named) => [...named.keys()]).concat(operations, OWN_API),
   )
   interned.add(policy)
 }

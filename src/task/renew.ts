@@ -6,8 +6,9 @@ import { toEpochSeconds } from "../time.ts"
 import type { Authority } from "../token/authority.ts"
 import { type PlaceStatus, STATUS } from "../token/status-list.ts"
 import { type Attempt, type Refusing, settleDecision } from "./commit.ts"
-import { type Passed, passGate } from "./gate.ts"
-import { type MintedToken, planMint, signTokens } from "./mint.ts"
+import { endDelegationsOfTask } from "./delegation-statements.ts"
+import { type Holder, type Passed, passGate } from "./gate.ts"
+import { leaveUnsigned, type MintedToken, type MintFor, planMint, signTokens } from "./mint.ts"
 import { nextFloor, type Parts } from "./parts.ts"
 import {
   endTokensOfTask,
@@ -27,6 +28,12 @@ export interface RenewRequest {
   readonly operations?: readonly string[]
   readonly instance?: string
   readonly dpopJkt?: string
+}
+
+/** As the gate is asked again for a task. */
+export interface AgainRequest extends RenewRequest {
+  /** Whether the agent's own token comes beside the one of `resource`. */
+  readonly withOwn?: boolean
 }
 
 export interface Renewed {
@@ -86,10 +93,11 @@ export async function planRenewal(
   if (task.jkt !== null && jkt === null)
     return refuse("key_required", "[key] a bound task is taken over with a key, never without")
   const takeover = instance !== task.instance || jkt !== task.jkt
-  const had = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
-  const passed = passAgain(parts, { ...task, instance, jkt }, request)
+  const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
+  const had = all.filter((row) => row.delegation === null)
+  const passed = passAgain(parts, { ...task, instance, jkt }, { ...request, withOwn: takeover })
   if (passed instanceof Refused) return passed
-  const allowed = mayRenew(passed, request, had, takeover)
+  const allowed = mayRenew(parts.issuer, passed, request, had, takeover)
   if (allowed instanceof Refused) return allowed
   return mintAgain(parts, { ...task, instance, jkt }, allowed, {
     from: "active",
@@ -104,28 +112,33 @@ function notActive(task: TaskRow): Refusal | undefined {
 }
 
 /** The gate for a task that was started before: its recorded authority is the ceiling, its deadline stays. */
-export function passAgain(parts: Parts, task: TaskRow, request: RenewRequest): Passed | Refusal {
+export function passAgain(parts: Parts, task: TaskRow, request: AgainRequest): Passed | Refusal {
   const authority: Authority = JSON.parse(task.authority)
   return passGate(parts, {
     now: parts.ledger.at(),
-    holder: {
-      type: task.type,
-      orchestrator: task.orchestrator,
-      agent: task.agent,
-      instance: task.instance,
-      sub: task.sub,
-    },
+    holder: holderOf(task),
     inputs: JSON.parse(task.inputs ?? "{}"),
     operations: request.operations,
     resources: request.resource === undefined ? undefined : [request.resource],
+    withOwn: request.resource === undefined || request.withOwn === true,
     jkt: task.jkt ?? undefined,
     ceiling: authority,
     deadline: task.deadline,
   })
 }
 
+/** The task's own agent. */
+export const holderOf = ({ type, orchestrator, agent, instance, sub }: TaskRow): Holder => ({
+  type,
+  orchestrator,
+  agent,
+  instance,
+  sub,
+})
+
 /** Where nothing is renewed, an API's first token may still be collected, and a restarted agent still gets going. */
 function mayRenew(
+  own: string,
   passed: Passed,
   request: RenewRequest,
   had: readonly TokenRow[],
@@ -135,9 +148,12 @@ function mayRenew(
   const nameOf = (resource: string) =>
     [...passed.policy.apis.values()].find((api) => api.resource === resource)?.name ?? ""
   const wanted =
-    request.resource === undefined ? passed.wanted.filter((api) => known.has(nameOf(api))) : passed.wanted
+    request.resource === undefined
+      ? passed.wanted.filter((api) => known.has(nameOf(api)) || api === own)
+      : passed.wanted
   if (wanted.length === 0) return refuse("access_denied", "[authority] nothing is left to renew")
-  if (passed.taskType.renew === "none" && !takeover && wanted.some((api) => known.has(nameOf(api))))
+  const renewed = wanted.some((api) => known.has(nameOf(api)) || api === own)
+  if (passed.taskType.renew === "none" && !takeover && renewed)
     return refuse("renewal_not_allowed", "[renew] the task type is not renewed")
   return { ...passed, wanted }
 }
@@ -147,6 +163,10 @@ interface Again {
   readonly from: "active" | "paused"
   /** Set when the holder's earlier tokens end first: what verifiers will call it. */
   readonly ending: "token_revoked" | undefined
+  /** Default: token.renewed. */
+  readonly kind?: MintFor["kind"]
+  /** Epoch seconds: from then on nothing is handed out any more that was decided before. */
+  readonly before?: number
 }
 
 /** Tokens of a later generation, written with the guard that the task is still as it was read. */
@@ -165,7 +185,7 @@ export function mintAgain(
     reference: task.reference,
     floor: newFloor,
     generation: 1,
-    kind: "token.renewed",
+    kind: again.kind ?? "token.renewed",
   })
   if (plan instanceof Refused) return plan
   const values = {
@@ -183,11 +203,19 @@ export function mintAgain(
       ...parts.names.steps([task.instance, plan.kid]),
       { statement: keepTask, values, rows: 1 },
       ...(again.ending === undefined ? [] : endingSteps(task.task_id, passed.now, newFloor, again.ending)),
+      // Those below were let in by who held before.
+      ...(again.ending === undefined
+        ? []
+        : [{ statement: endDelegationsOfTask, values: { task_id: task.task_id, now: passed.now } }]),
       ...(again.from === "paused" ? [tellStatus(task.task_id, STATUS.invalid)] : []),
       ...entry,
       ...plan.steps,
     ],
     answer: async () => {
+      if (again.before !== undefined && toEpochSeconds(parts.ledger.at()) >= again.before) {
+        await leaveUnsigned(parts, task.task_id, plan.tokens)
+        return refuse("subject_token_expired", "[expired] while the mint was written")
+      }
       const tokens = await signTokens(parts, task.task_id, plan.tokens, passed.now)
       return tokens instanceof Refused ? tokens : { tokens }
     },

@@ -5,6 +5,8 @@ import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
 import type { RevocationItem } from "../token/revocation.ts"
+import { delegationsUnder } from "./delegation-statements.ts"
+import { atAnApi } from "./statements.ts"
 
 const p = sql.placeholder
 
@@ -13,6 +15,7 @@ export const covered = sql`k.exp > ${p("now_seconds")} AND k.ended_at IS NULL AN
     (${p("kind")} = 'token' AND k.jti = ${p("value")})
     OR (${p("kind")} = 'key' AND k.kid = ${nameId("value")})
     OR (${p("kind")} = 'api' AND k.api = ${nameId("value")})
+    OR (${p("kind")} IN ('delegation', 'agent', 'instance') AND k.delegation IN (${delegationsUnder}))
     OR (${p("kind")} IN ('task', 'agent', 'instance', 'orchestrator', 'subject') AND k.task IN (
       SELECT t.id FROM task t WHERE (${p("kind")} = 'task' AND t.task_id = ${p("value")})
         OR (${p("kind")} = 'agent' AND t.agent = ${nameId("value")})
@@ -35,7 +38,7 @@ export const feedCovered = statement(
   sql`INSERT INTO feed (kind, value, before, until, api, code, revocation)
     SELECT ${p("kind")}, ${p("fed_value")}, (SELECT before FROM revocation WHERE id = ${p("id")}), max(k.exp), k.api,
       'token_revoked', ${p("id")}
-    FROM token k WHERE ${covered} GROUP BY k.api`,
+    FROM token k WHERE ${covered} AND ${atAnApi} GROUP BY k.api`,
 )
 
 /** To one API, whatever lives there: of a key, `before` is also when the last such token runs out. */

@@ -8,6 +8,7 @@ import { toEpochSeconds } from "../time.ts"
 import { newId } from "../token/id.ts"
 import type { RevocationItem, RevocationKind } from "../token/revocation.ts"
 import { commitDecision } from "./commit.ts"
+import { endDelegationsUnder } from "./delegation-statements.ts"
 import { endIfOpen, endSteps, isOpen } from "./finish.ts"
 import { commitKeyOrder, KEY_REVOKED_SECONDS } from "./key-order.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
@@ -33,6 +34,8 @@ import { taskById } from "./statements.ts"
 import { RUN_OUT_GRACE_SECONDS } from "./status-places.ts"
 import { tellCovered } from "./status-statements.ts"
 
+/** And with each, all that stand below it. */
+const ENDS_DELEGATIONS: ReadonlySet<string> = new Set(["delegation", "agent", "instance"])
 const ENDS_TASKS: ReadonlySet<string> = new Set([...LOCKS, "task"])
 
 export interface RevokeRequest {
@@ -105,6 +108,7 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
     ...(request.kind === "key" ? [] : [{ statement: feedCovered, values }]),
     { statement: tellCovered, values },
     { statement: endCovered, values },
+    ...(ENDS_DELEGATIONS.has(request.kind) ? [{ statement: endDelegationsUnder, values }] : []),
     ...(LOCKS.has(request.kind) ? [{ statement: setLock, values, rows: 1 }] : []),
     ...entriesOf(parts, by, id, at, request),
   ]

@@ -7,6 +7,7 @@ import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { KEY_BYTES } from "../ledger/commitment.ts"
 import { newId } from "../token/id.ts"
 import { Unreadable } from "../token/jwt.ts"
+import { parseOwnToken } from "../token/own-token.ts"
 import { takeRandom } from "../token/random.ts"
 import { parseTaskToken } from "../token/token.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
@@ -18,6 +19,7 @@ import {
   countStart,
   countTask,
   insertTask,
+  OWN_API,
   type TaskRow,
   type TokenRow,
   taskByReference,
@@ -90,6 +92,7 @@ function planStart(
     inputs: request.inputs,
     operations: request.operations,
     resources: request.resources,
+    withOwn: true,
     jkt: request.dpopJkt,
   })
   if (passed instanceof Refused) return passed
@@ -231,9 +234,11 @@ async function signRecorded(parts: Parts, task: TaskRow): Promise<readonly Minte
 /** Undefined where the claims were erased. */
 function recordedToken(row: TokenRow): PlannedToken | undefined {
   if (row.claims === null) return undefined
-  const token = parseTaskToken(JSON.parse(row.claims))
+  const claims = JSON.parse(row.claims)
+  const token = row.api === OWN_API ? parseOwnToken(claims) : parseTaskToken(claims)
   if (token instanceof Unreadable) throw new Error("A recorded token can't be read")
-  return { ...token, api: row.api, jkt: token.jkt, kid: row.kid, claims: row.claims }
+  const of = "aud" in token ? token : { ...token, aud: token.iss, grants: [] }
+  return { ...of, api: row.api, jkt: token.jkt, kid: row.kid, claims: row.claims }
 }
 
 /** Everything of a request but the instance and the key: those two may differ when an agent restarts. */

@@ -28,12 +28,12 @@ export interface TaskRow {
   readonly iat_floor: number
 }
 
-const taskColumns = sql`t.task_id AS task_id, ty.text AS type, ag.text AS agent, i.text AS instance,
+export const taskColumns = sql`t.task_id AS task_id, ty.text AS type, ag.text AS agent, i.text AS instance,
   o.text AS orchestrator, coalesce(s.text, '') AS sub, t.state AS state, t.started_at AS started_at,
   t.deadline AS deadline, t.ended_at AS ended_at, t.reference AS reference, t.request_digest AS request_digest,
   t.policy AS policy, t.authority AS authority, t.inputs AS inputs, t.jkt AS jkt, t.key AS key, t.iat_floor AS iat_floor`
 
-const taskJoins = sql`task t JOIN name ty ON ty.id = t.type JOIN name ag ON ag.id = t.agent
+export const taskJoins = sql`task t JOIN name ty ON ty.id = t.type JOIN name ag ON ag.id = t.agent
   JOIN name i ON i.id = t.instance JOIN name o ON o.id = t.orchestrator LEFT JOIN subject s ON s.id = t.subject`
 
 export const taskById = statement<TaskRow>(
@@ -107,13 +107,19 @@ export interface TokenRow {
   readonly claims: string | null
   readonly generation: number
   readonly ended_at: number | null
+  /** The delegation whose holder has it; null: the task's own agent. */
+  readonly delegation: string | null
 }
+
+/** Stands where a token's API is named, for the agent's own; no API can have this name. */
+export const OWN_API = "@issuer"
 
 export const tokensOfTask = statement<TokenRow>(
   "token.of_task",
   sql`SELECT k.jti AS jti, a.text AS api, k.iat AS iat, k.exp AS exp, s.text AS kid, k.claims AS claims,
-      k.generation AS generation, k.ended_at AS ended_at
+      k.generation AS generation, k.ended_at AS ended_at, d.delegation_id AS delegation
     FROM token k JOIN name a ON a.id = k.api JOIN name s ON s.id = k.kid
+      LEFT JOIN delegation d ON d.id = k.delegation
     WHERE k.task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) ORDER BY k.id`,
 )
 
@@ -129,11 +135,15 @@ export const INSERT_TOKEN = "token.insert"
 export const insertToken = named(
   INSERT_TOKEN,
   { names: ["api", "kid"] },
-  (name) => sql`INSERT INTO token (jti, task, api, iat, exp, kid, claims, generation)
+  (name) => sql`INSERT INTO token (jti, task, api, iat, exp, kid, claims, generation, delegation)
     SELECT ${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${name("api")}, ${p("iat")},
-      ${p("exp")}, ${name("kid")}, ${p("claims")}, ${p("generation")}
+      ${p("exp")}, ${name("kid")}, ${p("claims")}, ${p("generation")},
+      (SELECT id FROM delegation WHERE delegation_id = ${p("delegation")})
     WHERE EXISTS (SELECT 1 FROM signing_key WHERE kid = ${p("signer")} AND state = 'current')`,
 )
+
+/** Not the agent's own tokens: no verifier reads those. */
+export const atAnApi = sql`api <> coalesce((SELECT id FROM name WHERE text = ${OWN_API}), 0)`
 
 /** Tells the verifiers of every API at which the task holds a live token; runs before endTokensOfTask. */
 export const feedTask = statement(
@@ -141,7 +151,7 @@ export const feedTask = statement(
   sql`INSERT INTO feed (kind, value, before, until, api, code)
     SELECT 'task', ${p("task_id")}, ${p("before")}, max(exp), api, ${p("code")} FROM token
     WHERE task = (SELECT id FROM task WHERE task_id = ${p("task_id")})
-      AND ended_at IS NULL AND exp > ${p("now_seconds")} GROUP BY api`,
+      AND ended_at IS NULL AND exp > ${p("now_seconds")} AND ${atAnApi} GROUP BY api`,
 )
 
 export const endTokensOfTask = statement(

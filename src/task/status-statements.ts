@@ -3,6 +3,7 @@
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import type { PlaceStatus } from "../token/status-list.ts"
+import { oneAndBelow } from "./delegation-statements.ts"
 import { covered } from "./revocation-statements.ts"
 
 const p = sql.placeholder
@@ -26,6 +27,13 @@ export const tellOfTask = statement(
   "status_place.of_task",
   sql`UPDATE status_place SET status = ${p("status")} WHERE status <> 1
     AND token IN (SELECT id FROM token WHERE task = (SELECT id FROM task WHERE task_id = ${p("task_id")}))`,
+)
+
+/** Tells that the tokens of a delegation, and of those below it, are invalid. */
+export const tellOfDelegation = statement(
+  "status_place.of_delegation",
+  sql`UPDATE status_place SET status = 1
+    WHERE token IN (SELECT id FROM token WHERE delegation IN (${oneAndBelow}))`,
 )
 
 /** Tells that covered tokens are invalid. Must run before endCovered. */

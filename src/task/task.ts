@@ -1,6 +1,8 @@
 // The front door of the task room: the life of a task, from its start to its end, for callers that were authenticated
 // elsewhere. Start reading here; gate.ts decides, mint.ts plans and signs, commit.ts writes.
 import type { Refusal } from "../errors.ts"
+import type { Exchanged } from "./delegate.ts"
+import { type ExchangeRequest, exchangeToken } from "./exchange.ts"
 import { type Change, type Changed, changeTask, expireTasks } from "./finish.ts"
 import { assembleParts, type TaskOptions } from "./parts.ts"
 import { type Renewed, type RenewRequest, renewTask } from "./renew.ts"
@@ -11,6 +13,8 @@ export interface Tasks {
   /** Starts a task, or answers the one that this reference started. Refusals are in the ledger before they are answered. */
   start(orchestrator: string, request: StartRequest): Promise<Started | Refusal>
   renew(orchestrator: string, taskId: string, request: RenewRequest): Promise<Renewed | Refusal>
+  /** RFC 8693: a fresh token for a holder, or the first of its sub-agent. The form of the request is the issuer's. */
+  exchange(request: ExchangeRequest): Promise<Exchanged | Refusal>
   change(orchestrator: string, taskId: string, change: Change, reason?: string): Promise<Changed | Refusal>
   show(viewer: Viewer, taskId: string): Promise<TaskView | Refusal>
   list(
@@ -29,6 +33,7 @@ export function createTasks(options: TaskOptions): Tasks {
   return {
     start: (orchestrator, request) => startTask(parts, orchestrator, request),
     renew: (orchestrator, taskId, request) => renewTask(parts, orchestrator, taskId, request),
+    exchange: (request) => exchangeToken(parts, request),
     change: (orchestrator, taskId, change, reason) => changeTask(parts, orchestrator, taskId, change, reason),
     show: (viewer, taskId) => showTask(parts, viewer, taskId),
     list: (viewer, filter) => listTasks(parts, viewer, filter),

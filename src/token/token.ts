@@ -16,7 +16,7 @@ export const TASK_TOKEN_TYP = "at+jwt"
 /** A larger token is neither minted nor read. */
 export const MAX_TOKEN_BYTES = 6144
 /** `exp - iat` of any task token; a cap in code, whatever a policy or an issuer says. */
-const MAX_TOKEN_SECONDS = 1800
+export const MAX_TOKEN_SECONDS = 1800
 
 export interface TaskToken {
   readonly iss: string
@@ -233,14 +233,14 @@ function plainClaims(payload: JsonObject) {
 }
 
 /** The orchestrator's name, or a provider's name, a slash and that provider's own subject. */
-function isSubject(value: unknown): boolean {
+export function isSubject(value: unknown): boolean {
   if (!isText(value, 320)) return false
   const slash = value.indexOf("/")
   return slash < 0 ? isName(value) : isName(value.slice(0, slash)) && value.length > slash + 1
 }
 
 /** The thumbprint; undefined without `cnf`, null for any confirmation that is not exactly one `jkt`. */
-function parseConfirmation(value: JsonValue | undefined): string | undefined | null {
+export function parseConfirmation(value: JsonValue | undefined): string | undefined | null {
   if (value === undefined) return undefined
   if (!isJsonObject(value) || Object.keys(value).length !== 1) return null
   return isHash(value.jkt) ? value.jkt : null
