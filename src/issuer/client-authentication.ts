@@ -1,18 +1,19 @@
-// How a caller proves itself at /token: private_key_jwt, each assertion once. The unique key, the entry of the caller's
-// first appearance in the hour and, when a DPoP proof came along, its own unique key are one transaction. It decides who
-// the caller is and nothing about scopes.
+// How a caller proves itself at /token: private_key_jwt, each assertion once, or a workload assertion (workload.ts). The
+// unique key, the entry of the caller's first appearance in the hour and, when a DPoP proof came along, its own unique key
+// are one transaction. It decides who the caller is and nothing about scopes.
 import { Duplicate, type Step } from "../database/database.ts"
-import { type Refusal, refuse } from "../errors.ts"
+import { Refusal, refuse } from "../errors.ts"
 import { type Caller, caller as callerOf } from "../policy/callers.ts"
 import { toEpochSeconds } from "../time.ts"
-import { type ClientAssertion, judgeAssertion, readClientAssertion } from "../token/assertion.ts"
+import { judgeAssertion, readClientAssertion } from "../token/assertion.ts"
 import { Unreadable } from "../token/jwt.ts"
 import type { Proof } from "../token/proof.ts"
 import { type JsonWebKeySet, KeyFault, readKeySet, type VerificationKey } from "../token/signature.ts"
 import { limitPerMinute } from "./rate.ts"
-import { spendAssertion, spendProof } from "./replay.ts"
+import { spendAssertion, spendIdentity, spendProof } from "./replay.ts"
 import type { Rooms } from "./rooms.ts"
 import { insertClientHour, spend } from "./statements.ts"
+import { judgeWorkload } from "./workload.ts"
 
 const HOUR_MILLISECONDS = 3_600_000
 
@@ -21,38 +22,43 @@ const MOST_PER_MINUTE = 1200
 
 export interface Authenticated {
   readonly caller: Caller
-  readonly assertion: ClientAssertion
+  /** Spends what it showed; absent where that may be shown again until it ends. */
+  readonly once?: Step
+  /** How, for the entry: never the thing itself. */
+  readonly how: Readonly<Record<string, string>>
+  /** Its service token is bound to a key, so a proof has to come along. */
+  readonly bound: boolean
 }
 
 export interface ClientAuthentication {
-  /** Everything about an assertion but its single use. `invalid_client` whatever fails, `too_many_requests`. */
-  judge(text: string, clientId: string | undefined): Authenticated | Refusal
+  /**
+   * Everything about an assertion but its single use. `invalid_client` whatever fails, `too_many_requests`;
+   * `temporarily_unavailable` while a workload's identity provider can't be asked.
+   */
+  judge(text: string, clientId: string | undefined): Promise<Authenticated | Refusal>
   /** Spends the assertion and the proof, durably. `invalid_client` or `proof_invalid` for one that was used before. */
   spend(who: Authenticated, proof: Proof | undefined): Promise<Refusal | undefined>
 }
 
-type Needed = Pick<Rooms, "issuer" | "clock" | "engine" | "names" | "ledger" | "policies">
+type Needed = Pick<Rooms, "issuer" | "clock" | "engine" | "names" | "ledger" | "policies" | "identities">
 
 export function createClientAuthentication(rooms: Needed): ClientAuthentication {
-  const { issuer, clock, engine, policies } = rooms
+  const { clock, engine } = rooms
   const crowded = limitPerMinute(MOST_PER_MINUTE)
   // Which hour a caller was last recorded in; as many as the policy has callers.
   const recorded = new Map<string, number>()
 
   const commit = async (who: Authenticated, proof: Proof | undefined): Promise<Refusal | undefined> => {
-    const { caller, assertion } = who
+    const { caller } = who
     const now = clock.now()
     const hour = Math.floor(now / HOUR_MILLISECONDS)
-    const once = [
-      spendAssertion(caller.name, assertion.jti, assertion.exp),
-      ...(proof ? [spendProof(proof.jkt, proof.jti, now)] : []),
-    ]
+    const once = [...(who.once ? [who.once] : []), ...(proof ? [spendProof(proof.jkt, proof.jti, now)] : [])]
     const first = recorded.get(caller.name) === hour ? [] : firstOfHour(rooms, who, hour)
     try {
       await engine.atomically([...once, ...first])
     } catch (error) {
       if (!(error instanceof Duplicate)) throw error
-      if (error.statement === spend.name) return replayed(error.step)
+      if (error.statement === spend.name) return replayed(who.once !== undefined && error.step === 0)
       if (error.statement !== insertClientHour.name) throw error
       // Recorded this hour already, before a restart or by a request beside this one: only the spending is left to do.
       recorded.set(caller.name, hour)
@@ -63,33 +69,59 @@ export function createClientAuthentication(rooms: Needed): ClientAuthentication 
   }
 
   return {
-    judge(text, clientId) {
-      const assertion = readClientAssertion(text)
-      if (assertion instanceof Unreadable)
-        return refuse("invalid_client", `[${assertion.tag}] client assertion`)
-      const caller = callerOf(policies.inForce(), assertion.clientId)
-      const wrong = judgeAssertion(assertion, {
-        issuer,
-        now: toEpochSeconds(clock.now()),
-        keySets: caller?.keySets.map(keysOf) ?? [],
-        clientId,
-      })
-      if (wrong || !caller) return wrong ?? refuse("invalid_client", "[caller] not in the policy in force")
-      if (crowded(caller.name, clock.now()))
-        return refuse("too_many_requests", "[rate] service tokens", { retryAfterSeconds: 60 })
-      return { caller, assertion }
+    async judge(text, clientId) {
+      const who = byKey(rooms, text, clientId) ?? (await byWorkload(rooms, text, clientId))
+      if (who instanceof Refusal || !crowded(who.caller.name, clock.now())) return who
+      return refuse("too_many_requests", "[rate] service tokens", { retryAfterSeconds: 60 })
     },
     spend: commit,
   }
 }
 
-const replayed = (step: number): Refusal =>
-  step === 0
+/** By a key of its own; undefined where the text is nothing of that kind. */
+function byKey(
+  { issuer, clock, policies }: Needed,
+  text: string,
+  clientId: string | undefined,
+): Authenticated | Refusal | undefined {
+  const assertion = readClientAssertion(text)
+  if (assertion instanceof Unreadable) return undefined
+  const caller = callerOf(policies.inForce(), assertion.clientId)
+  const wrong = judgeAssertion(assertion, {
+    issuer,
+    now: toEpochSeconds(clock.now()),
+    keySets: caller?.keySets.map(keysOf) ?? [],
+    clientId,
+  })
+  if (wrong || !caller) return wrong ?? refuse("invalid_client", "[caller] not in the policy in force")
+  const { kid } = assertion.jwt.header
+  return {
+    caller,
+    once: spendAssertion(caller.name, assertion.jti, assertion.exp),
+    how: { by: "private_key_jwt", ...(kid !== undefined && { kid }) },
+    bound: caller.kind === "api",
+  }
+}
+
+async function byWorkload(
+  rooms: Needed,
+  text: string,
+  clientId: string | undefined,
+): Promise<Authenticated | Refusal> {
+  const workload = await judgeWorkload(rooms, text, clientId)
+  if (workload instanceof Refusal) return workload
+  const { caller, provider, identity, reusable } = workload
+  const { issuer, once, exp, subject, kid } = identity
+  const how = { by: "workload", provider, workload: subject, kid }
+  return { caller, how, bound: true, ...(!reusable && { once: spendIdentity(issuer, once, exp) }) }
+}
+
+const replayed = (assertion: boolean): Refusal =>
+  assertion
     ? refuse("invalid_client", "[replay] this assertion was used before")
     : refuse("proof_invalid", "[replay] this proof was used before")
 
-function firstOfHour(rooms: Needed, { caller, assertion }: Authenticated, hour: number): Step[] {
-  const kid = assertion.jwt.header.kid
+function firstOfHour(rooms: Needed, { caller, how }: Authenticated, hour: number): Step[] {
   return [
     ...rooms.names.steps([caller.name]),
     { statement: insertClientHour, values: { client: caller.name, hour }, rows: 1 },
@@ -99,7 +131,8 @@ function firstOfHour(rooms: Needed, { caller, assertion }: Authenticated, hour: 
       outcome: "allowed",
       ...(caller.kind === "orchestrator" && { orchestrator: caller.name }),
       ...(caller.kind === "api" && { api: caller.name }),
-      body: { client: caller.name, by: "private_key_jwt", ...(kid !== undefined && { kid }) },
+      ...(caller.kind === "agent" && { agent: caller.name }),
+      body: { client: caller.name, ...how },
     }),
   ]
 }

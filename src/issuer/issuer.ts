@@ -27,6 +27,7 @@ import { createCallers } from "./caller.ts"
 import { countFailures } from "./failures.ts"
 import { createFeedStreams } from "./feed-stream.ts"
 import { watchHealth } from "./health.ts"
+import { createIdentities } from "./identities.ts"
 import { claimDatabase } from "./mark.ts"
 import { problem } from "./problem.ts"
 import type { Rooms } from "./rooms.ts"
@@ -178,12 +179,15 @@ async function openRooms(
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock })
   const folder = options.policies
+  const plainHttp = options.dangerouslyAllowPlainHttp ?? false
+  const identities = createIdentities({ issuer, engine, ledger, clock, plainHttp, onFault })
   const policies = await createPolicyStore({
     engine,
     ledger,
     folder,
     dev,
-    allowPlainHttp: options.dangerouslyAllowPlainHttp ?? false,
+    allowPlainHttp: plainHttp,
+    admit: identities.admit,
     onFault,
   })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
@@ -202,6 +206,7 @@ async function openRooms(
   return {
     rooms: {
       ...parts,
+      identities,
       rotation,
       tasks,
       uses,

@@ -1,4 +1,4 @@
-// What may be used once: the `jti` of a client assertion and of a DPoP proof. One insert under a unique key is the
+// What may be used once: a client assertion, a workload's, and a DPoP proof. One insert under a unique key is the
 // verdict, so it holds over restarts and replicas. It decides nothing about what was wrong with the thing itself.
 import { createHash } from "node:crypto"
 import { Duplicate, type Engine, type Step } from "../database/database.ts"
@@ -18,6 +18,13 @@ const digestOf = (...members: readonly string[]): Uint8Array =>
 export const spendAssertion = (clientId: string, jti: string, expires: number): Step => ({
   statement: spend,
   values: { digest: digestOf("assertion", clientId, jti), until: (expires + 2 * SKEW_SECONDS) * 1000 },
+  rows: 1,
+})
+
+/** The same for a workload assertion: by its issuer and what makes it that one. */
+export const spendIdentity = (issuer: string, once: string, expires: number): Step => ({
+  statement: spend,
+  values: { digest: digestOf("identity", issuer, once), until: (expires + 2 * SKEW_SECONDS) * 1000 },
   rows: 1,
 })
 

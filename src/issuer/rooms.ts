@@ -14,6 +14,7 @@ import type { Verifiers } from "../task/verifiers.ts"
 import type { Clock } from "../time.ts"
 import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
+import type { Identities } from "./identities.ts"
 
 export interface Rooms {
   /** The issuer's URL, byte for byte. */
@@ -25,6 +26,7 @@ export interface Rooms {
   readonly keyring: Keyring
   readonly rotation: Rotation
   readonly policies: PolicyStore
+  readonly identities: Identities
   readonly tasks: Tasks
   readonly uses: Uses
   readonly verifiers: Verifiers

@@ -1,5 +1,6 @@
-// The token endpoint: client_credentials with private_key_jwt, which answers a service token for this issuer's own surface
-// and never one for an API; and token exchange, which is exchange.ts's. Errors are OAuth's (RFC 6749 section 5.2).
+// The token endpoint: client_credentials with private_key_jwt or a workload assertion, which answers a service token for this
+// issuer's own surface and never one for an API; and token exchange, which is exchange.ts's. Errors are OAuth's (RFC 6749
+// section 5.2).
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
 import type { Caller } from "../policy/callers.ts"
@@ -51,11 +52,11 @@ export function tokenEndpoints(rooms: Rooms): Endpoint[] {
     if (asked instanceof Refusal) return asked
     const unready = rooms.tasks.unready()
     if (unready) return unready
-    const who = authentication.judge(asked.client_assertion ?? "", asked.client_id)
+    const who = await authentication.judge(asked.client_assertion ?? "", asked.client_id)
     if (who instanceof Refusal) return who
     const scope = scopeOf(asked, who.caller, rooms.issuer)
     if (scope instanceof Refusal) return scope
-    const proof = proofOf(rooms, request, who.caller)
+    const proof = proofOf(rooms, request, who.bound)
     if (proof instanceof Refusal) return proof
     const spent = await authentication.spend(who, proof)
     return spent ?? mint(rooms, who.caller, scope, proof)
@@ -115,9 +116,12 @@ function scopeOf(asked: Asked, caller: Caller, issuer: string): readonly Scope[]
     : refuse("scope_not_allowed", "[scope] not all of the caller's")
 }
 
-/** The proof that came along; an API has to bring one, because what it may do is bound to its verifier's key. */
-function proofOf(rooms: Rooms, request: Request, caller: Caller): Proof | undefined | Refusal {
-  if (!request.headers.has("dpop") && caller.kind !== "api") return undefined
+/**
+ * The proof that came along. An API has to bring one, because what it may do is bound to its verifier's key, and so has a
+ * workload, because others on its host may read what its platform gave it.
+ */
+function proofOf(rooms: Rooms, request: Request, bound: boolean): Proof | undefined | Refusal {
+  if (!request.headers.has("dpop") && !bound) return undefined
   const proof = readProofOf(request)
   if (proof instanceof Refusal) return proof
   const url = `${rooms.issuer}${TOKEN_PATH}`

@@ -1,7 +1,7 @@
 // Who may authenticate at the issuer, and as what: a caller's client id is its name in the policy. It decides which keys
 // and which scopes a name has; checking an assertion against those keys is token/assertion.ts's.
 import type { JsonWebKeySet } from "../token/signature.ts"
-import type { Policy, PrivateKeyJwt, StaffRole } from "./policy.ts"
+import type { Policy, PrivateKeyJwt, StaffRole, WorkloadRule } from "./policy.ts"
 
 export type CallerKind = "orchestrator" | "api" | "staff" | "agent"
 
@@ -14,6 +14,8 @@ export interface Caller {
   readonly name: string
   /** Key sets of `private_key_jwt`, in the policy's order; empty: it can't authenticate with a key. */
   readonly keySets: readonly JsonWebKeySet[]
+  /** The workloads that may be it, in the policy's order. */
+  readonly workloads: readonly WorkloadRule[]
   readonly scopes: readonly CallerScope[]
   /** RFC 8707 resource of an API; absent for all others. */
   readonly resource?: string
@@ -22,18 +24,22 @@ export interface Caller {
 interface Named {
   readonly name: string
   readonly authenticate: readonly PrivateKeyJwt[]
+  readonly workloads: readonly WorkloadRule[]
   readonly enabled: boolean
 }
 
 /**
  * The caller of a client id; undefined where the policy has none, or has it disabled. Names of APIs, agents,
- * orchestrators and staff never coincide: loading refuses that. Agents have no keys of their own yet, so none is a caller.
+ * orchestrators and staff never coincide: loading refuses that. An agent is one where the policy says how it authenticates.
  */
 export function caller(policy: Policy, clientId: string): Caller | undefined {
   const orchestrator = policy.orchestrators.get(clientId)
   if (orchestrator) return toCaller("orchestrator", orchestrator, ["orchestrator"])
   const api = policy.apis.get(clientId)
   if (api) return toCaller("api", api, ["api"], api.resource)
+  const agent = policy.agents.get(clientId)
+  if (agent && agent.authenticate.length + agent.workloads.length > 0)
+    return toCaller("agent", agent, ["agent"])
   const staff = policy.staff.get(clientId)
   return staff && toCaller("staff", staff, staff.roles)
 }
@@ -46,5 +52,6 @@ function toCaller(
 ): Caller | undefined {
   if (!named.enabled) return undefined
   const keySets = named.authenticate.map((one) => one.jwks)
-  return { kind, name: named.name, keySets, scopes, ...(resource !== undefined && { resource }) }
+  const { name, workloads } = named
+  return { kind, name, keySets, workloads, scopes, ...(resource !== undefined && { resource }) }
 }

@@ -4,12 +4,12 @@ import type { Engine, Step } from "../database/database.ts"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Event } from "../ledger/event.ts"
 import type { Ledger } from "../ledger/ledger.ts"
+import { type AdmissionOptions, loadAdmitted } from "./admission.ts"
 import { type PolicyFault, PolicyFaults } from "./fault.ts"
 import { fingerprint, readFolder } from "./folder.ts"
-import { loadPolicy, loadStoredPolicy } from "./load.ts"
+import { loadStoredPolicy } from "./load.ts"
 import type { Policy } from "./policy.ts"
 import { refused, toRefusal, used } from "./policy-events.ts"
-import type { LoadOptions } from "./resolve.ts"
 import { inForceRow, replaceInForce, stillInForce } from "./statements.ts"
 import { ATTEMPTS, committed, type InForceRow, readStored, settle, storedTexts } from "./stored.ts"
 
@@ -42,10 +42,9 @@ export interface PolicyStore {
   watch(): { stop(): void }
 }
 
-export interface PolicyStoreOptions extends LoadOptions {
+export interface PolicyStoreOptions extends AdmissionOptions {
   readonly engine: Engine
   readonly ledger: Ledger
-  readonly folder: string
   /** Told why a look of watch() failed. Default: nobody is. */
   readonly onFault?: (error: unknown) => void
 }
@@ -57,7 +56,8 @@ const LOOK_MILLISECONDS = 5000
  * policy in force can't be read any more: the process must not start. Throws Unavailable.
  */
 export async function createPolicyStore(options: PolicyStoreOptions): Promise<PolicyStore | PolicyFaults> {
-  const policy = await loadPolicy(options.folder, options)
+  const [before] = await options.engine.query(inForceRow)
+  const policy = await loadAdmitted(options, before?.digest)
   if (policy instanceof PolicyFaults) {
     await options.ledger.append(refused(options.ledger.at(), policy))
     return policy
@@ -156,7 +156,7 @@ class StoredPolicy implements PolicyStore {
   }
 
   async #reload(by: string | undefined): Promise<"unchanged" | "loaded" | "superseded" | Refusal> {
-    const policy = await loadPolicy(this.#options.folder, this.#options)
+    const policy = await loadAdmitted(this.#options, this.#policy.digest)
     if (policy instanceof PolicyFaults) {
       await this.#record(refused(this.#options.ledger.at(), policy, by))
       this.#seen = policy
