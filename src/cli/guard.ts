@@ -9,6 +9,7 @@ import { type GuardServer, openGuardServer } from "./guard-server.ts"
 import { type GuardFlags, type GuardSettings, readGuardSettings } from "./guard-settings.ts"
 import { createLog, type Log } from "./log.ts"
 import { type Metrics, startMetrics } from "./metrics.ts"
+import { ASSERTION_FILE } from "./options.ts"
 import { watchEnd } from "./signals.ts"
 
 const GRACE_MILLISECONDS = 10_000
@@ -29,6 +30,7 @@ export function addGuard(program: Command, context: Context): void {
     .option("--issuer-address <url>", "where it is reached, when elsewhere (TASKMINT_ISSUER_ADDRESS)")
     .option("--client-id <name>", "the API's name in the policy (TASKMINT_CLIENT_ID)")
     .option("--client-key-file <file>", "its private JWK (TASKMINT_CLIENT_KEY_FILE)")
+    .option("--client-assertion-file <file>", ASSERTION_FILE)
     .option("--spool <file>", "uses until the issuer has them (TASKMINT_SPOOL, ./uses.db)")
     .addOption(
       new Option("--recording <how>", "direct needs no disk; batched waits for no disk, and can lose some")

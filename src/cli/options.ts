@@ -1,4 +1,5 @@
 // Options that several commands share, and how their values are read. It decides spelling, never meaning.
+import { accessSync, constants } from "node:fs"
 import { type Command, InvalidArgumentError, Option } from "commander"
 import { openIssuer } from "../client/issuer-call.ts"
 import { orchestrate } from "../client/orchestrator.ts"
@@ -12,6 +13,7 @@ export interface CallerFlags {
   readonly issuer?: string
   readonly clientId?: string
   readonly clientKeyFile?: string
+  readonly clientAssertionFile?: string
   readonly json?: boolean
 }
 
@@ -21,20 +23,36 @@ export const asCaller = (command: Command): Command =>
     .option("--issuer <url>", "the issuer's name and address (TASKMINT_ISSUER)")
     .option("--client-id <name>", "who calls: a name in the policy (TASKMINT_CLIENT_ID)")
     .option("--client-key-file <file>", "its private JWK (TASKMINT_CLIENT_KEY_FILE)")
+    .option("--client-assertion-file <file>", ASSERTION_FILE)
+
+export const ASSERTION_FILE =
+  "or its platform's JWT for the issuer, in place of a key (TASKMINT_CLIENT_ASSERTION_FILE)"
 
 export const withJson = (command: Command): Command => command.option("--json", "JSON for programs")
 
 /** Who calls which issuer, from flags and settings. */
 export function callerOf({ settings }: Context, flags: CallerFlags) {
-  settings.refuseLater("clientAssertionFile")
   const issuer = settings.need("issuer", flags.issuer)
   const clientId = settings.need("clientId", flags.clientId)
-  const path = settings.need("clientKeyFile", flags.clientKeyFile)
   return {
     issuer,
-    credential: { clientId, privateJwk: readPrivateJwk(path) },
+    credential: { clientId, ...proofOf(settings, flags) },
     dangerouslyAllowPlainHttp: settings.isOn("plainHttp"),
   }
+}
+
+/** A flag goes before a variable, whichever of the two it is about. */
+function proofOf(settings: Context["settings"], flags: CallerFlags) {
+  const key = flags.clientKeyFile ?? (flags.clientAssertionFile ? undefined : settings.get("clientKeyFile"))
+  const assertionFile =
+    flags.clientAssertionFile ?? (flags.clientKeyFile ? undefined : settings.get("clientAssertionFile"))
+  if (key !== undefined && assertionFile !== undefined)
+    throw wrongUse(
+      "There is a private key and a platform's JWT to authenticate with",
+      "Keep one of TASKMINT_CLIENT_KEY_FILE and TASKMINT_CLIENT_ASSERTION_FILE",
+    )
+  if (assertionFile !== undefined) return { assertionFile: checkReadable(assertionFile) }
+  return { privateJwk: readPrivateJwk(settings.need("clientKeyFile", key)) }
 }
 
 export const issuerOf = (context: Context, flags: CallerFlags) =>
@@ -42,6 +60,17 @@ export const issuerOf = (context: Context, flags: CallerFlags) =>
 
 export const orchestratorOf = (context: Context, flags: CallerFlags) =>
   orchestrate(issuerOf(context, flags), systemClock)
+
+/** Who may read it is the platform's to say: it lives for minutes and is replaced. */
+function checkReadable(path: string): string {
+  try {
+    accessSync(path, constants.R_OK)
+    return path
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable"
+    throw wrongUse(`TASKMINT_CLIENT_ASSERTION_FILE: ${path} can't be read (${code})`)
+  }
+}
 
 function readPrivateJwk(path: string): object {
   const text = readSecret(path, "TASKMINT_CLIENT_KEY_FILE")

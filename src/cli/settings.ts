@@ -34,7 +34,7 @@ export const SETTINGS = {
     standard: "127.0.0.1",
   },
   retention: { variable: "TASKMINT_RETENTION", later: true },
-  clientAssertionFile: { variable: "TASKMINT_CLIENT_ASSERTION_FILE", later: true },
+  clientAssertionFile: { variable: "TASKMINT_CLIENT_ASSERTION_FILE", flag: "--client-assertion-file" },
   clientId: { variable: "TASKMINT_CLIENT_ID", flag: "--client-id" },
   clientKeyFile: { variable: "TASKMINT_CLIENT_KEY_FILE", flag: "--client-key-file" },
   issuerAddress: { variable: "TASKMINT_ISSUER_ADDRESS", flag: "--issuer-address" },

@@ -6,7 +6,7 @@ import { toInstant } from "../time.ts"
 import { isJsonObject, JsonFault, type JsonObject, parseJson } from "../token/json.ts"
 import type { Context } from "./context.ts"
 import { answerIsNo, wrongUse } from "./exit.ts"
-import { asCaller, type CallerFlags, issuerOf, orchestratorOf, withJson } from "./options.ts"
+import { asCaller, type CallerFlags, callerOf, issuerOf, orchestratorOf, withJson } from "./options.ts"
 
 export function addToken(program: Command, context: Context): void {
   const token = program.command("token").description("tokens as text")
@@ -28,6 +28,11 @@ interface GetFlags extends CallerFlags {
 async function getToken(context: Context, task: string | undefined, flags: GetFlags): Promise<void> {
   const { terminal } = context
   if (task === undefined) {
+    if ("assertionFile" in callerOf(context, flags).credential)
+      throw wrongUse(
+        "With a platform's JWT a service token is bound to a key that stays in this process",
+        "Name a task, or authenticate with a private key",
+      )
     const text = await terminal.progress("asking", issuerOf(context, flags).serviceToken())
     return flags.json ? terminal.json({ access_token: text }) : terminal.print(text)
   }

@@ -11,7 +11,10 @@ export interface OrchestratorOptions {
   readonly issuer: string
   /** Where the issuer is reached, when that is not its name. */
   readonly issuerAddress?: string
-  /** The orchestrator's name in the policy and its private key (a JWK, or a file holding one). */
+  /**
+   * The orchestrator's name in the policy and its private key (a JWK, or a file holding one), or the file in which its
+   * platform keeps a JWT for the issuer.
+   */
   readonly credential: IssuerOptions["credential"]
   /** Milliseconds after which a call to the issuer counts as unanswered. Default 10,000. */
   readonly timeoutMilliseconds?: number

@@ -5,13 +5,19 @@ import { type Clock, toEpochSeconds } from "../time.ts"
 import { signClientAssertion } from "../token/assertion.ts"
 import { newUuid } from "../token/id.ts"
 import { signProof } from "../token/proof.ts"
-import { importSigningKey, type SigningKey } from "../token/signature.ts"
+import { generatePrivateJwk, importSigningKey, type SigningKey } from "../token/signature.ts"
 import { type Answered, exchange, readRetryAfter, Unreachable } from "./exchange.ts"
 
-/** The caller's name in the policy and its private key: the JWK, or a file read anew for every token. */
+/**
+ * The caller's name in the policy, and its private key: the JWK, or a file read anew for every token. Or no key of its own:
+ * a file in which its platform keeps a JWT for the issuer (a projected service account token), read anew for every token.
+ */
 export type ServiceCredential =
   | { readonly clientId: string; readonly privateJwk: object }
   | { readonly clientId: string; readonly privateJwkFile: string }
+  | { readonly clientId: string; readonly assertionFile: string }
+
+type KeyCredential = Exclude<ServiceCredential, { readonly assertionFile: string }>
 
 export interface ServiceTokenOptions {
   /** The issuer's name: the audience of assertions and the URL in proofs. */
@@ -19,7 +25,10 @@ export interface ServiceTokenOptions {
   /** Where it is reached, when that is not its name. */
   readonly issuerAddress?: string
   readonly credential: ServiceCredential
-  /** Binds the token to this key (RFC 9449): every call then carries a proof by it. */
+  /**
+   * Binds the token to this key (RFC 9449): every call then carries a proof by it. A platform's JWT always needs one: where
+   * none is given, a key is made that never leaves this process.
+   */
   readonly proofKey?: SigningKey
   readonly clock: Clock
 }
@@ -62,10 +71,12 @@ interface Held {
 }
 
 const LIMITS = { maxBytes: 64 * 1024, timeoutMilliseconds: 10_000 }
+const MAX_ASSERTION = 16 * 1024
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-/** Gets and keeps service tokens by private_key_jwt (RFC 7523). Sends nothing until asked. */
-export function createServiceTokens(options: ServiceTokenOptions): ServiceTokens {
+/** Gets and keeps service tokens by private_key_jwt or a workload assertion (RFC 7523). Sends nothing until asked. */
+export function createServiceTokens(given: ServiceTokenOptions): ServiceTokens {
+  const options = "assertionFile" in given.credential ? { proofKey: newProofKey(), ...given } : given
   const { clock, proofKey } = options
   let held: Held | undefined
   let pending: Promise<Held> | undefined
@@ -121,12 +132,21 @@ async function requestToken(options: ServiceTokenOptions): Promise<Held> {
   return { token, renewAt: asked + life * 0.75, endsAt: asked + Math.max(life - 10_000, life * 0.75) }
 }
 
+const newProofKey = () => importSigningKey(generatePrivateJwk("ES256"))
+
 async function createAssertion({ issuer, credential }: ServiceTokenOptions, now: number): Promise<string> {
+  if ("assertionFile" in credential) return readAssertion(credential.assertionFile)
   const key = importSigningKey(await readPrivateJwk(credential))
   return signClientAssertion({ clientId: credential.clientId, issuer, jti: newUuid(), now }, key)
 }
 
-async function readPrivateJwk(credential: ServiceCredential): Promise<unknown> {
+async function readAssertion(path: string): Promise<string> {
+  const text = (await readFile(path, "utf8")).trim()
+  if (text.length <= MAX_ASSERTION && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return text
+  throw new TypeError(`${path} does not hold a JWT`)
+}
+
+async function readPrivateJwk(credential: KeyCredential): Promise<unknown> {
   if ("privateJwk" in credential) return credential.privateJwk
   const text = await readFile(credential.privateJwkFile, "utf8")
   try {

@@ -11,7 +11,10 @@ export interface VerifierOptions {
   readonly issuer: string
   /** This API's RFC 8707 resource URL, compared byte for byte with `aud`. Its origin is the origin of every `htu`. */
   readonly resource: string
-  /** The API's name in the policy and its private key. A platform's assertion file is not supported yet. */
+  /**
+   * The API's name in the policy and its private key, or the file in which its platform keeps a JWT for the issuer, such as
+   * a projected service account token.
+   */
   readonly credential: ServiceCredential
   /**
    * Path of the spool, a file of this verifier alone; made 0600 when absent. Needs a disk that survives a restart. Absent
@@ -138,17 +141,17 @@ function checkUrl(name: string, text: unknown, plainHttp: boolean): string {
 function checkCredential(credential: unknown): ServiceCredential {
   if (typeof credential !== "object" || credential === null)
     throw new TypeError(
-      "createVerifier: credential is { clientId, privateJwk } or { clientId, privateJwkFile }",
+      "createVerifier: credential is { clientId } and one of privateJwk, privateJwkFile and assertionFile",
     )
-  if ("assertionFile" in credential)
-    throw new TypeError("createVerifier: credential.assertionFile is not supported yet")
   const { clientId } = credential as { clientId?: unknown }
   if (!isName(clientId))
     throw new TypeError("createVerifier: credential.clientId is the API's name in the policy")
-  if ("privateJwk" in credential === "privateJwkFile" in credential)
-    throw new TypeError("createVerifier: credential has one of privateJwk and privateJwkFile")
+  if (CREDENTIALS.filter((member) => member in credential).length !== 1)
+    throw new TypeError("createVerifier: credential has one of privateJwk, privateJwkFile and assertionFile")
   return Object.freeze({ ...credential }) as ServiceCredential
 }
+
+const CREDENTIALS = ["privateJwk", "privateJwkFile", "assertionFile"]
 
 function checkRecording(recording: unknown): Recording {
   if (recording === "write-ahead" || recording === "direct" || recording === "batched") return recording

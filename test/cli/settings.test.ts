@@ -47,10 +47,10 @@ describe("a setting comes from the flag, then the variable, then the default", (
 
   test("what is not supported yet is refused, never ignored", () => {
     const settings = createSettings({ TASKMINT_RETENTION: "30d" }, undefined)
-    expect(() => settings.refuseLater("clientAssertionFile", "retention")).toThrow(
+    expect(() => settings.refuseLater("clientId", "retention")).toThrow(
       /TASKMINT_RETENTION is not supported yet/,
     )
-    expect(() => settings.refuseLater("clientAssertionFile")).not.toThrow()
+    expect(() => settings.refuseLater("clientId")).not.toThrow()
   })
 
   for (const [text, on] of [

@@ -131,6 +131,30 @@ describe("a service token", () => {
     removeFolder(folder)
   })
 
+  test("comes for a platform's JWT, which is read anew for each, and is bound to a key of this process", async () => {
+    const folder = newFolder()
+    const assertionFile = join(folder, "token")
+    const tokens = create({ credential: { clientId: "tickets", assertionFile } })
+    const shown = () => seen.map(({ form }) => [form.get("client_id"), form.get("client_assertion")])
+    await expect(tokens.get()).rejects.toThrow(/ENOENT/)
+    writeFileSync(assertionFile, "secret but no JWT")
+    const fault = await tokens.get().catch((one: unknown) => one)
+    expect(String(fault)).toMatch(/does not hold a JWT/)
+    expect(String(fault)).not.toContain("secret")
+    writeFileSync(assertionFile, "aa.bb.cc\n")
+    expect((await tokens.headers("GET", `${ISSUER}/tasks`)).authorization).toBe("DPoP token-1")
+    writeFileSync(assertionFile, "aa.bb.dd")
+    tokens.drop()
+    await tokens.get()
+    expect(shown()).toEqual([
+      ["tickets", "aa.bb.cc"],
+      ["tickets", "aa.bb.dd"],
+    ])
+    const proofs = seen.map(({ request }) => readProof(String(request.headers.dpop)))
+    expect(new Set(proofs.map((proof) => (proof instanceof Unreadable ? "" : proof.jkt))).size).toBe(1)
+    removeFolder(folder)
+  })
+
   test.each([
     ["refused", 401, '{"error":"invalid_client"}', NotAuthenticated],
     ["without token", 200, '{"expires_in":300}', NotAuthenticated],

@@ -24,9 +24,9 @@ describe("createVerifier refuses", () => {
     ["a resource that is a name", { resource: "tickets" }, /resource/],
     ["no credential", { credential: undefined }, /credential/],
     [
-      "a platform's assertion",
-      { credential: { clientId: "tickets", assertionFile: "/x" } },
-      /not supported yet/,
+      "a key and a platform's assertion",
+      { credential: { clientId: "tickets", privateJwk: {}, assertionFile: "/x" } },
+      /one of/,
     ],
     ["two keys", { credential: { clientId: "t", privateJwk: {}, privateJwkFile: "x" } }, /one of/],
     ["no key", { credential: { clientId: "tickets" } }, /one of/],
