@@ -48,7 +48,7 @@ const ON_BOTH_ENGINES = [
   "test/keys/keyring.test.ts",
   "test/ledger/{ledger,search}.test.ts",
   "test/policy/in-force.test.ts",
-  "test/task/{feed,life,revocation,start,status-places,use,verifiers}.test.ts",
+  "test/task/{collect,feed,life,revocation,start,status-places,use,verifiers}.test.ts",
 ]
 
 export default defineConfig({

@@ -103,7 +103,7 @@ async function byAssertion(
     })
   // What is minted is bound to its holder's key: a proof of another would promise something else.
   if (request.headers.has("dpop")) return refuse("invalid_request", "[dpop] beside an assertion")
-  const who = authentication.judge(asked.client_assertion ?? "", asked.client_id)
+  const who = await authentication.judge(asked.client_assertion ?? "", asked.client_id)
   if (who instanceof Refusal) return who
   const spent = await authentication.spend(who, undefined)
   return spent ?? { by: callerBy(who.caller.name, who.caller.kind === "orchestrator"), once: NOTHING }

@@ -42,6 +42,14 @@ export const StartBody = z
     operations: z.array(operation).min(1).max(256).optional(),
     resources: z.array(resource).min(1).max(64).optional(),
     dpop_jkt: thumbprint.optional(),
+    deliver: z
+      .literal("agent")
+      .optional()
+      .openapi({ description: "No token is answered: the agent collects them, authenticated as itself" }),
+  })
+  .refine((body) => body.deliver === undefined || body.resources === undefined, {
+    path: ["resources"],
+    message: "none with deliver: the agent says which when it collects",
   })
   .openapi("StartTask")
 

@@ -45,9 +45,9 @@ const start = ({ tasks }: Rooms): Endpoint =>
       200: { description: "The task that this reference started", schema: StartAnswer },
     },
     async run({ body }, caller) {
-      const { type, agent, purpose, inputs, reference, operations, resources, dpop_jkt: dpopJkt } = body
-      const asked = { type, agent, purpose, inputs, reference, operations, resources, dpopJkt }
-      const started = await tasks.start(caller.clientId, asked)
+      const { type, agent, purpose, inputs, reference, operations, resources, deliver } = body
+      const asked = { type, agent, purpose, inputs, reference, operations, resources, deliver }
+      const started = await tasks.start(caller.clientId, { ...asked, dpopJkt: body.dpop_jkt })
       return started instanceof Refusal ? started : json(started.created ? 201 : 200, startedOnWire(started))
     },
   })
@@ -91,18 +91,26 @@ const renew = ({ tasks }: Rooms): Endpoint =>
   guarded({
     method: "post",
     path: "/tasks/{id}/tokens",
-    summary: "Fresh tokens for a running task; a new instance or key ends the earlier ones",
+    summary:
+      "Fresh tokens for a running task, for its orchestrator or its agent; a new instance or key ends the earlier ones",
     group: "tasks",
-    who: ["orchestrator"],
+    who: ["orchestrator", "agent"],
     body: optionalJsonBody(RenewBody),
     answers: { 200: { description: "Tokens", schema: RenewAnswer } },
     async run({ body: { dpop_jkt: dpopJkt, resource, operations, instance }, parameter }, caller) {
-      const renewed = await tasks.renew(caller.clientId, parameter("id"), {
+      const asked = {
         ...(resource !== undefined && { resource }),
         ...(operations && { operations }),
         ...(instance !== undefined && { instance }),
         ...(dpopJkt !== undefined && { dpopJkt }),
-      })
+      }
+      const renewed =
+        caller.kind === "agent"
+          ? await tasks.collect(caller.clientId, parameter("id"), {
+              ...asked,
+              provenJkt: caller.proofKey?.thumbprint,
+            })
+          : await tasks.renew(caller.clientId, parameter("id"), asked)
       return renewed instanceof Refusal ? renewed : json(200, { tokens: renewed.tokens.map(tokenOnWire) })
     },
   })

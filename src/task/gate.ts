@@ -44,6 +44,8 @@ export interface MintRequest {
   readonly withOwn?: boolean
   /** Of the holder's key. */
   readonly jkt?: string | undefined
+  /** The agent brings its key when it collects the tokens: nothing is minted now. */
+  readonly keyLater?: boolean
   /** What the task was started with: no later mint gets more. Absent at the start. */
   readonly ceiling?: Authority
   /** What the holder has is no more than this. */
@@ -100,7 +102,7 @@ export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
   const own = ownScopeOf(decision.taskType, links.length, request.jkt)
   const wanted = wantedOf(parts, request, decision.apis, authority, own)
   if (wanted instanceof Refused) return wanted
-  if (decision.taskType.proofOfPossession === "required" && request.jkt === undefined)
+  if (decision.taskType.proofOfPossession === "required" && request.jkt === undefined && !request.keyLater)
     return refuse("key_required", "[key] the task type requires proof of possession")
   const deadline = request.deadline ?? request.now + decision.taskType.deadlineSeconds * 1000
   if (deadline <= request.now) return refuse("task_ended", "[deadline] the task is past its deadline")

@@ -85,6 +85,7 @@ export async function planRenewal(
   parts: Parts,
   task: TaskRow,
   request: RenewRequest,
+  by: "orchestrator" | "agent" = "orchestrator",
 ): Promise<Attempt<Renewed> | Refusal> {
   const stopped = notActive(task)
   if (stopped) return stopped
@@ -95,13 +96,16 @@ export async function planRenewal(
   const takeover = instance !== task.instance || jkt !== task.jkt
   const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
   const had = all.filter((row) => row.delegation === null)
-  const passed = passAgain(parts, { ...task, instance, jkt }, { ...request, withOwn: takeover })
+  const first = had.length === 0
+  const passed = passAgain(parts, { ...task, instance, jkt }, { ...request, withOwn: takeover || first })
   if (passed instanceof Refused) return passed
-  const allowed = mayRenew(parts.issuer, passed, request, had, takeover)
+  const allowed = mayRenew(parts.issuer, passed, request, had, takeover || renews(passed, by))
   if (allowed instanceof Refused) return allowed
   return mintAgain(parts, { ...task, instance, jkt }, allowed, {
     from: "active",
-    ending: takeover ? "token_revoked" : undefined,
+    // A first collection moves the floor, too: of two at once one finds that it is not the first.
+    ending: takeover || first ? "token_revoked" : undefined,
+    kind: first ? "token.issued" : "token.renewed",
   })
 }
 
@@ -136,25 +140,29 @@ export const holderOf = ({ type, orchestrator, agent, instance, sub }: TaskRow):
   sub,
 })
 
+/** Whether the task type lets this one have again what the task has had. */
+function renews({ taskType }: Passed, by: "orchestrator" | "agent"): boolean {
+  return by === "agent" ? taskType.renew === "agent" : taskType.renew !== "none"
+}
+
 /** Where nothing is renewed, an API's first token may still be collected, and a restarted agent still gets going. */
 function mayRenew(
   own: string,
   passed: Passed,
   request: RenewRequest,
   had: readonly TokenRow[],
-  takeover: boolean,
+  again: boolean,
 ): Passed | Refusal {
   const known = new Set(had.map((row) => row.api))
   const nameOf = (resource: string) =>
     [...passed.policy.apis.values()].find((api) => api.resource === resource)?.name ?? ""
   const wanted =
-    request.resource === undefined
+    request.resource === undefined && had.length > 0
       ? passed.wanted.filter((api) => known.has(nameOf(api)) || api === own)
       : passed.wanted
   if (wanted.length === 0) return refuse("access_denied", "[authority] nothing is left to renew")
-  const renewed = wanted.some((api) => known.has(nameOf(api)) || api === own)
-  if (passed.taskType.renew === "none" && !takeover && renewed)
-    return refuse("renewal_not_allowed", "[renew] the task type is not renewed")
+  if (!again && wanted.some((api) => known.has(nameOf(api)) || (api === own && had.length > 0)))
+    return refuse("renewal_not_allowed", "[renew] the task type is not renewed, or not by the agent")
   return { ...passed, wanted }
 }
 

@@ -5,6 +5,7 @@ import { hash } from "node:crypto"
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { KEY_BYTES } from "../ledger/commitment.ts"
+import { caller as callerOf } from "../policy/callers.ts"
 import { newId } from "../token/id.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { parseOwnToken } from "../token/own-token.ts"
@@ -38,6 +39,8 @@ export interface StartRequest {
   readonly resources?: readonly string[] | undefined
   /** RFC 7638 thumbprint of the agent's key: binds every token to it. */
   readonly dpopJkt?: string | undefined
+  /** No token is answered: the agent, which the policy lets authenticate, collects them itself. */
+  readonly deliver?: "agent" | undefined
 }
 
 export interface Started {
@@ -94,19 +97,18 @@ function planStart(
     resources: request.resources,
     withOwn: true,
     jkt: request.dpopJkt,
+    keyLater: request.deliver === "agent",
   })
   if (passed instanceof Refused) return passed
+  if (request.deliver === "agent" && callerOf(passed.policy, passed.holder.agent) === undefined)
+    return refuse("invalid_request", "[deliver] the agent can't authenticate", {
+      errors: [{ pointer: "/deliver", expected: "an agent that the policy lets authenticate" }],
+    })
   const taskId = newId("task", now)
   const taskKey = takeRandom(KEY_BYTES)
   const reference = request.reference ?? null
-  const plan = planMint(parts, passed, {
-    taskId,
-    taskKey,
-    reference,
-    floor: 0,
-    generation: 0,
-    kind: "token.issued",
-  })
+  const mint = { taskId, taskKey, reference, floor: 0, generation: 0, kind: "token.issued" } as const
+  const plan = request.deliver === "agent" ? withoutTokens(parts) : planMint(parts, passed, mint)
   if (plan instanceof Refused) return plan
   return {
     steps: startSteps(parts, passed, plan, { taskId, taskKey, reference, digest, request }),
@@ -117,6 +119,13 @@ function planStart(
     },
   }
 }
+
+/** Of a task whose tokens its agent collects. */
+const withoutTokens = (parts: Parts): MintPlan => ({
+  kid: parts.keyring.current().kid,
+  tokens: [],
+  steps: [],
+})
 
 interface NewTask {
   readonly taskId: string
@@ -205,6 +214,8 @@ async function startAgain(
     return refuse("task_ended", `[state] the task is ${task.state}`)
   const { instance } = request.agent
   const answer = { created: false, taskId: task.task_id, state: task.state, deadline: task.deadline }
+  // An agent that was started again takes its task over by collecting.
+  if (request.deliver === "agent") return { settled: { ...answer, tokens: [] } }
   if (instance === task.instance && (request.dpopJkt ?? null) === task.jkt) {
     const tokens = await signRecorded(parts, task)
     return tokens instanceof Refused ? tokens : { settled: { ...answer, tokens } }
@@ -246,7 +257,8 @@ function digestOfRequest(request: StartRequest): string {
   if (request.reference === undefined) return ""
   const inputs = Object.entries(request.inputs).sort(([a], [b]) => (a < b ? -1 : 1))
   const sorted = (list: readonly string[] | undefined) => (list ? [...new Set(list)].sort() : null)
-  const { type, agent, purpose, operations, resources } = request
+  const { type, agent, purpose, operations, resources, deliver } = request
   const told = [type, agent.id, purpose, inputs, sorted(operations), sorted(resources)]
+  if (deliver !== undefined) told.push(deliver)
   return hash("sha256", JSON.stringify(told), "base64url")
 }

@@ -1,6 +1,7 @@
 // The front door of the task room: the life of a task, from its start to its end, for callers that were authenticated
 // elsewhere. Start reading here; gate.ts decides, mint.ts plans and signs, commit.ts writes.
 import type { Refusal } from "../errors.ts"
+import { type CollectRequest, collectTokens } from "./collect.ts"
 import type { Exchanged } from "./delegate.ts"
 import { type ExchangeRequest, exchangeToken } from "./exchange.ts"
 import { type Change, type Changed, changeTask, expireTasks } from "./finish.ts"
@@ -15,6 +16,8 @@ export interface Tasks {
   renew(orchestrator: string, taskId: string, request: RenewRequest): Promise<Renewed | Refusal>
   /** RFC 8693: a fresh token for a holder, or the first of its sub-agent. The form of the request is the issuer's. */
   exchange(request: ExchangeRequest): Promise<Exchanged | Refusal>
+  /** For the task's own agent, authenticated as such. */
+  collect(agent: string, taskId: string, request: CollectRequest): Promise<Renewed | Refusal>
   change(orchestrator: string, taskId: string, change: Change, reason?: string): Promise<Changed | Refusal>
   show(viewer: Viewer, taskId: string): Promise<TaskView | Refusal>
   list(
@@ -34,6 +37,7 @@ export function createTasks(options: TaskOptions): Tasks {
     start: (orchestrator, request) => startTask(parts, orchestrator, request),
     renew: (orchestrator, taskId, request) => renewTask(parts, orchestrator, taskId, request),
     exchange: (request) => exchangeToken(parts, request),
+    collect: (agent, taskId, request) => collectTokens(parts, agent, taskId, request),
     change: (orchestrator, taskId, change, reason) => changeTask(parts, orchestrator, taskId, change, reason),
     show: (viewer, taskId) => showTask(parts, viewer, taskId),
     list: (viewer, filter) => listTasks(parts, viewer, filter),
