@@ -1,0 +1,136 @@
+// A foreign OpenID issuer that knows nothing of us (oidc-provider, as its package ships it) names a workload, and the workload
+// is a caller here: discovery, keys, a token for us alone, and then the whole way with our own client library.
+import { randomBytes } from "node:crypto"
+import { writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import { join } from "node:path"
+import { serve } from "@hono/node-server"
+import { Provider } from "oidc-provider"
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { createOrchestrator } from "../../src/client/client.ts"
+import { systemClock } from "../../src/time.ts"
+import { foreignSigner } from "../support/foreign-issuer.ts"
+import { type House, ISSUER, openHouse, TICKETS } from "../support/issuer-house.ts"
+
+const SECRET = randomBytes(16).toString("hex")
+let issuer = ""
+let address = ""
+let house: House
+const closing: (() => void)[] = []
+
+/** Listens first, because its name holds the port. */
+async function startProvider(): Promise<string> {
+  let answer: ReturnType<Provider["callback"]> | undefined
+  const server = createServer((request, response) => answer?.(request, response))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const at = server.address()
+  const origin = `http://127.0.0.1:${typeof at === "object" && at ? at.port : 0}`
+  const signer = foreignSigner("theirs", "RS256")
+  const provider = new Provider(origin, {
+    jwks: { keys: [{ ...signer.key.export({ format: "jwk" }), kid: signer.kid, alg: "RS256", use: "sig" }] },
+    clients: [
+      {
+        client_id: "nightly-job",
+        client_secret: SECRET,
+        grant_types: ["client_credentials"],
+        redirect_uris: [],
+        response_types: [],
+      },
+    ],
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (_ctx, resource) => ({
+          scope: "",
+          audience: resource,
+          accessTokenFormat: "jwt",
+          accessTokenTTL: 600,
+          jwt: { sign: { alg: "RS256" } },
+        }),
+      },
+    },
+  })
+  answer = provider.callback()
+  closing.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return origin
+}
+
+/** What the workload gets from its own issuer, for whoever it names. */
+async function foreignToken(resource: string): Promise<string> {
+  const answer = await fetch(`${issuer}/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`nightly-job:${SECRET}`).toString("base64")}` },
+    body: new URLSearchParams({ grant_type: "client_credentials", resource }),
+  })
+  const body: unknown = await answer.json()
+  if (typeof body === "object" && body !== null && "access_token" in body) return String(body.access_token)
+  throw new Error(`no token: ${JSON.stringify(body)}`)
+}
+
+beforeAll(async () => {
+  issuer = await startProvider()
+  const policy = `version: 1
+identity_providers:
+  foreign: { issuer: "${issuer}", private_addresses: true }
+orchestrators:
+  nightly:
+    owner: a
+    authenticate:
+      - workload: { provider: foreign, subject: nightly-job }
+tasks:
+  look:
+    orchestrators: [nightly]
+    agents: [triage-bot]
+    deadline: 1h
+    grants: [{ api: tickets, operations: [tickets:read], resources: ["**"] }]
+`
+  house = await openHouse({ files: { "nightly.yaml": policy }, clock: systemClock })
+  const server = serve({ fetch: house.issuer.fetch, port: 0, hostname: "127.0.0.1" })
+  await new Promise<void>((resolve) => server.once("listening", resolve))
+  const at = server.address()
+  address = `http://127.0.0.1:${typeof at === "object" && at ? at.port : 0}`
+  closing.push(() => server.close())
+})
+afterAll(async () => {
+  for (const close of closing) close()
+  await house.remove()
+})
+
+test("a workload of a foreign OpenID issuer starts a task with the token that its issuer gave it", async () => {
+  const assertionFile = join(house.folder, "token")
+  writeFileSync(assertionFile, await foreignToken(ISSUER))
+  const orchestrator = createOrchestrator({
+    issuer: ISSUER,
+    issuerAddress: address,
+    credential: { clientId: "nightly", assertionFile },
+  })
+  const task = await orchestrator.start({
+    type: "look",
+    agent: { id: "triage-bot", instance: "pod-1" },
+    purpose: "Look every night",
+  })
+  expect(task.tokens.map(({ resource }) => resource)).toEqual([TICKETS])
+  await task.complete()
+  const shown = await orchestrator.show(task.id)
+  expect([shown.state, shown.sub]).toEqual(["completed", "nightly"])
+})
+
+test("one that its issuer made for somebody else, or a second time, is nobody's", async () => {
+  const assertionFile = join(house.folder, "other")
+  const nightly = () =>
+    createOrchestrator({
+      issuer: ISSUER,
+      issuerAddress: address,
+      credential: { clientId: "nightly", assertionFile },
+    }).list()
+  writeFileSync(assertionFile, await foreignToken("https://another.example"))
+  await expect(nightly()).rejects.toMatchObject({ code: "invalid_client", next: "stop" })
+  writeFileSync(assertionFile, await foreignToken(ISSUER))
+  await expect(nightly()).resolves.toMatchObject({ next: null })
+  await expect(nightly()).rejects.toMatchObject({ code: "invalid_client" })
+})
