@@ -48,6 +48,8 @@ export function metadataEndpoints(rooms: Rooms): Endpoint[] {
   const authorizationServer = serverMetadata(rooms.issuer)
   const discovery = {
     ...authorizationServer,
+    // Asked for by every cloud, as Kubernetes answers it; there is no authorization endpoint.
+    response_types_supported: ["id_token"],
     subject_types_supported: ["public"],
     id_token_signing_alg_values_supported: ["ES256", "EdDSA"],
     claims_supported: ["iss", "aud", "sub", "iat", "exp", "jti", "act", "txn", "authorization_details"],

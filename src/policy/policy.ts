@@ -54,6 +54,8 @@ export interface Api {
   readonly operations: ReadonlyMap<string, { readonly risk: Risk }>
   /** Its verifier is not ours: its tokens name their place in a status list. */
   readonly foreign: boolean
+  /** It tells tokens apart by `sub` and `aud` alone: theirs names task type and agent. Only where it is foreign. */
+  readonly openid: boolean
   readonly enabled: boolean
   readonly place: Place
 }

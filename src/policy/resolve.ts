@@ -40,6 +40,11 @@ export function resolveApis(apis: Section<ApiRule>, to: Resolving): ReadonlyMap<
     const { name, rule, place } = declared
     checkResource(declared, resources, to)
     checkOperations(declared, to)
+    if (rule.openid && !rule.foreign) {
+      const message = "expected foreign: true beside openid: true"
+      const hint = "taskmint's own verifier is told whom a task runs for"
+      to.faults.push({ place: declared.at("openid"), message, hint })
+    }
     const operations = new Map(Object.entries(rule.operations))
     const authenticate = resolveKeys(declared, to)
     return {
@@ -50,6 +55,7 @@ export function resolveApis(apis: Section<ApiRule>, to: Resolving): ReadonlyMap<
       workloads: resolveWorkloads(declared, to),
       operations,
       foreign: rule.foreign,
+      openid: rule.openid,
       enabled: rule.enabled,
       place,
     }

@@ -109,6 +109,10 @@ const api = z.strictObject({
     .boolean()
     .default(false)
     .describe("true: its verifier is not taskmint's; its tokens name their place in a Token Status List"),
+  openid: z
+    .boolean()
+    .default(false)
+    .describe("true: a cloud that looks at sub and aud alone; sub of its tokens names task type and agent"),
   enabled,
 })
 

@@ -134,7 +134,8 @@ function planToken(parts: Parts, passed: Passed, of: Planning): PlannedToken | R
     exp,
     jti,
     clientId: holder.orchestrator,
-    sub: holder.sub,
+    // Clouds look at `sub` and `aud` alone: who holds, not who is above.
+    sub: api?.openid ? `${holder.type}/${(passed.links.at(-1) ?? holder).agent}` : holder.sub,
     actors: actorsOf(passed),
     txn: of.taskId,
     lineage: lineageOf(passed),
