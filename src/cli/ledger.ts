@@ -1,8 +1,10 @@
-// `ledger query`: what happened, for an auditor. Every query is itself an entry of the ledger.
+// `ledger query`: what happened, for an auditor. Every query is itself an entry of the ledger. `ledger copy` is a file of
+// its own.
 import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
+import { addLedgerCopy } from "./ledger-copy.ts"
 import { asCaller, type CallerFlags, issuerOf, readCount } from "./options.ts"
 
 /** The filters of GET /ledger/entries, and what they are. */
@@ -39,6 +41,7 @@ export function addLedger(program: Command, context: Context): void {
     if (flags.json) return context.terminal.json(body)
     showEntries(context, asRecord(body))
   })
+  addLedgerCopy(ledger, context)
 }
 
 function pathOf(flags: Flags): string {

@@ -9,7 +9,7 @@ import { pathsOf, writeExampleFolder } from "./example-folder.ts"
 import { wrongUse } from "./exit.ts"
 import type { ManagementPlace } from "./management.ts"
 import { readKeyEncryptionKey, readSecret } from "./secret-file.ts"
-import type { Settings } from "./settings.ts"
+import { SETTINGS, type Settings } from "./settings.ts"
 
 export interface ServeFlags {
   readonly issuer?: string
@@ -89,12 +89,30 @@ function databaseOf(
   flags: ServeFlags,
 ): string {
   if (address === undefined) return made !== "" ? made : settings.need("database", flags.database)
-  if (isPostgres(address)) return withoutPasswordInFlag(address, flags)
-  return sqlitePath(address)
+  return databaseFromFlag(address, flags.database, "database")
+}
+
+/**
+ * A path, or the address of a PostgreSQL database. Stop (wrong use) when it is neither, or when the flag it may have come by
+ * holds a password.
+ */
+export function databaseFromFlag(
+  address: string,
+  flag: string | undefined,
+  name: "database" | "copyTo",
+): string {
+  if (!isPostgres(address)) return sqlitePath(address, name)
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (flag !== undefined && (url?.password !== "" || url.searchParams.has("password")))
+    throw wrongUse(
+      `${SETTINGS[name].flag} holds a password, or can't be read: a flag is seen by everyone on the computer`,
+      `Set ${SETTINGS[name].variable}, or ${SETTINGS[name].variable}_FILE to a file that only you can read`,
+    )
+  return address
 }
 
 /** The path in a database's address. Stop (wrong use) when it is another kind of address. */
-export function sqlitePath(address: string): string {
+export function sqlitePath(address: string, name: "database" | "copyTo" = "database"): string {
   if (isPostgres(address))
     throw wrongUse(
       "this is of SQLite files: a PostgreSQL database is another",
@@ -103,20 +121,10 @@ export function sqlitePath(address: string): string {
   const path = /^sqlite:(.+)$/.exec(address)?.[1]
   if (path === undefined)
     throw wrongUse(
-      "TASKMINT_DATABASE is not an address",
+      `${SETTINGS[name].variable} is not an address`,
       "Write sqlite:<path>, as in sqlite:./taskmint.db, or postgres://user@host/database",
     )
   return path
-}
-
-function withoutPasswordInFlag(address: string, flags: ServeFlags): string {
-  const url = URL.canParse(address) ? new URL(address) : undefined
-  if (flags.database !== undefined && (url?.password !== "" || url.searchParams.has("password")))
-    throw wrongUse(
-      "--database holds a password, or can't be read: a flag is seen by everyone on the computer",
-      "Set TASKMINT_DATABASE, or TASKMINT_DATABASE_FILE to a file that only you can read",
-    )
-  return address
 }
 
 /** What may be said of a database: a path, or which server and database, never who signs in or how. */

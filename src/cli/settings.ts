@@ -15,7 +15,7 @@ interface Setting {
 }
 
 /**
- * Every setting there is. Secrets have no flag: a flag is seen by everyone on the computer. The database's address is one
+ * Every setting there is. Secrets have no flag: a flag is seen by everyone on the computer. A database's address is one
  * only when it holds a password, which the flag may not.
  */
 export const SETTINGS = {
@@ -23,6 +23,7 @@ export const SETTINGS = {
   port: { variable: "TASKMINT_PORT", flag: "--port", standard: "8787" },
   host: { variable: "TASKMINT_HOST", flag: "--host", standard: "127.0.0.1" },
   database: { variable: "TASKMINT_DATABASE", flag: "--database", secret: true },
+  copyTo: { variable: "TASKMINT_COPY_TO", flag: "--to", secret: true },
   policies: { variable: "TASKMINT_POLICIES", flag: "--policies" },
   keyEncryptionKey: { variable: "TASKMINT_KEY_ENCRYPTION_KEY", secret: true },
   keyRotation: { variable: "TASKMINT_KEY_ROTATION", flag: "--key-rotation", standard: "30d" },

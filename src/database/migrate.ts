@@ -14,11 +14,7 @@ const MIGRATIONS = fileURLToPath(new URL("../../migrations/sqlite", import.meta.
  * fails: with SQLite's code alone, because drizzle's error quotes the statement.
  */
 export function migrateFile(database: Database, folder: string = MIGRATIONS): void {
-  const newest = Math.max(
-    0,
-    ...readMigrationFiles({ migrationsFolder: folder }).map((one) => one.folderMillis),
-  )
-  const applied = appliedUpTo(database)
+  const { applied, newest } = schemaOf(database, folder)
   if (applied > newest) throw new Unavailable("the database was written by a newer version of taskmint")
   if (applied === newest) return
   const { drizzle, migrate } = loadMigrator()
@@ -28,6 +24,12 @@ export function migrateFile(database: Database, folder: string = MIGRATIONS): vo
     const code = codeOf(error instanceof Error ? (error.cause ?? error) : error)
     throw new Unavailable(`the database's schema can't be brought up to this version (${code})`)
   }
+}
+
+/** Up to which migration a file has come, 0 where none was applied, and which is this version's newest. */
+export function schemaOf(database: Database, folder: string = MIGRATIONS) {
+  const files = readMigrationFiles({ migrationsFolder: folder })
+  return { applied: appliedUpTo(database), newest: Math.max(0, ...files.map((one) => one.folderMillis)) }
 }
 
 function appliedUpTo(database: Database): number {

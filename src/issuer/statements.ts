@@ -1,5 +1,5 @@
-// Every statement of this room, once: what may be used a single time, which hours a caller was seen in, how this data
-// was made, and whether it can be written to.
+// Every statement of this room, once: what may be used a single time, which hours a caller was seen in, and whether the
+// database can be written to.
 
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
@@ -27,16 +27,6 @@ export const insertClientHour = statement(
 export const pruneClientHours = statement(
   "pruneClientHours",
   sql`DELETE FROM client_hour WHERE hour < ${p("hour")}`,
-)
-
-export const readSetting = statement<{ value: string }>(
-  "readSetting",
-  sql`SELECT value FROM setting WHERE key = ${p("key")}`,
-)
-
-export const insertSetting = statement(
-  "insertSetting",
-  sql`INSERT INTO setting (key, value) VALUES (${p("key")}, ${p("value")})`,
 )
 
 /** Changes a row each time, so that a commit reaches the disk: the probe of readiness. */

@@ -44,6 +44,12 @@ export const newestPlace = statement<{ seq: number | null }>(
   sql`SELECT max(seq) AS seq FROM entry`,
 )
 
+export const newestEntry = statement<{ seq: number; at: number; leaf: Uint8Array }>(
+  "newest-entry-leaf",
+  sql`SELECT e.seq AS seq, e.at AS at, b.leaf AS leaf FROM entry e JOIN entry_bytes b ON b.seq = e.seq
+    ORDER BY e.seq DESC LIMIT 1`,
+)
+
 /** One condition for each filter of the contract. The prefix is compared as text: no character of it is a wildcard. */
 export const CONDITIONS = {
   task: sql`e.task = ${taskId}`,

@@ -39,6 +39,7 @@ const COMMANDS = [
   "keys rotate",
   "keys rewrap",
   "ledger query",
+  "ledger copy",
   "token get",
   "token inspect",
   "backup",
