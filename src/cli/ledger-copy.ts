@@ -39,7 +39,10 @@ async function copy(context: Context, flags: Flags): Promise<void> {
   const copying = copyLedger({ from, to, progress: telling.take }).catch((error: unknown) => {
     if (error instanceof NotCopied) throw answerIsNo(error.message)
     if (error instanceof Unavailable)
-      throw cannotTell(error.message, "Nothing is lost: run it again, and it goes on where it was")
+      throw cannotTell(
+        error.message,
+        "Nothing is lost. Run it again when that is mended: it goes on where it was",
+      )
     throw error
   })
   show(context, flags, { to, copied: await terminal.progress(telling.line, copying) })

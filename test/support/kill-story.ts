@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { createOrchestrator } from "../../src/client/client.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { systemClock } from "../../src/time.ts"
 import type { PrivateJwk } from "../../src/token/signature.ts"
@@ -17,7 +17,7 @@ import { replaceKeys } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
 import { writePolicies } from "./world.ts"
 
-const ISSUER = "https://taskmint.internal"
+export const ISSUER = "https://taskmint.internal"
 const AT_ONCE = 16
 /** Rounds that one token lasts for, at some seconds each. */
 const ROUNDS_PER_TOKEN = 20
@@ -55,10 +55,13 @@ export async function onStage(folder: string, play: (stage: Stage) => Promise<vo
   }
 }
 
-/** Once all processes are gone. */
-export async function readStory(folder: string): Promise<Pick<KillStory, "handled" | "recorded">> {
+/** Once all processes are gone. `database`: of the issuer, where it is not in the folder. */
+export async function readStory(
+  folder: string,
+  database = join(folder, "issuer.db"),
+): Promise<Pick<KillStory, "handled" | "recorded">> {
   const handled = readFileSync(join(folder, "handled.log"), "utf8").trim().split("\n")
-  return { handled, recorded: await readLedger(folder) }
+  return { handled, recorded: await readLedger(database) }
 }
 
 export interface Stage {
@@ -111,7 +114,7 @@ async function startChild({ children }: Stage, file: string, args: readonly stri
 export const startIssuer = (stage: Stage, port = "0") =>
   startChild(stage, "issuer-child.ts", [stage.folder, ISSUER, port])
 
-function startApi(stage: Stage, address: string) {
+export function startApi(stage: Stage, address: string) {
   return startChild(stage, "guarded-child.ts", apiArguments(stage, address))
 }
 
@@ -153,8 +156,8 @@ export async function shipTheRest({ folder, keys }: Stage, issuerAddress: string
   await verifier.close()
 }
 
-async function readLedger(folder: string): Promise<KillStory["recorded"]> {
-  const engine = await openSqlite({ path: join(folder, "issuer.db") })
+async function readLedger(database: string): Promise<KillStory["recorded"]> {
+  const engine = await openDatabase(database)
   const ledger = await createLedger({ engine, names: createNames(engine), clock: systemClock })
   const recorded: { use: string; finished: boolean }[] = []
   for (let after: string | undefined; ; ) {
