@@ -1,15 +1,19 @@
-// npm run evidence [-- kills|mutations|replicas] [--kills N] [--mutations N] [--starts N] [--replica-kills N]
+// npm run evidence [-- kills|mutations|replicas|copies] [--kills N] [--mutations N] [--starts N] [--replica-kills N] [--copy-kills N]
 // The long forms of tests that `npm test` runs short: 200 kills of a guarded API under load, 10,000,000 mutations of valid
-// tokens, 10,000 starts at three issuers on one PostgreSQL database of which 100 are killed. Exit code 1 when one of them finds what must not be.
+// tokens, 10,000 starts at three issuers on one PostgreSQL database of which 100 are killed,
+// a copy of a ledger to PostgreSQL that is killed 100 times. Exit code 1 when one of them finds what must not be.
 import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { runCopyStory } from "../test/support/copy-story.ts"
 import { runKillStory } from "../test/support/kill-story.ts"
 import { runMutations } from "../test/support/mutations.ts"
 import { startPostgres } from "../test/support/postgres-server.ts"
 import { runReplicaStory } from "../test/support/replica-story.ts"
+import { tablesHeld } from "../test/support/tables-held.ts"
+import { makeUsed } from "../test/support/used-database.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,10 +22,19 @@ const { values, positionals } = parseArgs({
     mutations: { type: "string", default: "10000000" },
     starts: { type: "string", default: "10000" },
     "replica-kills": { type: "string", default: "100" },
+    "copy-kills": { type: "string", default: "100" },
   },
 })
 
-const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = { kills, mutations, replicas }
+/** A killed copy has written some 1,500 rows: the ledger is as large as the kills need. */
+const TASKS_PER_KILL = 400
+
+const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = {
+  kills,
+  mutations,
+  replicas,
+  copies,
+}
 const wanted = positionals.length > 0 ? positionals : Object.keys(EVIDENCE)
 const unknown = wanted.filter((name) => !(name in EVIDENCE))
 if (unknown.length > 0) {
@@ -88,6 +101,26 @@ async function replicas(): Promise<string> {
     assert.equal(story.entries.last, story.entries.count, "there is a gap")
     assert.equal(story.entries.bytes, story.entries.count, "an entry has no bytes")
     return `${starts} starts, ${rounds} replicas killed, ${story.entries.count} entries without a gap; the slowest start took ${Math.round(story.slowest)} ms`
+  } finally {
+    await server.remove()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function copies(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "taskmint-evidence-"))
+  const server = await startPostgres()
+  try {
+    const rounds = Number(values["copy-kills"])
+    const from = await makeUsed(folder, TASKS_PER_KILL * rounds)
+    const story = await runCopyStory({ from, to: server.address }, rounds, (kill) => {
+      if ((kill + 1) % 10 === 0) console.log(`  ${kill + 1} of ${rounds} copies killed`)
+    })
+    const [wanted, found] = [await tablesHeld(from), await tablesHeld(server.address)]
+    assert.deepEqual(found, wanted, "a table differs")
+    const rows = [...wanted.values()].reduce((sum, one) => sum + one.rows, 0)
+    assert.ok(story.copied.resumed && story.copied.rows < rows, "the last copy began anew")
+    return `${rounds} copies killed, ${rows} rows in ${wanted.size} tables equal, of which the last copy wrote ${story.copied.rows}`
   } finally {
     await server.remove()
     rmSync(folder, { recursive: true, force: true })
