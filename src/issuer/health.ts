@@ -3,6 +3,8 @@
 import { z } from "@hono/zod-openapi"
 import type { Engine } from "../database/database.ts"
 import type { Refusal } from "../errors.ts"
+import type { Keyring } from "../keys/keyring.ts"
+import type { Rotation } from "../keys/rotation.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Clock } from "../time.ts"
 import { type Endpoint, json, open } from "./endpoint.ts"
@@ -19,6 +21,8 @@ export interface Health {
 export interface HealthOptions {
   readonly engine: Engine
   readonly policies: PolicyStore
+  readonly keyring: Pick<Keyring, "isLocked">
+  readonly rotation: Pick<Rotation, "waitsForSigner">
   readonly clock: Clock
   readonly unready: () => Refusal | undefined
 }
@@ -27,7 +31,7 @@ export interface HealthOptions {
 const PROBE_MILLISECONDS = 2000
 
 export function watchHealth(options: HealthOptions): Health {
-  const { engine, policies, clock } = options
+  const { engine, clock } = options
   let draining = false
   let broken = false
   let probedAt = Number.NEGATIVE_INFINITY
@@ -59,10 +63,19 @@ export function watchHealth(options: HealthOptions): Health {
     },
     async ready() {
       if (draining || broken || options.unready() || !(await writable())) return undefined
-      const { refused } = policies.state()
-      return refused ? [`policy_${refused.reason}`] : []
+      return warningsOf(options)
     },
   }
+}
+
+/** What an operator has to do, while it can mint all the same. */
+function warningsOf({ policies, keyring, rotation }: HealthOptions): string[] {
+  const { refused } = policies.state()
+  return [
+    ...(refused ? [`policy_${refused.reason}`] : []),
+    ...(keyring.isLocked() ? ["key_encryption_key_replaced"] : []),
+    ...(rotation.waitsForSigner() ? ["key_signer_missing"] : []),
+  ]
 }
 
 const Alive = z.strictObject({ status: z.literal("ok") }).openapi("Alive")

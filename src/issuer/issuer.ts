@@ -196,7 +196,7 @@ async function openRooms(
   const feed = await watchFeed({ engine, clock, onFault })
   const parts = { engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
   const tasks = createTasks(parts)
-  const health = watchHealth({ engine, policies, clock, unready: tasks.unready })
+  const health = watchHealth({ engine, policies, keyring, rotation, clock, unready: tasks.unready })
   const revocations = createRevocations(parts)
   const streams = createFeedStreams({ revocations, feed, clock, onFault })
   const uses = createUses(parts)

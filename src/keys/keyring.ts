@@ -45,6 +45,8 @@ export interface Keyring {
   standing(): readonly StandingKey[]
   /** Looks at what was committed, also by other processes. Throws Unavailable, or KeysLocked; what was known stays. */
   refresh(): Promise<void>
+  /** Whether the last look met keys that don't open here: another process has gone on with another key-encryption key. */
+  isLocked(): boolean
   /** A key that could sign next, not stored yet. Undefined: every signer that was given has had its turn. */
   make(): Promise<NewKey | undefined>
   /**
@@ -88,10 +90,11 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
     keys = await read([])
   }
   let view = viewOf(keys)
-  const { now: refresh } = oneAtATime(async () => {
+  const looking = noticingLocks(async () => {
     keys = await read(keys)
     view = viewOf(keys, view)
   })
+  const { now: refresh } = oneAtATime(looking.look)
   return {
     current: () => view.signs,
     signing: (kid) => keys.find((key) => key.kid === kid && key.state !== "next")?.issuing,
@@ -99,6 +102,7 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
     jwks: () => view.published,
     standing: () => keys,
     refresh,
+    isLocked: looking.isLocked,
     make,
     async rewrap(by, from, to) {
       const [old, fresh] = [createWrapping(from), createWrapping(to)]
@@ -113,6 +117,23 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
         wrappings = opens(fresh, keys) ? [fresh] : [old]
       }
       return before.length
+    },
+  }
+}
+
+/** Remembers whether the last look met keys that don't open. */
+function noticingLocks(look: () => Promise<void>) {
+  let locked = false
+  return {
+    isLocked: () => locked,
+    async look() {
+      try {
+        await look()
+        locked = false
+      } catch (error) {
+        locked ||= error instanceof KeysLocked
+        throw error
+      }
     },
   }
 }

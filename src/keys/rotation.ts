@@ -65,6 +65,8 @@ export interface Rotation {
   tick(): Promise<void>
   /** When the next key will be published by itself, epoch milliseconds; undefined while one is. */
   nextAt(): number | undefined
+  /** Whether the schedule wants another key and every signer that was given has had its turn. */
+  waitsForSigner(): boolean
 }
 
 /** TypeError where keys would follow each other faster than they can be published. */
@@ -91,6 +93,7 @@ export function createRotation(options: RotationOptions): Rotation {
     const key = await keyring.make()
     return key !== undefined && write(publishSteps(ledger, change.current, key, by))
   }
+  let signerMissing = false
   const list = async () => (await engine.query(listKeys)).map((row) => view(row, keyring))
   return {
     list,
@@ -108,10 +111,13 @@ export function createRotation(options: RotationOptions): Rotation {
       await keyring.refresh()
       for (;;) {
         const change = dueChange(keyring.standing(), now())
-        if (!change || !(await carryOut(change, "schedule"))) return
+        if (change && (await carryOut(change, "schedule"))) continue
+        signerMissing = change?.what === "publish" && (await keyring.make()) === undefined
+        return
       }
     },
     nextAt: () => nextPublication(keyring.standing(), everySeconds),
+    waitsForSigner: () => signerMissing,
   }
 }
 

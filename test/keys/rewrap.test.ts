@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { Refusal } from "../../src/errors.ts"
-import { PUBLISHED_AHEAD_SECONDS } from "../../src/keys/due.ts"
+import { watchHealth } from "../../src/issuer/health.ts"
+import { PUBLISHED_AHEAD_SECONDS, ROTATE_EVERY_SECONDS } from "../../src/keys/due.ts"
 import { KeysLocked } from "../../src/keys/held.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
 import { type Signer, SignerFailed } from "../../src/keys/signer.ts"
@@ -51,6 +52,18 @@ describe("another key-encryption key", () => {
     expect(await start()).not.toBeInstanceOf(Refusal)
   })
 
+  test("leaves another process signing, which says that it needs the new one", async () => {
+    const other = await openKeyring(world)
+    const health = watchHealth({ ...world, keyring: other, unready: () => undefined })
+    expect(await health.ready()).toEqual([])
+    await world.keyring.rewrap("operations", world.keyEncryptionKey, randomBytes(32))
+    await expect(other.refresh()).rejects.toThrow(
+      /does not open with this key-encryption key.*`keys rewrap` gave it last/,
+    )
+    expect(await health.ready()).toEqual(["key_encryption_key_replaced"])
+    expect(other.current().kid).toBe(world.keyring.current().kid)
+  })
+
   test("in another process that knows only the old one, no key is made that the new one would not open", async () => {
     const other = await openKeyring(world)
     const { createRotation } = await import("../../src/keys/rotation.ts")
@@ -94,6 +107,26 @@ describe("keys that rest elsewhere", () => {
     await world.rotation.tick()
     const { engine, ledger, clock, keyEncryptionKey } = world
     await expect(openKeyring({ engine, ledger, clock, keyEncryptionKey })).rejects.toThrow(/rests elsewhere/)
+  })
+
+  test("are asked for before a schedule needs the next one, until it is there", async () => {
+    const [one, two] = [elsewhere(), elsewhere()]
+    await restart({ signers: [one.signer] })
+    const health = () => watchHealth({ ...world, unready: () => undefined }).ready()
+    await world.rotation.rotate("operations")
+    ahead()
+    await world.rotation.tick()
+    expect(await health()).toEqual([])
+    world.clock.advance(ROTATE_EVERY_SECONDS * 1000)
+    await world.rotation.tick()
+    expect(await health()).toEqual(["key_signer_missing"])
+    expect(await start()).not.toBeInstanceOf(Refusal)
+    await restart({ signers: [one.signer, two.signer] })
+    await world.rotation.tick()
+    expect([await health(), await world.rotation.list()]).toEqual([
+      [],
+      expect.objectContaining({ length: 3 }),
+    ])
   })
 
   test("I26 a signature that fails, hangs or is another key's leaves token.unsigned, and no token", async () => {
