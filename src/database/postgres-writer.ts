@@ -7,7 +7,7 @@ import { setTimeout as pause } from "node:timers/promises"
 import type { Client, QueryResult } from "pg"
 import { Duplicate, Unavailable, Unexpected } from "./database.ts"
 import type { Backend } from "./postgres-others.ts"
-import { codeOf, cut, ownFault, part, sqlStateOf, tagOf, unreachable } from "./postgres-session.ts"
+import { codeOf, cut, ownFault, part, tagOf, unreachable } from "./postgres-session.ts"
 
 /** A statement with its values; `name` is what errors call it, `number` is its own. */
 export interface WriterStep {
@@ -200,6 +200,12 @@ export class PostgresWriter {
 /** It acknowledged what it no longer has: a backup was put back, or a standby took over that had not all of it. */
 class WentBack extends Unavailable {}
 
+/**
+ * What only follows from an earlier request's failure: the transaction has failed, or a statement could not be prepared in
+ * it and is not there for who came next. Those are done again, apart from it.
+ */
+const FOLLOWS_A_FAILURE = /^(25P02|26000)$/
+
 /** One transaction of many requests. `heard` is called at every answer. */
 class Transaction {
   readonly #client: Client
@@ -221,7 +227,7 @@ class Transaction {
 
   /** Hoping that no request fails, which is the rule; where one does, all of it is undone and done again, each apart. */
   async run(requests: readonly Waiting[]): Promise<{ verdicts: readonly Verdict[]; commits: number }> {
-    const together = await all(requests.map(({ steps }) => this.#perform(steps)))
+    const together = await all(requests.map(({ steps }) => this.#perform(steps, FOLLOWS_A_FAILURE)))
     if (together.every((verdict) => verdict === undefined)) {
       await this.#commit()
       return { verdicts: together, commits: this.#commits }
@@ -247,7 +253,7 @@ class Transaction {
   }
 
   /** Sends all steps; answers what stopped the first that failed, throws what stops the whole transaction. */
-  async #perform(steps: readonly WriterStep[]): Promise<Verdict> {
+  async #perform(steps: readonly WriterStep[], undone?: RegExp): Promise<Verdict> {
     const results = await Promise.allSettled(
       steps.map(({ number, sql, values }) =>
         this.#ask({ name: `s${number}`, text: sql, values: [...values] }),
@@ -256,7 +262,7 @@ class Transaction {
     for (const [at, result] of results.entries()) {
       const step = steps[at]
       if (!step) continue
-      if (result.status === "rejected") return verdictOf(result.reason, step, at)
+      if (result.status === "rejected") return verdictOf(result.reason, step, at, undone)
       if (step.rows !== "any" && result.value.rowCount !== step.rows) return new Unexpected(step.name, at)
     }
     return undefined
@@ -275,9 +281,8 @@ class Transaction {
   }
 }
 
-function verdictOf(error: unknown, step: WriterStep, at: number): Error {
-  // An earlier request of the same transaction had failed: this one is done again, apart from it.
-  if (sqlStateOf(error) === "25P02") return new Unavailable("the transaction had failed before")
+function verdictOf(error: unknown, step: WriterStep, at: number, undone?: RegExp): Error {
+  if (undone?.test(codeOf(error))) return new Unavailable("the transaction had failed before")
   const fault = ownFault(error)
   if (fault === "duplicate") return new Duplicate(step.name, at)
   if (fault === "unexpected") return new Unexpected(step.name, at)

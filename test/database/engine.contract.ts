@@ -123,6 +123,16 @@ export function engineContract(createBed: () => Promise<Bed>): void {
       expect((await keys()).filter((key) => key.startsWith("no-"))).toEqual([])
     })
 
+    test("neither when their statements are new to the connection, and some wait for the same one", async () => {
+      await engine.atomically([putting("taken")])
+      const fresh = statement("fresh", sql`INSERT INTO setting (key, value) VALUES (${p("key")}, 'fresh')`)
+      const results = await Promise.allSettled([
+        engine.atomically([putting("taken")]),
+        ...[1, 2, 3].map((n) => engine.atomically([step(fresh, { key: `fresh-${n}` })])),
+      ])
+      expect(results.map((one) => one.status)).toEqual(["rejected", "fulfilled", "fulfilled", "fulfilled"])
+    })
+
     test("of 64 that want the same key one gets it, the others learn that it is taken", async () => {
       const results = await Promise.allSettled(
         Array.from({ length: 64 }, (_, n) => engine.atomically([putting("one", String(n))])),
