@@ -4,6 +4,7 @@ import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
+import { suitesOnBothEngines } from "./test/support/engines.ts"
 
 /** By what each took; the rest takes some seconds at most. */
 const LONGEST = [
@@ -24,6 +25,8 @@ const LONGEST = [
   "database/lock",
   "verifier/direct",
   "attacks/i-crash",
+  "attacks/g-races",
+  "task/status-list",
 ]
 
 const placeOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -40,16 +43,6 @@ class LongestFirst extends BaseSequencer {
     return (await super.sort(files)).sort((one, other) => rank(one) - rank(other))
   }
 }
-
-/** Run a second time on PostgreSQL: what decides by guards in statements, and the story end to end. */
-const ON_BOTH_ENGINES = [
-  "test/attacks/e-single-use.test.ts",
-  "test/flows/story.test.ts",
-  "test/keys/keyring.test.ts",
-  "test/ledger/{ledger,search}.test.ts",
-  "test/policy/in-force.test.ts",
-  "test/task/{collect,feed,life,revocation,start,status-places,use,verifiers}.test.ts",
-]
 
 export default defineConfig({
   test: {
@@ -69,7 +62,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "postgres",
-          include: ON_BOTH_ENGINES,
+          include: suitesOnBothEngines(),
           testTimeout: 40_000,
           env: { TASKMINT_TEST_ENGINE: "postgres" },
         },

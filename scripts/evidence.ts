@@ -51,7 +51,7 @@ async function kills(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "taskmint-evidence-"))
   try {
     const rounds = Number(values.kills)
-    const story = await runKillStory(folder, rounds, (round) => {
+    const story = await runKillStory({ folder, place: join(folder, "issuer.db") }, rounds, (round) => {
       if ((round + 1) % 20 === 0) console.log(`  ${round + 1} of ${rounds} kills`)
     })
     const ran = new Set(story.handled)

@@ -2,6 +2,7 @@
 // it stays over restarts and for all replicas, and a provider whose keys have moved is an alarm. Whose word counts for what
 // is the policy's; what a JWT is worth is remote/identity-providers.ts's.
 import { Duplicate, type Engine } from "../database/database.ts"
+import { insertSetting, readSetting } from "../database/setting.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Admit } from "../policy/admission.ts"
 import type { PolicyFault } from "../policy/fault.ts"
@@ -12,7 +13,6 @@ import {
   type IdentityProvidersOptions,
 } from "../remote/identity-providers.ts"
 import type { Clock } from "../time.ts"
-import { insertSetting, readSetting } from "./statements.ts"
 
 export interface IdentitiesOptions {
   /** Our own name, which no provider may have. */

@@ -4,7 +4,9 @@ import { spawnSync } from "node:child_process"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import Sqlite from "better-sqlite3"
+import { Client } from "pg"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
+import { onPostgres } from "../support/engine.ts"
 import { createFolders } from "../support/folder.ts"
 import { type CallerName, type House, openHouse, START } from "../support/issuer-house.ts"
 
@@ -49,6 +51,21 @@ const stands = async (house: House, { token }: Running) =>
   ((await (await form(house, "/introspect", "support-orchestrator", token)).json()) as { active: boolean })
     .active
 
+/** Takes the one turn to write, and answers how to let go of it. */
+async function hold(database: string): Promise<() => Promise<unknown>> {
+  if (!onPostgres) {
+    const foreign = new Sqlite(database)
+    onTestFinished(() => void foreign.close())
+    foreign.exec("BEGIN IMMEDIATE")
+    return async () => foreign.exec("ROLLBACK")
+  }
+  const foreign = new Client(database)
+  await foreign.connect()
+  onTestFinished(() => foreign.end())
+  await foreign.query("BEGIN; UPDATE commit_count SET commits = commits")
+  return () => foreign.query("ROLLBACK")
+}
+
 /** What is true of an order that had no effect. */
 async function expectWithout(house: House, task: Running) {
   expect(await stands(house, task)).toBe(true)
@@ -62,56 +79,59 @@ async function expectWith(house: House, task: Running) {
 }
 
 describe("G11 I04 an order while the ledger can't be written", () => {
-  test("G11 I04 on a full disk is 503 and nothing else, and the same order works once there is room, without a restart", async () => {
-    const small = newFolder()
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", small]).status !== 0)
-      return console.warn("NOT TESTED HERE: a full disk (this user may not mount)")
-    onTestFinished(() => void spawnSync("umount", ["-l", small]))
-    const house = await open({ database: join(small, "issuer.db") })
-    const task = await startTask(house)
-    for (const as of ["operations-team", "tickets", "audit-team"] as const)
-      await house.call("GET", "/livez", { as })
+  // The disk of a server is its own affair: what it answers then is 503, as while somebody holds it.
+  test.skipIf(onPostgres)(
+    "G11 I04 on a full disk is 503 and nothing else, and the same order works once there is room, without a restart",
+    async () => {
+      const small = newFolder()
+      if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", small]).status !== 0)
+        return console.warn("NOT TESTED HERE: a full disk (this user may not mount)")
+      onTestFinished(() => void spawnSync("umount", ["-l", small]))
+      const house = await open({ database: join(small, "issuer.db") })
+      const task = await startTask(house)
+      for (const as of ["operations-team", "tickets", "audit-team"] as const)
+        await house.call("GET", "/livez", { as })
 
-    const ballast = join(small, "ballast")
-    expect(() => writeFileSync(ballast, Buffer.alloc(8 * 1024 * 1024))).toThrow(/ENOSPC/)
-    // What the log holds already is room of its own: until that is used up, orders work.
-    let ordered = 0
-    let answer = await order(house, "agent", `nobody-${ordered}`)
-    while (answer.status === 201 && ordered < 5000)
-      answer = await order(house, "agent", `nobody-${++ordered}`)
-    expect(answer).toMatchObject({
-      status: 503,
-      body: { code: "temporarily_unavailable", next: "wait" },
-    })
-    expect((await order(house, "task", task.id)).status).toBe(503)
-    expect(await stands(house, task)).toBe(true)
-    expect((await house.ask("GET", "/readyz")).status).toBe(503)
-    expect((await house.ask("POST", "/tasks", { as: "support-orchestrator", json: START })).status).toBe(503)
+      const ballast = join(small, "ballast")
+      expect(() => writeFileSync(ballast, Buffer.alloc(8 * 1024 * 1024))).toThrow(/ENOSPC/)
+      // What the log holds already is room of its own: until that is used up, orders work.
+      let ordered = 0
+      let answer = await order(house, "agent", `nobody-${ordered}`)
+      while (answer.status === 201 && ordered < 5000)
+        answer = await order(house, "agent", `nobody-${++ordered}`)
+      expect(answer).toMatchObject({
+        status: 503,
+        body: { code: "temporarily_unavailable", next: "wait" },
+      })
+      expect((await order(house, "task", task.id)).status).toBe(503)
+      expect(await stands(house, task)).toBe(true)
+      expect((await house.ask("GET", "/readyz")).status).toBe(503)
+      expect((await house.ask("POST", "/tasks", { as: "support-orchestrator", json: START })).status).toBe(
+        503,
+      )
 
-    // Nor can the feed be asked, whose askers' proofs are spent on disk: what verifiers know grows too old by risk.
-    expect((await house.ask("GET", "/revocations", { as: "tickets" })).status).toBe(503)
+      // Nor can the feed be asked, whose askers' proofs are spent on disk: what verifiers know grows too old by risk.
+      expect((await house.ask("GET", "/revocations", { as: "tickets" })).status).toBe(503)
 
-    rmSync(ballast)
-    await expectWithout(house, task)
-    expect((await order(house, "task", task.id)).status).toBe(201)
-    await expectWith(house, task)
-    house.clock.advance(3000)
-    expect((await house.ask("GET", "/readyz")).status).toBe(200)
-    // 201 was never said without effect, nor 503 with one.
-    const standing = (await house.ask("GET", "/locks", { as: "operations-team" })).body.locks
-    expect(standing).toHaveLength(Math.min(ordered, 1000))
-  })
+      rmSync(ballast)
+      await expectWithout(house, task)
+      expect((await order(house, "task", task.id)).status).toBe(201)
+      await expectWith(house, task)
+      house.clock.advance(3000)
+      expect((await house.ask("GET", "/readyz")).status).toBe(200)
+      // 201 was never said without effect, nor 503 with one.
+      const standing = (await house.ask("GET", "/locks", { as: "operations-team" })).body.locks
+      expect(standing).toHaveLength(Math.min(ordered, 1000))
+    },
+  )
 
   test("G11 while somebody else holds the database is 503, and works as soon as they let go", async () => {
-    const database = join(newFolder(), "issuer.db")
-    const house = await open({ database })
+    const house = await open()
     const task = await startTask(house)
     await order(house, "agent", "nobody")
-    const foreign = new Sqlite(database)
-    onTestFinished(() => void foreign.close())
-    foreign.exec("BEGIN IMMEDIATE")
+    const release = await hold(house.database)
     expect((await order(house, "task", task.id)).status).toBe(503)
-    foreign.exec("ROLLBACK")
+    await release()
     await expectWithout(house, task)
     expect((await order(house, "task", task.id)).status).toBe(201)
     await expectWith(house, task)

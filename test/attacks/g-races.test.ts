@@ -2,20 +2,23 @@
 // no token of what was ended has a place in the ledger behind the order, and whoever asks after the answer gets none.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { setImmediate } from "node:timers/promises"
+import { setTimeout as pause, setImmediate } from "node:timers/promises"
 import { decodeJwt } from "jose"
 import { expect, onTestFinished, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
 import type { Revocation } from "../../src/task/revocation-view.ts"
 import type { Started } from "../../src/task/start.ts"
+import { onPostgres } from "../support/engine.ts"
 import { createFolders } from "../support/folder.ts"
 import { createWorld, SUPPORT_START, type World, writePolicies } from "../support/world.ts"
 
 const ORCHESTRATOR = "support-orchestrator"
 /** In some five seconds on a quiet machine; each run draws others. */
-const INTERLEAVINGS = 1500
+const INTERLEAVINGS = onPostgres ? 300 : 1500
 /** Races at the same time. Then all their tokens run out, or each order would have to look through ever more of them. */
-const AT_ONCE = 100
+const AT_ONCE = onPostgres ? 50 : 100
+/** What the last answer took. */
+let pace = 0
 const HOUR_MILLISECONDS = 3_600_000
 const newFolder = createFolders()
 
@@ -64,20 +67,22 @@ async function race(world: World, number: number, random: () => number): Promise
   }
   const asking = async (ask: () => ReturnType<typeof start | typeof renew | typeof turnOver>) => {
     await turns(random)
-    const late = ordered
+    const [late, since] = [ordered, performance.now()]
     const answer = await ask()
+    pace = performance.now() - since
     if (!(answer instanceof Refusal)) answered.push(...jtisOf(answer).map((jti) => ({ jti, late })))
   }
+  const askers = { instance: [start, start], task: [renew, turnOver], token: [start, renew] }[kind]
+  const asked = askers.map(asking)
   const ordering = async () => {
-    await turns(random)
+    await moment(random, asked)
     const wanted = { kind, value: value[kind] ?? "", reason: "race" }
     const set = await world.revocations.revoke("operations-team", wanted)
     if (set instanceof Refusal) throw new Error(set.reason)
     ordered = true
     return set
   }
-  const askers = { instance: [start, start], task: [renew, turnOver], token: [start, renew] }[kind]
-  const [order] = await Promise.all([ordering(), ...askers.map(asking)])
+  const [order] = await Promise.all([ordering(), ...asked])
   await asking(start)
   return { kind, order, answered }
 }
@@ -95,6 +100,17 @@ const jtisOf = (answer: Pick<Started, "tokens">) =>
 /** Lets a few turns of the loop pass, so that each race meets the others and the disk at another point. */
 async function turns(random: () => number): Promise<void> {
   for (let left = Math.floor(random() * 6); left > 0; left--) await setImmediate()
+}
+
+/**
+ * When an order is given. A start reads before it writes, and of a server each takes longer than a few turns: there some
+ * orders wait for about as long, and some until one of the others is answered.
+ */
+async function moment(random: () => number, asked: readonly Promise<void>[]): Promise<void> {
+  const drawn = onPostgres ? random() : 0
+  if (drawn < 0.3) await turns(random)
+  else if (drawn < 0.8) await pause(random() * 1.5 * pace)
+  else await Promise.race(asked)
 }
 
 /** xorshift32: a run can be repeated by its seed. */

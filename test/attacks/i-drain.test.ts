@@ -8,14 +8,19 @@ import { afterAll, expect, test } from "vitest"
 import { writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { asRecord } from "../../src/client/issuer-call.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { createServiceTokens } from "../../src/remote/service-token.ts"
 import { systemClock } from "../../src/time.ts"
 import { startCli } from "../support/command-line.ts"
+import { testPlace } from "../support/engine.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-drain-"))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const at = await testPlace(folder)
+afterAll(async () => {
+  await at.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
 const house = writeExampleFolder(join(folder, "house"), (text) =>
   text.replace(/limits: {.*}/, "limits: { active_tasks: 100000, starts_per_hour: 100000 }"),
 )
@@ -43,7 +48,7 @@ async function load(address: string, authorization: string, answers: Response[],
 }
 
 async function recordedStarts(): Promise<Set<string>> {
-  const engine = await openSqlite({ path: house.database })
+  const engine = await openDatabase(at.place)
   const ledger = await createLedger({ engine, names: createNames(engine), clock: systemClock })
   const found = new Set<string>()
   for (let after: string | null | undefined; after !== null; ) {
@@ -64,7 +69,7 @@ const startServing = async () => {
     env: {
       TASKMINT_ISSUER: "https://taskmint.example",
       TASKMINT_POLICIES: house.policies,
-      TASKMINT_DATABASE: `sqlite:${house.database}`,
+      ...at.settings,
       TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
     },
   })
@@ -98,7 +103,7 @@ test("I24 SIGTERM under load: within ten seconds everything begun is answered an
     ({ status, headers }) => status !== 201 && !(status === 503 && headers.has("retry-after")),
   )
   expect(unexpected.map(({ status }) => status)).toEqual([])
-  expect(existsSync(`${house.database}-wal`)).toBe(false)
+  expect(existsSync(`${at.place}-wal`)).toBe(false)
   expect(await recordedStarts()).toEqual(started)
 })
 

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import { writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { LIMITS, type Listening, listen } from "../../src/cli/server.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { startCliUnder } from "../support/command-line.ts"
 import { type House, openHouse, START } from "../support/issuer-house.ts"
 
@@ -27,7 +27,7 @@ async function openHeld() {
   const house = await openHouse()
   houses.push(house)
   await house.issuer.close()
-  const engine = await openSqlite({ path: join(house.folder, "issuer.db") })
+  const engine = await openDatabase(house.database)
   let held: Promise<void> | undefined
   await house.restart({
     database: {

@@ -1,10 +1,10 @@
 // Catalogue K01: secrets pushed through every endpoint and error path, and looked for in everything that comes out or
 // stays: answers, their headers, the database's files, what the operator is told.
 import { randomBytes } from "node:crypto"
-import { readdirSync, readFileSync } from "node:fs"
 import { inspect } from "node:util"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { everythingAt } from "../support/engine.ts"
 import { ASSERTION_TYPE, type Call, type House, openHouse, START } from "../support/issuer-house.ts"
 import { NAME, openDesk } from "../support/token-desk.ts"
 
@@ -172,9 +172,10 @@ test("K01 nothing of it comes out or stays, and no token, key or proof either", 
   expect(canaries.size).toBeGreaterThan(400)
   const out = Buffer.from([...answers, inspect(house.faults, { depth: 12 })].join("\n"))
   expect(found(out), "in answers").toEqual([])
-  const files = readdirSync(house.folder).filter((name) => name.startsWith("issuer.db"))
-  expect(files.length).toBeGreaterThan(1)
-  for (const name of files) expect(found(readFileSync(`${house.folder}/${name}`)), name).toEqual([])
+  const kept = await everythingAt(house.database)
+  expect(kept.length).toBeGreaterThan(1)
+  expect(kept.some(([, bytes]) => bytes.includes(String(started.body.task_id)))).toBe(true)
+  for (const [name, bytes] of kept) expect(found(bytes), name).toEqual([])
   expect(house.faults).toEqual([])
 })
 

@@ -23,9 +23,14 @@ import { readSecret, writeNew } from "../../src/cli/secret-file.ts"
 import { createSettings } from "../../src/cli/settings.ts"
 import { HeldToken } from "../../src/client/held-token.ts"
 import { runCli, startCli } from "../support/command-line.ts"
+import { everythingAt, testPlace } from "../support/engine.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-k-"))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const at = await testPlace(folder)
+afterAll(async () => {
+  await at.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 /** A secret in the spellings in which it could come out. */
 const spellings = (secret: string): string[] => [
@@ -45,7 +50,7 @@ test("K01 a process that serves writes no secret to its output or its folder", {
   const serving = startCli(["serve", "--dev", "--port", "0", "--log-level", "debug"], {
     env: {
       TASKMINT_POLICIES: house.policies,
-      TASKMINT_DATABASE: `sqlite:${house.database}`,
+      ...at.settings,
       TASKMINT_KEY_ENCRYPTION_KEY: readFileSync(house.keyEncryptionKeyFile, "utf8").trim(),
     },
   })
@@ -79,17 +84,22 @@ test("K01 a process that serves writes no secret to its output or its folder", {
     JSON.parse(readFileSync(keyFile, "utf8")).d,
     readFileSync(house.keyEncryptionKeyFile, "utf8").trim(),
   ]
-  const atRest = () =>
-    readdirSync(house.folder)
-      .filter((name) => name.startsWith("taskmint.db"))
-      .map((name) => readFileSync(join(house.folder, name), "latin1"))
-      .join("\n")
-  const whileRunning = atRest()
+  const atRest = async () =>
+    (await everythingAt(at.place)).map(([, bytes]) => bytes.toString("latin1")).join("\n")
+  const whileRunning = await atRest()
   serving.child.kill("SIGTERM")
   const ended = await serving.ended
   expect(secrets.map((one) => one.length > 20)).toEqual([true, true, true, true])
-  for (const text of [ended.stdout, ended.stderr, started.stdout, started.stderr, whileRunning, atRest()])
+  for (const text of [
+    ended.stdout,
+    ended.stderr,
+    started.stdout,
+    started.stderr,
+    whileRunning,
+    await atRest(),
+  ])
     expect(found(text, secrets)).toEqual([])
+  expect(whileRunning).toContain(JSON.parse(started.stdout).task_id)
   expect(found(`x${encodeURIComponent(secrets[2] ?? "")}y`, secrets)).toHaveLength(1)
 })
 

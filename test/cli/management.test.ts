@@ -8,6 +8,8 @@ import { writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { systemClock } from "../../src/time.ts"
 import { newId } from "../../src/token/id.ts"
 import { type Running, runCli, startCli } from "../support/command-line.ts"
+import { testPlace } from "../support/engine.ts"
+import { createFolders } from "../support/folder.ts"
 import { API, API_PRIVATE_JWK, startIssuerStub } from "../support/issuer-stub.ts"
 import { MEASURED_BY_GUARD, MEASURED_BY_ISSUER, metricNames } from "../support/measured.ts"
 
@@ -15,12 +17,18 @@ import { MEASURED_BY_GUARD, MEASURED_BY_ISSUER, metricNames } from "../support/m
 vi.setConfig({ testTimeout: 60_000 })
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-management-"))
+const newFolder = createFolders()
 const running: Running[] = []
 afterEach(async () => {
   for (const one of running) one.child.kill("SIGKILL")
   await Promise.all(running.splice(0).map((one) => one.ended))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const [at, elsewhere] = [await testPlace(newFolder()), await testPlace(newFolder())]
+afterAll(async () => {
+  await at.remove()
+  await elsewhere.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 const LISTENING = /"address":"([^"]+)","management_port":(\d+).*"msg":"listening"/
 
@@ -38,7 +46,7 @@ describe("serve", () => {
   const env = {
     TASKMINT_ISSUER: "https://taskmint.example",
     TASKMINT_POLICIES: house.policies,
-    TASKMINT_DATABASE: `sqlite:${house.database}`,
+    ...at.settings,
     TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
   }
 
@@ -66,7 +74,7 @@ describe("serve", () => {
   test("a management port that is taken is wrong use, and the database is let go", async () => {
     const { address } = await startWatched(["serve"], {
       ...env,
-      TASKMINT_DATABASE: `sqlite:${join(folder, "a.db")}`,
+      ...elsewhere.settings,
     })
     const port = new URL(address).port
     const args = ["serve", "--port", "0", "--management-port", port]

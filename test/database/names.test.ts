@@ -1,10 +1,10 @@
 // Names are stored once, and a name not known to be stored is always interned again.
-import { join } from "node:path"
 import { sql } from "drizzle-orm"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { type Engine, statement, Unexpected } from "../../src/database/database.ts"
 import { createNames, nameId } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
+import { type TestPlace, testPlace } from "../support/engine.ts"
 import { createFolders } from "../support/folder.ts"
 
 const newFolder = createFolders()
@@ -19,11 +19,16 @@ const read = statement<{ text: string }>(
   sql`SELECT name.text AS text FROM start_minute JOIN name ON name.id = start_minute.type`,
 )
 
+let at: TestPlace
 let engine: Engine
 beforeAll(async () => {
-  engine = await openSqlite({ path: join(newFolder(), "a.db") })
+  at = await testPlace(newFolder())
+  engine = await openDatabase(at.place)
 })
-afterAll(() => engine.close())
+afterAll(async () => {
+  await engine.close()
+  await at.remove()
+})
 
 test("a name is one row, however often it is interned and by however many", async () => {
   const [one, other] = [createNames(engine), createNames(engine)]

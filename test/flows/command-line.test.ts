@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { createSession } from "../../src/client/client.ts"
 import { type Ended, type Running, runCli, startCli } from "../support/command-line.ts"
+import { type TestPlace, testPlace } from "../support/engine.ts"
 
 // Every step is a process of its own.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
@@ -12,14 +13,16 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 const folder = mkdtempSync(join(tmpdir(), "taskmint-day-"))
 let house: ExampleFolder
 let serving: Running
+let at: TestPlace
 let issuer = ""
 
 beforeAll(async () => {
+  at = await testPlace(folder)
   house = writeExampleFolder(join(folder, "house"))
   serving = startCli(["serve", "--dev", "--port", "0"], {
     env: {
       TASKMINT_POLICIES: house.policies,
-      TASKMINT_DATABASE: `sqlite:${house.database}`,
+      ...at.settings,
       TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
     },
   })
@@ -28,6 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   serving.child.kill("SIGTERM")
   expect((await serving.ended).code).toBe(0)
+  await at.remove()
   rmSync(folder, { recursive: true, force: true })
 })
 

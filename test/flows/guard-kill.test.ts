@@ -4,15 +4,21 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { type TestPlace, testPlace } from "../support/engine.ts"
 import { type KillStory, runKillStory } from "../support/kill-story.ts"
 
 let folder: string
+let at: TestPlace
 let story: KillStory
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "taskmint-guard-kill-"))
-  story = await runKillStory(folder, 10)
+  at = await testPlace(folder)
+  story = await runKillStory({ folder, place: at.place }, 10)
 }, 120_000)
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(async () => {
+  await at.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 test("L10 every handler that ran is in the ledger, once", () => {
   const uses = story.recorded.map(({ use }) => use)

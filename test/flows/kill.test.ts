@@ -10,10 +10,11 @@ import { decodeJwt } from "jose"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createOrchestrator } from "../../src/client/client.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { systemClock } from "../../src/time.ts"
 import type { PrivateJwk } from "../../src/token/signature.ts"
+import { type TestPlace, testPlace } from "../support/engine.ts"
 import { replaceKeys } from "../support/policy-keys.ts"
 import { writePolicies } from "../support/world.ts"
 
@@ -22,24 +23,27 @@ const KILLS = 6
 const AT_ONCE = 8
 const children: ChildProcess[] = []
 let folder: string
+let at: TestPlace
 let jwk: PrivateJwk | undefined
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "taskmint-kill-"))
+  at = await testPlace(folder)
   writePolicies(join(folder, "policies"))
   jwk = replaceKeys(join(folder, "policies")).get("support-orchestrator")
   writeFileSync(join(folder, "kek"), randomBytes(32), { mode: 0o600 })
 })
 
-afterAll(() => {
+afterAll(async () => {
   for (const child of children) child.kill("SIGKILL")
+  await at.remove()
   rmSync(folder, { recursive: true, force: true })
 })
 
 async function startIssuer() {
   const child = fork(
     fileURLToPath(new URL("../support/issuer-child.ts", import.meta.url)),
-    [folder, ISSUER],
+    [folder, ISSUER, "0", at.place],
     {
       execArgv: [],
     },
@@ -88,7 +92,7 @@ test("I01 a killed issuer has recorded every token that left it, and starts agai
     await issuer.kill()
     await working
   }
-  const engine = await openSqlite({ path: join(folder, "issuer.db") })
+  const engine = await openDatabase(at.place)
   const ledger = await createLedger({ engine, names: createNames(engine), clock: systemClock })
   const issued = new Map<string, string>()
   for (let after: string | undefined; ; ) {

@@ -93,7 +93,7 @@ const leaves = () => {
 }
 
 test("a ledger moves to PostgreSQL, and APIs go on without a hand", async () => {
-  await onStage(folder, async (stage) => {
+  await onStage({ folder, place: FILE }, async (stage) => {
     const before = await serve(FILE)
     const [token, ended] = [await startTask(stage, before.address), await startTask(stage, before.address)]
     const api = await startApi(stage, before.address)
@@ -140,7 +140,7 @@ test("a ledger moves to PostgreSQL, and APIs go on without a hand", async () => 
       FROM entry_bytes WHERE seq <= ${was.length} ORDER BY seq`),
     ).toEqual(was)
   })
-  const { handled, recorded } = await readStory(folder, database.address)
+  const { handled, recorded } = await readStory({ folder, place: database.address })
   expect(handled.length).toBeGreaterThanOrEqual(3 * USES)
   expect(recorded.map(({ use }) => use).sort()).toEqual([...new Set(handled)].sort())
 })

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { type Cluster, startCluster } from "../support/cluster.ts"
+import { type TestPlace, testPlace } from "../support/engine.ts"
 import {
   apiArguments,
   callUntilGone,
@@ -24,13 +25,19 @@ const ROUNDS = 8
 const AT_ONCE = 4
 
 let folder: string
+let at: TestPlace
 let story: Pick<KillStory, "handled" | "recorded">
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "taskmint-workers-kill-"))
-  await onStage(folder, play)
-  story = await readStory(folder)
+  at = await testPlace(folder)
+  const site = { folder, place: at.place }
+  await onStage(site, play)
+  story = await readStory(site)
 }, 180_000)
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(async () => {
+  await at.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 async function play(stage: Stage): Promise<void> {
   let issuer = await startIssuer(stage)

@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { afterEach, describe, expect, test } from "vitest"
 import { type Engine, Unavailable } from "../../src/database/database.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { createIssuer, NotStarted } from "../../src/issuer/issuer.ts"
 import { KeysLocked } from "../../src/keys/held.ts"
+import { onPostgres } from "../support/engine.ts"
 import { type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
 
 let house: House
@@ -58,16 +59,11 @@ describe("starting", () => {
     await house.restart()
   })
 
-  test("a second issuer on the same file is refused", async () => {
+  test("a second issuer with another key-encryption key is refused, and on a file any", async () => {
     house = await openHouse()
-    const database = `${house.folder}/issuer.db`
-    const options = {
-      issuer: ISSUER,
-      database,
-      policies: house.policyFolder,
-      keyEncryptionKey: randomBytes(32),
-    }
-    await expect(createIssuer(options)).rejects.toThrow(Unavailable)
+    const { database, policyFolder: policies } = house
+    const options = { issuer: ISSUER, database, policies, keyEncryptionKey: randomBytes(32) }
+    await expect(createIssuer(options)).rejects.toThrow(onPostgres ? KeysLocked : Unavailable)
   })
 })
 
@@ -91,7 +87,7 @@ describe("faults", () => {
   test("what can't be recorded is 503 with a request id, told to the operator, and heals", async () => {
     house = await openHouse()
     await house.issuer.close()
-    const { state, engine } = fragile(await openSqlite({ path: `${house.folder}/issuer.db` }))
+    const { state, engine } = fragile(await openDatabase(house.database))
     await house.restart({ database: engine })
     await house.call("GET", "/tasks", { as: "support-orchestrator" })
     state.failing = () => new Unavailable("the disk is full")
@@ -114,7 +110,7 @@ describe("faults", () => {
   test("at /token a fault is an OAuth error", async () => {
     house = await openHouse()
     await house.issuer.close()
-    const { state, engine } = fragile(await openSqlite({ path: `${house.folder}/issuer.db` }))
+    const { state, engine } = fragile(await openDatabase(house.database))
     await house.restart({ database: engine })
     state.failing = () => new Error("never said: INSERT INTO spent VALUES (secret)")
     await expect(house.serviceToken("support-orchestrator")).rejects.toThrow(

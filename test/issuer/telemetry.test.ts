@@ -8,7 +8,7 @@ import {
 } from "@opentelemetry/sdk-metrics"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { Unavailable } from "../../src/database/database.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { openDatabase } from "../../src/database/open.ts"
 import { type House, openHouse, START } from "../support/issuer-house.ts"
 
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
@@ -20,7 +20,7 @@ beforeAll(async () => {
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
   house = await openHouse()
   await house.issuer.close()
-  const engine = await openSqlite({ path: `${house.folder}/issuer.db` })
+  const engine = await openDatabase(house.database)
   await house.restart({
     database: {
       query: (statement, values) => engine.query(statement, values),

@@ -40,6 +40,8 @@ export interface House {
   readonly clock: FakeClock
   readonly folder: string
   readonly policyFolder: string
+  /** Where its data is, as `openDatabase` is told. */
+  readonly database: string
   /** What onFault was told. */
   readonly faults: unknown[]
   readonly keys: Readonly<Record<CallerName, SigningKey>>
@@ -154,6 +156,7 @@ export async function openHouse(
     clock,
     folder,
     policyFolder,
+    database: at.place,
     faults,
     keys,
     proofKeyOf,

@@ -34,38 +34,41 @@ export interface KillStory {
 
 /** `told` hears of every round. What is started is ended, also when it throws. */
 export async function runKillStory(
-  folder: string,
+  site: Site,
   rounds: number,
   told: (round: number) => void = () => undefined,
 ): Promise<KillStory> {
-  await onStage(folder, (stage) => runRounds(stage, rounds, told))
-  return { kills: rounds, ...(await readStory(folder)), underWay: rounds * AT_ONCE }
+  await onStage(site, (stage) => runRounds(stage, rounds, told))
+  return { kills: rounds, ...(await readStory(site)), underWay: rounds * AT_ONCE }
 }
 
 /** An empty folder becomes what an issuer and an API start from; whatever process `play` leaves is ended. */
-export async function onStage(folder: string, play: (stage: Stage) => Promise<void>): Promise<void> {
+export async function onStage(site: Site, play: (stage: Stage) => Promise<void>): Promise<void> {
+  const { folder } = site
   writePolicies(join(folder, "policies"))
   const keys = replaceKeys(join(folder, "policies"))
   writeFileSync(join(folder, "kek"), randomBytes(32), { mode: 0o600 })
   const children = new Set<ChildProcess>()
   try {
-    await play({ folder, keys, children })
+    await play({ ...site, keys, children })
   } finally {
     for (const child of children) child.kill("SIGKILL")
   }
 }
 
-/** Once all processes are gone. `database`: of the issuer, where it is not in the folder. */
-export async function readStory(
-  folder: string,
-  database = join(folder, "issuer.db"),
-): Promise<Pick<KillStory, "handled" | "recorded">> {
+/** Once all processes are gone. */
+export async function readStory({ folder, place }: Site): Promise<Pick<KillStory, "handled" | "recorded">> {
   const handled = readFileSync(join(folder, "handled.log"), "utf8").trim().split("\n")
-  return { handled, recorded: await readLedger(database) }
+  return { handled, recorded: await readLedger(place) }
 }
 
-export interface Stage {
+/** An empty folder, and an empty place for the issuer's data, as `openDatabase` is told. */
+interface Site {
   readonly folder: string
+  readonly place: string
+}
+
+export interface Stage extends Site {
   readonly keys: ReadonlyMap<string, PrivateJwk>
   readonly children: Set<ChildProcess>
 }
@@ -112,7 +115,7 @@ async function startChild({ children }: Stage, file: string, args: readonly stri
 }
 
 export const startIssuer = (stage: Stage, port = "0") =>
-  startChild(stage, "issuer-child.ts", [stage.folder, ISSUER, port])
+  startChild(stage, "issuer-child.ts", [stage.folder, ISSUER, port, stage.place])
 
 export function startApi(stage: Stage, address: string) {
   return startChild(stage, "guarded-child.ts", apiArguments(stage, address))
@@ -156,8 +159,8 @@ export async function shipTheRest({ folder, keys }: Stage, issuerAddress: string
   await verifier.close()
 }
 
-async function readLedger(database: string): Promise<KillStory["recorded"]> {
-  const engine = await openDatabase(database)
+async function readLedger(place: string): Promise<KillStory["recorded"]> {
+  const engine = await openDatabase(place)
   const ledger = await createLedger({ engine, names: createNames(engine), clock: systemClock })
   const recorded: { use: string; finished: boolean }[] = []
   for (let after: string | undefined; ; ) {

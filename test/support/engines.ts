@@ -1,0 +1,59 @@
+// Which suites run on PostgreSQL too: all that reach the place where tests take a database from (engine.ts), but for those
+// named here. test/engines.test.ts holds that nobody opens a database past it without a line here.
+import { readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { listSources, ROOT } from "./source.ts"
+
+const SEAM = "test/support/engine.ts"
+
+/** What runs on one engine only, and why. */
+export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
+  "test/attacks/i-backup.test.ts": "copies an SQLite file; a server is copied with its own tools",
+  "test/attacks/i-crash.test.ts": "makes system calls of SQLite's writer fail; a server's are its own affair",
+  "test/attacks/i-disk.test.ts": "is about the disk below an SQLite file",
+  "test/attacks/i-serve.test.ts": "makes an fsync of SQLite's log fail",
+  "test/cli/serve.test.ts":
+    "is about settings and an SQLite file's modes and locks; serve-postgres is the other half",
+  "test/cli/serve-postgres.test.ts": "is about the address of a server",
+  "test/database/durability.test.ts": "counts the system calls of SQLite's writer",
+  "test/database/postgres.test.ts": "is the contract on PostgreSQL",
+  "test/database/postgres-faults.test.ts": "ends and cuts connections to a server of its own",
+  "test/database/postgres-replicas.test.ts": "has several engines on one database, which a file can't have",
+  "test/database/sqlite.test.ts": "is the contract on SQLite",
+  "test/database/statements.test.ts": "opens both, to compare them",
+  "test/database/tables.test.ts": "opens both, to compare them",
+  "test/examples/container.test.ts": "reads settings and starts nothing",
+  "test/examples/systemd.test.ts": "reads settings and starts nothing",
+  "test/flows/demo.test.ts": "the demo brings its own SQLite file",
+  "test/flows/mcp.test.ts": "runs a page's commands as they are printed, with the SQLite file of `init`",
+  "test/flows/package.test.ts": "is about what is published; no database is made",
+  "test/flows/readme.test.ts": "runs a page's commands as they are printed, with the SQLite file of `init`",
+  "test/flows/replicas.test.ts": "has several issuers on one database, which a file can't have",
+  "test/flows/sidecar.test.ts": "has a stub for an issuer",
+  "test/flows/signer.test.ts": "runs an example as it is printed, which opens no database",
+  "test/issuer/replicas.test.ts": "has several issuers on one database, which a file can't have",
+  "test/keys/upgrade.test.ts": "opens a file of a version that knew SQLite only",
+}
+
+const IMPORTED = /(?:from|import\() ?"(\.{1,2}\/[^"]+\.ts)"/g
+
+/** The suites that run a second time. */
+export function suitesOnBothEngines(): string[] {
+  return reaching(SEAM).filter((path) => !(path in ON_ONE_ENGINE))
+}
+
+/** Every suite that imports the file, or something that does. */
+export function reaching(target: string): string[] {
+  const imports = new Map(listSources("test").map((path) => [path, importsOf(path)]))
+  const reached = new Set([target])
+  for (let before = 0; before < reached.size; ) {
+    before = reached.size
+    for (const [path, imported] of imports) if (imported.some((one) => reached.has(one))) reached.add(path)
+  }
+  return [...reached].filter((path) => path.endsWith(".test.ts")).sort()
+}
+
+function importsOf(path: string): string[] {
+  const text = readFileSync(join(ROOT, path), "utf8")
+  return [...text.matchAll(IMPORTED)].map(([, specifier = ""]) => join(dirname(path), specifier))
+}
