@@ -25,6 +25,7 @@ const LONGEST = [
   "database/lock",
   "verifier/direct",
   "attacks/i-crash",
+  "database/postgres-network",
   "attacks/g-races",
   "task/status-list",
 ]

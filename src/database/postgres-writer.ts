@@ -130,15 +130,16 @@ export class PostgresWriter {
     if (!this.#stop.signal.aborted) void this.#reconnect()
   }
 
-  /** Requests that come during an attempt wait for its end; between attempts they are refused at once. */
+  /** Requests that come during an attempt wait for its end; between attempts they are refused at once. One that took long is followed at once. */
   async #reconnect(): Promise<void> {
     for (let next = FIRST_PAUSE_MILLISECONDS; ; next = Math.min(next * 2, LONGEST_PAUSE_MILLISECONDS)) {
+      const soonest = pause(next, undefined, { signal: this.#stop.signal }).catch(() => undefined)
       this.#connecting = this.#attempt()
       await this.#connecting
       this.#connecting = undefined
       if (this.#client || this.#stop.signal.aborted) return
       this.#refuseWaiting(new Unavailable(`the database can't commit at the moment (${this.#trouble})`))
-      await pause(next, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+      await soonest
     }
   }
 

@@ -18,6 +18,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/database/durability.test.ts": "counts the system calls of SQLite's writer",
   "test/database/postgres.test.ts": "is the contract on PostgreSQL",
   "test/database/postgres-faults.test.ts": "ends and cuts connections to a server of its own",
+  "test/database/postgres-network.test.ts": "puts a bad network before a server",
   "test/database/postgres-replicas.test.ts": "has several engines on one database, which a file can't have",
   "test/database/sqlite.test.ts": "is the contract on SQLite",
   "test/database/statements.test.ts": "opens both, to compare them",
