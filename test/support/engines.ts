@@ -31,6 +31,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/package.test.ts": "is about what is published; no database is made",
   "test/flows/readme.test.ts": "runs a page's commands as they are printed, with the SQLite file of `init`",
   "test/flows/replicas.test.ts": "has several issuers on one database, which a file can't have",
+  "test/flows/rotation-leader.test.ts": "has several issuers on one database, which a file can't have",
   "test/flows/sidecar.test.ts": "has a stub for an issuer",
   "test/flows/signer.test.ts": "runs an example as it is printed, which opens no database",
   "test/issuer/replicas.test.ts": "has several issuers on one database, which a file can't have",
