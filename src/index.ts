@@ -4,15 +4,18 @@
 export {
   createOrchestrator,
   createSession,
+  createSessionKey,
   type OrchestratorOptions,
-  type SessionOptions,
 } from "./client/client.ts"
 export { type ClientCode, ClientError } from "./client/error.ts"
 export type { TaskFetch } from "./client/fetch.ts"
 export type { HandedToken, HeldToken, TaskTokenHeld } from "./client/held-token.ts"
 export type { Orchestrator, StartRequest, TaskView } from "./client/orchestrator.ts"
-export type { Session, SessionKey } from "./client/session.ts"
+export type { Session } from "./client/session.ts"
+export type { OwnKey, SessionKey } from "./client/session-key.ts"
+export type { SessionOptions } from "./client/session-options.ts"
 export type { Change, Changed, Handover, RenewRequest, Task } from "./client/task.ts"
+export type { WithTaskOptions } from "./client/with-task.ts"
 export { type Code, type FieldError, type Next, REFUSALS } from "./errors.ts"
 export type { ServiceCredential } from "./remote/service-token.ts"
 export type { Clock } from "./time.ts"

@@ -31,6 +31,7 @@ export function patient(
     }
   }
   return {
+    issuer: issuer.issuer,
     call: (method, path, body, twice = method !== "POST") =>
       again(() => issuer.call(method, path, body, twice), twice),
     serviceToken: () => again(() => issuer.serviceToken(), true),

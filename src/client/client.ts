@@ -1,10 +1,12 @@
 // The orchestrator's and the agent's side of taskmint: start a task, use its tokens at the APIs they are for, finish it.
 // It decides nothing about rights: the issuer does when it mints, and each API when it is called.
 import { type Clock, systemClock } from "../time.ts"
-import type { HandedToken } from "./held-token.ts"
 import { type IssuerOptions, openIssuer } from "./issuer-call.ts"
 import { type Orchestrator, orchestrate } from "./orchestrator.ts"
-import { openSession, type Session, type SessionKey } from "./session.ts"
+import { openSession, type Session } from "./session.ts"
+import { createOwnKey, type OwnKey } from "./session-key.ts"
+import { readSessionOptions, type SessionOptions } from "./session-options.ts"
+import { surroundingsOf } from "./surroundings.ts"
 
 export interface OrchestratorOptions {
   /** The issuer's name: an https URL, compared byte for byte. Plain http is taken on loopback only. */
@@ -32,23 +34,16 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
   return orchestrate(openIssuer(options, clock), clock)
 }
 
-export interface SessionOptions {
-  /** What `task.handover().tokens` gave. */
-  readonly tokens: readonly HandedToken[]
-  /** The agent's private key (JWK), for tokens bound to it by `dpopJkt` (RFC 9449). */
-  readonly key?: SessionKey
-  readonly clock?: Clock
-}
-
 /**
- * The agent's side, with tokens that its orchestrator handed over. It can use them and nothing else: it does not renew,
- * and it does NOT check the tokens. Its calls throw ClientError, which is exported by "taskmint". TypeError when a token
- * is bound to a key and none was given.
+ * The agent's side. With `tokens` that its orchestrator handed over it starts at once; with `task` and `credential` it
+ * collects them first, under a key that is made here. It renews by itself where the agent has a token of its own, a
+ * credential, or a `renew` function; it does NOT check the tokens. Its calls throw ClientError, which is exported by
+ * "taskmint". TypeError for options that don't go together. A session that is not closed keeps no process alive.
  */
 export async function createSession(options: SessionOptions): Promise<Session> {
-  if (!Array.isArray(options.tokens))
-    throw new TypeError(
-      "tokens must be what task.handover() gave; an agent that collects its own is not supported yet",
-    )
-  return openSession(options.tokens, options.key, options.clock ?? systemClock)
+  const around = surroundingsOf(options?.clock)
+  return openSession(await readSessionOptions(options, around), around)
 }
+
+/** A fresh key for a session: its `thumbprint` is what the orchestrator gives as `dpopJkt`. It can't be exported. */
+export const createSessionKey = (): OwnKey => createOwnKey()

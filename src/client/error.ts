@@ -2,8 +2,17 @@
 // key, an assertion or a body that could hold one.
 import type { Code, FieldError, Next } from "../errors.ts"
 
-/** Besides the issuer's own codes: nobody answered, the answer could not be read, or no held token fits the URL. */
-export type ClientCode = Code | "issuer_unreachable" | "answer_invalid" | "url_not_granted" | "token_missing"
+/**
+ * Besides the issuer's own codes: nobody answered, the answer could not be read, no held token fits the URL, or the session
+ * was closed.
+ */
+export type ClientCode =
+  | Code
+  | "issuer_unreachable"
+  | "answer_invalid"
+  | "url_not_granted"
+  | "token_missing"
+  | "session_closed"
 
 export interface ClientErrorDetail {
   /** The issuer's code, or one of ClientCode; codes unknown to this version are passed on as they came. */

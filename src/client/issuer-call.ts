@@ -9,6 +9,7 @@ import {
   type ServiceCredential,
 } from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
+import type { SigningKey } from "../token/signature.ts"
 import { readServiceUrl } from "./address.ts"
 import { ClientError } from "./error.ts"
 
@@ -38,6 +39,8 @@ export interface Answer {
 
 /** Calls the issuer as one caller. Throws ClientError for every answer that is not 2xx, and for none. */
 export interface IssuerCalls {
+  /** Its name. */
+  readonly issuer: string
   /**
    * `path` below the issuer, query included. A service token that the issuer would not have is replaced once. A call that
    * may be made twice (by default all but POST) is, when an open connection turns out to have been closed meanwhile.
@@ -49,8 +52,8 @@ export interface IssuerCalls {
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
-/** Checks the options (TypeError on misuse); sends nothing. */
-export function openIssuer(options: IssuerOptions, clock: Clock): IssuerCalls {
+/** Checks the options (TypeError on misuse); sends nothing. With `proofKey` the service token is bound to it (RFC 9449). */
+export function openIssuer(options: IssuerOptions, clock: Clock, proofKey?: SigningKey): IssuerCalls {
   const unknown = Object.keys(options).find((member) => !MEMBERS.has(member))
   if (unknown !== undefined) throw new TypeError(`There is no option ${unknown}`)
   const { issuer, credential, timeoutMilliseconds = 10_000, dangerouslyAllowPlainHttp = false } = options
@@ -58,7 +61,13 @@ export function openIssuer(options: IssuerOptions, clock: Clock): IssuerCalls {
   const address = readServiceUrl(options.issuerAddress ?? issuer, "issuerAddress", dangerouslyAllowPlainHttp)
   const base = address.href.replace(/\/$/, "")
   if (!credential?.clientId) throw new TypeError("credential must name a clientId")
-  const tokens = createServiceTokens({ issuer, issuerAddress: base, credential, clock })
+  const tokens = createServiceTokens({
+    issuer,
+    issuerAddress: base,
+    credential,
+    clock,
+    ...(proofKey && { proofKey }),
+  })
   const limits = { maxBytes: MAX_ANSWER_BYTES, timeoutMilliseconds }
 
   const send = async (method: string, path: string, body: object | undefined) => {
@@ -70,6 +79,7 @@ export function openIssuer(options: IssuerOptions, clock: Clock): IssuerCalls {
   }
 
   return {
+    issuer,
     async call(method, path, body, twice = method !== "POST") {
       const attempt = () => send(method, path, body)
       const sent = () => (twice ? attempt().catch(againWhenReset(attempt)) : attempt())
@@ -88,7 +98,8 @@ export function openIssuer(options: IssuerOptions, clock: Clock): IssuerCalls {
 /** The server closed an idle connection while we wrote on it: nothing is wrong with either side. */
 const RESET = /\((ECONNRESET|EPIPE|UND_ERR_SOCKET)\)/
 
-const againWhenReset =
+/** Tries once more where only the connection was at fault. For what may be done twice. */
+export const againWhenReset =
   <T>(attempt: () => Promise<T>) =>
   (cause: unknown): Promise<T> => {
     if (cause instanceof Unreachable && RESET.test(codeOf(cause))) return attempt()
@@ -96,7 +107,7 @@ const againWhenReset =
   }
 
 /** Faults of the way there become errors that say where it ended and whether asking again may help. */
-async function reach<T>(base: string, attempt: () => Promise<T>): Promise<T> {
+export async function reach<T>(base: string, attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt()
   } catch (cause) {
@@ -132,7 +143,7 @@ function codeOf(error: unknown): string {
   return codeOf(error.cause)
 }
 
-function readBody(answer: Answered): unknown {
+export function readBody(answer: Answered): unknown {
   if (answer.text === "") return undefined
   const value = parsed(answer.text)
   if (value !== undefined) return value
@@ -146,13 +157,13 @@ function readBody(answer: Answered): unknown {
 const NEXT: readonly Next[] = ["renew", "wait", "ask_approval", "stop"]
 
 /** problem+json (RFC 9457) as the contract has it, or an OAuth error (RFC 6749 section 5.2). */
-function refusalOf({ status, headers, text }: Answered): ClientError {
+export function refusalOf({ status, headers, text }: Answered): ClientError {
   const problem = asRecord(parsed(text))
   const title = textOf(problem.title) ?? textOf(problem.error_description)
   return new ClientError(title ?? `The issuer answered ${status}`, {
     code: textOf(problem.code) ?? textOf(problem.error) ?? "answer_invalid",
     status,
-    next: NEXT.find((one) => one === problem.next) ?? (status >= 500 ? "wait" : "stop"),
+    next: NEXT.find((one) => one === problem.next) ?? (status >= 500 || status === 429 ? "wait" : "stop"),
     requestId: textOf(problem.request_id),
     errors: Array.isArray(problem.errors) ? problem.errors.flatMap(readFieldError) : [],
     retryAfterSeconds: readRetryAfter(headers),

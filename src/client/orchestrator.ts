@@ -2,10 +2,10 @@
 // it spells requests and reads answers, and hands what it read to task.ts.
 import type { Clock } from "../time.ts"
 import { parseInstant } from "../time.ts"
-import { ClientError } from "./error.ts"
-import { HeldToken, type TaskTokenHeld } from "./held-token.ts"
 import { asRecord, type IssuerCalls } from "./issuer-call.ts"
 import { openTask, type RenewRequest, type Task, type TaskCalls } from "./task.ts"
+import { misread, readTokens } from "./token-answer.ts"
+import { runTask, type WithTaskOptions } from "./with-task.ts"
 
 export interface StartRequest {
   /** The task type's name in the policy. */
@@ -30,6 +30,11 @@ export type TaskView = Readonly<Record<string, unknown>>
 export interface Orchestrator extends TaskCalls {
   /** Starts a task; with a known `reference` and the same request, answers the task that it started. */
   start(request: StartRequest): Promise<Task>
+  /**
+   * Starts a task, gives it to `work`, and ends it however that ends: `complete` when it is fulfilled, `fail` when it is
+   * rejected, `cancel` as soon as `signal` is aborted. Answers what `work` did, or throws what it threw: the first error.
+   */
+  withTask<T>(request: StartRequest, work: (task: Task) => Promise<T>, options?: WithTaskOptions): Promise<T>
   show(taskId: string): Promise<TaskView>
   list(filter?: { readonly state?: string; readonly after?: string; readonly limit?: number }): Promise<{
     readonly tasks: readonly TaskView[]
@@ -50,9 +55,16 @@ export function orchestrate(issuer: IssuerCalls, clock: Clock): Orchestrator {
       const { task_id, state, deadline, tokens } = asRecord(body)
       const until = typeof deadline === "string" ? parseInstant(deadline) : undefined
       if (typeof task_id !== "string" || typeof state !== "string" || until === undefined) throw misread()
-      const started = { id: task_id, state, deadline: until, tokens: readTokens(tokens, asked) }
+      const started = {
+        id: task_id,
+        issuer: issuer.issuer,
+        state,
+        deadline: until,
+        tokens: readTokens(tokens, asked),
+      }
       return openTask(started, orchestrator, clock)
     },
+    withTask: (request, work, options) => runTask(() => orchestrator.start(request), work, options, clock),
     async show(taskId) {
       return asRecord((await issuer.call("GET", pathOf(taskId))).body)
     },
@@ -105,30 +117,3 @@ function queryOf(filter: Readonly<Record<string, string | number | undefined>>):
   for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.set(name, String(value))
   return query.size > 0 ? `?${query}` : ""
 }
-
-/** `asked`: when the request was sent, so that a slow answer makes tokens older, never younger. */
-function readTokens(value: unknown, asked: number): readonly TaskTokenHeld[] {
-  if (!Array.isArray(value)) throw misread()
-  return value.map((one) => readToken(asRecord(one), asked))
-}
-
-function readToken(one: Readonly<Record<string, unknown>>, asked: number): TaskTokenHeld {
-  const { resource, access_token, token_type, expires_in, renew_in, scope, authorization_details } = one
-  if (typeof resource !== "string" || !URL.canParse(resource)) throw misread()
-  if (typeof access_token !== "string" || typeof expires_in !== "number") throw misread()
-  return Object.freeze({
-    resource,
-    token: new HeldToken(resource, access_token),
-    tokenType: token_type === "DPoP" ? "DPoP" : "Bearer",
-    expiresAt: asked + expires_in * 1000,
-    renewAt: asked + (typeof renew_in === "number" ? renew_in : expires_in / 2) * 1000,
-    scope: typeof scope === "string" ? scope.split(" ") : [],
-    authorizationDetails: Array.isArray(authorization_details) ? authorization_details : [],
-  })
-}
-
-const misread = () =>
-  new ClientError("The issuer's answer does not have the members that the contract names", {
-    code: "answer_invalid",
-    next: "stop",
-  })

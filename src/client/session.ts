@@ -1,93 +1,97 @@
-// The agent's side of a task whose tokens were handed over: it uses them, with proofs of possession where they are
-// bound to the agent's key. It does not renew, and it decides nothing about rights.
-import { type Clock, toEpochSeconds } from "../time.ts"
-import { signProof } from "../token/proof.ts"
-import { importSigningKey, type SigningKey } from "../token/signature.ts"
-import {
-  bearer,
-  notGranted,
-  readTarget,
-  sendWithToken,
-  type TaskFetch,
-  type TokenHeaders,
-  tokenFor,
-} from "./fetch.ts"
+// The agent's side of a task: its tokens, used with proofs of possession where they are bound to the agent's key, and kept
+// fresh where the agent may renew them. It decides nothing about rights.
+import type { SigningKey } from "../token/signature.ts"
+import { ClientError } from "./error.ts"
+import { readTarget, type TaskFetch } from "./fetch.ts"
 import { type HandedToken, type TaskTokenHeld, takeOver } from "./held-token.ts"
+import { createKeeper, type Renew } from "./keeper.ts"
+import { createProofs } from "./proofs.ts"
+import { callApi, giveUpAtOf, type SessionParts, tokenOf } from "./session-call.ts"
+import type { Surroundings } from "./surroundings.ts"
 
 export interface Session {
+  /** The tokens of the task's APIs, as they are now. */
   readonly tokens: readonly TaskTokenHeld[]
   /**
-   * Sends a request with its API's token; ClientError `url_not_granted` where there is none. Follows no redirect. Where the
-   * API wants another nonce in the proof, sends it once more, unless its body is a stream.
+   * Sends a request with its API's token; ClientError `url_not_granted` where there is none. Follows no redirect. A refusal of
+   * the API's guard is acted on: `renew` once, `wait` as long as the session may, unless the body is a stream, which
+   * can't be sent twice. What is left of it is thrown as ClientError. Answers of the API itself are returned as they came.
    */
   readonly fetch: TaskFetch
   /** The headers for one request that something else sends: `authorization`, and `dpop` for a bound token. */
   headers(method: string, url: string | URL): Promise<Readonly<Record<string, string>>>
+  /** The live token of the API that a URL belongs to, for programs that must have it. */
+  token(url: string | URL): Promise<TaskTokenHeld>
+  /** Takes fresh tokens from the orchestrator: after `resume`, or where the agent may not renew. */
+  take(tokens: readonly HandedToken[]): void
+  /** No renewal begins after this, and every call is refused. The task goes on: ending it is its orchestrator's. */
+  close(): Promise<void>
 }
 
-/** A private JWK: EC P-256 or Ed25519. */
-export type SessionKey = object
+export interface Opened {
+  readonly tokens: readonly TaskTokenHeld[]
+  readonly key: SigningKey | undefined
+  /** Whose resource is the agent's own token's; undefined: there is none. */
+  readonly issuer: string | undefined
+  /** Given the agent's own token as it is now, where there is one. Undefined: nothing is renewed. */
+  readonly renew: ((resource: string, own: OwnToken) => ReturnType<Renew>) | undefined
+  readonly waitMilliseconds: number
+  readonly ask?: SessionParts["ask"]
+}
 
-export function openSession(
-  handed: readonly HandedToken[],
-  key: SessionKey | undefined,
-  clock: Clock,
-): Session {
-  const tokens = Object.freeze(handed.map((one) => Object.freeze(takeOver(one))))
-  const signer = key === undefined ? undefined : importSigningKey(key)
-  const bound = tokens.find((held) => held.tokenType === "DPoP")
-  if (bound && !signer)
-    throw new TypeError(`The token for ${bound.resource} is bound to a key; give it as key`)
-  const nonces = new Map<string, string>()
-  const prove = signer && createProver(signer, nonces, clock)
-  const headersOf: TokenHeaders = (held, method, url) =>
-    held.tokenType === "DPoP" && prove ? prove(held, method, url) : bearer(held, method, url)
-  const holderOf = (target: URL) => {
-    const held = tokenFor(tokens, target)
-    if (!held) throw notGranted(tokens, target)
-    return held
+/**
+ * The agent's own token for the renewal of this resource: renewed first where it has expired, except for its own renewal,
+ * which `renewal_grace` may allow even then.
+ */
+export type OwnToken = (resource: string) => Promise<TaskTokenHeld>
+
+export function openSession(opened: Opened, around: Surroundings): Session {
+  const { key, issuer, waitMilliseconds, renew, ask } = opened
+  const needsKey = (tokens: readonly TaskTokenHeld[]) => {
+    const bound = tokens.find((held) => held.tokenType === "DPoP")
+    if (bound && !key)
+      throw new TypeError(`The token for ${bound.resource} is bound to a key; give it as key`)
   }
+  needsKey(opened.tokens)
+  const own: OwnToken = async (resource) => {
+    const held = keeper.tokens.find((one) => one.resource === issuer)
+    return held && resource === issuer ? held : keeper.fresh(issuer ?? "", around.clock.now())
+  }
+  const keeper = createKeeper(opened.tokens, renew && ((resource) => renew(resource, own)), around)
+  const parts: SessionParts = {
+    keeper,
+    proofs: createProofs(key, around.clock),
+    around,
+    waitMilliseconds,
+    tokens: () => keeper.tokens.filter((held) => held.resource !== issuer),
+    ...(ask && { ask }),
+  }
+  const live = async (target: URL) => tokenOf(parts, target, giveUpAtOf(parts))
   return Object.freeze({
-    tokens,
-    async fetch(url: string | URL, init?: RequestInit) {
-      const target = readTarget(url, init)
-      const answer = await sendWithToken(holderOf(target), target, init, headersOf)
-      if (!noteNonce(nonces, target, answer) || !isRepeatable(init)) return answer
-      await answer.body?.cancel()
-      const second = await sendWithToken(holderOf(target), target, init, headersOf)
-      noteNonce(nonces, target, second)
-      return second
+    get tokens() {
+      return Object.freeze(parts.tokens())
     },
+    fetch: (url: string | URL, init?: RequestInit) => callApi(parts, url, init),
     async headers(method: string, url: string | URL) {
       const target = readTarget(url, undefined)
-      return headersOf(holderOf(target), method.toUpperCase(), target)
+      return parts.proofs.headersOf(await live(target), method.toUpperCase(), target)
     },
+    token: async (url: string | URL) => live(readTarget(url, undefined)),
+    take(tokens: readonly HandedToken[]) {
+      const taken = tokens.map((one) => Object.freeze(takeOver(one)))
+      needsKey(taken)
+      keeper.take(taken)
+    },
+    close: () => keeper.close(),
   })
 }
 
-/** RFC 9449 section 4.2: a fresh proof for this method, URL and token, with the nonce that its API wants, if it does. */
-function createProver(key: SigningKey, nonces: ReadonlyMap<string, string>, clock: Clock): TokenHeaders {
-  return ({ token }, method, url) => {
-    const accessToken = token.reveal()
-    const nonce = nonces.get(url.origin)
-    const proof = { method, url: url.href, accessToken, nonce, now: toEpochSeconds(clock.now()) }
-    return { authorization: `DPoP ${accessToken}`, dpop: signProof(proof, key) }
-  }
-}
-
-/** Keeps the nonce that an API has named (RFC 9449 section 8.2). True: it refused for want of that very nonce. */
-function noteNonce(nonces: Map<string, string>, { origin }: URL, { status, headers }: Response): boolean {
-  const nonce = headers.get("dpop-nonce")
-  if (nonce === null || !NONCE.test(nonce)) return false
-  const wanted = status === 401 && /error="use_dpop_nonce"/.test(headers.get("www-authenticate") ?? "")
-  const isNew = nonces.get(origin) !== nonce
-  nonces.set(origin, nonce)
-  return wanted && isNew
-}
-
-/** RFC 9449 section 8.1: NQCHAR, and of a sensible length. */
-const NONCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/
-
-/** A stream is gone once it was sent. */
-const isRepeatable = (init: RequestInit | undefined): boolean =>
-  !(init?.body instanceof ReadableStream || (init?.body && Symbol.asyncIterator in Object(init.body)))
+/** Whatever a renewal by somebody else's function fails with: asked again later, as an issuer that is not there. */
+export const renewalFailed = (cause: unknown): ClientError =>
+  cause instanceof ClientError
+    ? cause
+    : new ClientError("The renew function that the session was given has failed", {
+        code: "issuer_unreachable",
+        next: "wait",
+        cause,
+      })

@@ -23,6 +23,7 @@ export interface Changed {
 /** Plain JSON for the agent's process, given on purpose: whoever reads it can use the task's tokens. */
 export interface Handover {
   readonly task: string
+  readonly issuer: string
   /** Epoch milliseconds. */
   readonly deadline: number
   readonly tokens: readonly HandedToken[]
@@ -48,12 +49,13 @@ export interface Task {
   complete(reason?: string): Promise<void>
   fail(reason?: string): Promise<void>
   cancel(reason?: string): Promise<void>
-  /** The tokens as text, for `createSession({ tokens })` in the agent's process. */
+  /** The tokens as text, for `createSession({ ...handover, key })` in the agent's process. */
   handover(): Handover
 }
 
 interface Started {
   readonly id: string
+  readonly issuer: string
   readonly state: string
   readonly deadline: number
   readonly tokens: readonly TaskTokenHeld[]
@@ -106,7 +108,12 @@ export function openTask(started: Started, calls: TaskCalls, clock: Clock): Task
     complete: (reason) => change("complete", reason),
     fail: (reason) => change("fail", reason),
     cancel: (reason) => change("cancel", reason),
-    handover: () => ({ task: started.id, deadline: started.deadline, tokens: tokens.map(handOver) }),
+    handover: () => ({
+      task: started.id,
+      issuer: started.issuer,
+      deadline: started.deadline,
+      tokens: tokens.map(handOver),
+    }),
   }
   return Object.freeze(task)
 }

@@ -167,22 +167,34 @@ export function importSigningKey(privateJwk: unknown): SigningKey {
   const own = readPublicJwk(publicMembers)
   if (own instanceof KeyFault)
     throw new TypeError(`A private JWK of P-256 or Ed25519 is needed; this one fails in: ${own.tag}`)
-  const secret = importSecret(own.jwk, d)
-  const signer: SigningKey = {
-    kid: own.kid,
-    alg: own.alg,
-    thumbprint: own.thumbprint,
-    publicJwk: own.jwk,
-    sign: (input) => {
-      const signature = sign(DIGESTS[own.alg], input, secret)
-      return own.alg === "ES256" ? fromDer(signature) : signature
-    },
-  }
+  const signer = signerOf(own, importSecret(own.jwk, d))
   const probe = Buffer.from(own.thumbprint)
   if (!verifySignature(own, probe, signer.sign(probe)))
     throw new TypeError("The private JWK's halves don't belong together")
   return signer
 }
+
+const signerOf = (own: VerificationKey, secret: KeyObject): SigningKey => ({
+  kid: own.kid,
+  alg: own.alg,
+  thumbprint: own.thumbprint,
+  publicJwk: own.jwk,
+  sign: (input) => {
+    const signature = sign(DIGESTS[own.alg], input, secret)
+    return own.alg === "ES256" ? fromDer(signature) : signature
+  },
+})
+
+/** A fresh key whose private half nobody can have: no function answers it, and it ends with the process. */
+export function generateSigningKey(alg: Algorithm): SigningKey {
+  const pair = generatePair(alg)
+  const own = readPublicJwk(pair.publicKey.export({ format: "jwk" }))
+  if (own instanceof KeyFault) throw new Error("A generated key could not be read back")
+  return signerOf(own, pair.privateKey)
+}
+
+const generatePair = (alg: Algorithm) =>
+  alg === "ES256" ? generateKeyPairSync("ec", { namedCurve: "P-256" }) : generateKeyPairSync("ed25519")
 
 /** The half of a signing key that verifies. */
 export function publicHalf(key: SigningKey): VerificationKey {
@@ -193,9 +205,7 @@ export function publicHalf(key: SigningKey): VerificationKey {
 
 /** A fresh key pair, `kid` its RFC 7638 thumbprint. */
 export function generatePrivateJwk(alg: Algorithm): PrivateJwk {
-  const pair =
-    alg === "ES256" ? generateKeyPairSync("ec", { namedCurve: "P-256" }) : generateKeyPairSync("ed25519")
-  const { d, ...publicMembers } = pair.privateKey.export({ format: "jwk" })
+  const { d, ...publicMembers } = generatePair(alg).privateKey.export({ format: "jwk" })
   const own = readPublicJwk(publicMembers)
   if (own instanceof KeyFault || d === undefined) throw new Error("A generated key could not be read back")
   return { ...own.jwk, kid: own.kid, d }

@@ -23,7 +23,11 @@ async function ask(failures: readonly ClientError[], method: "GET" | "POST" = "G
     return { status: 200, body: "answered" }
   }
   const issuer = patient(
-    { call: attempt, serviceToken: async () => String((await attempt()).body) },
+    {
+      issuer: "https://issuer.example",
+      call: attempt,
+      serviceToken: async () => String((await attempt()).body),
+    },
     { note: (line = "") => void notes.push(line) },
     async (milliseconds) => void waited.push(milliseconds),
   )

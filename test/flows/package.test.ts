@@ -69,7 +69,7 @@ const names = (value: string) => `Object.keys(${value}).sort()`
 
 describe("every export of package.json is there", () => {
   const expected = {
-    taskmint: ["ClientError", "REFUSALS", "createOrchestrator", "createSession", "createVerifier"],
+    taskmint: ["ClientError", "REFUSALS", "createOrchestrator", "createSession", "createSessionKey", "createVerifier"],
     "taskmint/issuer": ["NotStarted", "createIssuer"],
     "taskmint/verifier": ["createVerifier"],
     "taskmint/verifier/hono": ["guard"],
@@ -83,7 +83,7 @@ describe("every export of package.json is there", () => {
     "taskmint/verifier/mcp": ["describeCaller", "guard", "taskOf"],
     "taskmint/verifier/mcp/mount": ["guarded"],
     "taskmint/redact": ["redact", "redactSpans", "redactText"],
-    "taskmint/client": ["createOrchestrator", "createSession"],
+    "taskmint/client": ["createOrchestrator", "createSession", "createSessionKey"],
     "taskmint/policy.schema.json": expect.arrayContaining(["$schema", "title", "properties"]),
     "taskmint/package.json": expect.arrayContaining(["name", "version"]),
   }

@@ -1,6 +1,7 @@
 // A process of the demo: the agent. It has the tokens that it was handed, and tries what it is told to.
 import { setTimeout as sleep } from "node:timers/promises"
 import { createSession } from "../../client/client.ts"
+import { ClientError } from "../../client/error.ts"
 import type { Session } from "../../client/session.ts"
 import type { Handover } from "../../client/task.ts"
 import { answerCues } from "./cues.ts"
@@ -23,7 +24,7 @@ const PATIENCE_MILLISECONDS = 8000
 
 answerCues({
   async take(handover: Handover) {
-    sessions.set(handover.task, await createSession({ tokens: handover.tokens }))
+    sessions.set(handover.task, await createSession({ tokens: handover.tokens, waitSeconds: 0 }))
   },
   attempt,
   /** Asks again and again until it is refused. */
@@ -40,12 +41,21 @@ answerCues({
 async function attempt({ task, method, url, tokenOf }: Attempt): Promise<Outcome> {
   const session = sessions.get(task)
   if (!session) throw new Error("no such task was handed over")
-  const response =
-    tokenOf === undefined
-      ? await session.fetch(url, { method })
-      : await fetch(url, { method, headers: await session.headers(method, tokenOf), redirect: "manual" })
+  if (tokenOf === undefined) return outcomeOf(session.fetch(url, { method }))
+  const headers = await session.headers(method, tokenOf)
+  const response = await fetch(url, { method, headers, redirect: "manual" })
   const text = await response.text()
   return { status: response.status, code: response.ok ? "" : codeOf(text) }
+}
+
+/** What the session could not help: the refusal, with its code. */
+async function outcomeOf(call: Promise<Response>): Promise<Outcome> {
+  try {
+    return { status: (await call).status, code: "" }
+  } catch (error) {
+    if (error instanceof ClientError) return { status: error.status ?? 0, code: error.code }
+    throw error
+  }
 }
 
 function codeOf(text: string): string {

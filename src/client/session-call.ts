@@ -1,0 +1,158 @@
+// One request of a session, from the token it takes to the answer it ends with: what is done after a refusal, by the `next`
+// that it names. It decides how often and how long; what the refusals mean stands in errors.ts.
+import { createBackoff } from "../remote/backoff.ts"
+import { ClientError } from "./error.ts"
+import { notGranted, readTarget, sendWithToken, tokenFor } from "./fetch.ts"
+import type { TaskTokenHeld } from "./held-token.ts"
+import type { Keeper } from "./keeper.ts"
+import type { Proofs } from "./proofs.ts"
+import { isBusy, readRefusal, retryAfterOf } from "./refusal.ts"
+import type { Surroundings } from "./surroundings.ts"
+
+export interface SessionParts {
+  readonly keeper: Keeper
+  readonly proofs: Proofs
+  readonly around: Surroundings
+  /** How long one request waits in all, for tokens and for APIs that say so. */
+  readonly waitMilliseconds: number
+  /** The tokens that calls may carry: those of APIs. */
+  readonly tokens: () => readonly TaskTokenHeld[]
+  /** What to do about `ask_approval`: the token to try again with, or undefined where nobody is asked. */
+  readonly ask?: (refusal: ClientError, call: Called) => Promise<TaskTokenHeld | undefined>
+}
+
+export interface Called {
+  readonly url: URL
+  readonly method: string
+  readonly init: RequestInit | undefined
+  readonly held: TaskTokenHeld
+}
+
+/** What was tried already for this request. */
+interface Tries {
+  readonly giveUpAt: number
+  readonly pause: () => number
+  renewed: boolean
+  proven: boolean
+  asked: boolean
+  /** A token for this one request. */
+  approved: TaskTokenHeld | undefined
+}
+
+export async function callApi(
+  parts: SessionParts,
+  url: string | URL,
+  init: RequestInit | undefined,
+): Promise<Response> {
+  const target = readTarget(url, init)
+  const method = init?.method?.toUpperCase() ?? "GET"
+  const tries = begin(parts)
+  for (;;) {
+    init?.signal?.throwIfAborted()
+    const held = tries.approved ?? (await tokenOf(parts, target, tries.giveUpAt, init?.signal))
+    const answer = await sendWithToken(held, target, init, parts.proofs.headersOf)
+    const nonceWanted = parts.proofs.note(target, answer)
+    const refusal = await readRefusal(answer)
+    const again = nonceWanted && !tries.proven && isRepeatable(init)
+    if (again) tries.proven = true
+    else if (refusal) await afterRefusal(parts, refusal, { url: target, method, init, held }, tries)
+    else if (!isBusy(answer) || !(await waited(parts, answer, method, init, tries))) return answer
+    await answer.body?.cancel()
+  }
+}
+
+/** The live token for a URL. ClientError `url_not_granted` where there is none. */
+export function tokenOf(
+  parts: SessionParts,
+  target: URL,
+  giveUpAt: number,
+  signal?: AbortSignal | null,
+): Promise<TaskTokenHeld> {
+  parts.keeper.check()
+  const held = tokenFor(parts.tokens(), target)
+  if (!held) throw notGranted(parts.tokens(), target)
+  return parts.keeper.fresh(held.resource, giveUpAt, signal)
+}
+
+export const giveUpAtOf = ({ around, waitMilliseconds }: SessionParts): number =>
+  around.clock.now() + waitMilliseconds
+
+function begin(parts: SessionParts): Tries {
+  const backoff = createBackoff(500, 15_000, () => parts.around.random())
+  const giveUpAt = giveUpAtOf(parts)
+  return {
+    giveUpAt,
+    pause: () => backoff.next(),
+    renewed: false,
+    proven: false,
+    asked: false,
+    approved: undefined,
+  }
+}
+
+/** Resolves when the request may be sent again; else throws the refusal, or what came of acting on it. */
+async function afterRefusal(
+  parts: SessionParts,
+  refusal: ClientError,
+  called: Called,
+  tries: Tries,
+): Promise<void> {
+  const once = !isRepeatable(called.init)
+  const { keeper } = parts
+  if (refusal.next === "renew" && !once && !tries.renewed) {
+    tries.renewed = true
+    if (PROOF.test(refusal.code)) return // a fresh proof is made for every sending
+    if (!keeper.renews) throw refusal
+    return keeper.replace(called.held)
+  }
+  if (
+    refusal.next === "wait" &&
+    !once &&
+    (await rested(parts, refusal.retryAfterSeconds, called.init, tries))
+  )
+    return refusal.code === "task_paused" ? resumed(keeper, called.held) : undefined
+  if (refusal.next === "ask_approval" && !once && !tries.asked && parts.ask) {
+    tries.asked = true
+    tries.approved = await parts.ask(refusal, called)
+    if (tries.approved) return
+  }
+  throw refusal
+}
+
+const PROOF = /^proof_/
+
+/** After a pause the earlier tokens stay ended: only a renewed one shows that the task goes on. */
+async function resumed(keeper: Keeper, held: TaskTokenHeld): Promise<void> {
+  await keeper.replace(held).catch((error: unknown) => {
+    if (!(error instanceof ClientError) || error.next !== "wait") throw error
+  })
+}
+
+/** False where there is no time left for it. Jitter keeps those who were sent away together from coming back so. */
+async function rested(
+  { around }: SessionParts,
+  seconds: number | undefined,
+  init: RequestInit | undefined,
+  tries: Tries,
+): Promise<boolean> {
+  const pause = tries.pause()
+  const rest = (seconds ?? 0) * 1000 + pause
+  if (around.clock.now() + rest > tries.giveUpAt) return false
+  await around.sleep(rest, init?.signal)
+  return true
+}
+
+/** A 503 in the API's own words may come from behind the guard: only what changes nothing is sent again. */
+const waited = async (
+  parts: SessionParts,
+  answer: Response,
+  method: string,
+  init: RequestInit | undefined,
+  tries: Tries,
+): Promise<boolean> => SAFE.has(method) && rested(parts, retryAfterOf(answer), init, tries)
+
+const SAFE = new Set(["GET", "HEAD", "OPTIONS"])
+
+/** A stream is gone once it was sent. */
+const isRepeatable = (init: RequestInit | undefined): boolean =>
+  !(init?.body instanceof ReadableStream || (init?.body && Symbol.asyncIterator in Object(init.body)))
