@@ -21,6 +21,17 @@ export class Stop extends Error {
   }
 }
 
+/** A command of somebody else's has ended, and ours ends as it did: nothing is said about it. */
+export class CommandEnded extends Error {
+  override readonly name = "CommandEnded"
+  readonly exitCode: number
+
+  constructor(exitCode: number) {
+    super(`the command ended with ${exitCode}`)
+    this.exitCode = exitCode
+  }
+}
+
 export const wrongUse = (message: string, hint?: string): Stop => new Stop(EXIT.wrongUse, message, hint)
 export const answerIsNo = (message: string, hint?: string): Stop => new Stop(EXIT.no, message, hint)
 export const cannotTell = (message: string, hint?: string): Stop => new Stop(EXIT.cannotTell, message, hint)

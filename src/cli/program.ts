@@ -7,7 +7,7 @@ import { addCompletion } from "./completion.ts"
 import type { Context } from "./context.ts"
 import { addCredential } from "./credential.ts"
 import { addDemo } from "./demo.ts"
-import { EXIT, type ExitCode, endOf } from "./exit.ts"
+import { CommandEnded, EXIT, endOf } from "./exit.ts"
 import { addGuard } from "./guard.ts"
 import { addInit } from "./init.ts"
 import { addKeys } from "./keys.ts"
@@ -16,6 +16,7 @@ import { addLock } from "./lock.ts"
 import { addPolicy } from "./policy.ts"
 import { addRevoke } from "./revoke.ts"
 import { addServe } from "./serve.ts"
+import { addSession } from "./session.ts"
 import { createSettings } from "./settings.ts"
 import { addTask } from "./task.ts"
 import { createTerminal } from "./terminal.ts"
@@ -23,7 +24,7 @@ import { addToken } from "./token.ts"
 import { addVerifier } from "./verifier.ts"
 
 /** Runs one command line and answers its exit code. Never throws. */
-export async function run(args: readonly string[]): Promise<ExitCode> {
+export async function run(args: readonly string[]): Promise<number> {
   const terminal = createTerminal(process.stdout, process.stderr)
   const settings = createSettings(process.env, process.argv[1])
   try {
@@ -32,6 +33,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError)
       return /help|version/.test(error.code) && args.length > 0 ? EXIT.done : EXIT.wrongUse
+    if (error instanceof CommandEnded) return error.exitCode
     const { exitCode, lines } = endOf(error)
     const [first = "", ...rest] = lines
     terminal.note(`${terminal.errorColors.red(exitCode === EXIT.no ? "no:" : "error:")} ${first}`)
@@ -55,6 +57,7 @@ function createProgram(context: Context): Command {
   addPolicy(program, context)
   addCredential(program, context)
   addTask(program, context)
+  addSession(program, context)
   addRevoke(program, context)
   addLock(program, context)
   addVerifier(program, context)
@@ -66,7 +69,8 @@ function createProgram(context: Context): Command {
   return program
 }
 
-const EXIT_CODES = "\nExit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not tell."
+const EXIT_CODES =
+  "\nExit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not tell; of `session`, the command's."
 
 function versionOfPackage(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8")

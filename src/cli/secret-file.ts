@@ -11,6 +11,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   type Stats,
   unlinkSync,
   writeSync,
@@ -59,15 +60,7 @@ function openToOthers({ mode, uid }: Stats): boolean {
  */
 export function writeNew(path: string, text: string, mode = 0o600): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`)
-  const file = openSync(temporary, "wx", 0o600)
-  try {
-    fchmodSync(file, mode)
-    writeSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+  const temporary = writeBeside(path, text, mode)
   try {
     linkSync(temporary, path)
   } catch (error) {
@@ -77,6 +70,24 @@ export function writeNew(path: string, text: string, mode = 0o600): void {
     unlinkSync(temporary)
   }
   syncFolder(dirname(path))
+}
+
+/** Puts another text in a file of ours (0600): whoever opens it meanwhile reads one or the other, whole. */
+export function replaceSecret(path: string, text: string): void {
+  renameSync(writeBeside(path, text, 0o600), path)
+}
+
+function writeBeside(path: string, text: string, mode: number): string {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`)
+  const file = openSync(temporary, "wx", 0o600)
+  try {
+    fchmodSync(file, mode)
+    writeSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  return temporary
 }
 
 export const thereAlready = (path: string): Stop =>

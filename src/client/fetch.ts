@@ -60,14 +60,19 @@ export async function sendWithToken(
   init: RequestInit | undefined,
   headersOf: TokenHeaders,
 ): Promise<Response> {
+  return send(target, init, await headersOf(held, init?.method?.toUpperCase() ?? "GET", target))
+}
+
+/** The same with headers that were made before. */
+export function send(
+  target: URL,
+  init: RequestInit | undefined,
+  carried: Readonly<Record<string, string>>,
+): Promise<Response> {
   const headers = new Headers(init?.headers)
-  const carried = await headersOf(held, init?.method?.toUpperCase() ?? "GET", target)
   for (const [name, value] of Object.entries(carried)) headers.set(name, value)
-  return fetch(target, {
-    ...init,
-    headers,
-    redirect: init?.redirect === "error" ? "error" : "manual",
-  })
+  const redirect = init?.redirect === "error" ? "error" : "manual"
+  return fetch(target, { ...init, headers, redirect })
 }
 
 /** Authorization for a token that anyone who holds it may use (RFC 6750). */

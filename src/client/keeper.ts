@@ -54,7 +54,11 @@ interface Places {
   check(): void
 }
 
-function createPlaces(renew: Renew | undefined, around: Surroundings): Places {
+function createPlaces(
+  renew: Renew | undefined,
+  around: Surroundings,
+  changed: (() => void) | undefined,
+): Places {
   const { clock } = around
   const all = new Map<string, Place>()
   let ended: ClientError | undefined
@@ -77,6 +81,7 @@ function createPlaces(renew: Renew | undefined, around: Surroundings): Places {
       if (gain >= LEAST_GAIN_MILLISECONDS) schedule(place, held.renewAt)
       else place.callOff() // the deadline is near: nothing more is to be had
     }
+    changed?.()
   }
   const end = (reason: ClientError) => {
     ended ??= reason
@@ -113,9 +118,10 @@ export function createKeeper(
   tokens: readonly TaskTokenHeld[],
   renew: Renew | undefined,
   around: Surroundings,
+  changed?: () => void,
 ): Keeper {
   const { clock } = around
-  const places = createPlaces(renew, around)
+  const places = createPlaces(renew, around, changed)
   const placeOf = (resource: string): Place => {
     const place = places.all.get(resource)
     if (!place) throw new TypeError("There is no token for this API")

@@ -8,7 +8,7 @@ import { bearer, type TokenHeaders } from "./fetch.ts"
 export interface Proofs {
   readonly headersOf: TokenHeaders
   /** Keeps the nonce that an API has named (RFC 9449 section 8.2). True: it refused for want of that very nonce. */
-  note(target: URL, answer: Response): boolean
+  note(target: URL, answer: Pick<Response, "status" | "headers">): boolean
 }
 
 /** RFC 9449 section 8.1: NQCHAR, and of a sensible length. */

@@ -1,12 +1,14 @@
 // One request of a session, from the token it takes to the answer it ends with: what is done after a refusal, by the `next`
 // that it names. It decides how often and how long; what the refusals mean stands in errors.ts.
 import { createBackoff } from "../remote/backoff.ts"
+import { readRetryAfter } from "../remote/exchange.ts"
 import { ClientError } from "./error.ts"
-import { notGranted, readTarget, sendWithToken, tokenFor } from "./fetch.ts"
+import { notGranted, tokenFor } from "./fetch.ts"
 import type { TaskTokenHeld } from "./held-token.ts"
 import type { Keeper } from "./keeper.ts"
 import type { Proofs } from "./proofs.ts"
-import { isBusy, readRefusal, retryAfterOf } from "./refusal.ts"
+import { isBusy, readRefusal } from "./refusal.ts"
+import type { Sending, Sent } from "./sending.ts"
 import type { Surroundings } from "./surroundings.ts"
 
 export interface SessionParts {
@@ -18,14 +20,7 @@ export interface SessionParts {
   /** The tokens that calls may carry: those of APIs. */
   readonly tokens: () => readonly TaskTokenHeld[]
   /** What to do about `ask_approval`: the token to try again with, or undefined where nobody is asked. */
-  readonly ask?: (refusal: ClientError, call: Called) => Promise<TaskTokenHeld | undefined>
-}
-
-export interface Called {
-  readonly url: URL
-  readonly method: string
-  readonly init: RequestInit | undefined
-  readonly held: TaskTokenHeld
+  readonly ask?: (refusal: ClientError, sending: Sending<unknown>) => Promise<TaskTokenHeld | undefined>
 }
 
 /** What was tried already for this request. */
@@ -39,25 +34,20 @@ interface Tries {
   approved: TaskTokenHeld | undefined
 }
 
-export async function callApi(
-  parts: SessionParts,
-  url: string | URL,
-  init: RequestInit | undefined,
-): Promise<Response> {
-  const target = readTarget(url, init)
-  const method = init?.method?.toUpperCase() ?? "GET"
+export async function callApi<T>(parts: SessionParts, sending: Sending<T>): Promise<T> {
+  const { url, method, signal, repeatable } = sending
   const tries = begin(parts)
   for (;;) {
-    init?.signal?.throwIfAborted()
-    const held = tries.approved ?? (await tokenOf(parts, target, tries.giveUpAt, init?.signal))
-    const answer = await sendWithToken(held, target, init, parts.proofs.headersOf)
-    const nonceWanted = parts.proofs.note(target, answer)
-    const refusal = await readRefusal(answer)
-    const again = nonceWanted && !tries.proven && isRepeatable(init)
+    signal?.throwIfAborted()
+    const held = tries.approved ?? (await tokenOf(parts, url, tries.giveUpAt, signal))
+    const sent = await sending.send(await parts.proofs.headersOf(held, method, url))
+    const nonceWanted = parts.proofs.note(url, sent)
+    const refusal = await readRefusal(sent)
+    const again = nonceWanted && !tries.proven && repeatable
     if (again) tries.proven = true
-    else if (refusal) await afterRefusal(parts, refusal, { url: target, method, init, held }, tries)
-    else if (!isBusy(answer) || !(await waited(parts, answer, method, init, tries))) return answer
-    await answer.body?.cancel()
+    else if (refusal) await afterRefusal(parts, refusal, held, sending, tries)
+    else if (!isBusy(sent) || !(await waited(parts, sent, sending, tries))) return sent.answer
+    await sent.discard()
   }
 }
 
@@ -94,26 +84,23 @@ function begin(parts: SessionParts): Tries {
 async function afterRefusal(
   parts: SessionParts,
   refusal: ClientError,
-  called: Called,
+  held: TaskTokenHeld,
+  sending: Sending<unknown>,
   tries: Tries,
 ): Promise<void> {
-  const once = !isRepeatable(called.init)
+  const once = !sending.repeatable
   const { keeper } = parts
   if (refusal.next === "renew" && !once && !tries.renewed) {
     tries.renewed = true
     if (PROOF.test(refusal.code)) return // a fresh proof is made for every sending
     if (!keeper.renews) throw refusal
-    return keeper.replace(called.held)
+    return keeper.replace(held)
   }
-  if (
-    refusal.next === "wait" &&
-    !once &&
-    (await rested(parts, refusal.retryAfterSeconds, called.init, tries))
-  )
-    return refusal.code === "task_paused" ? resumed(keeper, called.held) : undefined
+  if (refusal.next === "wait" && !once && (await rested(parts, refusal.retryAfterSeconds, sending, tries)))
+    return refusal.code === "task_paused" ? resumed(keeper, held) : undefined
   if (refusal.next === "ask_approval" && !once && !tries.asked && parts.ask) {
     tries.asked = true
-    tries.approved = await parts.ask(refusal, called)
+    tries.approved = await parts.ask(refusal, sending)
     if (tries.approved) return
   }
   throw refusal
@@ -132,27 +119,25 @@ async function resumed(keeper: Keeper, held: TaskTokenHeld): Promise<void> {
 async function rested(
   { around }: SessionParts,
   seconds: number | undefined,
-  init: RequestInit | undefined,
+  { signal }: Sending<unknown>,
   tries: Tries,
 ): Promise<boolean> {
   const pause = tries.pause()
   const rest = (seconds ?? 0) * 1000 + pause
   if (around.clock.now() + rest > tries.giveUpAt) return false
-  await around.sleep(rest, init?.signal)
+  await around.sleep(rest, signal)
   return true
 }
 
 /** A 503 in the API's own words may come from behind the guard: only what changes nothing is sent again. */
 const waited = async (
   parts: SessionParts,
-  answer: Response,
-  method: string,
-  init: RequestInit | undefined,
+  sent: Sent<unknown>,
+  sending: Sending<unknown>,
   tries: Tries,
-): Promise<boolean> => SAFE.has(method) && rested(parts, retryAfterOf(answer), init, tries)
+): Promise<boolean> =>
+  SAFE.has(sending.method) &&
+  sending.repeatable &&
+  rested(parts, readRetryAfter(sent.headers), sending, tries)
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"])
-
-/** A stream is gone once it was sent. */
-const isRepeatable = (init: RequestInit | undefined): boolean =>
-  !(init?.body instanceof ReadableStream || (init?.body && Symbol.asyncIterator in Object(init.body)))

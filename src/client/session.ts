@@ -6,6 +6,7 @@ import { readTarget, type TaskFetch } from "./fetch.ts"
 import { type HandedToken, type TaskTokenHeld, takeOver } from "./held-token.ts"
 import { createKeeper, type Renew } from "./keeper.ts"
 import { createProofs } from "./proofs.ts"
+import { fetching, type Sending } from "./sending.ts"
 import { callApi, giveUpAtOf, type SessionParts, tokenOf } from "./session-call.ts"
 import type { Surroundings } from "./surroundings.ts"
 
@@ -28,6 +29,12 @@ export interface Session {
   close(): Promise<void>
 }
 
+/** For hosts that send requests themselves. */
+export interface SendingSession extends Session {
+  /** What `fetch` is made of: the token, and what follows a refusal. */
+  send<T>(sending: Sending<T>): Promise<T>
+}
+
 export interface Opened {
   readonly tokens: readonly TaskTokenHeld[]
   readonly key: SigningKey | undefined
@@ -37,6 +44,8 @@ export interface Opened {
   readonly renew: ((resource: string, own: OwnToken) => ReturnType<Renew>) | undefined
   readonly waitMilliseconds: number
   readonly ask?: SessionParts["ask"]
+  /** Told whenever a token was taken. */
+  readonly changed?: () => void
 }
 
 /**
@@ -45,8 +54,8 @@ export interface Opened {
  */
 export type OwnToken = (resource: string) => Promise<TaskTokenHeld>
 
-export function openSession(opened: Opened, around: Surroundings): Session {
-  const { key, issuer, waitMilliseconds, renew, ask } = opened
+export function openSession(opened: Opened, around: Surroundings): SendingSession {
+  const { key, issuer, waitMilliseconds, renew, ask, changed } = opened
   const needsKey = (tokens: readonly TaskTokenHeld[]) => {
     const bound = tokens.find((held) => held.tokenType === "DPoP")
     if (bound && !key)
@@ -57,7 +66,7 @@ export function openSession(opened: Opened, around: Surroundings): Session {
     const held = keeper.tokens.find((one) => one.resource === issuer)
     return held && resource === issuer ? held : keeper.fresh(issuer ?? "", around.clock.now())
   }
-  const keeper = createKeeper(opened.tokens, renew && ((resource) => renew(resource, own)), around)
+  const keeper = createKeeper(opened.tokens, renew && ((resource) => renew(resource, own)), around, changed)
   const parts: SessionParts = {
     keeper,
     proofs: createProofs(key, around.clock),
@@ -67,11 +76,13 @@ export function openSession(opened: Opened, around: Surroundings): Session {
     ...(ask && { ask }),
   }
   const live = async (target: URL) => tokenOf(parts, target, giveUpAtOf(parts))
-  return Object.freeze({
+  return Object.freeze<SendingSession>({
     get tokens() {
       return Object.freeze(parts.tokens())
     },
-    fetch: (url: string | URL, init?: RequestInit) => callApi(parts, url, init),
+    send: (sending) => callApi(parts, sending),
+    fetch: async (url: string | URL, init?: RequestInit) =>
+      callApi(parts, fetching(readTarget(url, init), init)),
     async headers(method: string, url: string | URL) {
       const target = readTarget(url, undefined)
       return parts.proofs.headersOf(await live(target), method.toUpperCase(), target)

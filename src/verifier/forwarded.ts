@@ -52,19 +52,24 @@ export const WITHOUT_USE: ReturnType<typeof useHeaders> = Object.freeze({
  * that is not ours passes, which observe mode alone lets through.
  */
 export function requestHeaders({ rawHeaders }: IncomingMessage, passing: Passing, host: string): string[] {
+  const kept = passedHeaders(rawHeaders, passing.outcome === "not_ours")
+  const told = passing.outcome === "allowed" ? Object.entries(useHeaders(passing.use)) : []
+  return [["Host", host], ...kept, ...told].flat()
+}
+
+/** Of a request, what another server may know: nothing of this connection, nothing by which a caller could speak as a proxy. */
+export function passedHeaders(rawHeaders: RawHeaders, withCredential: boolean): Pair[] {
   const named = connectionNames(rawHeaders)
-  const kept = pairs(rawHeaders).filter(([name]) => {
+  return pairs(rawHeaders).filter(([name]) => {
     const spelled = plain(name)
     return !(
       named.has(name.toLowerCase()) ||
       OF_ONE_CONNECTION.has(spelled) ||
       NEVER_FORWARDED.has(spelled) ||
-      (CREDENTIAL.has(spelled) && passing.outcome !== "not_ours") ||
+      (CREDENTIAL.has(spelled) && !withCredential) ||
       OF_THE_SIDECAR.test(spelled)
     )
   })
-  const told = passing.outcome === "allowed" ? Object.entries(useHeaders(passing.use)) : []
-  return [["Host", host], ...kept, ...told].flat()
 }
 
 /** Of the upstream's answer. */

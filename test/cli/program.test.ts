@@ -30,6 +30,7 @@ const COMMANDS = [
   "task complete",
   "task fail",
   "task cancel",
+  "session",
   "revoke",
   "lock list",
   "lock lift",
