@@ -69,7 +69,14 @@ const names = (value: string) => `Object.keys(${value}).sort()`
 
 describe("every export of package.json is there", () => {
   const expected = {
-    taskmint: ["ClientError", "REFUSALS", "createOrchestrator", "createSession", "createSessionKey", "createVerifier"],
+    taskmint: [
+      "ClientError",
+      "REFUSALS",
+      "createOrchestrator",
+      "createSession",
+      "createSessionKey",
+      "createVerifier",
+    ],
     "taskmint/issuer": ["NotStarted", "createIssuer"],
     "taskmint/verifier": ["createVerifier"],
     "taskmint/verifier/hono": ["guard"],
