@@ -105,8 +105,11 @@ function handed(options: SessionOptions, around: Surroundings): How {
     )
   const key = given && signerOf(given)
   const taken = tokens.map((one: HandedToken) => Object.freeze(takeOver(one)))
-  const hasOwn = issuer !== undefined && taken.some((held) => held.resource === issuer)
-  const renew = hasOwn && key ? byOwnToken(options, issuer, key, around) : asked && byFunction(asked)
+  const renews = taken.some(({ resource, scope }) => resource === issuer && scope.includes("task:renew"))
+  const renew =
+    issuer !== undefined && renews && key
+      ? byOwnToken(options, issuer, key, around)
+      : asked && byFunction(asked)
   return { tokens: taken, key, renew }
 }
 
