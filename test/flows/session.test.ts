@@ -1,12 +1,12 @@
 // `taskmint session` in use: agents of several languages as processes, a real issuer and a guarded API. What an agent tells is
 // what it printed; what was done is what the API served and the issuer knows of the task.
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { type Ended, startCli } from "../support/command-line.ts"
+import { type Ended, startCli, startShell } from "../support/command-line.ts"
 import { ROOT } from "../support/source.ts"
 import { buildTown, type Town } from "../support/town.ts"
 
@@ -14,6 +14,8 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-session-"))
 const keyFile = join(folder, "orchestrator.private.json")
+/** Inside the package, so that `taskmint/...` means this package. */
+const programs = join(ROOT, "dist", `session-${process.pid}`)
 let town: Town
 beforeAll(async () => {
   town = await buildTown()
@@ -21,6 +23,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await town.close()
+  rmSync(programs, { recursive: true, force: true })
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -164,5 +167,34 @@ describe.concurrent("a task that somebody else started", () => {
     const ended = await startCli([...args, 'curl -sS "$TASKMINT_API_TICKETS/tickets/SUP-1042"; exit 4']).ended
     expect([ended.code, ended.stdout]).toEqual([4, '{"id":"SUP-1042"}'])
     expect(await shown(task.id)).toMatchObject({ state: "active" })
+  })
+})
+
+describe.concurrent("docs/session.md", () => {
+  const text = readFileSync(join(ROOT, "docs/session.md"), "utf8")
+  const block = (name: string) =>
+    new RegExp(`^\`\`\`\\w+ ${name}\\n([\\s\\S]*?)^\`\`\`$`, "m").exec(text)?.[1] ?? ""
+
+  test("its command runs as it stands", async () => {
+    if (!hasPython()) return notTestedHere("the command of docs/session.md")
+    const taskmint = `taskmint() { exec "${process.execPath}" src/cli/main.ts "$@"; }`
+    const ended = await startShell(`${taskmint}\n${block("session")}`, { cwd: ROOT, env: env() }).ended
+    expect([ended.code, ended.stdout]).toEqual([0, '{"id": "SUP-1042"}\n{"closed": true}\n'])
+  })
+
+  test("its program is the example, and runs as it stands", async () => {
+    const example = readFileSync(join(ROOT, "examples/agent.ts"), "utf8")
+    expect(block("examples/agent.ts")).toBe(example)
+    if (!existsSync(join(ROOT, "dist/client/client.js"))) throw new Error("run `npm run build` first")
+    mkdirSync(programs, { recursive: true })
+    const placed = example
+      .replace("http://127.0.0.1:8787", town.issuerUrl)
+      .replace("http://127.0.0.1:9001", town.tickets)
+      .replace("acme/credentials/support-orchestrator.private.json", keyFile)
+    writeFileSync(join(programs, "agent.ts"), placed)
+    const ended = await startShell(`exec "${process.execPath}" ${join(programs, "agent.ts")}`).ended
+    expect(ended).toMatchObject({ code: 0, stdout: '{"id":"SUP-1042"}\n', stderr: "" })
+    const listed = await town.ask("support-orchestrator", "GET", "/tasks?state=completed")
+    expect(JSON.stringify(listed)).toContain("pod-7f3c")
   })
 })
