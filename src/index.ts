@@ -1,6 +1,8 @@
 // The light surface of the package: the guard in front of an API, the client's side, the words for refusals, and the
 // types of all three. What an issuer needs (engine, policies, HTTP service) is under "taskmint/issuer" and is not loaded
 // from here. Subpaths hold the same things: an error caught from "taskmint/client" is an instance of this ClientError.
+
+export type { ApprovalQuestion, AskApproval, RefusedCall } from "./client/approval.ts"
 export {
   createOrchestrator,
   createSession,

@@ -46,7 +46,7 @@ export interface TurnedAway {
 export const pathOf = (secret: string, { name }: SessionApi): string => `/${secret}/${name}`
 
 /** The header in which programs name the secret at the credential endpoint: no page of a browser can send it unasked. */
-export const SECRET_HEADER = "taskmint-session"
+const SECRET_HEADER = "taskmint-session"
 
 export function routeOf(routing: Routing, asked: Asked): Route {
   const { authority } = routing

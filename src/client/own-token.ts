@@ -19,7 +19,7 @@ export interface Exchanging {
   readonly clock: Clock
 }
 
-export const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 const LIMITS = { maxBytes: 64 * 1024, timeoutMilliseconds: 10_000 }
 

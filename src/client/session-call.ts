@@ -20,7 +20,11 @@ export interface SessionParts {
   /** The tokens that calls may carry: those of APIs. */
   readonly tokens: () => readonly TaskTokenHeld[]
   /** What to do about `ask_approval`: the token to try again with, or undefined where nobody is asked. */
-  readonly ask?: (refusal: ClientError, sending: Sending<unknown>) => Promise<TaskTokenHeld | undefined>
+  readonly ask?: (
+    refusal: ClientError,
+    held: TaskTokenHeld,
+    sending: Sending<unknown>,
+  ) => Promise<TaskTokenHeld | undefined>
 }
 
 /** What was tried already for this request. */
@@ -98,13 +102,17 @@ async function afterRefusal(
   }
   if (refusal.next === "wait" && !once && (await rested(parts, refusal.retryAfterSeconds, sending, tries)))
     return refusal.code === "task_paused" ? resumed(keeper, held) : undefined
-  if (refusal.next === "ask_approval" && !once && !tries.asked && parts.ask) {
+  if (mayBeApproved(refusal) && !once && !tries.asked && parts.ask) {
     tries.asked = true
-    tries.approved = await parts.ask(refusal, sending)
+    tries.approved = await parts.ask(refusal, held, sending)
     if (tries.approved) return
   }
   throw refusal
 }
+
+/** A guard knows the token alone: that a person could open what it does not grant, only the policy says. */
+const mayBeApproved = ({ next, code }: ClientError): boolean =>
+  next === "ask_approval" || code === "operation_not_granted"
 
 const PROOF = /^proof_/
 

@@ -4,9 +4,10 @@ import type { ServiceCredential } from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
 import type { SigningKey } from "../token/signature.ts"
 import { readServiceUrl } from "./address.ts"
+import { type AskApproval, askApproval } from "./approval.ts"
 import { type HandedToken, type TaskTokenHeld, takeOver } from "./held-token.ts"
 import { asRecord, openIssuer } from "./issuer-call.ts"
-import { exchangeOwnToken } from "./own-token.ts"
+import { type Exchanging, exchangeOwnToken } from "./own-token.ts"
 import { type Opened, renewalFailed } from "./session.ts"
 import { createOwnKey, type SessionKey, signerOf } from "./session-key.ts"
 import type { Surroundings } from "./surroundings.ts"
@@ -34,6 +35,11 @@ export interface SessionOptions {
   readonly key?: SessionKey
   /** Who renews where the agent may not: asks the orchestrator for fresh tokens of this API (or of all). */
   readonly renew?: (resource: string) => Promise<readonly HandedToken[]>
+  /**
+   * What to ask a person about a call that was refused with `ask_approval`, or because the token does not grant the operation.
+   * The call waits for the answer and goes on with it. It needs `issuer`, `task` and the agent's own token.
+   */
+  readonly approval?: AskApproval
   /** Seconds that one call waits in all, for tokens and for APIs that say `wait`. Default 30. */
   readonly waitSeconds?: number
   /** Lets the issuer be plain http anywhere: tokens then travel in the clear. Default false. */
@@ -51,6 +57,7 @@ const MEMBERS = new Set<string>([
   "instance",
   "key",
   "renew",
+  "approval",
   "waitSeconds",
   "dangerouslyAllowPlainHttp",
   "clock",
@@ -64,7 +71,8 @@ export async function readSessionOptions(options: SessionOptions, around: Surrou
   const { waitSeconds = WAIT_SECONDS } = options
   if (!(waitSeconds >= 0 && waitSeconds <= 86_400)) throw new TypeError("waitSeconds must be 0 to 86400")
   const how = options.credential ? await collect(options, around) : handed(options, around)
-  return { ...how, issuer: options.issuer, waitMilliseconds: waitSeconds * 1000 }
+  const ask = options.approval && asker(options, options.approval, how.key, around)
+  return { ...how, issuer: options.issuer, waitMilliseconds: waitSeconds * 1000, ...(ask && { ask }) }
 }
 
 type How = Pick<Opened, "tokens" | "key" | "renew">
@@ -113,16 +121,41 @@ function handed(options: SessionOptions, around: Surroundings): How {
   return { tokens: taken, key, renew }
 }
 
-function byOwnToken(
+const byOwnToken = (
+  options: SessionOptions,
+  issuer: string,
+  key: SigningKey,
+  around: Surroundings,
+): NonNullable<Opened["renew"]> => {
+  const exchanging = exchangingOf(options, issuer, key, around)
+  return async (resource, own) => [await exchangeOwnToken(await own(resource), resource, exchanging)]
+}
+
+function exchangingOf(
   { issuerAddress, dangerouslyAllowPlainHttp }: SessionOptions,
   issuer: string,
   key: SigningKey,
   { clock }: Surroundings,
-): NonNullable<Opened["renew"]> {
+): Exchanging {
   readServiceUrl(issuer, "issuer", dangerouslyAllowPlainHttp)
   const url = readServiceUrl(issuerAddress ?? issuer, "issuerAddress", dangerouslyAllowPlainHttp)
-  const exchanging = { issuer, address: url.href.replace(/\/$/, ""), key, clock }
-  return async (resource, own) => [await exchangeOwnToken(await own(resource), resource, exchanging)]
+  return { issuer, address: url.href.replace(/\/$/, ""), key, clock }
+}
+
+function asker(
+  options: SessionOptions,
+  approval: AskApproval,
+  key: SigningKey | undefined,
+  around: Surroundings,
+): NonNullable<Opened["ask"]> {
+  const { issuer, task } = options
+  if (issuer === undefined || task === undefined || !key)
+    throw new TypeError("To ask for approvals give issuer, task and the agent's key")
+  const exchanging = exchangingOf(options, issuer, key, around)
+  return async (own, { code }, held, { method, url, signal }) => {
+    const question = await approval({ code, method, url: url.href })
+    return question && askApproval({ task, exchanging, around, own }, question, held.resource, signal)
+  }
 }
 
 const byFunction =

@@ -43,7 +43,11 @@ export interface Opened {
   /** Given the agent's own token as it is now, where there is one. Undefined: nothing is renewed. */
   readonly renew: ((resource: string, own: OwnToken) => ReturnType<Renew>) | undefined
   readonly waitMilliseconds: number
-  readonly ask?: SessionParts["ask"]
+  /** Asks a person about a refused call, with the agent's own token. */
+  readonly ask?: (
+    own: () => Promise<TaskTokenHeld>,
+    ...refused: Parameters<NonNullable<SessionParts["ask"]>>
+  ) => Promise<TaskTokenHeld | undefined>
   /** Told whenever a token was taken. */
   readonly changed?: () => void
 }
@@ -73,7 +77,7 @@ export function openSession(opened: Opened, around: Surroundings): SendingSessio
     around,
     waitMilliseconds,
     tokens: () => keeper.tokens.filter((held) => held.resource !== issuer),
-    ...(ask && { ask }),
+    ...(ask && { ask: (...refused) => ask(() => own(""), ...refused) }),
   }
   const live = async (target: URL) => tokenOf(parts, target, giveUpAtOf(parts))
   return Object.freeze<SendingSession>({

@@ -31,6 +31,7 @@ export function simulate(seed = 1, start = Date.parse("2026-03-01T09:00:00Z")): 
     sleep(milliseconds, signal) {
       slept.push(milliseconds)
       return new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(signal.reason)
         add(milliseconds, resolve)
         signal?.addEventListener("abort", () => reject(signal.reason), { once: true })
       })
