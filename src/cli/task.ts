@@ -1,5 +1,5 @@
 // `task`: start, look at and change tasks, as an orchestrator (staff may look). The issuer decides; this shows.
-import type { Command } from "commander"
+import { type Command, Option } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Change, Task } from "../client/task.ts"
 import { toInstant } from "../time.ts"
@@ -25,6 +25,7 @@ interface StartFlags extends CallerFlags {
   readonly operation?: readonly string[]
   readonly resource?: readonly string[]
   readonly dpopJkt?: string
+  readonly deliver?: "agent"
   readonly handover?: string
 }
 
@@ -55,6 +56,7 @@ function addStart(task: Command, context: Context): void {
     .option("--operation <name>", "ask for this operation only; again for more", collect)
     .option("--resource <url>", "the API whose token is wanted now; again for more", collect)
     .option("--dpop-jkt <thumbprint>", "bind the tokens to the agent's key (RFC 9449)")
+    .addOption(new Option("--deliver <whom>", "answer no token: the agent collects them").choices(["agent"]))
     .option("--handover <file>", "write the tokens for the agent's process into a new file (0600)")
     .action(async (type: string, flags: StartFlags) => {
       const started = await context.terminal.progress("starting the task", start(context, type, flags))
@@ -67,7 +69,7 @@ function addStart(task: Command, context: Context): void {
 }
 
 function start(context: Context, type: string, flags: StartFlags): Promise<Task> {
-  const { agent, purpose, input = {}, reference, operation, resource, dpopJkt } = flags
+  const { agent, purpose, input = {}, reference, operation, resource, dpopJkt, deliver } = flags
   return orchestratorOf(context, flags).start({
     type,
     agent,
@@ -77,6 +79,7 @@ function start(context: Context, type: string, flags: StartFlags): Promise<Task>
     ...(operation && { operations: operation }),
     ...(resource && { resources: resource }),
     ...(dpopJkt !== undefined && { dpopJkt }),
+    ...(deliver && { deliver }),
   })
 }
 

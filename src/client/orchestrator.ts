@@ -22,6 +22,8 @@ export interface StartRequest {
   readonly resources?: readonly string[]
   /** RFC 7638 thumbprint of the agent's key; the tokens are then bound to it. */
   readonly dpopJkt?: string
+  /** No token is answered: the agent collects them under its own name (`createSession({ issuer, task, credential })`). */
+  readonly deliver?: "agent"
 }
 
 /** What the issuer tells about a task, in its own words (snake_case). */
@@ -93,7 +95,7 @@ export function orchestrate(issuer: IssuerCalls, clock: Clock): Orchestrator {
 const pathOf = (taskId: string) => `/tasks/${encodeURIComponent(taskId)}`
 
 function startBody({ type, agent, purpose, inputs = {}, dpopJkt, ...rest }: StartRequest): object {
-  const { reference, operations, resources } = rest
+  const { reference, operations, resources, deliver } = rest
   return withoutAbsent({
     type,
     agent: { id: agent.id, instance: agent.instance },
@@ -103,6 +105,7 @@ function startBody({ type, agent, purpose, inputs = {}, dpopJkt, ...rest }: Star
     operations,
     resources,
     dpop_jkt: dpopJkt,
+    deliver,
   })
 }
 

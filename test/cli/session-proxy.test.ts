@@ -1,7 +1,7 @@
 // The session's proxy on real sockets, between an agent and an API: what reaches the API, what comes back, and what never
 // leaves.
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net"
 import { afterEach, expect, test } from "vitest"
 import { createSessionProxy } from "../../src/cli/session-proxy.ts"
 import type { Routing } from "../../src/cli/session-route.ts"
@@ -210,4 +210,37 @@ test("others' hosts get the agent's own credential, and no token of the task", a
   expect([await ask(fenced.authority), seen]).toEqual([403, []])
   const open = await openStage((_, outgoing) => outgoing.end(), { passOthers: true })
   expect([await ask(open.authority), seen]).toEqual([200, ["Bearer mine"]])
+})
+
+test("a tunnel carries bytes both ways where others' hosts are let through, and nowhere else", async () => {
+  const echo = createTcpServer((socket) => void socket.on("error", () => undefined).pipe(socket))
+  await new Promise<void>((resolve) => echo.listen(0, "127.0.0.1", resolve))
+  ending.push(() => void echo.close())
+  const { port } = echo.address() as AddressInfo
+  const connect = (authority: string) => {
+    const [host, at] = authority.split(":")
+    const headers = { "proxy-authorization": `Basic ${Buffer.from("session:s3cret").toString("base64")}` }
+    const sent = request({ host, port: at, method: "CONNECT", path: `127.0.0.1:${port}`, headers })
+    return new Promise<{ status: number | undefined; socket: Socket }>((resolve) =>
+      sent.once("connect", ({ statusCode }, socket) => resolve({ status: statusCode, socket })).end(),
+    )
+  }
+  const fenced = await connect((await openStage((_, outgoing) => outgoing.end())).authority)
+  expect(fenced.status).toBe(403)
+  fenced.socket.destroy()
+  const open = await connect(
+    (await openStage((_, outgoing) => outgoing.end(), { passOthers: true })).authority,
+  )
+  expect(open.status).toBe(200)
+  open.socket.on("error", () => undefined).write("ping")
+  expect(String(await new Promise((resolve) => open.socket.once("data", resolve)))).toBe("ping")
+  open.socket.destroy()
+})
+
+test("an upgrade is asked as any other request, and the connection stays the proxy's", async () => {
+  const { base, seen } = await openStage((_, outgoing) => outgoing.end("plain"))
+  const sent = request(`${base}/ws`, { headers: { connection: "Upgrade", upgrade: "websocket" } })
+  const answer = await new Promise<IncomingMessage>((resolve) => sent.once("response", resolve).end())
+  answer.resume()
+  expect([answer.statusCode, seen[0]?.headers.upgrade]).toEqual([200, undefined])
 })
