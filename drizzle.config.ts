@@ -7,6 +7,7 @@ export default defineConfig({
     "./src/database/status-tables.ts",
     "./src/database/key-tables.ts",
     "./src/database/delegation-tables.ts",
+    "./src/database/alarm-tables.ts",
   ],
   out: "./migrations/sqlite",
 })

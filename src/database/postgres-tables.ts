@@ -59,12 +59,16 @@ export const task = pgTable(
     jkt: text(),
     key: bytes(),
     iatFloor: bigint("iat_floor", number).notNull().default(0),
+    behalf: text(),
   },
   (table) => [
     unique("task_reference").on(table.reference, table.orchestrator),
     index("task_running").on(table.deadline).where(sql`${table.state} in ('active', 'paused')`),
     index("task_orchestrator").on(table.orchestrator, table.id),
     index("task_agent").on(table.agent, table.id),
+    index("task_key")
+      .on(table.jkt, table.agent)
+      .where(sql`${table.jkt} is not null and ${table.state} in ('active', 'paused')`),
   ],
 )
 
@@ -86,7 +90,7 @@ export const token = pgTable(
     delegation: bigint(number),
   },
   (table) => [
-    index("token_task").on(table.task),
+    index("token_task").on(table.task, table.exp),
     index("token_exp").on(table.exp),
     index("token_delegation").on(table.delegation).where(sql`${table.delegation} is not null`),
   ],
@@ -134,19 +138,23 @@ export const lock = pgTable(
   (table) => [primaryKey({ columns: [table.kind, table.value] })],
 )
 
-export const verifierInstance = pgTable("verifier_instance", {
-  id: bigint(number).primaryKey().generatedByDefaultAsIdentity(),
-  instance: text().notNull().unique(),
-  api: bigint(number).notNull(),
-  jkt: text().notNull(),
-  publicJwk: text("public_jwk").notNull(),
-  sequence: bigint(number).notNull(),
-  digest: text(),
-  cursor: bigint(number),
-  appliedAt: bigint("applied_at", number),
-  lastSeen: bigint("last_seen", number).notNull(),
-  final: bigint(number).notNull().default(0),
-})
+export const verifierInstance = pgTable(
+  "verifier_instance",
+  {
+    id: bigint(number).primaryKey().generatedByDefaultAsIdentity(),
+    instance: text().notNull().unique(),
+    api: bigint(number).notNull(),
+    jkt: text().notNull(),
+    publicJwk: text("public_jwk").notNull(),
+    sequence: bigint(number).notNull(),
+    digest: text(),
+    cursor: bigint(number),
+    appliedAt: bigint("applied_at", number),
+    lastSeen: bigint("last_seen", number).notNull(),
+    final: bigint(number).notNull().default(0),
+  },
+  (table) => [index("verifier_instance_open").on(table.lastSeen).where(sql`${table.final} = 0`)],
+)
 export const applied = pgTable(
   "applied",
   {

@@ -68,12 +68,17 @@ export const task = sqliteTable(
     key: blob({ mode: "buffer" }),
     /** Epoch seconds: no token of this task is dated below it. */
     iatFloor: integer("iat_floor").notNull().default(0),
+    /** Of a task for a user: by which rule of the policy, and what of it was shown, as JSON. */
+    behalf: text(),
   },
   (table) => [
     unique("task_reference").on(table.reference, table.orchestrator),
     index("task_running").on(table.deadline).where(sql`${table.state} in ('active', 'paused')`),
     index("task_orchestrator").on(table.orchestrator, table.id),
     index("task_agent").on(table.agent, table.id),
+    index("task_key")
+      .on(table.jkt, table.agent)
+      .where(sql`${table.jkt} is not null and ${table.state} in ('active', 'paused')`),
   ],
 )
 
@@ -101,7 +106,7 @@ export const token = sqliteTable(
     delegation: integer(),
   },
   (table) => [
-    index("token_task").on(table.task),
+    index("token_task").on(table.task, table.exp),
     index("token_exp").on(table.exp),
     index("token_delegation").on(table.delegation).where(sql`${table.delegation} is not null`),
   ],
@@ -155,20 +160,24 @@ export const lock = sqliteTable(
   (table) => [primaryKey({ columns: [table.kind, table.value] })],
 )
 
-export const verifierInstance = sqliteTable("verifier_instance", {
-  id: integer().primaryKey(),
-  instance: text().notNull().unique(),
-  /** → name */
-  api: integer().notNull(),
-  jkt: text().notNull(),
-  publicJwk: text("public_jwk").notNull(),
-  sequence: integer().notNull(),
-  digest: text(),
-  cursor: integer(),
-  appliedAt: integer("applied_at"),
-  lastSeen: integer("last_seen").notNull(),
-  final: integer().notNull().default(0),
-})
+export const verifierInstance = sqliteTable(
+  "verifier_instance",
+  {
+    id: integer().primaryKey(),
+    instance: text().notNull().unique(),
+    /** → name */
+    api: integer().notNull(),
+    jkt: text().notNull(),
+    publicJwk: text("public_jwk").notNull(),
+    sequence: integer().notNull(),
+    digest: text(),
+    cursor: integer(),
+    appliedAt: integer("applied_at"),
+    lastSeen: integer("last_seen").notNull(),
+    final: integer().notNull().default(0),
+  },
+  (table) => [index("verifier_instance_open").on(table.lastSeen).where(sql`${table.final} = 0`)],
+)
 
 /** When a verifier instance applied a revocation: written once, with the first report that has its cursor. */
 export const applied = sqliteTable(
