@@ -31,10 +31,18 @@ async function list(context: Context, flags: CallerFlags): Promise<void> {
   terminal.table(["INSTANCE", "API", "STATE", "LAST SEEN", "BATCH", "FEED"], found.map(rowOf))
 }
 
-const rowOf = ({ instance, api, sequence, cursor, last_seen, closed }: Readonly<Record<string, unknown>>) =>
-  [instance, api, closed === true ? "closed" : "open", last_seen, sequence, cursor].map((cell) =>
-    String(cell ?? ""),
-  )
+const rowOf = ({
+  instance,
+  api,
+  last_seen,
+  sequence,
+  cursor,
+  ...verifier
+}: Readonly<Record<string, unknown>>) =>
+  [instance, api, stateOf(verifier), last_seen, sequence, cursor].map((cell) => String(cell ?? ""))
+
+const stateOf = ({ closed, silent }: Readonly<Record<string, unknown>>): string =>
+  closed === true ? "closed" : silent === true ? "silent" : "open"
 
 async function forget(context: Context, id: string, flags: ForgetFlags): Promise<void> {
   const { terminal } = context

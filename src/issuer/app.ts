@@ -14,6 +14,7 @@ import { metadataEndpoints } from "./metadata.ts"
 import { describeSurface } from "./openapi.ts"
 import { policyEndpoints } from "./policy.ts"
 import { oauthError, problem } from "./problem.ts"
+import { reportEndpoints } from "./reports.ts"
 import { revocationEndpoints } from "./revocations.ts"
 import type { Rooms } from "./rooms.ts"
 import { statusListEndpoints } from "./status-lists.ts"
@@ -46,6 +47,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...revocationEndpoints(rooms),
     ...keyEndpoints(rooms),
     ...ledgerEndpoints(rooms),
+    ...reportEndpoints(rooms),
     ...policyEndpoints(rooms),
     ...healthEndpoints(rooms.health),
   ]

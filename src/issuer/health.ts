@@ -25,6 +25,8 @@ export interface HealthOptions {
   readonly rotation: Pick<Rotation, "waitsForSigner">
   readonly clock: Clock
   readonly unready: () => Refusal | undefined
+  /** Whether a verifier has gone quiet: its API may be serving without a record. */
+  readonly verifierSilent: () => boolean
 }
 
 /** However often somebody asks, the disk is written to at most once in this time. */
@@ -69,12 +71,13 @@ export function watchHealth(options: HealthOptions): Health {
 }
 
 /** What an operator has to do, while it can mint all the same. */
-function warningsOf({ policies, keyring, rotation }: HealthOptions): string[] {
+function warningsOf({ policies, keyring, rotation, verifierSilent }: HealthOptions): string[] {
   const { refused } = policies.state()
   return [
     ...(refused ? [`policy_${refused.reason}`] : []),
     ...(keyring.isLocked() ? ["key_encryption_key_replaced"] : []),
     ...(rotation.waitsForSigner() ? ["key_signer_missing"] : []),
+    ...(verifierSilent() ? ["verifier_silent"] : []),
   ]
 }
 

@@ -33,6 +33,7 @@ import { problem } from "./problem.ts"
 import type { Rooms } from "./rooms.ts"
 import { createTelemetry } from "./telemetry.ts"
 import { startChores } from "./timers.ts"
+import { createWatch } from "./watch.ts"
 
 export interface IssuerOptions {
   /**
@@ -137,7 +138,7 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
   telemetry.observe({ ...rooms, admission })
   const boundary = { callers, admission, telemetry, refused: failures.count, faulted: onFault }
   const app = createApp(endpointsOf(rooms), boundary)
-  const watch = rooms.policies.watch()
+  const following = rooms.policies.watch()
   const deafen = engine.hearOthers(() => void rooms.keyring.refresh().catch(onFault))
   const chores = startChores({ ...rooms, failures, onFault })
   const gate = countRequests(async (request) => app.fetch(request))
@@ -157,7 +158,7 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
     async close(graceMilliseconds = PATIENCE_MILLISECONDS) {
       drain()
       await gate.close(graceMilliseconds)
-      watch.stop()
+      following.stop()
       deafen()
       await Promise.all([chores.stop(), feed.close()])
       telemetry.close()
@@ -196,7 +197,10 @@ async function openRooms(
   const feed = await watchFeed({ engine, clock, onFault })
   const parts = { engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
   const tasks = createTasks(parts)
-  const health = watchHealth({ engine, policies, keyring, rotation, clock, unready: tasks.unready })
+  const watch = createWatch(parts)
+  const verifierSilent = () => watch.standing().has("verifier_silent")
+  const standing = { unready: tasks.unready, verifierSilent }
+  const health = watchHealth({ engine, policies, keyring, rotation, clock, ...standing })
   const revocations = createRevocations(parts)
   const streams = createFeedStreams({ revocations, feed, clock, onFault })
   const uses = createUses(parts)
@@ -216,6 +220,7 @@ async function openRooms(
       statusLists,
       streams,
       health,
+      watch,
     },
     feed,
   }

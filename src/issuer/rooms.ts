@@ -15,6 +15,7 @@ import type { Clock } from "../time.ts"
 import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
 import type { Identities } from "./identities.ts"
+import type { Watch } from "./watch.ts"
 
 export interface Rooms {
   /** The issuer's URL, byte for byte. */
@@ -35,4 +36,6 @@ export interface Rooms {
   readonly statusLists: StatusLists
   readonly streams: FeedStreams
   readonly health: Health
+  /** Of silence. */
+  readonly watch: Watch
 }

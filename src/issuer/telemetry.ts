@@ -8,6 +8,7 @@ import {
   metrics,
   type ObservableResult,
 } from "@opentelemetry/api"
+import { ALARMS } from "../audit/alarm.ts"
 import { type Engine, type Step, Unavailable } from "../database/database.ts"
 import type { Code } from "../errors.ts"
 import { insertBytes } from "../ledger/statements.ts"
@@ -33,7 +34,7 @@ export interface Telemetry {
   close(): void
 }
 
-type Observed = Pick<Rooms, "streams" | "policies" | "health"> & { readonly admission: Admission }
+type Observed = Pick<Rooms, "streams" | "policies" | "health" | "watch"> & { readonly admission: Admission }
 
 const SCOPE = "taskmint"
 /** The boundaries that the semantic conventions recommend for requests, with finer ones below. */
@@ -114,7 +115,8 @@ const histogram = (meter: Meter, name: string, description: string) =>
 
 type Observations = readonly (readonly [value: number, attributes: Attributes])[]
 
-function watchRooms(meter: Meter, { admission, streams, policies, health }: Observed): (() => void)[] {
+function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
+  const { admission, streams, policies, health, watch } = rooms
   const perLane = (what: "running" | "waiting") => (): Observations =>
     Object.entries(admission.count()).map(([lane, count]) => [count[what], { "taskmint.lane": lane }])
   const gauge = (name: string, description: string, look: () => Observations | Promise<Observations>) =>
@@ -127,6 +129,9 @@ function watchRooms(meter: Meter, { admission, streams, policies, health }: Obse
       "taskmint.policy.refused",
       "1 while the policy files are refused and the policy in force stays",
       () => [[policies.state().refused ? 1 : 0, {}]],
+    ),
+    gauge("taskmint.alarms", "Alarms of silence that stand", () =>
+      ALARMS.map((kind) => [watch.standing().get(kind) ?? 0, { "taskmint.alarm": kind }]),
     ),
     gauge("taskmint.ready", "1 while this process can mint", async () => [
       [(await health.ready()) === undefined ? 0 : 1, {}],

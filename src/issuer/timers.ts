@@ -1,5 +1,5 @@
 // What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
-// counts summed up, old rows forgotten. It decides when; a fault is told and the next round tries again.
+// silence looked for, counts summed up, old rows forgotten. It decides when; a fault is told and the next round tries again.
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
 import type { Revocations } from "../task/revocation.ts"
@@ -8,6 +8,7 @@ import type { Clock } from "../time.ts"
 import type { Failures } from "./failures.ts"
 import { forgetSpent } from "./replay.ts"
 import { pruneClientHours } from "./statements.ts"
+import type { Watch } from "./watch.ts"
 
 export interface ChoresOptions {
   readonly engine: Engine
@@ -16,6 +17,7 @@ export interface ChoresOptions {
   readonly tasks: Tasks
   readonly revocations: Revocations
   readonly failures: Failures
+  readonly watch: Watch
   readonly onFault: (error: unknown) => void
 }
 
@@ -31,7 +33,7 @@ const KEPT_HOURS = 48
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
-  const { engine, clock, rotation, tasks, revocations, failures, onFault } = options
+  const { engine, clock, rotation, tasks, revocations, failures, watch, onFault } = options
   const expire = async () => {
     await tasks.sweep()
     await revocations.sweep()
@@ -44,12 +46,13 @@ export function startChores(options: ChoresOptions): Chores {
   const chores = [
     repeat(1000, expire, onFault),
     repeat(1000, rotation.tick, onFault),
+    repeat(5000, watch.look, onFault),
     repeat(60_000, failures.sum, onFault),
     repeat(60_000, forget, onFault),
   ]
   return {
     async all() {
-      for (const work of [expire, rotation.tick, failures.sum, forget]) await work()
+      for (const work of [expire, rotation.tick, watch.look, failures.sum, forget]) await work()
     },
     async stop() {
       await Promise.all(chores.map((stop) => stop()))

@@ -16,6 +16,7 @@ const VerifierAnswer = z
     cursor: z.int().optional().openapi({ description: "How far the feed of revocations is applied" }),
     last_seen: z.iso.datetime(),
     closed: z.boolean().openapi({ description: "It said its last word, or was written off" }),
+    silent: z.boolean().openapi({ description: "Not closed, and nothing was heard for three heartbeats" }),
   })
   .openapi("VerifierInstance")
 
@@ -51,11 +52,12 @@ const forget = ({ verifiers }: Rooms): Endpoint =>
     },
   })
 
-const onWire = ({ instance, api, sequence, cursor, lastSeen, closed }: VerifierSeen) => ({
+const onWire = ({ instance, api, sequence, cursor, lastSeen, closed, silent }: VerifierSeen) => ({
   instance,
   api,
   sequence,
   ...(cursor !== undefined && { cursor }),
   last_seen: toInstant(lastSeen),
   closed,
+  silent,
 })

@@ -43,6 +43,7 @@ export const KINDS = [
   "key.retired",
   "key.rewrapped",
   "alarm.raised",
+  "alarm.cleared",
   "access.read",
   "ledger.erased",
 ] as const

@@ -14,6 +14,11 @@ const USE_BATCH_TYP = "use-batch+jwt"
 const MAX_BATCH_BYTES = 1_048_576
 const MAX_SEGMENT_LENGTH = 256
 
+/** An empty batch says that the instance is there. */
+export const HEARTBEAT_MILLISECONDS = 10_000
+/** An instance of which nothing was heard for three heartbeats is silent. */
+export const QUIET_MILLISECONDS = 3 * HEARTBEAT_MILLISECONDS
+
 /** One request that a verifier decided with a genuine token. Members as on the wire. */
 export interface UseRecord {
   readonly id: string

@@ -2,6 +2,7 @@
 // is acknowledged. Of several processes that share a spool each seals its own uses, and one sends for all. It decides when
 // and what to send; what is recorded is decided before.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
+import { HEARTBEAT_MILLISECONDS } from "../token/batch.ts"
 import type { StoredBatch } from "./batch-row.ts"
 import { createSealer, type Sealed, type Sealer, type SealerOptions } from "./seal.ts"
 import type { Sharing } from "./sharing.ts"
@@ -27,7 +28,6 @@ export class BatchRefused extends Error {
 
 /** How long the uses of busy handlers are held back for their outcome. */
 export const OUTCOME_WAIT_MILLISECONDS = 10_000
-const HEARTBEAT_MILLISECONDS = 10_000
 /** After that long, revocations that were applied since are told without waiting for the heartbeat. */
 const APPLIED_MILLISECONDS = 1000
 

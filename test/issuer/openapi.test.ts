@@ -168,6 +168,9 @@ describe("the document", () => {
     await answers("GET", "/ledger/entries", { as: "audit-team" })
     await answers("GET", "/ledger/entries?colour=red", { as: "audit-team" })
     await answers("GET", "/ledger/entries", { as })
+    await answers("GET", "/reports/silence", { as: "audit-team" })
+    await answers("GET", "/reports/silence?alarm=none", { as: "audit-team" })
+    await answers("GET", "/reports/silence", { as })
   })
 
   test("names no endpoint that was not tried here", () => {

@@ -124,6 +124,17 @@ describe("what is so at the moment", () => {
     expect(await valueNow("taskmint.feed.followers")).toBe(0)
   })
 
+  test("which alarms stand", async () => {
+    const refused = { "taskmint.alarm": "agent_refused" }
+    expect(await valueNow("taskmint.alarms", refused)).toBe(0)
+    const json = { ...START, type: "nonsense" }
+    for (let index = 0; index < 5; index++)
+      await house.ask("POST", "/tasks", { as: "support-orchestrator", json })
+    await house.issuer.sweep()
+    expect(await valueNow("taskmint.alarms", refused)).toBe(1)
+    expect(await valueNow("taskmint.alarms", { "taskmint.alarm": "verifier_silent" })).toBe(0)
+  })
+
   test("whether policy files are refused", async () => {
     expect(await valueNow("taskmint.policy.refused")).toBe(0)
   })

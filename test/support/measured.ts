@@ -6,6 +6,7 @@ const PROCESS = ["process_cpu_time_total", "process_memory_usage", "nodejs_event
 export const MEASURED_BY_ISSUER: readonly string[] = [
   ...PROCESS,
   "http_server_request_duration",
+  "taskmint_alarms",
   "taskmint_commit_duration",
   "taskmint_commits_waiting",
   "taskmint_connections_dropped_total",

@@ -34,7 +34,7 @@ test("are listed with how far each has come", async () => {
   await report(1)
   const lastSeen = world.clock.now()
   expect(await world.verifiers.list()).toEqual([
-    { instance, api: "tickets", sequence: 1, cursor: 3, lastSeen, closed: false },
+    { instance, api: "tickets", sequence: 1, cursor: 3, lastSeen, closed: false, silent: false },
   ])
   await report(3, true) // a number left out, for the second must name the digest of the first
   expect(await world.verifiers.list()).toMatchObject([{ sequence: 3, closed: true }])

@@ -1,0 +1,78 @@
+// What an alarm is, and those that stand. It decides nothing: what raises and clears them is in silence.ts.
+import type { Engine } from "../database/database.ts"
+import type { Side } from "./refusals.ts"
+import { type AlarmRow, alarmCounts, alarmsPage } from "./statements.ts"
+
+export const ALARMS = ["verifier_silent", "task_unrenewed", "agent_refused", "key_shared"] as const
+export type AlarmKind = (typeof ALARMS)[number]
+
+/** What is known of an alarm, spelled as in an entry; nothing personal. Times are seconds since the epoch. */
+export interface AlarmFacts {
+  readonly task?: string
+  readonly type?: string
+  readonly agent?: string
+  readonly instance?: string
+  readonly orchestrator?: string
+  readonly api?: string
+  readonly agents?: readonly string[]
+  /** Of an agent: who refuses, how often it did, and the code of the last refusal. */
+  readonly side?: Side
+  readonly refusals?: number
+  readonly last_code?: string
+  /** Of a verifier instance: the number of its last batch. */
+  readonly sequence?: number
+}
+
+export interface Alarm {
+  readonly kind: AlarmKind
+  /** A verifier instance, a task id, `agent/instance`, the thumbprint of a key. */
+  readonly value: string
+  readonly facts: AlarmFacts
+  /** Epoch milliseconds: when it began. */
+  readonly since: number
+}
+
+/** An alarm that stands in the database. */
+export interface Standing extends Alarm {
+  readonly id: number
+  readonly raisedAt: number
+}
+
+export type AlarmCounts = ReadonlyMap<string, number>
+
+export interface AlarmFilter {
+  readonly kind?: AlarmKind | undefined
+  /** `next` of an earlier answer. */
+  readonly after?: number | undefined
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number | undefined
+}
+
+export interface AlarmPage {
+  /** The oldest first. */
+  readonly alarms: readonly Standing[]
+  /** Where the next page begins; undefined when there is none. */
+  readonly next: number | undefined
+}
+
+/** Alarms that stand now. Throws Unavailable. */
+export async function standingAlarms(engine: Engine, filter: AlarmFilter = {}): Promise<AlarmPage> {
+  const { kind = "", after = 0, limit = 100 } = filter
+  const rows = await engine.query(alarmsPage, { kind, after, limit: limit + 1 })
+  const alarms = rows.slice(0, limit).map(standingOf)
+  return { alarms, next: rows.length > limit ? alarms.at(-1)?.id : undefined }
+}
+
+/** How many of each kind stand now; a kind without any is left out. Throws Unavailable. */
+export async function countAlarms(engine: Engine): Promise<AlarmCounts> {
+  return new Map((await engine.query(alarmCounts)).map(({ kind, count }) => [kind, count]))
+}
+
+export const standingOf = ({ id, kind, value, facts, since, raised_at }: AlarmRow): Standing => ({
+  id,
+  kind: ALARMS.find((one) => one === kind) ?? "verifier_silent",
+  value,
+  facts: JSON.parse(facts),
+  since,
+  raisedAt: raised_at,
+})

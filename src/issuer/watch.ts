@@ -1,0 +1,113 @@
+// What the issuer does about silence (audit/silence.ts): each alarm is raised once, whichever issuers see it, and says so
+// when it is over. It decides the words of the entries, and what goes with them in the same transaction.
+
+import { type Alarm, type AlarmCounts, countAlarms } from "../audit/alarm.ts"
+import { type Begun, createSilence, type Over, type Silence } from "../audit/silence.ts"
+import { deleteAlarm, insertAlarm } from "../audit/statements.ts"
+import { type Engine, type Step, Unexpected } from "../database/database.ts"
+import type { Event, Kind } from "../ledger/event.ts"
+import type { Ledger } from "../ledger/ledger.ts"
+import type { PolicyStore } from "../policy/in-force.ts"
+import { type Clock, toInstant } from "../time.ts"
+
+/** One change of an alarm, for those who are told outwards. Times are epoch milliseconds. */
+export interface AlarmChange extends Alarm {
+  readonly change: "raised" | "cleared"
+  readonly at: number
+}
+
+export interface WatchOptions {
+  readonly engine: Engine
+  readonly ledger: Ledger
+  readonly policies: PolicyStore
+  readonly clock: Clock
+  /** Steps that belong to a change: durable with it or not at all, and once, whichever issuer writes it. */
+  readonly also?: (change: AlarmChange) => readonly Step[]
+}
+
+export interface Watch {
+  /** One look; every five seconds is meant. Throws Unavailable; what was not written is tried again. */
+  look(): Promise<void>
+  /** How many alarms of each kind stand, as of the last look. */
+  standing(): AlarmCounts
+}
+
+export function createWatch(options: WatchOptions): Watch {
+  const silence = createSilence(options)
+  let standing: AlarmCounts = new Map()
+  return {
+    async look() {
+      const { begun, over } = await silence.look()
+      for (const one of over) await clear(options, one)
+      for (const one of begun) await raise(options, silence, one)
+      standing = await countAlarms(options.engine)
+      await silence.save()
+    },
+    standing: () => standing,
+  }
+}
+
+async function raise(options: WatchOptions, silence: Silence, begun: Begun): Promise<void> {
+  const at = options.ledger.at()
+  const { kind, value, facts, since } = begun
+  const row = { kind, value, facts: JSON.stringify(facts), since, at }
+  await unlessMoved(options.engine, [
+    ...begun.guards,
+    { statement: insertAlarm, values: row, rows: 1 },
+    ...entryOf(options, begun, { at, change: "raised" }),
+  ])
+  silence.settle(begun)
+}
+
+async function clear(options: WatchOptions, over: Over): Promise<void> {
+  const at = options.ledger.at()
+  await unlessMoved(options.engine, [
+    { statement: deleteAlarm, values: { id: over.id }, rows: 1 },
+    ...entryOf(options, over, { at, change: "cleared", returned: over.returned }),
+  ])
+}
+
+/** Another issuer was first, or it is not so any more: either way nothing is left to say. */
+async function unlessMoved(engine: Engine, steps: readonly Step[]): Promise<void> {
+  try {
+    await engine.atomically(steps)
+  } catch (cause) {
+    if (!(cause instanceof Unexpected)) throw cause
+  }
+}
+
+interface Said {
+  readonly at: number
+  readonly change: AlarmChange["change"]
+  readonly returned?: boolean
+}
+
+function entryOf({ ledger, also }: WatchOptions, alarm: Alarm, said: Said): Step[] {
+  const { kind, value, facts, since } = alarm
+  const { task, agent, instance, orchestrator, api, ...rest } = facts
+  const event: Event = {
+    kind: kindOf(alarm, said),
+    at: said.at,
+    code: kind,
+    ...(task !== undefined && { task }),
+    ...(agent !== undefined && { agent }),
+    ...(instance !== undefined && { instance }),
+    ...(orchestrator !== undefined && { orchestrator }),
+    ...(api !== undefined && { api }),
+    body: { alarm: kind, since: toInstant(since), ...nameOf(alarm, value), ...rest },
+  }
+  return [
+    ...ledger.steps(event),
+    ...(also?.({ kind, value, facts, since, change: said.change, at: said.at }) ?? []),
+  ]
+}
+
+/** A verifier's silence and return have kinds of their own; one that was written off has not returned. */
+function kindOf({ kind }: Alarm, { change, returned }: Said): Kind {
+  if (kind === "verifier_silent" && change === "raised") return "verifier.silent"
+  if (kind === "verifier_silent" && returned) return "verifier.returned"
+  return change === "raised" ? "alarm.raised" : "alarm.cleared"
+}
+
+const nameOf = ({ kind }: Alarm, value: string) =>
+  kind === "verifier_silent" ? { verifier: value } : kind === "key_shared" ? { jkt: value } : {}

@@ -1,0 +1,95 @@
+// What is looked at every few seconds reads little, however many tasks, tokens and entries there are: each statement is
+// found by an index on both engines, and none goes through a whole table.
+import { join } from "node:path"
+import Sqlite from "better-sqlite3"
+import { Client } from "pg"
+import { afterAll, beforeAll, expect, test } from "vitest"
+import {
+  alarmsPage,
+  holdersOfKey,
+  judgedAlarms,
+  newestNumbers,
+  nextToRunOut,
+  outcomesBetween,
+  outcomesOfHolder,
+  quietVerifiers,
+  sharedKeys,
+  stalledTasks,
+} from "../../src/audit/statements.ts"
+import { createCompiler } from "../../src/database/compiled.ts"
+import type { Statement } from "../../src/database/database.ts"
+import { POSTGRES_SPELLING, SQLITE_SPELLING } from "../../src/database/drizzle.ts"
+import { openPostgres } from "../../src/database/postgres.ts"
+import { openSqlite } from "../../src/database/sqlite.ts"
+import { createFolders } from "../support/folder.ts"
+import { createDatabase, type TestDatabase } from "../support/postgres.ts"
+
+const LOOKS: [string, Statement<unknown>][] = [
+  alarmsPage,
+  holdersOfKey,
+  judgedAlarms,
+  newestNumbers,
+  nextToRunOut,
+  outcomesBetween,
+  outcomesOfHolder,
+  quietVerifiers,
+  sharedKeys,
+  stalledTasks,
+].map((one: Statement<unknown>) => [one.name, one])
+
+const sqlite = createCompiler(SQLITE_SPELLING)
+const postgres = createCompiler(POSTGRES_SPELLING)
+const newFolder = createFolders()
+let file: InstanceType<typeof Sqlite>
+let database: TestDatabase
+let client: Client
+
+beforeAll(async () => {
+  const path = join(newFolder(), "a.db")
+  await (await openSqlite({ path })).close()
+  file = new Sqlite(path)
+  database = await createDatabase()
+  await (await openPostgres({ address: database.address })).close()
+  client = new Client(database.address)
+  await client.connect()
+  // Empty tables are read whole by anybody who is free to choose; what is asked here is whether there is another way.
+  await client.query("SET enable_seqscan = off")
+})
+afterAll(async () => {
+  file.close()
+  await client.end()
+  await database.remove()
+})
+
+/** Tables that grow with what the issuer does, as statements call them; names and alarms are few. */
+const GROWING = /\b(SCAN|Seq Scan on) (task|token|entry|verifier_instance|t|k|n|o|v|e)\b(?! USING)/
+
+const planOnSqlite = (statement: Statement<unknown>): string => {
+  const { sql, sources } = sqlite.compile(statement)
+  const rows = file.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+  return rows
+    .all(sources.map(() => 0))
+    .map(({ detail }) => detail)
+    .join("\n")
+}
+
+test.each(LOOKS)("%s reads no table whole on SQLite", (_, statement) => {
+  expect(planOnSqlite(statement)).not.toMatch(GROWING)
+})
+
+test.each(LOOKS)("%s reads no table whole on PostgreSQL", async (_, statement) => {
+  const { sql } = postgres.compile(statement)
+  const { rows } = await client.query(`EXPLAIN (GENERIC_PLAN) ${sql}`)
+  expect(rows.map((row) => row["QUERY PLAN"]).join("\n")).not.toMatch(GROWING)
+})
+
+test.each([
+  [quietVerifiers, /SEARCH v USING INDEX verifier_instance_open \(last_seen</],
+  [stalledTasks, /SEARCH k USING INDEX token_exp \(exp>\? AND exp<\?\)/],
+  [stalledTasks, /SEARCH n USING (COVERING )?INDEX token_task \(task=\? AND exp>\?\)/],
+  [sharedKeys, /SEARCH k USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
+  [sharedKeys, /SEARCH o EXISTS USING INDEX task_key \(jkt=\?\)/],
+  [outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
+])("%o is found by the place where the last look ended", (statement, by) => {
+  expect(planOnSqlite(statement)).toMatch(by)
+})
