@@ -18,6 +18,7 @@ import {
 } from "./resolve.ts"
 import { resolveProviders } from "./resolve-identity.ts"
 import { type PlainTaskType, resolveTask } from "./resolve-task.ts"
+import { resolveUsers } from "./resolve-user.ts"
 import type { PolicyFile } from "./schema.ts"
 
 /** A policy as it crosses threads. */
@@ -85,6 +86,7 @@ export function compilePolicy(
     apis: resolveApis(sections.apis, to),
     agents: resolveAgents(sections, to),
     orchestrators: resolveOrchestrators(sections, to),
+    users: resolveUsers(sections, to),
     staff: resolveStaff(sections, to),
     tasks: new Map([...sections.tasks].map(([name, task]) => [name, resolveTask(task, sections, to)])),
   }

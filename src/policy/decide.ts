@@ -3,8 +3,9 @@
 import { type FieldError, Refusal, refuse } from "../errors.ts"
 import { type Authority, apisOf, narrow, operationsOf } from "../token/authority.ts"
 import { bindTemplate } from "../token/resource.ts"
+import { type User, userRuleOf } from "./behalf.ts"
 import { readInputs } from "./inputs.ts"
-import type { Policy, TaskGrant, TaskType } from "./policy.ts"
+import type { Policy, TaskGrant, TaskType, UserRule } from "./policy.ts"
 
 export interface TaskRequest {
   readonly type: string
@@ -12,6 +13,8 @@ export interface TaskRequest {
   readonly orchestrator: string
   /** The agent's name, without its instance. */
   readonly agent: string
+  /** Whom the task runs for; absent: the orchestrator itself. */
+  readonly user?: User | undefined
   readonly inputs: Readonly<Record<string, unknown>>
   /** The subset wanted; absent: everything. A request for more than is granted is refused whole. */
   readonly operations?: readonly string[] | undefined
@@ -22,7 +25,9 @@ export interface TaskRequest {
 export interface Decision {
   readonly taskType: TaskType
   readonly inputs: ReadonlyMap<string, string>
-  /** Bound, within the agent's `at_most`, narrowed to `operations`. Never empty. */
+  /** By which the user was let in. */
+  readonly userRule: UserRule | undefined
+  /** Bound, within the agent's and the user's `at_most`, narrowed to `operations`. Never empty. */
   readonly authority: Authority
   /** RFC 8707 resources of which tokens are wanted now. */
   readonly apis: readonly string[]
@@ -35,16 +40,18 @@ export interface Decision {
 export function decide(policy: Policy, request: TaskRequest): Decision | Refusal {
   const taskType = permittedType(policy, request)
   if (taskType instanceof Refusal) return taskType
+  const userRule = userRuleOf(policy, taskType, request.user)
+  if (userRule instanceof Refusal) return userRule
   const inputs = readInputs(taskType, request.inputs)
   if (inputs instanceof Refusal) return inputs
-  const full = authorityOf(policy, taskType, request.agent, inputs)
+  const full = within(authorityOf(policy, taskType, request.agent, inputs), userRule?.atMost)
   if (full.length === 0)
     return refuse("access_denied", "at_most and disabled APIs leave nothing of the grants")
   const authority = narrowed(full, request.operations)
   if (authority instanceof Refusal) return authority
   const apis = wantedApis(authority, request.resources)
   if (apis instanceof Refusal) return apis
-  return { taskType, inputs, authority, apis }
+  return { taskType, inputs, userRule, authority, apis }
 }
 
 /** Whether this orchestrator may start this type for this agent. One public answer for every "no". */
@@ -71,8 +78,11 @@ function authorityOf(
 ): Authority {
   const atMost = policy.agents.get(agent)?.atMost
   const full = type.grants.flatMap((grant) => boundGrant(policy, grant, inputs))
-  return atMost ? narrow(full, { operations: atMost }) : full
+  return within(full, atMost)
 }
+
+const within = (full: Authority, atMost: ReadonlySet<string> | undefined): Authority =>
+  atMost ? narrow(full, { operations: atMost }) : full
 
 function boundGrant(policy: Policy, grant: TaskGrant, inputs: ReadonlyMap<string, string>): Authority {
   const api = policy.apis.get(grant.api)

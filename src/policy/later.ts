@@ -1,8 +1,6 @@
 // What the contract names and this version does not carry out yet. It decides that such a rule is refused at load: a rule
 // that would be ignored is worse than one that is missing.
 const LATER = [
-  "users",
-  "tasks/*/on_behalf_of",
   "tasks/*/when",
   "tasks/*/approval",
   "tasks/*/grants/*/when",

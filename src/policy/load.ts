@@ -15,6 +15,7 @@ import type {
   Policy,
   Staff,
   TaskType,
+  UserRule,
 } from "./policy.ts"
 import type { LoadOptions } from "./resolve.ts"
 import type { PlainInputRule, PlainTaskType } from "./resolve-task.ts"
@@ -85,6 +86,7 @@ class GatheredPolicy {
   readonly #apis = new Map<string, Api>()
   readonly #agents = new Map<string, Agent>()
   readonly #orchestrators = new Map<string, Orchestrator>()
+  readonly #users = new Map<string, UserRule>()
   readonly #staff = new Map<string, Staff>()
   readonly #tasks = new Map<string, TaskType>()
 
@@ -96,6 +98,7 @@ class GatheredPolicy {
     else if (message.section === "apis") add(this.#apis, message.entries)
     else if (message.section === "agents") add(this.#agents, message.entries)
     else if (message.section === "orchestrators") add(this.#orchestrators, message.entries)
+    else if (message.section === "users") add(this.#users, message.entries)
     else if (message.section === "staff") add(this.#staff, message.entries)
     else for (const [name, task] of message.entries) this.#tasks.set(name, withPatterns(task))
     return undefined
@@ -109,6 +112,7 @@ class GatheredPolicy {
       apis: this.#apis,
       agents: this.#agents,
       orchestrators: this.#orchestrators,
+      users: this.#users,
       staff: this.#staff,
       tasks: this.#tasks,
     }

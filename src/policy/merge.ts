@@ -12,6 +12,7 @@ import type {
   PolicyFile,
   StaffRule,
   TaskRule,
+  UserDeclaration,
 } from "./schema.ts"
 
 /** One named thing of a policy, and where it is declared. */
@@ -34,6 +35,7 @@ export interface Sections {
   readonly apis: Section<ApiRule>
   readonly agents: Section<AgentRule>
   readonly orchestrators: Section<OrchestratorRule>
+  readonly users: Section<UserDeclaration>
   readonly staff: Section<StaffRule>
   readonly tasks: Section<TaskRule>
 }
@@ -49,6 +51,7 @@ export function mergeFiles(files: readonly CheckedFile[]): { sections: Sections;
     apis: gather("apis", (file) => file.apis),
     agents: gather("agents", (file) => file.agents),
     orchestrators: gather("orchestrators", (file) => file.orchestrators),
+    users: gather("users", (file) => file.users),
     staff: gather("staff", (file) => file.staff),
     tasks: gather("tasks", (file) => file.tasks),
   }

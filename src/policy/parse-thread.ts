@@ -4,7 +4,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import { type CheckedFiles, checkFiles, compilePolicy, keyPathsOf, type PlainPolicy } from "./compile.ts"
 import type { PolicyFault } from "./fault.ts"
 import { digestOfFiles, fingerprint, isPolicyFile, readFolder, type Snapshot } from "./folder.ts"
-import type { Agent, Api, IdentityProvider, Orchestrator, Staff } from "./policy.ts"
+import type { Agent, Api, IdentityProvider, Orchestrator, Staff, UserRule } from "./policy.ts"
 import type { LoadOptions } from "./resolve.ts"
 import type { PlainTaskType } from "./resolve-task.ts"
 
@@ -21,6 +21,7 @@ interface Entries {
   readonly apis: Api
   readonly agents: Agent
   readonly orchestrators: Orchestrator
+  readonly users: UserRule
   readonly staff: Staff
   readonly tasks: PlainTaskType
 }
@@ -110,6 +111,7 @@ function policyMessages(policy: PlainPolicy): readonly ParseMessage[] {
     ...chunks(policy.orchestrators).map(
       (entries) => ({ kind: "part", section: "orchestrators", entries }) as const,
     ),
+    ...chunks(policy.users).map((entries) => ({ kind: "part", section: "users", entries }) as const),
     ...chunks(policy.staff).map((entries) => ({ kind: "part", section: "staff", entries }) as const),
     ...chunks(policy.tasks).map((entries) => ({ kind: "part", section: "tasks", entries }) as const),
     { kind: "end", digest: policy.digest },

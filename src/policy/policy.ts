@@ -80,6 +80,26 @@ export interface Orchestrator {
   readonly place: Place
 }
 
+/** People for whom tasks may run. */
+export interface UserRule {
+  readonly name: string
+  /** A name in `identityProviders`; it has an audience. */
+  readonly provider: string
+  readonly claims: ClaimRules
+  /** Undefined: whatever the task grants. */
+  readonly atMost: ReadonlySet<string> | undefined
+  readonly enabled: boolean
+  readonly place: Place
+}
+
+/** Whom a task type may run for. */
+export interface BehalfRule {
+  /** Names in `users`: the first that fits a person decides. */
+  readonly users: readonly string[]
+  /** Never without a user. */
+  readonly required: boolean
+}
+
 export interface Staff {
   readonly name: string
   readonly roles: readonly StaffRole[]
@@ -118,6 +138,8 @@ export interface TaskType {
   readonly description: string | undefined
   readonly orchestrators: ReadonlySet<string>
   readonly agents: ReadonlySet<string>
+  /** Undefined: for nobody but its orchestrator. */
+  readonly onBehalfOf: BehalfRule | undefined
   readonly tokenLifetimeSeconds: number
   readonly deadlineSeconds: number
   readonly inputs: ReadonlyMap<string, InputRule>
@@ -143,6 +165,7 @@ export interface Policy {
   readonly apis: ReadonlyMap<string, Api>
   readonly agents: ReadonlyMap<string, Agent>
   readonly orchestrators: ReadonlyMap<string, Orchestrator>
+  readonly users: ReadonlyMap<string, UserRule>
   readonly staff: ReadonlyMap<string, Staff>
   readonly tasks: ReadonlyMap<string, TaskType>
 }

@@ -150,17 +150,25 @@ export function resolveOpenIds(
   return (declared.rule.authenticate ?? []).flatMap(({ openid }, index) => {
     if (!openid) return []
     const at = (...path: string[]) => declared.at("authenticate", index, "openid", ...path)
-    const provider = knownProvider(openid.provider, at("provider"), to)
-    if (!provider) return []
-    const { claims } = openid
-    if (provider.audience === undefined) {
-      const hint = `give "${provider.name}" the client id that it knows taskmint by, as audience`
-      to.faults.push({ place: at("provider"), message: "expected a provider with an audience", hint })
-    }
-    const open = strangerFaults("", { claims })
-    for (const { path, message, hint } of open) to.faults.push({ place: at(...path), message, hint })
-    return [{ provider: provider.name, claims }]
+    return resolvePeople(openid, at, to)
   })
+}
+
+/** A rule about people of a provider, wherever it stands. */
+export function resolvePeople(
+  { provider: name, claims }: OpenIdDeclaration,
+  at: (...path: string[]) => Place,
+  to: Resolving & { readonly providers: Providers },
+): readonly OpenIdRule[] {
+  const provider = knownProvider(name, at("provider"), to)
+  if (!provider) return []
+  if (provider.audience === undefined) {
+    const hint = `give "${provider.name}" the client id that it knows taskmint by, as audience`
+    to.faults.push({ place: at("provider"), message: "expected a provider with an audience", hint })
+  }
+  const open = strangerFaults("", { claims })
+  for (const { path, message, hint } of open) to.faults.push({ place: at(...path), message, hint })
+  return [{ provider: provider.name, claims }]
 }
 
 function knownProvider(

@@ -8,6 +8,7 @@ import { patternFault } from "./pattern.ts"
 import type { DelegationRule, InputRule, TaskGrant, TaskType } from "./policy.ts"
 import { quote } from "./quote.ts"
 import { checkKnown, type Resolving } from "./resolve.ts"
+import { resolveBehalf } from "./resolve-user.ts"
 import type { GrantRule, InputDeclaration, TaskRule } from "./schema.ts"
 
 /** An input rule as it crosses threads: the pattern's source, not yet the pattern. */
@@ -33,6 +34,7 @@ export function resolveTask(declared: DeclaredTask, sections: Sections, to: Reso
     description: rule.description,
     orchestrators: new Set(rule.orchestrators),
     agents: new Set(rule.agents),
+    onBehalfOf: resolveBehalf(declared, sections, to),
     tokenLifetimeSeconds: parseDuration(rule.token_lifetime) ?? 0,
     deadlineSeconds: parseDuration(rule.deadline) ?? 0,
     inputs: resolveInputs(declared, to),

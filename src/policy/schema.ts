@@ -131,6 +131,10 @@ const staff = z.strictObject({
   enabled,
 })
 
+const user = z
+  .strictObject({ ...openid.shape, at_most: list(operation).optional(), enabled })
+  .describe("People for whom tasks may run: their provider's token comes with the start")
+
 const bound = z.int("expected a whole number")
 
 const inputRule = z
@@ -171,10 +175,16 @@ const delegation = z.strictObject({
 
 const limits = z.strictObject({ active_tasks: count.default(100), starts_per_hour: count.default(1000) })
 
+const BEHALF = "expected a list of names in users, or { users: [...], required: true }"
+const behalf = z
+  .union([list(name), z.strictObject({ users: list(name), required: z.boolean().default(false) })], BEHALF)
+  .describe("Whom it may run for; absent: a subject_token is refused")
+
 const task = z.strictObject({
   description: text(1000).optional(),
   orchestrators: list(name),
   agents: list(name),
+  on_behalf_of: behalf.optional(),
   token_lifetime: duration("5m", "30m").default("10m"),
   deadline: duration("1s", "7d").describe("Of the task; nothing passes it"),
   inputs: members(name, inputRule).default({}),
@@ -199,6 +209,7 @@ export const policyFile = z
     apis: members(name, api).default({}),
     agents: members(name, agent).default({}),
     orchestrators: members(name, orchestrator).default({}),
+    users: members(name, user).default({}),
     staff: members(name, staff).default({}),
     tasks: members(name, task).default({}),
   })
@@ -209,6 +220,7 @@ export type IdentityProviderRule = z.output<typeof identityProvider>
 export type ApiRule = z.output<typeof api>
 export type AgentRule = z.output<typeof agent>
 export type OrchestratorRule = z.output<typeof orchestrator>
+export type UserDeclaration = z.output<typeof user>
 export type StaffRule = z.output<typeof staff>
 export type TaskRule = z.output<typeof task>
 export type GrantRule = z.output<typeof grant>

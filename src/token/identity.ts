@@ -92,7 +92,8 @@ function fits(sub: string, payload: JsonObject, rule: IdentityRule, lists: boole
   )
 }
 
-function claimsFit(claims: JsonObject, rules: ClaimRules, lists: boolean): boolean {
+/** Whether claims are what rules say they must be; `lists`: a claim that is a list may hold the text. */
+export function claimsFit(claims: JsonObject, rules: ClaimRules, lists: boolean): boolean {
   return Object.entries(rules).every(([name, wanted]) => {
     const claim = claims[name]
     if (typeof wanted === "object") return isJsonObject(claim) && claimsFit(claim, wanted, lists)

@@ -24,7 +24,7 @@ test("the JSON Schema refuses unknown keys, as the reader does", () => {
 })
 
 test.each([
-  [[], ["version", "identity_providers", "apis", "agents", "orchestrators", "staff", "tasks"]],
+  [[], ["version", "identity_providers", "apis", "agents", "orchestrators", "users", "staff", "tasks"]],
   [
     ["tasks", "any", "grants", 0],
     ["api", "operations", "resources"],

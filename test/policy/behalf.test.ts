@@ -1,0 +1,164 @@
+// Whom a task may run for, by plain data: a person is let in by the first rule that fits, and gets no more than it says.
+import { describe, expect, test } from "vitest"
+import { Refusal } from "../../src/errors.ts"
+import { keepUser, type User } from "../../src/policy/behalf.ts"
+import { decide } from "../../src/policy/decide.ts"
+import type { Policy } from "../../src/policy/policy.ts"
+import { operationsOf } from "../../src/token/authority.ts"
+import { policyOf } from "../support/policies.ts"
+
+const PEOPLE = "https://login.example"
+const JWKS =
+  "{ keys: [{ kty: EC, kid: c, crv: P-256, x: MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4, y: 4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM }] }"
+
+const written = (changes: Readonly<Record<string, string>> = {}) => {
+  const parts: Record<string, string> = {
+    issuer: PEOPLE,
+    leads: "{ provider: people, claims: { groups: leads } }",
+    staff: "{ provider: people, claims: { groups: support }, at_most: [tickets:read, tickets:comment] }",
+    behalf: "[leads, staff]",
+    agent: "[tickets:read, tickets:close]",
+    ...changes,
+  }
+  return `version: 1
+identity_providers:
+  people: { issuer: ${parts.issuer}, jwks: ${JWKS}, audience: taskmint }
+  others: { issuer: https://other.example, jwks: ${JWKS}, audience: taskmint }
+apis:
+  tickets:
+    resource: https://tickets.example
+    owner: support
+    operations: { tickets:read: { risk: low }, tickets:comment: { risk: low }, tickets:close: { risk: high } }
+agents: { bot: { owner: support, at_most: ${parts.agent} } }
+orchestrators: { desk: { owner: support } }
+users:
+  leads: ${parts.leads}
+  staff: ${parts.staff}
+tasks:
+  triage:
+    orchestrators: [desk]
+    agents: [bot]
+    on_behalf_of: ${parts.behalf}
+    deadline: 2h
+    grants: [{ api: tickets, operations: [tickets:read, tickets:comment, tickets:close], resources: ["tickets/*"] }]
+`
+}
+const policy = await policyOf({ "a.yaml": written() })
+const changed = (changes: Readonly<Record<string, string>>) => policyOf({ "a.yaml": written(changes) })
+
+const ana: User = {
+  sub: "people/ana",
+  provider: "people",
+  issuer: PEOPLE,
+  claims: { groups: ["support", "night"] },
+}
+const lea: User = {
+  sub: "people/lea",
+  provider: "people",
+  issuer: PEOPLE,
+  claims: { groups: ["support", "leads"] },
+}
+
+const decided = (by: Policy, user?: User) =>
+  decide(by, { type: "triage", orchestrator: "desk", agent: "bot", inputs: {}, user })
+
+function allowed(by: Policy, user?: User) {
+  const decision = decided(by, user)
+  if (decision instanceof Refusal) return decision.code
+  return [decision.userRule?.name, ...operationsOf(decision.authority)]
+}
+
+describe("a task for a user may do what the agent, the user and the task type all may", () => {
+  test.each([
+    ["without a user: the agent's part", undefined, [undefined, "tickets:read", "tickets:close"]],
+    ["the user's and the agent's part", ana, ["staff", "tickets:read"]],
+    ["the first rule of the task type that fits decides", lea, ["leads", "tickets:read", "tickets:close"]],
+  ])("%s", (_, user, wanted) => {
+    expect(allowed(policy, user)).toEqual(wanted)
+  })
+
+  test("nothing in common is refused", async () => {
+    const staff = "{ provider: people, claims: { groups: support }, at_most: [tickets:comment] }"
+    expect(allowed(await changed({ staff }), ana)).toBe("access_denied")
+  })
+})
+
+describe("is refused", () => {
+  test.each<[string, Readonly<Record<string, string>>, User]>([
+    ["a person whom no rule names", {}, { ...ana, claims: { groups: ["sales"] } }],
+    ["a claim that only begins alike", {}, { ...ana, claims: { groups: "support-2" } }],
+    [
+      "another provider's person in the same group",
+      {},
+      { ...ana, provider: "others", issuer: "https://other.example" },
+    ],
+    ["a provider that has another issuer by now", { issuer: "https://moved.example" }, ana],
+    ["a rule that is not the task type's", { behalf: "[leads]" }, ana],
+    [
+      "a rule that is disabled",
+      { staff: "{ provider: people, claims: { groups: support }, enabled: false }" },
+      ana,
+    ],
+  ])("%s", async (_, changes, user) => {
+    expect(allowed(await changed(changes), user)).toBe("access_denied")
+  })
+
+  test("a user where the task type runs for none", async () => {
+    const none = await policyOf({ "a.yaml": written().replace(/^ {4}on_behalf_of.*\n/m, "") })
+    expect(allowed(none, ana)).toBe("access_denied")
+    expect(allowed(none)).toEqual([undefined, "tickets:read", "tickets:close"])
+  })
+
+  test("no user where there must be one, with the field that is missing", async () => {
+    const always = await changed({ behalf: "{ users: [staff], required: true }" })
+    expect(allowed(always, ana)).toEqual(["staff", "tickets:read"])
+    expect(decided(always)).toMatchObject({
+      code: "invalid_request",
+      errors: [{ pointer: "/subject_token" }],
+    })
+  })
+})
+
+describe("later mints decide by what was kept, and by the rules as of now", () => {
+  const rule = policy.users.get("staff")
+  if (!rule) throw new Error("no such rule")
+  const kept: User = { ...keepUser(ana, rule), sub: ana.sub }
+
+  test("nothing of the person is kept but what the rule asked for", () => {
+    expect(keepUser(ana, rule)).toEqual({
+      rule: "staff",
+      provider: "people",
+      issuer: PEOPLE,
+      claims: { groups: "support" },
+    })
+  })
+
+  test.each<[string, Readonly<Record<string, string>>, unknown]>([
+    ["the same rule lets them in", {}, ["staff", "tickets:read"]],
+    [
+      "with what it allows now",
+      { staff: "{ provider: people, claims: { groups: support } }" },
+      ["staff", "tickets:read", "tickets:close"],
+    ],
+    [
+      "a rule that asks for something else does not",
+      { staff: "{ provider: people, claims: { groups: night } }" },
+      "access_denied",
+    ],
+    [
+      "a rule that asks for more does not",
+      { staff: "{ provider: people, claims: { groups: support, mfa: true, on: duty } }" },
+      "access_denied",
+    ],
+    [
+      "another rule that would fit does not",
+      {
+        leads: "{ provider: people, claims: { groups: support } }",
+        staff: "{ provider: people, claims: { groups: x } }",
+      },
+      "access_denied",
+    ],
+  ])("%s", async (_, changes, wanted) => {
+    expect(allowed(await changed(changes), kept)).toEqual(wanted)
+  })
+})
