@@ -86,6 +86,12 @@ export const REFUSALS = {
     "stop",
     "A resource was asked for that the task does not grant",
   ),
+  user_token_invalid: row(
+    400,
+    "invalid_grant",
+    "stop",
+    "The user's token is not accepted: it must be fresh, for this issuer, and not used before",
+  ),
   authority_too_large: row(
     400,
     "invalid_scope",

@@ -19,6 +19,9 @@ export interface User {
   readonly rule?: string
 }
 
+/** However long the task type's deadline is: nobody stands behind a task for longer than a day's work. */
+export const MOST_USER_SECONDS = 8 * 3600
+
 /** What is kept of a user, so that later mints can be decided anew: the words of the rule, and nothing about the person. */
 export interface KeptUser {
   readonly rule: string

@@ -1,14 +1,12 @@
 // Users of merged files into the policy's own: whom tasks may run for, by which provider's word, and what they may. Whether
 // a person fits a rule is behalf.ts's.
 import { parseDuration } from "../time.ts"
+import { MOST_USER_SECONDS } from "./behalf.ts"
 import type { Declared, Sections } from "./merge.ts"
 import type { BehalfRule, UserRule } from "./policy.ts"
 import { checkKnown, type Resolving } from "./resolve.ts"
 import { resolvePeople } from "./resolve-identity.ts"
 import type { TaskRule } from "./schema.ts"
-
-/** However long the task type's deadline is: nobody stands behind a task for longer than a day's work. */
-export const MOST_USER_SECONDS = 8 * 3600
 
 export function resolveUsers(sections: Sections, to: Resolving): ReadonlyMap<string, UserRule> {
   const known = new Set([...sections.apis.values()].flatMap((api) => Object.keys(api.rule.operations)))

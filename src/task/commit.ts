@@ -23,6 +23,8 @@ const VERDICTS: Readonly<Record<string, () => Refusal>> = {
 
 export interface Attempt<T> {
   readonly steps: readonly Step[]
+  /** Statements of its own that mean "no" when they meet another state. */
+  readonly verdicts?: Readonly<Record<string, () => Refusal>>
   /** What to answer once the steps are durable. */
   readonly answer: () => Promise<T | Refusal> | T | Refusal
 }
@@ -55,13 +57,13 @@ export async function commitDecision<T>(
     const decided = await decide()
     if (decided instanceof Refused) return decided
     if ("settled" in decided) return decided.settled
-    const { steps, answer } = decided
+    const { steps, answer, verdicts = {} } = decided
     try {
       await parts.engine.atomically(once ? [...once.steps, ...steps] : steps)
     } catch (cause) {
       if (!(cause instanceof Unexpected)) throw cause
       if (once && spentBefore(once, cause)) return once.before()
-      const verdict = VERDICTS[cause.statement]
+      const verdict = VERDICTS[cause.statement] ?? verdicts[cause.statement]
       if (verdict) return verdict()
       if (cause.statement === parts.policies.guard().statement.name) await parts.policies.catchUp()
       // Another key signs by now: decided again, with that one.

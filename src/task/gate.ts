@@ -3,6 +3,7 @@
 // the guards that must still hold when the mint is written. It writes nothing and signs nothing.
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { type KeptUser, keepUser, MOST_USER_SECONDS, type User } from "../policy/behalf.ts"
 import { type Decision, decide } from "../policy/decide.ts"
 import { authorityBelow, type Delegated, mayDelegateBelow } from "../policy/delegate.ts"
 import type { Policy, TaskType } from "../policy/policy.ts"
@@ -21,6 +22,8 @@ export interface Holder {
   readonly instance: string
   /** The principal: the orchestrator, or the user that the task runs for. */
   readonly sub: string
+  /** Whom `sub` names, where that is a user: without it a user's task is refused. */
+  readonly user?: User | undefined
 }
 
 /** A delegation on the way from the task to who holds. */
@@ -77,6 +80,8 @@ export interface Passed {
   readonly wanted: readonly string[]
   readonly deadline: number
   readonly until: number | undefined
+  /** Of a task for a user: what later mints are decided by. */
+  readonly behalf: KeptUser | undefined
   /** Steps that go before the writing ones: what was decided on still holds. */
   readonly guards: readonly Step[]
 }
@@ -87,11 +92,15 @@ export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
   if (unsteady) return unsteady
   const policy = parts.policies.inForce()
   const { holder, links = [] } = request
+  const { user } = holder
+  if ((user?.sub ?? holder.orchestrator) !== holder.sub)
+    return refuse("access_denied", "[user] nothing is known of the user that the task runs for")
   const resources = request.resources?.filter((one) => one !== parts.issuer)
   const decision = decide(policy, {
     type: holder.type,
     orchestrator: holder.orchestrator,
     agent: holder.agent,
+    user,
     inputs: request.inputs,
     operations: request.operations,
     resources: resources?.length === 0 ? undefined : resources,
@@ -104,7 +113,7 @@ export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
   if (wanted instanceof Refused) return wanted
   if (decision.taskType.proofOfPossession === "required" && request.jkt === undefined && !request.keyLater)
     return refuse("key_required", "[key] the task type requires proof of possession")
-  const deadline = request.deadline ?? request.now + decision.taskType.deadlineSeconds * 1000
+  const deadline = request.deadline ?? request.now + deadlineSecondsOf(decision.taskType, user) * 1000
   if (deadline <= request.now) return refuse("task_ended", "[deadline] the task is past its deadline")
   return {
     now: request.now,
@@ -119,6 +128,7 @@ export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
     wanted,
     deadline,
     until: request.until,
+    behalf: user && decision.userRule && keepUser(user, decision.userRule),
     guards: guardsOf(parts, policy, request, authority),
   }
 }
@@ -174,6 +184,9 @@ function wantedOf(
     return refuse("access_denied", "[authority] nothing is left that the holder may do there")
   return own.length > 0 && (named || withOwn) ? [...apis, parts.issuer] : apis
 }
+
+const deadlineSecondsOf = ({ deadlineSeconds }: TaskType, user: User | undefined): number =>
+  user ? Math.min(deadlineSeconds, MOST_USER_SECONDS) : deadlineSeconds
 
 function guardsOf(parts: Parts, policy: Policy, request: MintRequest, authority: Authority): Step[] {
   const { now, holder } = request

@@ -2,6 +2,7 @@
 // whose new instance or key first ends the holder's earlier tokens.
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import type { KeptUser, User } from "../policy/behalf.ts"
 import { toEpochSeconds } from "../time.ts"
 import type { Authority } from "../token/authority.ts"
 import { type PlaceStatus, STATUS } from "../token/status-list.ts"
@@ -132,17 +133,24 @@ export function passAgain(parts: Parts, task: TaskRow, request: AgainRequest): P
 }
 
 /** The task's own agent. */
-export const holderOf = ({ type, orchestrator, agent, instance, sub }: TaskRow): Holder => ({
+export const holderOf = ({ type, orchestrator, agent, instance, sub, behalf }: TaskRow): Holder => ({
   type,
   orchestrator,
   agent,
   instance,
   sub,
+  user: behalf === null ? undefined : keptUser(sub, behalf),
 })
 
 /** Whether the task type lets this one have again what the task has had. */
 function renews({ taskType }: Passed, by: "orchestrator" | "agent"): boolean {
   return by === "agent" ? taskType.renew === "agent" : taskType.renew !== "none"
+}
+
+/** As far as anything is kept of the user. */
+function keptUser(sub: string, behalf: string): User {
+  const kept: KeptUser = JSON.parse(behalf)
+  return { ...kept, sub }
 }
 
 /** Where nothing is renewed, an API's first token may still be collected, and a restarted agent still gets going. */

@@ -5,6 +5,7 @@ import { hash } from "node:crypto"
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { KEY_BYTES } from "../ledger/commitment.ts"
+import type { User } from "../policy/behalf.ts"
 import { caller as callerOf } from "../policy/callers.ts"
 import { newId } from "../token/id.ts"
 import { Unreadable } from "../token/jwt.ts"
@@ -41,6 +42,13 @@ export interface StartRequest {
   readonly dpopJkt?: string | undefined
   /** No token is answered: the agent, which the policy lets authenticate, collects them itself. */
   readonly deliver?: "agent" | undefined
+  /** Whom it runs for, or why that can't be told. Absent: the orchestrator itself. */
+  readonly user?: StartingUser | Refusal | undefined
+}
+
+/** A user whose token was found genuine, and the step that spends it: one start for each token. */
+export interface StartingUser extends User {
+  readonly once: Step
 }
 
 export interface Started {
@@ -60,9 +68,11 @@ export async function startTask(
   orchestrator: string,
   request: StartRequest,
 ): Promise<Started | Refusal> {
+  const { user } = request
   const digest = digestOfRequest(request)
   await internPolicy(parts)
   const decide = async () => {
+    if (user instanceof Refused) return user
     if (request.reference !== undefined) {
       const [known] = await parts.engine.query(taskByReference, {
         orchestrator,
@@ -72,9 +82,14 @@ export async function startTask(
     }
     return planStart(parts, orchestrator, request, digest)
   }
-  const facts = { agent: request.agent.id, instance: request.agent.instance, orchestrator, sub: orchestrator }
+  const sub = subjectOf(orchestrator, request)
+  const facts = { agent: request.agent.id, instance: request.agent.instance, orchestrator, sub }
   return settleDecision<Started>(parts, decide, () => ({ facts: { kind: "task.refused", ...facts } }))
 }
+
+/** Of a user who can't be told, nothing is said. */
+const subjectOf = (orchestrator: string, { user }: StartRequest): string =>
+  user === undefined || user instanceof Refused ? orchestrator : user.sub
 
 function planStart(
   parts: Parts,
@@ -83,6 +98,7 @@ function planStart(
   digest: string,
 ): Attempt<Started> | Refusal {
   const now = parts.ledger.at()
+  const user = request.user instanceof Refused ? undefined : request.user
   const passed = passGate(parts, {
     now,
     holder: {
@@ -90,7 +106,8 @@ function planStart(
       orchestrator,
       agent: request.agent.id,
       instance: request.agent.instance,
-      sub: orchestrator,
+      sub: subjectOf(orchestrator, request),
+      user,
     },
     inputs: request.inputs,
     operations: request.operations,
@@ -111,6 +128,7 @@ function planStart(
   const plan = request.deliver === "agent" ? withoutTokens(parts) : planMint(parts, passed, mint)
   if (plan instanceof Refused) return plan
   return {
+    ...(user && { verdicts: { [user.once.statement.name]: alreadyUsed } }),
     steps: startSteps(parts, passed, plan, { taskId, taskKey, reference, digest, request }),
     answer: async () => {
       const tokens = await signTokens(parts, taskId, plan.tokens, now)
@@ -127,6 +145,8 @@ const withoutTokens = (parts: Parts): MintPlan => ({
   steps: [],
 })
 
+const alreadyUsed = () => refuse("user_token_invalid", "[replay] the user's token was used before")
+
 interface NewTask {
   readonly taskId: string
   readonly taskKey: Uint8Array
@@ -141,7 +161,9 @@ function startSteps(parts: Parts, passed: Passed, plan: MintPlan, task: NewTask)
   const { type, agent, instance, orchestrator, sub } = holder
   const { activeTasks, startsPerHour } = taskType.limits
   const minute = Math.floor(now / 60_000)
+  const { user } = task.request
   return [
+    ...(user && !(user instanceof Refused) ? [user.once] : []),
     ...passed.guards,
     ...names.steps([type, agent, instance, orchestrator, plan.kid]),
     ...names.subjects.steps([sub]),
@@ -172,6 +194,7 @@ function taskValues(passed: Passed, task: NewTask) {
     inputs: JSON.stringify(Object.fromEntries(passed.inputs)),
     jkt: passed.jkt ?? null,
     key: task.taskKey,
+    behalf: passed.behalf ? JSON.stringify(passed.behalf) : null,
   }
 }
 
@@ -195,6 +218,7 @@ function startedEntry(parts: Parts, passed: Passed, task: NewTask): Step[] {
         policy: passed.policy.digest,
         purpose: task.request.purpose,
         type: holder.type,
+        user_rule: passed.behalf?.rule,
       },
     },
     task.taskKey,
@@ -257,8 +281,10 @@ function digestOfRequest(request: StartRequest): string {
   if (request.reference === undefined) return ""
   const inputs = Object.entries(request.inputs).sort(([a], [b]) => (a < b ? -1 : 1))
   const sorted = (list: readonly string[] | undefined) => (list ? [...new Set(list)].sort() : null)
-  const { type, agent, purpose, operations, resources, deliver } = request
+  const { type, agent, purpose, operations, resources, deliver, user } = request
   const told = [type, agent.id, purpose, inputs, sorted(operations), sorted(resources)]
   if (deliver !== undefined) told.push(deliver)
+  // Not the token: a user's next one is another. Of a task without a user as it always was.
+  if (user && !(user instanceof Refused)) told.push(user.sub)
   return hash("sha256", JSON.stringify(told), "base64url")
 }

@@ -26,12 +26,15 @@ export interface TaskRow {
   readonly jkt: string | null
   readonly key: Uint8Array | null
   readonly iat_floor: number
+  /** JSON of what is kept of the user; null where it runs for its orchestrator. */
+  readonly behalf: string | null
 }
 
 export const taskColumns = sql`t.task_id AS task_id, ty.text AS type, ag.text AS agent, i.text AS instance,
   o.text AS orchestrator, coalesce(s.text, '') AS sub, t.state AS state, t.started_at AS started_at,
   t.deadline AS deadline, t.ended_at AS ended_at, t.reference AS reference, t.request_digest AS request_digest,
-  t.policy AS policy, t.authority AS authority, t.inputs AS inputs, t.jkt AS jkt, t.key AS key, t.iat_floor AS iat_floor`
+  t.policy AS policy, t.authority AS authority, t.inputs AS inputs, t.jkt AS jkt, t.key AS key, t.iat_floor AS iat_floor,
+  t.behalf AS behalf`
 
 export const taskJoins = sql`task t JOIN name ty ON ty.id = t.type JOIN name ag ON ag.id = t.agent
   JOIN name i ON i.id = t.instance JOIN name o ON o.id = t.orchestrator LEFT JOIN subject s ON s.id = t.subject`
@@ -70,10 +73,11 @@ export const insertTask = named(
     name,
     subject,
   ) => sql`INSERT INTO task (task_id, type, agent, instance, orchestrator, subject, state, started_at,
-      deadline, reference, request_digest, policy, authority, purpose, inputs, jkt, key, iat_floor)
+      deadline, reference, request_digest, policy, authority, purpose, inputs, jkt, key, iat_floor, behalf)
     VALUES (${p("task_id")}, ${name("type")}, ${name("agent")}, ${name("instance")}, ${name("orchestrator")},
       ${subject("sub")}, 'active', ${p("started_at")}, ${p("deadline")}, ${p("reference")}, ${p("request_digest")},
-      ${p("policy")}, ${p("authority")}, ${p("purpose")}, ${p("inputs")}, ${p("jkt")}, ${p("key")}, 0)`,
+      ${p("policy")}, ${p("authority")}, ${p("purpose")}, ${p("inputs")}, ${p("jkt")}, ${p("key")}, 0,
+      ${p("behalf")})`,
 )
 
 /** The guard of every mint after the start: the task is still as it was read, and now also past this floor. */
