@@ -15,7 +15,7 @@ import {
   readInput,
   required,
 } from "./options.ts"
-import { writeNew } from "./secret-file.ts"
+import { readSecret, writeNew } from "./secret-file.ts"
 
 interface StartFlags extends CallerFlags {
   readonly agent: { readonly id: string; readonly instance: string }
@@ -27,6 +27,7 @@ interface StartFlags extends CallerFlags {
   readonly dpopJkt?: string
   readonly deliver?: "agent"
   readonly handover?: string
+  readonly subjectTokenFile?: string
 }
 
 interface ListFlags extends CallerFlags {
@@ -57,6 +58,7 @@ function addStart(task: Command, context: Context): void {
     .option("--resource <url>", "the API whose token is wanted now; again for more", collect)
     .option("--dpop-jkt <thumbprint>", "bind the tokens to the agent's key (RFC 9449)")
     .addOption(new Option("--deliver <whom>", "answer no token: the agent collects them").choices(["agent"]))
+    .option("--subject-token-file <file>", "the token of the user that the task runs for (0600)")
     .option("--handover <file>", "write the tokens for the agent's process into a new file (0600)")
     .action(async (type: string, flags: StartFlags) => {
       const started = await context.terminal.progress("starting the task", start(context, type, flags))
@@ -69,7 +71,17 @@ function addStart(task: Command, context: Context): void {
 }
 
 function start(context: Context, type: string, flags: StartFlags): Promise<Task> {
-  const { agent, purpose, input = {}, reference, operation, resource, dpopJkt, deliver } = flags
+  const {
+    agent,
+    purpose,
+    input = {},
+    reference,
+    operation,
+    resource,
+    dpopJkt,
+    deliver,
+    subjectTokenFile: file,
+  } = flags
   return orchestratorOf(context, flags).start({
     type,
     agent,
@@ -80,6 +92,7 @@ function start(context: Context, type: string, flags: StartFlags): Promise<Task>
     ...(resource && { resources: resource }),
     ...(dpopJkt !== undefined && { dpopJkt }),
     ...(deliver && { deliver }),
+    ...(file !== undefined && { subjectToken: readSecret(file, "--subject-token-file").trim() }),
   })
 }
 

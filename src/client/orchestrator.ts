@@ -24,6 +24,11 @@ export interface StartRequest {
   readonly dpopJkt?: string
   /** No token is answered: the agent collects them under its own name (`createSession({ issuer, task, credential })`). */
   readonly deliver?: "agent"
+  /**
+   * The ID token, or a JWT access token, of the user that the task runs for: of an identity provider that the policy
+   * names, at most an hour old, and one start for each. It is sent to the issuer and nowhere else.
+   */
+  readonly subjectToken?: string
 }
 
 /** What the issuer tells about a task, in its own words (snake_case). */
@@ -95,7 +100,7 @@ export function orchestrate(issuer: IssuerCalls, clock: Clock): Orchestrator {
 const pathOf = (taskId: string) => `/tasks/${encodeURIComponent(taskId)}`
 
 function startBody({ type, agent, purpose, inputs = {}, dpopJkt, ...rest }: StartRequest): object {
-  const { reference, operations, resources, deliver } = rest
+  const { reference, operations, resources, deliver, subjectToken } = rest
   return withoutAbsent({
     type,
     agent: { id: agent.id, instance: agent.instance },
@@ -106,6 +111,7 @@ function startBody({ type, agent, purpose, inputs = {}, dpopJkt, ...rest }: Star
     resources,
     dpop_jkt: dpopJkt,
     deliver,
+    subject_token: subjectToken,
   })
 }
 

@@ -32,6 +32,11 @@ const inputs = z
   .custom<JsonObject>(isJsonObject, "an object of strings")
   .openapi({ type: "object", additionalProperties: { type: "string" }, example: { ticket: "SUP-1042" } })
 
+const subjectToken = z.string().min(1, "1 to 16384 characters").max(16_384, "1 to 16384 characters").openapi({
+  description:
+    "The ID token, or a JWT access token, of the user that the task runs for: of an identity provider of the policy, fresh, used once",
+})
+
 export const StartBody = z
   .strictObject({
     type: name,
@@ -42,6 +47,7 @@ export const StartBody = z
     operations: z.array(operation).min(1).max(256).optional(),
     resources: z.array(resource).min(1).max(64).optional(),
     dpop_jkt: thumbprint.optional(),
+    subject_token: subjectToken.optional(),
     deliver: z
       .literal("agent")
       .optional()

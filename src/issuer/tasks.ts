@@ -20,6 +20,7 @@ import {
   StartAnswer,
   StartBody,
 } from "./task-schema.ts"
+import { judgeUser } from "./user.ts"
 
 const CHANGES: readonly Change[] = ["pause", "resume", "complete", "fail", "cancel"]
 const DEFAULT_LIMIT = 50
@@ -32,7 +33,7 @@ export const taskEndpoints = (rooms: Rooms): Endpoint[] => [
   ...CHANGES.map((change) => changeTo(rooms, change)),
 ]
 
-const start = ({ tasks }: Rooms): Endpoint =>
+const start = (rooms: Rooms): Endpoint =>
   guarded({
     method: "post",
     path: "/tasks",
@@ -47,10 +48,16 @@ const start = ({ tasks }: Rooms): Endpoint =>
     async run({ body }, caller) {
       const { type, agent, purpose, inputs, reference, operations, resources, deliver } = body
       const asked = { type, agent, purpose, inputs, reference, operations, resources, deliver }
-      const started = await tasks.start(caller.clientId, { ...asked, dpopJkt: body.dpop_jkt })
+      const user = await userOf(rooms, body)
+      const started = await rooms.tasks.start(caller.clientId, { ...asked, dpopJkt: body.dpop_jkt, user })
       return started instanceof Refusal ? started : json(started.created ? 201 : 200, startedOnWire(started))
     },
   })
+
+const userOf = async (
+  rooms: Rooms,
+  { type, subject_token: text }: { type: string; subject_token?: string | undefined },
+) => (text === undefined ? undefined : judgeUser(rooms, type, text))
 
 const list = ({ tasks }: Rooms): Endpoint =>
   guarded({
