@@ -54,7 +54,12 @@ describe("another key-encryption key", () => {
 
   test("leaves another process signing, which says that it needs the new one", async () => {
     const other = await openKeyring(world)
-    const health = watchHealth({ ...world, keyring: other, unready: () => undefined })
+    const health = watchHealth({
+      ...world,
+      keyring: other,
+      unready: () => undefined,
+      verifierSilent: () => false,
+    })
     expect(await health.ready()).toEqual([])
     await world.keyring.rewrap("operations", world.keyEncryptionKey, randomBytes(32))
     await expect(other.refresh()).rejects.toThrow(
@@ -112,7 +117,8 @@ describe("keys that rest elsewhere", () => {
   test("are asked for before a schedule needs the next one, until it is there", async () => {
     const [one, two] = [elsewhere(), elsewhere()]
     await restart({ signers: [one.signer] })
-    const health = () => watchHealth({ ...world, unready: () => undefined }).ready()
+    const health = () =>
+      watchHealth({ ...world, unready: () => undefined, verifierSilent: () => false }).ready()
     await world.rotation.rotate("operations")
     ahead()
     await world.rotation.tick()
