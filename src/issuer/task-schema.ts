@@ -139,22 +139,37 @@ export const ListAnswer = z
   .strictObject({ tasks: z.array(z.strictObject(summary)), next: z.string().nullable() })
   .openapi("Tasks")
 
+const grants = z.array(
+  z.strictObject({
+    api: z.string(),
+    operations: z.array(z.string()),
+    resources: z.array(z.string()),
+    rule: z.string(),
+  }),
+)
+
 export const ShowAnswer = z
   .strictObject({
     ...summary,
     policy: z.string(),
-    grants: z.array(
-      z.strictObject({
-        api: z.string(),
-        operations: z.array(z.string()),
-        resources: z.array(z.string()),
-        rule: z.string(),
-      }),
-    ),
+    grants,
+    lineage: z
+      .array(
+        z.strictObject({
+          delegation_id: z.string(),
+          parent: z.string().optional().openapi({ description: "Absent: the task's own agent delegated" }),
+          agent: z.strictObject({ id: z.string(), instance: z.string() }),
+          started_at: instant,
+          ended_at: instant.optional(),
+          grants,
+        }),
+      )
+      .openapi({ description: "Every delegation there was, in their order" }),
     tokens: z.array(
       z.strictObject({
         jti: z.string(),
-        api: z.string(),
+        api: z.string().openapi({ description: "`@issuer`: the agent's own token" }),
+        delegation_id: z.string().optional().openapi({ description: "Of the sub-agent that has it" }),
         issued_at: instant,
         expires_at: instant,
         state: z.enum(["live", "expired", "ended"]),

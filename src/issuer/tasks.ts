@@ -180,9 +180,18 @@ const viewOnWire = (task: TaskView) => ({
   ...summaryOnWire(task),
   policy: task.policy,
   grants: task.grants,
+  lineage: task.lineage.map(({ id, parent, agent, startedAt, endedAt, grants }) => ({
+    delegation_id: id,
+    ...(parent !== undefined && { parent }),
+    agent,
+    started_at: toInstant(startedAt),
+    ...(endedAt !== undefined && { ended_at: toInstant(endedAt) }),
+    grants,
+  })),
   tokens: task.tokens.map((token) => ({
     jti: token.jti,
     api: token.api,
+    ...(token.delegation !== undefined && { delegation_id: token.delegation }),
     issued_at: toInstant(token.issuedAt),
     expires_at: toInstant(token.expiresAt),
     state: token.state,

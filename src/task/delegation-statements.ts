@@ -53,10 +53,10 @@ const delegationJoins = sql`JOIN name ag ON ag.id = d.agent JOIN name i ON i.id 
 /** A delegation and those above it, outermost first. */
 export const chainOf = statement<DelegationRow>(
   "delegation.chain",
-  sql`WITH RECURSIVE up(id, height) AS (
+  sql`SELECT ${delegationColumns} FROM (WITH RECURSIVE up(id, height) AS (
       SELECT d.id, 0 FROM delegation d WHERE d.delegation_id = ${p("delegation")}
       UNION ALL SELECT d.parent, u.height + 1 FROM delegation d JOIN up u ON u.id = d.id WHERE d.parent <> 0)
-    SELECT ${delegationColumns} FROM up u JOIN delegation d ON d.id = u.id ${delegationJoins} ORDER BY u.height DESC`,
+    SELECT id, height FROM up) u JOIN delegation d ON d.id = u.id ${delegationJoins} ORDER BY u.height DESC`,
 )
 
 export const delegationsOfTask = statement<DelegationRow>(

@@ -5,6 +5,7 @@ import type { CallerKind } from "../policy/callers.ts"
 import { toEpochSeconds } from "../time.ts"
 import type { JsonObject } from "../token/json.ts"
 import { Unreadable } from "../token/jwt.ts"
+import { type OwnToken, openOwnToken } from "../token/own-token.ts"
 import type { TaskToken } from "../token/token.ts"
 import { openTaskToken } from "../token/verify.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
@@ -15,9 +16,12 @@ export interface Asker {
   readonly kind: CallerKind
 }
 
+/** A task token, or an agent's own: that one is no API's business. */
+type Known = TaskToken | OwnToken
+
 /** A genuine token of ours that the asker may know about. */
 export interface Introspected {
-  readonly token: TaskToken
+  readonly token: Known
   /** The claims as they were signed. */
   readonly claims: JsonObject
   /** Not expired, not ended, and its task is active. */
@@ -44,9 +48,8 @@ export function createIntrospections(options: TaskOptions): Introspections {
 }
 
 async function find(parts: Parts, asker: Asker, text: string): Promise<Introspected | undefined> {
-  const genuine = openTaskToken(text, parts.keyring.keyOf)
-  if (genuine instanceof Unreadable) return undefined
-  const { token } = genuine
+  const token = open(parts, text)
+  if (!token) return undefined
   if (token.iss !== parts.issuer || !mayKnow(parts, asker, token)) return undefined
   const now = parts.ledger.at()
   const [row] = await parts.engine.query(tokenStanding, { jti: token.jti })
@@ -54,13 +57,21 @@ async function find(parts: Parts, asker: Asker, text: string): Promise<Introspec
   return { token, claims: claimsIn(text), active: stands && token.exp > toEpochSeconds(now) }
 }
 
+function open(parts: Parts, text: string): Known | undefined {
+  const genuine = openTaskToken(text, parts.keyring.keyOf)
+  if (!(genuine instanceof Unreadable)) return genuine.token
+  const own = openOwnToken(text, parts.keyring.keyOf, parts.issuer)
+  return own instanceof Unreadable ? undefined : own
+}
+
 /** Of a token that was opened: there is one way to read it, and it has been read. */
 const claimsIn = (text: string): JsonObject =>
   JSON.parse(Buffer.from(text.split(".")[1] ?? "", "base64url").toString("utf8"))
 
-function mayKnow(parts: Parts, { kind, clientId }: Asker, token: TaskToken): boolean {
+function mayKnow(parts: Parts, { kind, clientId }: Asker, token: Known): boolean {
   if (kind === "orchestrator") return token.clientId === clientId
-  if (kind === "api") return parts.policies.inForce().apis.get(clientId)?.resource === token.aud
+  if (kind === "api")
+    return "aud" in token && parts.policies.inForce().apis.get(clientId)?.resource === token.aud
   return kind === "staff"
 }
 
@@ -75,8 +86,7 @@ function record(parts: Parts, { clientId }: Asker, found: Introspected | undefin
       ...(token && {
         task: token.txn,
         jti: token.jti,
-        agent: token.act.agent,
-        instance: token.act.instance,
+        ...token.actors[0],
         orchestrator: token.clientId,
         sub: token.sub,
       }),

@@ -145,7 +145,8 @@ function subjectsOf(of: { readonly kind: string; readonly value: string }) {
 
 function entriesOf(parts: Parts, by: string, id: string, at: number, request: RevokeRequest): Step[] {
   const named = nameMembers(request)
-  const body = { revocation: id, of: request.kind, by, reason: request.reason }
+  const { kind, value, reason } = request
+  const body = { revocation: id, of: kind, by, reason, ...(kind === "delegation" && { delegation: value }) }
   const events: Event[] = [{ kind: "token.revoked", at, ...named, body }]
   if (LOCKS.has(request.kind))
     events.push({ kind: "lock.set", at, ...named, body: { ...body, until: request.until ?? null } })

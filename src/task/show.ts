@@ -4,6 +4,7 @@ import { type Refusal, refuse } from "../errors.ts"
 import type { Entry } from "../ledger/entry.ts"
 import type { Authority } from "../token/authority.ts"
 import { formatResource } from "../token/resource.ts"
+import { type DelegationRow, delegationsOfTask } from "./delegation-statements.ts"
 import type { Parts } from "./parts.ts"
 import { type TaskRow, type TokenRow, taskById, tasksPage, tokensOfTask } from "./statements.ts"
 
@@ -27,9 +28,22 @@ export interface TaskSummary {
   readonly endedAt: number | undefined
 }
 
+/** A sub-agent: what it was given, by whom, and until when it stood. */
+export interface TaskDelegation {
+  readonly id: string
+  /** The delegation above; undefined: the task's own agent delegated. */
+  readonly parent: string | undefined
+  readonly agent: { readonly id: string; readonly instance: string }
+  readonly startedAt: number
+  readonly endedAt: number | undefined
+  readonly grants: TaskView["grants"]
+}
+
 export interface TaskToken {
   readonly jti: string
   readonly api: string
+  /** Of the sub-agent that has it. */
+  readonly delegation: string | undefined
   readonly issuedAt: number
   readonly expiresAt: number
   readonly state: "live" | "expired" | "ended"
@@ -43,6 +57,8 @@ export interface TaskView extends TaskSummary {
     readonly resources: readonly string[]
     readonly rule: string
   }[]
+  /** Every delegation there was, in their order. */
+  readonly lineage: readonly TaskDelegation[]
   readonly tokens: readonly TaskToken[]
   /** What happened to the task and its tokens, oldest first; uses are in the ledger. */
   readonly timeline: readonly Entry[]
@@ -62,16 +78,31 @@ export async function showTask(parts: Parts, viewer: Viewer, taskId: string): Pr
     return refuse("not_found", "[task] no such task for this viewer")
   const now = parts.ledger.at()
   const tokens = await parts.engine.query(tokensOfTask, { task_id: taskId })
+  const delegations = await parts.engine.query(delegationsOfTask, { task_id: taskId })
   const story = await parts.ledger.read({ task: taskId, limit: 1000 })
-  const authority: Authority = JSON.parse(task.authority)
   return {
     ...summarise(task),
     policy: task.policy,
-    grants: authority.map((grant) => ({ ...grant, resources: grant.resources.map(formatResource) })),
+    grants: grantsIn(task.authority),
+    lineage: delegations.map(viewDelegation),
     tokens: tokens.map((token) => viewToken(token, now)),
     timeline: story.entries.filter((entry) => /^(task|token)\./.test(entry.kind)),
   }
 }
+
+function grantsIn(text: string): TaskView["grants"] {
+  const authority: Authority = JSON.parse(text)
+  return authority.map((grant) => ({ ...grant, resources: grant.resources.map(formatResource) }))
+}
+
+const viewDelegation = (row: DelegationRow): TaskDelegation => ({
+  id: row.delegation_id,
+  parent: row.parent ?? undefined,
+  agent: { id: row.agent, instance: row.instance },
+  startedAt: row.started_at,
+  endedAt: row.ended_at ?? undefined,
+  grants: grantsIn(row.authority),
+})
 
 export async function listTasks(
   parts: Parts,
@@ -104,6 +135,7 @@ const summarise = (task: TaskRow): TaskSummary => ({
 const viewToken = (token: TokenRow, now: number): TaskToken => ({
   jti: token.jti,
   api: token.api,
+  delegation: token.delegation ?? undefined,
   issuedAt: token.iat * 1000,
   expiresAt: token.exp * 1000,
   state: token.ended_at !== null ? "ended" : token.exp * 1000 <= now ? "expired" : "live",
