@@ -1,12 +1,15 @@
-// npm run evidence [-- kills|mutations|replicas|copies] [--kills N] [--mutations N] [--starts N] [--replica-kills N] [--copy-kills N]
+// npm run evidence [-- kills|mutations|replicas|copies|chains] [--kills N] [--mutations N] [--starts N] [--replica-kills N]
+//   [--copy-kills N] [--chains N]
 // The long forms of tests that `npm test` runs short: 200 kills of a guarded API under load, 10,000,000 mutations of valid
-// tokens, 10,000 starts at three issuers on one PostgreSQL database of which 100 are killed,
-// a copy of a ledger to PostgreSQL that is killed 100 times. Exit code 1 when one of them finds what must not be.
+// tokens, 10,000 starts at three issuers on one PostgreSQL database of which 100 are killed, a copy of a ledger to
+// PostgreSQL that is killed 100 times, 1,000,000 lives of holders that stand one below the other. Exit code 1 when one
+// of them finds what must not be.
 import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { runChains } from "../test/support/chains.ts"
 import { runCopyStory } from "../test/support/copy-story.ts"
 import { runKillStory } from "../test/support/kill-story.ts"
 import { runMutations } from "../test/support/mutations.ts"
@@ -23,6 +26,7 @@ const { values, positionals } = parseArgs({
     starts: { type: "string", default: "10000" },
     "replica-kills": { type: "string", default: "100" },
     "copy-kills": { type: "string", default: "100" },
+    chains: { type: "string", default: "1000000" },
   },
 })
 
@@ -34,6 +38,7 @@ const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = {
   mutations,
   replicas,
   copies,
+  chains,
 }
 const wanted = positionals.length > 0 ? positionals : Object.keys(EVIDENCE)
 const unknown = wanted.filter((name) => !(name in EVIDENCE))
@@ -83,6 +88,16 @@ function mutations(): string {
     if (seed % 10 === 0) console.log(`  ${done + part} of ${runs} mutations`)
   }
   return `${runs} deformed tokens, none genuine, none made the reader throw`
+}
+
+function chains(): string {
+  const runs = Number(values.chains)
+  const part = 50_000
+  for (let done = 0, seed = Date.now(); done < runs; done += part, seed++) {
+    runChains(Math.min(part, runs - done), seed)
+    if ((done / part) % 4 === 3) console.log(`  ${done + part} of ${runs} lives`)
+  }
+  return `${runs} lives of holders, none got more than policy and all above it leave, none lived longer`
 }
 
 async function replicas(): Promise<string> {

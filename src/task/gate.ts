@@ -32,6 +32,11 @@ export interface Link extends Delegated {
   readonly instance: string
 }
 
+/** What deciding takes of a process. */
+export interface GateParts extends Pick<Parts, "steady" | "issuer"> {
+  readonly policies: Pick<Parts["policies"], "inForce" | "guard">
+}
+
 export interface MintRequest {
   readonly now: number
   readonly holder: Holder
@@ -87,7 +92,7 @@ export interface Passed {
 }
 
 /** Passed, or why not. The order is fixed: clock, policy, chain, key, deadline; locks are guards of the write. */
-export function passGate(parts: Parts, request: MintRequest): Passed | Refusal {
+export function passGate(parts: GateParts, request: MintRequest): Passed | Refusal {
   const unsteady = parts.steady()
   if (unsteady) return unsteady
   const policy = parts.policies.inForce()
@@ -169,7 +174,7 @@ function ownScopeOf(type: TaskType, depth: number, jkt: string | undefined): rea
 }
 
 function wantedOf(
-  parts: Parts,
+  parts: GateParts,
   { resources, withOwn = resources === undefined }: MintRequest,
   asked: readonly string[],
   authority: Authority,
@@ -188,7 +193,7 @@ function wantedOf(
 const deadlineSecondsOf = ({ deadlineSeconds }: TaskType, user: User | undefined): number =>
   user ? Math.min(deadlineSeconds, MOST_USER_SECONDS) : deadlineSeconds
 
-function guardsOf(parts: Parts, policy: Policy, request: MintRequest, authority: Authority): Step[] {
+function guardsOf(parts: GateParts, policy: Policy, request: MintRequest, authority: Authority): Step[] {
   const { now, holder } = request
   const apis = apisOf(authority).map((resource) => apiOf(policy, resource)?.name ?? "")
   const names = {

@@ -1,0 +1,270 @@
+// Random lives of holders that stand one below the other: renewed, narrowed, delegated, ended, under policies that change. The
+// gate decides; an oracle written apart, which knows nothing but sets of single uses, says what it may decide at most.
+import fc from "fast-check"
+import { type Step, statement } from "../../src/database/database.ts"
+import { sql } from "../../src/database/drizzle.ts"
+import { Refusal } from "../../src/errors.ts"
+import type { Agent, Policy, TaskType } from "../../src/policy/policy.ts"
+import { type GateParts, type Link, lifetimeOf, type MintRequest, passGate } from "../../src/task/gate.ts"
+import type { Authority } from "../../src/token/authority.ts"
+import { newId } from "../../src/token/id.ts"
+import {
+  ALL,
+  both,
+  grants,
+  isNothing,
+  isWithin,
+  OPERATIONS,
+  type Operation,
+  ofOperations,
+  operations,
+  same,
+  type Uses,
+  usesOf,
+} from "./single-uses.ts"
+
+const AGENTS = ["root", "left", "right", "deep"] as const
+type AgentName = (typeof AGENTS)[number]
+
+interface Rules {
+  readonly grants: Authority
+  readonly atMost: Readonly<Record<AgentName, readonly Operation[] | undefined>>
+  readonly to: Readonly<Partial<Record<AgentName, readonly Operation[]>>>
+  readonly disabled: readonly AgentName[]
+  readonly maxDepth: number
+  readonly lifetime: number
+}
+
+const some = fc.option(operations, { nil: undefined, freq: 3 })
+const rules: fc.Arbitrary<Rules> = fc.record({
+  grants,
+  atMost: fc.record({ root: some, left: some, right: some, deep: some }),
+  to: fc.record({ left: operations, right: operations, deep: operations }, { requiredKeys: [] }),
+  disabled: fc.subarray([...AGENTS], { maxLength: 1 }),
+  maxDepth: fc.integer({ min: 1, max: 4 }),
+  lifetime: fc.integer({ min: 300, max: 1800 }),
+})
+
+type Act =
+  | {
+      readonly kind: "delegate"
+      readonly at: number
+      readonly agent: AgentName
+      readonly part: Authority | undefined
+    }
+  | { readonly kind: "renew"; readonly at: number; readonly part: Authority | undefined }
+  | { readonly kind: "end"; readonly at: number }
+  | { readonly kind: "wait"; readonly seconds: number }
+  | { readonly kind: "policy"; readonly rules: Rules }
+
+const at = fc.nat({ max: 7 })
+const part = fc.option(grants, { nil: undefined, freq: 2 })
+const act: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("delegate" as const),
+      at,
+      agent: fc.constantFrom(...AGENTS),
+      part,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("renew" as const), at, part }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("end" as const), at }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("wait" as const), seconds: fc.integer({ min: 1, max: 2000 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("policy" as const), rules }) },
+)
+
+const place = { file: "a.yaml", line: 1, column: 1 }
+const named = { owner: "o", authenticate: [], workloads: [], enabled: true, place }
+const DEADLINE_SECONDS = 5000
+
+function policyOf({ grants, atMost, to, disabled, maxDepth, lifetime }: Rules): Policy {
+  const apis = ["a", "b"].map((name) => {
+    const operations = new Map(
+      OPERATIONS.filter((one) => one.startsWith(name)).map((one) => [one, { risk: "low" as const }]),
+    )
+    const api = {
+      name,
+      resource: `https://${name}.example`,
+      ...named,
+      operations,
+      foreign: false,
+    }
+    return [name, api] as const
+  })
+  const agents = AGENTS.map((name): [string, Agent] => {
+    const most = atMost[name]
+    return [
+      name,
+      { name, ...named, atMost: most && new Set<string>(most), enabled: !disabled.includes(name) },
+    ]
+  })
+  const type: TaskType = {
+    name: "task",
+    description: undefined,
+    orchestrators: new Set(["boss"]),
+    agents: new Set(["root"]),
+    tokenLifetimeSeconds: lifetime,
+    deadlineSeconds: DEADLINE_SECONDS,
+    inputs: new Map(),
+    grants: grants.map(({ api, operations, resources, rule }) => ({
+      api: api.charAt("https://".length),
+      operations,
+      resources: resources.map((one) =>
+        one.map((text) => (text === "*" || text === "**" ? text : { literal: text })),
+      ),
+      rule,
+      place,
+    })),
+    proofOfPossession: "optional",
+    delegation: {
+      maxDepth,
+      maxChildren: 5,
+      to: new Map(Object.entries(to).map(([agent, all]) => [agent, new Set(all)])),
+    },
+    renew: "agent",
+    renewalGraceSeconds: 0,
+    limits: { activeTasks: 1, startsPerHour: 1 },
+    enabled: true,
+    place,
+  }
+  return {
+    digest: "sha-256:x",
+    files: new Map(),
+    apis: new Map(apis),
+    agents: new Map(agents),
+    identityProviders: new Map(),
+    orchestrators: new Map([["boss", { name: "boss", ...named }]]),
+    staff: new Map(),
+    tasks: new Map([["task", type]]),
+  }
+}
+
+interface Standing {
+  readonly links: readonly Link[]
+  /** The oracle's: what each link was given, outermost first. */
+  readonly given: readonly Uses[]
+  readonly above: Standing | undefined
+  ends: number
+  ended: boolean
+}
+
+/** What a holder may do at most, by the rules of now: nothing where policy does not let it be. */
+function oracle(rules: Rules, started: Uses, holder: Pick<Standing, "links" | "given">): Uses {
+  const NOTHING: Uses = [0, 0, 0]
+  const names = ["root", ...holder.links.map(({ agent }) => agent)]
+  if (holder.links.length > rules.maxDepth || new Set(names).size < names.length) return NOTHING
+  let uses = both(started, usesOf(rules.grants))
+  for (const [depth, name] of names.entries()) {
+    const agent = AGENTS.find((one) => one === name) ?? "root"
+    if (rules.disabled.includes(agent)) return NOTHING
+    uses = both(uses, ofOperations(rules.atMost[agent] ?? OPERATIONS))
+    if (depth === 0) continue
+    uses = both(uses, ofOperations(rules.to[agent] ?? []))
+    uses = both(uses, holder.given[depth - 1] ?? [ALL, ALL, ALL])
+  }
+  return uses
+}
+
+const GUARD: Step = { statement: statement("none", sql`SELECT 1`), values: {} }
+
+/** Plays one life; throws where the gate decided something that the oracle does not allow. */
+function play(first: Rules, acts: readonly Act[]): void {
+  let now = 1_772_000_000
+  let current = first
+  let policy = policyOf(first)
+  const deadline = (now + DEADLINE_SECONDS) * 1000
+  const parts: GateParts = {
+    steady: () => undefined,
+    issuer: "https://issuer.example",
+    policies: { inForce: () => policy, guard: () => GUARD },
+  }
+  const ask = (links: readonly Link[], more: Partial<MintRequest>) =>
+    passGate(parts, {
+      now: now * 1000,
+      holder: { type: "task", orchestrator: "boss", agent: "root", instance: "1", sub: "boss" },
+      links,
+      inputs: {},
+      jkt: "A".repeat(43),
+      deadline,
+      ...more,
+    })
+  const start = ask([], {})
+  if (start instanceof Refusal) return
+  const ceiling = start.authority
+  const started = usesOf(ceiling)
+  const root: Standing = {
+    links: [],
+    given: [],
+    above: undefined,
+    ends: now + lifetimeOf(start, now),
+    ended: false,
+  }
+  const holders = [root]
+  const stands = (one: Standing | undefined): boolean =>
+    one === undefined || (!one.ended && stands(one.above))
+
+  const mint = (holder: Standing, part: Authority | undefined): Authority | undefined => {
+    const until = holder.above?.ends
+    const most = oracle(current, started, holder)
+    const passed = ask(holder.links, { ceiling, until, narrowing: part && { grants: part } })
+    if (passed instanceof Refusal) {
+      if (part === undefined && !isNothing(most) && now * 1000 < deadline)
+        throw new Error(`refused ${passed.reason}`)
+      return undefined
+    }
+    const got = usesOf(passed.authority)
+    if (!isWithin(most, got)) throw new Error("more than the oracle allows")
+    if (part === undefined && !same(most, got)) throw new Error("less than the oracle allows")
+    if (part !== undefined && !isWithin(usesOf(part), got)) throw new Error("more than was asked for")
+    for (let above = holder.above; above; above = above.above)
+      if (!isWithin(oracle(current, started, above), got)) throw new Error("more than a holder above has")
+    const life = lifetimeOf(passed, now)
+    if (life <= 0) return undefined
+    if ((now + life) * 1000 > deadline) throw new Error("beyond the deadline")
+    if (until !== undefined && now + life > until) throw new Error("longer than who stands above")
+    holder.ends = Math.max(holder.ends, now + life)
+    return passed.authority
+  }
+
+  for (const one of acts) {
+    if (one.kind === "wait") now += one.seconds
+    else if (one.kind === "policy") [current, policy] = [one.rules, policyOf(one.rules)]
+    else {
+      const holder = holders[one.at % holders.length] ?? root
+      const alive = (each: Standing | undefined) => each === undefined || each.ends > now
+      if (!stands(holder) || !alive(holder.above)) continue
+      if (one.kind === "end") holder.ended = holder.above !== undefined
+      else if (one.kind === "renew") mint(holder, one.part)
+      else if (alive(holder)) {
+        const link = { delegationId: newId("del"), agent: one.agent, instance: "1" }
+        const made: Standing = {
+          links: [...holder.links, link],
+          given: [...holder.given, [ALL, ALL, ALL]],
+          above: holder,
+          ends: 0,
+          ended: false,
+        }
+        const authority = mint(made, one.part)
+        if (authority)
+          holders.push({
+            ...made,
+            links: [...holder.links, { ...link, authority }],
+            given: [...holder.given, usesOf(authority)],
+          })
+      }
+    }
+  }
+}
+
+/** Throws with the seed and the shortest life that goes wrong. */
+export function runChains(runs: number, seed: number = Date.now()): void {
+  const lives = fc.property(rules, fc.array(act, { maxLength: 12 }), (first, acts) => {
+    play(first, acts)
+  })
+  fc.assert(lives, { numRuns: runs, seed })
+}
