@@ -93,6 +93,7 @@ function policyOf({ grants, atMost, to, disabled, maxDepth, lifetime }: Rules): 
       ...named,
       operations,
       foreign: false,
+      openid: false,
     }
     return [name, api] as const
   })
@@ -126,6 +127,7 @@ function policyOf({ grants, atMost, to, disabled, maxDepth, lifetime }: Rules): 
       maxChildren: 5,
       to: new Map(Object.entries(to).map(([agent, all]) => [agent, new Set(all)])),
     },
+    onBehalfOf: undefined,
     renew: "agent",
     renewalGraceSeconds: 0,
     limits: { activeTasks: 1, startsPerHour: 1 },
@@ -138,6 +140,7 @@ function policyOf({ grants, atMost, to, disabled, maxDepth, lifetime }: Rules): 
     apis: new Map(apis),
     agents: new Map(agents),
     identityProviders: new Map(),
+    users: new Map(),
     orchestrators: new Map([["boss", { name: "boss", ...named }]]),
     staff: new Map(),
     tasks: new Map([["task", type]]),
