@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
 import { serve } from "@hono/node-server"
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose"
 import { Provider } from "oidc-provider"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createOrchestrator } from "../../src/client/client.ts"
@@ -82,7 +83,21 @@ orchestrators:
     owner: a
     authenticate:
       - workload: { provider: foreign, subject: nightly-job }
+agents:
+  bucket-bot: { owner: a }
+apis:
+  cloud:
+    resource: https://sts.amazonaws.com
+    owner: a
+    foreign: true
+    openid: true
+    operations: { cloud:assume: { risk: high } }
 tasks:
+  assume:
+    orchestrators: [nightly]
+    agents: [bucket-bot]
+    deadline: 1h
+    grants: [{ api: cloud, operations: [cloud:assume], resources: ["roles/reader"] }]
   look:
     orchestrators: [nightly]
     agents: [triage-bot]
@@ -133,4 +148,34 @@ test("one that its issuer made for somebody else, or a second time, is nobody's"
   writeFileSync(assertionFile, await foreignToken(ISSUER))
   await expect(nightly()).resolves.toMatchObject({ next: null })
   await expect(nightly()).rejects.toMatchObject({ code: "invalid_client" })
+})
+
+test("outwards: whoever trusts OpenID issuers finds our keys, and reads who the task is in sub and aud", async () => {
+  const assertionFile = join(house.folder, "outwards")
+  writeFileSync(assertionFile, await foreignToken(ISSUER))
+  const task = await createOrchestrator({
+    issuer: ISSUER,
+    issuerAddress: address,
+    credential: { clientId: "nightly", assertionFile },
+  }).start({ type: "assume", agent: { id: "bucket-bot", instance: "pod-1" }, purpose: "Read a bucket" })
+  const discovered = await (await fetch(`${address}/.well-known/openid-configuration`)).json()
+  expect(discovered).toMatchObject({
+    issuer: ISSUER,
+    jwks_uri: `${ISSUER}/.well-known/jwks.json`,
+    response_types_supported: ["id_token"],
+    subject_types_supported: ["public"],
+    id_token_signing_alg_values_supported: expect.arrayContaining(["ES256"]),
+    claims_supported: expect.arrayContaining(["iss", "aud", "sub", "iat", "exp"]),
+  })
+  const published = await fetch(`${address}/.well-known/jwks.json`)
+  const keys = createLocalJWKSet((await published.json()) as JSONWebKeySet)
+  const [held] = task.handover().tokens
+  const { payload } = await jwtVerify(held?.accessToken ?? "", keys, {
+    issuer: ISSUER,
+    audience: "https://sts.amazonaws.com",
+    subject: "assume/bucket-bot",
+    algorithms: ["ES256"],
+  })
+  expect(payload.client_id).toBe("nightly")
+  await task.cancel()
 })
