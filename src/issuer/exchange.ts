@@ -105,6 +105,9 @@ async function byAssertion(
   if (request.headers.has("dpop")) return refuse("invalid_request", "[dpop] beside an assertion")
   const who = await authentication.judge(asked.client_assertion ?? "", asked.client_id)
   if (who instanceof Refusal) return who
+  // Others on its host may read what its platform gave it; its service token is bound to a key.
+  if (who.how.by === "workload")
+    return refuse("invalid_client", "[binding] a workload exchanges with its service token")
   const spent = await authentication.spend(who, undefined)
   return spent ?? { by: callerBy(who.caller.name, who.caller.kind === "orchestrator"), once: NOTHING }
 }

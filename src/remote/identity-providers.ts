@@ -62,6 +62,8 @@ export interface IdentityProviders {
 /** Behind this, keys are asked for again while the known ones go on being believed. */
 const FRESH_MILLISECONDS = 300_000
 const REDISCOVER_MILLISECONDS = 3_600_000
+/** Somebody who names another place each time is told of so often. */
+const MOST_TOLD = 16
 /** Far more issuers than a policy names: what earlier policies named is forgotten. */
 const MOST_SOURCES = 256
 
@@ -132,14 +134,18 @@ function followProvider(
   const { clock, plainHttp = false, lookup } = options
   const outward: Outward = { privateAddresses, plainHttp, ...(lookup && { lookup }) }
   const place = placeOfKeys(provider, outward, options)
-  const source = {
-    fetchText: async () => fetchDocument(await place(), outward),
-    read(text: string) {
-      const read = readForeignKeys(text)
-      return read instanceof KeyFault ? undefined : read
-    },
+  const read = (text: string) => {
+    const keys = readForeignKeys(text)
+    return keys instanceof KeyFault ? undefined : keys
   }
-  return followKeys(source, { clock })
+  const fetchText = async () => {
+    const at = await place.find()
+    const text = await fetchDocument(at, outward)
+    if (!read(text)) return text
+    const standing = await place.pin(at)
+    return standing === at ? text : fetchDocument(standing, outward)
+  }
+  return followKeys({ fetchText, read }, { clock })
 }
 
 const unlessAway =
@@ -147,6 +153,13 @@ const unlessAway =
   (fault: unknown): void => {
     if (!(fault instanceof Unreachable || fault instanceof PoisonedKeySet)) onFault(fault)
   }
+
+interface PlaceOfKeys {
+  /** Where keys are, as is known now. */
+  find(): Promise<string>
+  /** Keys that can be used were there: it stays. Answers the place that stands, which another replica may have found first. */
+  pin(at: string): Promise<string>
+}
 
 /**
  * Where a provider's keys are: as the policy says, or as was found out and pinned. The provider is asked again once an
@@ -156,16 +169,14 @@ function placeOfKeys(
   { issuer, jwksUri }: ProviderSettings,
   outward: Outward,
   { clock, pins, moved }: IdentityProvidersOptions,
-): () => Promise<string> {
-  if (jwksUri !== undefined) return async () => jwksUri
+): PlaceOfKeys {
+  if (jwksUri !== undefined) return { find: async () => jwksUri, pin: async () => jwksUri }
   const told = new Set<string>()
   let pinned: string | undefined
   let askedAt: number | undefined
-  const discover = async () => {
+  const discover = () => {
     askedAt = clock.monotonic()
-    const found = await discoverKeys(issuer, outward)
-    pinned = await pins.keep(issuer, found)
-    return found
+    return discoverKeys(issuer, outward)
   }
   const lookAgain = async (standing: string) => {
     const found = await discover().catch((fault: unknown) => {
@@ -174,18 +185,21 @@ function placeOfKeys(
       if (fault instanceof Unreachable) return standing
       throw fault
     })
-    if (found === standing || told.has(found) || told.size >= 16) return
+    if (found === standing || told.has(found) || told.size >= MOST_TOLD) return
     told.add(found)
     moved(issuer)
   }
-  return async () => {
-    pinned ??= await pins.read(issuer)
-    if (pinned === undefined) {
-      const found = await discover()
-      return pinned ?? found
-    }
-    if (askedAt === undefined || clock.monotonic() - askedAt >= REDISCOVER_MILLISECONDS)
-      await lookAgain(pinned)
-    return pinned
+  return {
+    async find() {
+      pinned ??= await pins.read(issuer)
+      if (pinned === undefined) return discover()
+      if (askedAt === undefined || clock.monotonic() - askedAt >= REDISCOVER_MILLISECONDS)
+        await lookAgain(pinned)
+      return pinned
+    },
+    async pin(at) {
+      pinned ??= await pins.keep(issuer, at)
+      return pinned
+    },
   }
 }

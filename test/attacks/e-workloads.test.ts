@@ -255,6 +255,19 @@ describe("E28 a configuration that is wrong never opens anything", () => {
   })
 })
 
+test("a workload exchanges nothing with its platform's token alone, which is bound to no key", async () => {
+  const one = all.github()
+  const exchange = {
+    grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+    subject_token: "x.y.z",
+    subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
+    resource: "https://tickets.internal.example",
+  }
+  const answer = await all.present(one, "pipeline", exchange, null)
+  expect([answer.status, await answer.json()]).toMatchObject([401, { error: "invalid_client" }])
+  expect(await all.verdict(one, "pipeline"), "it was not spent").toBe("200")
+})
+
 test("a workload's service token is used with proofs by its key, and by no other", async () => {
   const key = importSigningKey(generatePrivateJwk("ES256"))
   const answer = await all.present(all.cluster(), "pipeline", {}, key)
