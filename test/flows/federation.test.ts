@@ -10,8 +10,11 @@ import { Provider } from "oidc-provider"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createOrchestrator } from "../../src/client/client.ts"
 import { systemClock } from "../../src/time.ts"
+import { createVerifier } from "../../src/verifier/verifier.ts"
+import { runCli } from "../support/command-line.ts"
 import { foreignSigner } from "../support/foreign-issuer.ts"
 import { type House, ISSUER, openHouse, TICKETS } from "../support/issuer-house.ts"
+import { startScripted } from "../support/scripted-server.ts"
 
 const SECRET = randomBytes(16).toString("hex")
 let issuer = ""
@@ -86,6 +89,11 @@ orchestrators:
 agents:
   bucket-bot: { owner: a }
 apis:
+  wiki:
+    resource: https://wiki.internal.example
+    owner: a
+    authenticate: [{ workload: { provider: foreign, subject: nightly-job } }]
+    operations: { wiki:read: { risk: low } }
   cloud:
     resource: https://sts.amazonaws.com
     owner: a
@@ -149,6 +157,46 @@ test("one that its issuer made for somebody else, or a second time, is nobody's"
   await expect(nightly()).resolves.toMatchObject({ next: null })
   await expect(nightly()).rejects.toMatchObject({ code: "invalid_client" })
 })
+
+test("an API's guard authenticates by it, too, and its instance is bound to its own key", async () => {
+  const assertionFile = join(house.folder, "wiki")
+  writeFileSync(assertionFile, await foreignToken(ISSUER))
+  const verifier = await createVerifier({
+    issuer: ISSUER,
+    issuerAddress: address,
+    resource: "https://wiki.internal.example",
+    credential: { clientId: "wiki", assertionFile },
+    spool: join(house.folder, "uses.db"),
+  })
+  await expect.poll(() => verifier.ready(), { timeout: 10_000 }).toEqual({ ready: true, reasons: [] })
+  await verifier.close()
+})
+
+test("the command line authenticates by it", async () => {
+  const listening = await scriptedIssuer()
+  const assertionFile = join(house.folder, "cli")
+  writeFileSync(assertionFile, "aa.bb.cc\n")
+  const { code, stderr } = await runCli(["task", "list", "--json"], {
+    env: {
+      TASKMINT_ISSUER: listening.origin,
+      TASKMINT_CLIENT_ID: "nightly",
+      TASKMINT_CLIENT_ASSERTION_FILE: assertionFile,
+    },
+  })
+  expect([code, stderr]).toEqual([0, ""])
+  const [asked, list] = listening.asked
+  expect(new URLSearchParams(asked?.body).get("client_assertion")).toBe("aa.bb.cc")
+  expect([asked?.headers.dpop, list?.headers.dpop].every((proof) => typeof proof === "string")).toBe(true)
+  expect(list?.headers.authorization).toBe("DPoP bound")
+  await listening.close()
+})
+
+const scriptedIssuer = () =>
+  startScripted(({ path }) =>
+    path === "/token"
+      ? { body: { access_token: "bound", token_type: "DPoP", expires_in: 300, scope: "orchestrator" } }
+      : { body: { tasks: [], next: null } },
+  )
 
 test("outwards: whoever trusts OpenID issuers finds our keys, and reads who the task is in sub and aud", async () => {
   const assertionFile = join(house.folder, "outwards")
