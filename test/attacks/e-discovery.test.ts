@@ -102,6 +102,15 @@ describe("E22 a discovery document that may not be taken stops the policy that n
     expect(pinned.size).toBe(0)
   })
 
+  test.each<[string, (response: ServerResponse) => void, RegExp]>([
+    ["sends us elsewhere", (response) => void response.writeHead(302, { location: KEYS }).end(), /redirects/],
+    ["is endless", (response) => void response.writeHead(200).end(" ".repeat(65_537)), /more than 65536/],
+    ["is coded", (response) => void response.writeHead(200, { "content-encoding": "br" }).end("x"), /coding/],
+  ])("E08 E22 one that %s", async (_what, how, fault) => {
+    foreign.answer(DISCOVERY, how)
+    expect(await create().admit(provider())).toMatch(fault)
+  })
+
   test("E22 where nobody answers now, the policy is taken and nothing can be told yet", async () => {
     foreign.cut(true)
     const providers = create()
