@@ -1,5 +1,6 @@
 // What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
-// silence looked for, counts summed up, old rows forgotten. It decides when; a fault is told and the next round tries again.
+// silence looked for, counts summed up, old rows forgotten. It decides when, and that nothing is over by a clock that was
+// set; a fault is told and the next round tries again.
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
 import type { Revocations } from "../task/revocation.ts"
@@ -43,16 +44,22 @@ export function startChores(options: ChoresOptions): Chores {
     const hour = Math.floor(clock.now() / HOUR_MILLISECONDS) - KEPT_HOURS
     await engine.atomically([{ statement: pruneClientHours, values: { hour } }])
   }
-  const chores = [
-    repeat(1000, expire, onFault),
-    repeat(1000, rotation.tick, onFault),
-    repeat(5000, watch.look, onFault),
-    repeat(60_000, failures.sum, onFault),
-    repeat(60_000, forget, onFault),
+  // By a clock an hour ahead, locks would lift, tasks and keys would end, silence would be told of, and what was spent could
+  // be spent again.
+  const whileSteady = (work: () => Promise<void>) => async () => {
+    if (tasks.unready() === undefined) await work()
+  }
+  const works: readonly [milliseconds: number, work: () => Promise<void>][] = [
+    [1000, whileSteady(expire)],
+    [1000, whileSteady(rotation.tick)],
+    [5000, whileSteady(watch.look)],
+    [60_000, failures.sum],
+    [60_000, whileSteady(forget)],
   ]
+  const chores = works.map(([milliseconds, work]) => repeat(milliseconds, work, onFault))
   return {
     async all() {
-      for (const work of [expire, rotation.tick, watch.look, failures.sum, forget]) await work()
+      for (const [, work] of works) await work()
     },
     async stop() {
       await Promise.all(chores.map((stop) => stop()))
