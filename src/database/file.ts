@@ -1,6 +1,15 @@
 // One SQLite file, opened so that what it acknowledges survives a power cut: the settings are made, then read back, and a
 // file that can't promise it is refused with words an operator can act on. What rests in the file is for others.
-import { accessSync, chmodSync, closeSync, constants, lstatSync, openSync, statSync } from "node:fs"
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  statfsSync,
+  statSync,
+} from "node:fs"
 import { dirname } from "node:path"
 import Sqlite, { type Database } from "better-sqlite3"
 import { Unavailable } from "./database.ts"
@@ -11,6 +20,16 @@ const BUSY_MILLISECONDS = 250
 const OLDEST_SQLITE = [3, 51, 3] as const
 /** A write-ahead log that grew larger is cut back to this size once it was copied over. */
 const KEPT_LOG_BYTES = 64 * 1024 * 1024
+/** File systems over a network, as Linux numbers them: their locks and shared memory don't reach other machines. */
+const NETWORKS: ReadonlyMap<number, string> = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xfe534d42, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0x5346414f, "AFS"],
+  [0x00c36400, "Ceph"],
+  [0x0bd00bd0, "Lustre"],
+])
 
 export interface FileOptions {
   readonly readonly?: boolean
@@ -22,8 +41,8 @@ export interface FileOptions {
 /**
  * Opens a file in WAL mode with synchronous=FULL (set and read back), foreign keys on, and a busy timeout of 250 ms.
  * A new file gets mode 0600, an existing one is set to it. `create: false` refuses a missing file; `readonly` opens a
- * second connection that can't write. Throws Unavailable with the reason: missing or read-only folder or file, not a
- * database, an SQLite older than 3.51.3. It does NOT keep other processes out: lockFile (lock.ts) does.
+ * second connection that can't write. Throws Unavailable with the reason: missing or read-only folder or file, a file
+ * system over a network, not a database, an SQLite older than 3.51.3. It does NOT keep other processes out: lockFile (lock.ts) does.
  */
 export function openFile(path: string, options: FileOptions = {}): Database {
   const { readonly = false, create = !readonly, busyMilliseconds = BUSY_MILLISECONDS } = options
@@ -58,6 +77,7 @@ export const codeOf = (error: unknown): string =>
 export function prepareFile(path: string, readonly: boolean, create: boolean): void {
   const folder = dirname(path)
   if (!isFolder(folder)) throw new Unavailable(`${folder} is not a folder: create it, then start again`)
+  refuseNetwork(folder, statfsSync(folder).type)
   const access = readonly ? constants.R_OK : constants.R_OK | constants.W_OK
   if (!isAllowed(folder, access | constants.X_OK))
     throw new Unavailable(`${folder} can't be ${readonly ? "read" : "written"} by this user`)
@@ -71,6 +91,15 @@ export function prepareFile(path: string, readonly: boolean, create: boolean): v
   if (!isAllowed(path, access))
     throw new Unavailable(`${path} can't be ${readonly ? "read" : "written"} by this user`)
   if (!readonly && (found.mode & 0o777) !== 0o600) restrict(path)
+}
+
+/** `type` as statfs answers it. */
+export function refuseNetwork(folder: string, type: number): void {
+  const network = NETWORKS.get(type >>> 0)
+  if (network !== undefined)
+    throw new Unavailable(
+      `${folder} is on ${network}: two machines could write to the file at once and damage it. Use a local disk`,
+    )
 }
 
 function restrict(path: string): void {

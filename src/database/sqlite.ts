@@ -4,7 +4,7 @@ import type { Database, Statement as Prepared } from "better-sqlite3"
 import { createCompiler, valueFrom } from "./compiled.ts"
 import { type Engine, type Statement, type Step, Unavailable, type Values } from "./database.ts"
 import { SQLITE_SPELLING } from "./drizzle.ts"
-import { codeOf, openFile } from "./file.ts"
+import { codeOf, openFile, opening } from "./file.ts"
 import { lockFile } from "./lock.ts"
 import { migrateFile } from "./migrate.ts"
 import { openWriter, type Writer } from "./writer.ts"
@@ -20,7 +20,7 @@ export async function openSqlite(options: { path: string; migrations?: string })
   try {
     const first = openFile(options.path)
     try {
-      migrateFile(first, options.migrations)
+      opening(options.path, () => migrateFile(first, options.migrations))
     } finally {
       first.close()
     }

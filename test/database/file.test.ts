@@ -1,9 +1,10 @@
 // A file that can't keep the promise is refused, in words an operator can act on.
 import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import Sqlite from "better-sqlite3"
 import { describe, expect, test } from "vitest"
 import { Unavailable } from "../../src/database/database.ts"
-import { checkSettings, openFile } from "../../src/database/file.ts"
+import { checkSettings, openFile, refuseNetwork } from "../../src/database/file.ts"
 import { lockFile } from "../../src/database/lock.ts"
 import { createFolders } from "../support/folder.ts"
 
@@ -20,12 +21,41 @@ describe("opening", () => {
     }
   })
 
-  test("a setting that was changed behind its back is noticed", () => {
+  test("I13 a setting that was changed behind its back is noticed", () => {
     const path = join(newFolder(), "a.db")
     const file = openFile(path)
     file.pragma("synchronous = NORMAL")
     expect(() => checkSettings(file, path)).toThrow(/synchronous = 2/)
     file.close()
+  })
+
+  test("I13 a journal that another program chose is ours again, and while that one is at it the file is refused", () => {
+    const path = join(newFolder(), "a.db")
+    openFile(path).close()
+    const other = new Sqlite(path)
+    other.pragma("journal_mode = DELETE")
+    const file = openFile(path)
+    expect([
+      file.pragma("journal_mode", { simple: true }),
+      file.pragma("mmap_size", { simple: true }),
+    ]).toEqual(["wal", 0])
+    file.close()
+    other.close()
+    const third = new Sqlite(path)
+    third.pragma("journal_mode = DELETE")
+    third.exec("BEGIN EXCLUSIVE")
+    expect(() => openFile(path)).toThrow(Unavailable)
+    third.close()
+  })
+
+  test.each([
+    ["NFS", 0x6969],
+    ["CIFS", 0xff534d42],
+    ["CIFS", 0xff534d42 | 0],
+    ["Ceph", 0x00c36400],
+  ])("I10 a folder on %s (%i) is refused: locks don't reach other machines", (name, type) => {
+    expect(() => refuseNetwork("/data", type)).toThrow(new RegExp(`/data is on ${name}.*local disk`))
+    expect(() => refuseNetwork("/data", 0xef53)).not.toThrow()
   })
 
   test("a new file is its owner's alone, and one that was open to others is closed to them", () => {
