@@ -1,12 +1,15 @@
-// npm run bench [-- starts|replicas|verifier|sidecar|revocation|revoked|memory] [--rounds N] [--seconds N] [--tasks N]
+// npm run bench [-- starts|replicas|growth|rotation|verifier|sidecar|revocation|revoked|memory] [--rounds N] [--seconds N]
+// [--tasks N] [--entries N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
 import { parseArgs } from "node:util"
+import { benchGrowth } from "./growth.ts"
 import { pinLoad } from "./machine.ts"
 import { benchMemory } from "./memory.ts"
 import { benchReplicas } from "./replicas.ts"
 import { benchRevocation } from "./revocation.ts"
 import { benchRevoked } from "./revoked.ts"
+import { benchRotation } from "./rotation.ts"
 import { benchSidecar } from "./sidecar.ts"
 import { benchStarts } from "./starts.ts"
 import type { Settings } from "./table.ts"
@@ -18,6 +21,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "5" },
     tasks: { type: "string", default: "100000" },
+    entries: { type: "string", default: "10000000" },
   },
 })
 
@@ -25,11 +29,14 @@ const settings: Settings = {
   rounds: Number(values.rounds),
   seconds: Number(values.seconds),
   tasks: Number(values.tasks),
+  entries: Number(values.entries),
 }
 
 const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>> = {
   starts: benchStarts,
   replicas: benchReplicas,
+  growth: benchGrowth,
+  rotation: benchRotation,
   verifier: benchVerifier,
   sidecar: benchSidecar,
   revocation: benchRevocation,

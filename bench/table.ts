@@ -3,6 +3,8 @@ export interface Settings {
   readonly rounds: number
   readonly seconds: number
   readonly tasks: number
+  /** Of the large ledger. */
+  readonly entries: number
 }
 
 export interface Measure {

@@ -1,5 +1,6 @@
 // The subject: an issuer on a fresh SQLite file, one task type with one API, a service token that is reused. With a folder
-// and the address of a PostgreSQL database as its arguments it is one of several: the first makes their policy and keys.
+// and the address of a PostgreSQL database (empty: the folder's file) as its arguments it is one of several, or the same
+// again: the first makes their policy and keys. A third argument is when time began to run faster, and how fast.
 import { createPrivateKey, randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -8,11 +9,14 @@ import { join } from "node:path"
 import { getRequestListener } from "@hono/node-server"
 import { SignJWT } from "jose"
 import { createIssuer } from "../../src/issuer/issuer.ts"
+import { systemClock, toEpochSeconds } from "../../src/time.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { createFastClock } from "../fast-clock.ts"
 import { announce } from "./listen.ts"
 
 const ISSUER = "http://127.0.0.1:1"
-const [folder = mkdtempSync(join(tmpdir(), "bench-taskmint-")), address] = process.argv.slice(2)
+const [folder = mkdtempSync(join(tmpdir(), "bench-taskmint-")), address = "", pace] = process.argv.slice(2)
+const clock = pace === undefined ? systemClock : createFastClock(pace)
 const policies = join(folder, "policies")
 const { jwk, apiJwk, operatorJwk, secret } = keysOf(join(folder, "keys.json"))
 const key = importSigningKey(jwk)
@@ -38,7 +42,7 @@ apis:
 agents: { triage-bot: { owner: bench@example.com } }
 staff:
   operations:
-    roles: [operator]
+    roles: [operator, auditor]
     authenticate: [{ private_key_jwt: { jwks: ${inline(importSigningKey(operatorJwk).publicJwk)} } }]
 orchestrators:
   support-orchestrator:
@@ -60,7 +64,8 @@ writeFileSync(join(policies, "bench.yaml"), POLICY, { mode: 0o644 })
 
 const issuer = await createIssuer({
   issuer: ISSUER,
-  database: address ?? join(folder, "issuer.db"),
+  database: address === "" ? join(folder, "issuer.db") : address,
+  clock,
   policies,
   keyEncryptionKey: Buffer.from(secret, "base64"),
   onFault: (error) => console.error(error),
@@ -73,8 +78,8 @@ async function serviceToken(): Promise<string> {
     .setSubject("support-orchestrator")
     .setAudience(ISSUER)
     .setJti(randomBytes(16).toString("hex"))
-    .setIssuedAt()
-    .setExpirationTime("1m")
+    .setIssuedAt(toEpochSeconds(clock.now()))
+    .setExpirationTime(toEpochSeconds(clock.now()) + 60)
     .sign(createPrivateKey({ key: { ...jwk }, format: "jwk" }))
   const answer = await issuer.fetch(
     new Request(`${ISSUER}/token`, {
@@ -102,5 +107,5 @@ announce(createServer(getRequestListener(issuer.fetch)), (origin) => ({
     purpose: "Triage the ticket",
     inputs: { ticket: "SUP-1042" },
   }),
-  given: { issuer: ISSUER, issuerAddress: origin, resource, apiJwk, operatorJwk },
+  given: { issuer: ISSUER, issuerAddress: origin, resource, apiJwk, operatorJwk, orchestratorJwk: jwk },
 }))

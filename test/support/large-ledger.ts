@@ -51,7 +51,8 @@ export async function fillLedger(
       entries: Number(range?.count),
       end: Number(end?.seq),
     }
-    const statements = await Promise.all(TABLES.map((table) => tellAgain(database, table, shape)))
+    const statements: string[] = []
+    for (const table of TABLES) statements.push(await tellAgain(database, table, shape))
     for (let done = 0; done < tasks; done += PART) {
       const to = Math.min(tasks, done + PART)
       const series = database.series(done + 1, to)
