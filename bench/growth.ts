@@ -13,7 +13,6 @@ import { median, type Server, startServer, type Target } from "./machine.ts"
 import { type Measure, printMeasures, type Settings } from "./table.ts"
 
 const SMALL = 10_000
-const CALLERS = 4
 const AT_MOST = 1.2
 const WARM_SECONDS = 3
 
@@ -52,7 +51,7 @@ async function measure(
 ): Promise<boolean> {
   const small = await grow(await placeOf("small"), SMALL)
   const large = await grow(await placeOf("large"), entries)
-  const agent = new Agent({ keepAlive: true, maxSockets: CALLERS })
+  const agent = new Agent({ keepAlive: true })
   const found = new Map<string, number[]>()
   try {
     for (let round = -1; round < rounds; round++) {
@@ -137,22 +136,16 @@ async function serviceToken({ given = {} }: Target, clientId: string, key: strin
   return `Bearer ${await openIssuer({ issuer, issuerAddress, credential }, systemClock).serviceToken()}`
 }
 
-/**
- * Of each, milliseconds, median. Every caller asks one after the other, again and again: what else the machine does meets all
- * of them alike.
- */
+/** Of each, milliseconds, median. One caller asks one after the other: what else the machine does meets all of them alike. */
 async function latencies(asks: readonly (() => Promise<unknown>)[], seconds: number): Promise<number[]> {
   const times: number[][] = asks.map(() => [])
   const until = performance.now() + seconds * 1000
-  const caller = async () => {
-    while (performance.now() < until)
-      for (const [n, ask] of asks.entries()) {
-        const began = performance.now()
-        await ask()
-        times[n]?.push(performance.now() - began)
-      }
-  }
-  await Promise.all(Array.from({ length: CALLERS }, caller))
+  while (performance.now() < until)
+    for (const [n, ask] of asks.entries()) {
+      const began = performance.now()
+      await ask()
+      times[n]?.push(performance.now() - began)
+    }
   return times.map(median)
 }
 
