@@ -9,6 +9,7 @@ export {
   createSessionKey,
   type OrchestratorOptions,
 } from "./client/client.ts"
+export type { Delegated, DelegateRequest } from "./client/delegation.ts"
 export { type ClientCode, ClientError } from "./client/error.ts"
 export type { TaskFetch } from "./client/fetch.ts"
 export type { HandedToken, HeldToken, TaskTokenHeld } from "./client/held-token.ts"

@@ -23,13 +23,24 @@ const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 const LIMITS = { maxBytes: 64 * 1024, timeoutMilliseconds: 10_000 }
 
-/** Throws ClientError. */
+/** A fresh token of that API, or of the issuer for the agent's own. Throws ClientError. */
 export async function exchangeOwnToken(
   own: TaskTokenHeld,
   resource: string,
-  { issuer, address, key, clock }: Exchanging,
+  exchanging: Exchanging,
   more: Readonly<Record<string, string>> = {},
 ): Promise<TaskTokenHeld> {
+  const { asked, body } = await exchangeToken(own, resource, exchanging, more)
+  return readExchanged(body, resource, asked)
+}
+
+/** The answer as it came, and when it was asked for. Throws ClientError. */
+export async function exchangeToken(
+  own: TaskTokenHeld,
+  resource: string,
+  { issuer, address, key, clock }: Exchanging,
+  more: Readonly<Record<string, string>>,
+): Promise<{ readonly asked: number; readonly body: unknown }> {
   const asked = clock.now()
   const form = new URLSearchParams({
     grant_type: TOKEN_EXCHANGE,
@@ -47,5 +58,5 @@ export async function exchangeOwnToken(
   }
   const answer = await reach(address, () => send().catch(againWhenReset(send)))
   if (answer.status < 200 || answer.status > 299) throw refusalOf(answer)
-  return readExchanged(readBody(answer), resource, asked)
+  return { asked, body: readBody(answer) }
 }

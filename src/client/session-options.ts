@@ -5,6 +5,7 @@ import type { Clock } from "../time.ts"
 import type { SigningKey } from "../token/signature.ts"
 import { readServiceUrl } from "./address.ts"
 import { type AskApproval, askApproval } from "./approval.ts"
+import { delegate } from "./delegation.ts"
 import { type HandedToken, type TaskTokenHeld, takeOver } from "./held-token.ts"
 import { asRecord, openIssuer } from "./issuer-call.ts"
 import { type Exchanging, exchangeOwnToken } from "./own-token.ts"
@@ -72,7 +73,15 @@ export async function readSessionOptions(options: SessionOptions, around: Surrou
   if (!(waitSeconds >= 0 && waitSeconds <= 86_400)) throw new TypeError("waitSeconds must be 0 to 86400")
   const how = options.credential ? await collect(options, around) : handed(options, around)
   const ask = options.approval && asker(options, options.approval, how.key, around)
-  return { ...how, issuer: options.issuer, waitMilliseconds: waitSeconds * 1000, ...(ask && { ask }) }
+  const given = delegator(options, how.key, around)
+  const waitMilliseconds = waitSeconds * 1000
+  return {
+    ...how,
+    issuer: options.issuer,
+    waitMilliseconds,
+    ...(ask && { ask }),
+    ...(given && { delegate: given }),
+  }
 }
 
 type How = Pick<Opened, "tokens" | "key" | "renew">
@@ -156,6 +165,17 @@ function asker(
     const question = await approval({ code, method, url: url.href })
     return question && askApproval({ task, exchanging, around, own }, question, held.resource, signal)
   }
+}
+
+function delegator(
+  options: SessionOptions,
+  key: SigningKey | undefined,
+  around: Surroundings,
+): Opened["delegate"] {
+  const { issuer } = options
+  if (issuer === undefined || !key) return undefined
+  const exchanging = exchangingOf(options, issuer, key, around)
+  return (own, request) => delegate(own, request, exchanging)
 }
 
 const byFunction =

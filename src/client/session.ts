@@ -1,6 +1,7 @@
 // The agent's side of a task: its tokens, used with proofs of possession where they are bound to the agent's key, and kept
 // fresh where the agent may renew them. It decides nothing about rights.
 import type { SigningKey } from "../token/signature.ts"
+import type { Delegated, DelegateRequest } from "./delegation.ts"
 import { ClientError } from "./error.ts"
 import { readTarget, type TaskFetch } from "./fetch.ts"
 import { type HandedToken, type TaskTokenHeld, takeOver } from "./held-token.ts"
@@ -25,6 +26,11 @@ export interface Session {
   token(url: string | URL): Promise<TaskTokenHeld>
   /** Takes fresh tokens from the orchestrator: after `resume`, or where the agent may not renew. */
   take(tokens: readonly HandedToken[]): void
+  /**
+   * Gives a part of the task to a sub-agent, where the policy says so: its tokens, for its process. Throws ClientError;
+   * TypeError where the session does not know its issuer or has no key.
+   */
+  delegate(request: DelegateRequest): Promise<Delegated>
   /** No renewal begins after this, and every call is refused. The task goes on: ending it is its orchestrator's. */
   close(): Promise<void>
 }
@@ -48,6 +54,7 @@ export interface Opened {
     own: () => Promise<TaskTokenHeld>,
     ...refused: Parameters<NonNullable<SessionParts["ask"]>>
   ) => Promise<TaskTokenHeld | undefined>
+  readonly delegate?: (own: TaskTokenHeld, request: DelegateRequest) => Promise<Delegated>
   /** Told whenever a token was taken. */
   readonly changed?: () => void
 }
@@ -97,9 +104,21 @@ export function openSession(opened: Opened, around: Surroundings): SendingSessio
       needsKey(taken)
       keeper.take(taken)
     },
+    async delegate(request) {
+      if (!opened.delegate)
+        throw new TypeError("To delegate, open the session with issuer and the agent's key")
+      if (!keeper.tokens.some((held) => held.resource === issuer)) throw noOwnToken()
+      return opened.delegate(await own(""), request)
+    },
     close: () => keeper.close(),
   })
 }
+
+const noOwnToken = () =>
+  new ClientError("The agent has no token of its own: the policy lets it neither delegate, renew nor ask", {
+    code: "token_missing",
+    next: "stop",
+  })
 
 /** Whatever a renewal by somebody else's function fails with: asked again later, as an issuer that is not there. */
 export const renewalFailed = (cause: unknown): ClientError =>
