@@ -11,6 +11,7 @@ import type { Task } from "../../src/client/task.ts"
 import { systemClock } from "../../src/time.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { startCli } from "../support/command-line.ts"
+import { statusOf } from "../support/leaping.ts"
 import { type Simulated, simulate } from "../support/simulated.ts"
 import { buildTown, type Town } from "../support/town.ts"
 
@@ -52,36 +53,35 @@ async function startTask(clock: Simulated["clock"], renew: string): Promise<Task
   return task
 }
 
-const settle = () => new Promise((resolve) => setTimeout(resolve, 15))
 const collecting = (task: Task) => ({ issuer: town.issuerUrl, task: task.id, credential, waitSeconds: 0 })
 
 test("with renew: agent it renews by its credential, and an outage longer than the tokens live ends nothing", async () => {
   const task = await startTask(around.clock, "agent")
   const session = openSession(await readSessionOptions(collecting(task), around), around)
-  const read = async () => (await session.fetch(`${town.tickets}/tickets/SUP-1042`)).status
+  const call = () => session.fetch(`${town.tickets}/tickets/SUP-1042`)
   const pass = async (minutes: number) => {
-    for (let part = 0; part < minutes * 6; part++) if ((await around.pass(10_000)) > 0) await settle()
+    for (let part = 0; part < minutes * 6; part++) if ((await around.pass(10_000)) > 0) await town.quiet()
   }
   for (let minute = 0; minute < 30; minute++) {
     await pass(1)
-    expect(await read()).toBe(200)
+    expect(await statusOf(call)).toBe(200)
   }
   await town.without(`/tasks/${task.id}/tokens`, async () => {
     await pass(25)
-    await expect(read()).rejects.toMatchObject({ next: "wait" })
+    await expect(call()).rejects.toMatchObject({ next: "wait" })
   })
   await pass(2)
-  expect(await read()).toBe(200)
+  expect(await statusOf(call)).toBe(200)
   await session.close()
 })
 
 test("where the orchestrator renews, it uses what it collected, and is told so when that has run out", async () => {
   const task = await startTask(around.clock, "orchestrator")
   const session = openSession(await readSessionOptions(collecting(task), around), around)
-  for (let part = 0; part < 58; part++) if ((await around.pass(10_000)) > 0) await settle()
-  expect((await session.fetch(`${town.tickets}/tickets/SUP-1042`)).status).toBe(200)
+  for (let part = 0; part < 58; part++) if ((await around.pass(10_000)) > 0) await town.quiet()
+  expect(await statusOf(() => session.fetch(`${town.tickets}/tickets/SUP-1042`))).toBe(200)
   await around.pass(30_000)
-  await settle()
+  await town.quiet()
   const late = session.fetch(`${town.tickets}/tickets/SUP-1042`)
   await expect(late).rejects.toMatchObject({ code: "renewal_not_allowed", next: "stop" })
   await session.close()

@@ -8,6 +8,7 @@ import { openSession, type Session } from "../../src/client/session.ts"
 import type { OwnKey } from "../../src/client/session-key.ts"
 import { readSessionOptions } from "../../src/client/session-options.ts"
 import type { Task } from "../../src/client/task.ts"
+import { statusOf } from "../support/leaping.ts"
 import { type Simulated, simulate } from "../support/simulated.ts"
 import { buildTown, type Town } from "../support/town.ts"
 
@@ -44,16 +45,16 @@ afterEach(async () => {
   await town.close()
 })
 
-const read = async () => (await session.fetch(`${town.tickets}/tickets/SUP-1042`)).status
-const settle = () => new Promise((resolve) => setTimeout(resolve, 15))
+const call = () => session.fetch(`${town.tickets}/tickets/SUP-1042`)
+const read = async () => (await call()).status
 /** A minute at a time; after each, what renewals there were have been answered. */
 async function pass(minutes: number, each: () => Promise<void> = async () => undefined): Promise<void> {
   for (let minute = 0; minute < minutes; minute++) {
-    for (let part = 0; part < 12; part++) if ((await around.pass(5000)) > 0) await settle()
+    for (let part = 0; part < 12; part++) if ((await around.pass(5000)) > 0) await town.quiet()
     await each()
   }
 }
-const isServed = async () => expect(await read()).toBe(200)
+const isServed = async () => expect(await statusOf(call)).toBe(200)
 const entries = async (kind: string) => {
   const found = await town.ask("audit-team", "GET", `/ledger/entries?task=${task.id}&kind=${kind}`)
   return Array.isArray(found.entries) ? found.entries.length : 0

@@ -67,7 +67,7 @@ test("renews by its own token, under its own key", async () => {
   const due = handed.tokens.map((one) => ({ ...one, renewAt: Date.now() }))
   const eager = await createSession({ task: handed.task, issuer: handed.issuer, tokens: due, key })
   open.push(eager)
-  await vi.waitFor(() => expect(eager.tokens[0]?.token.reveal()).not.toBe(due[0]?.accessToken), 5000)
+  await vi.waitFor(() => expect(eager.tokens[0]?.token.reveal()).not.toBe(due[0]?.accessToken), 20_000)
   expect((await eager.fetch(`${town.tickets}/tickets/SUP-1042`)).status).toBe(200)
   expect(child.tokens[0]).toBe(before)
 })

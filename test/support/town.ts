@@ -31,7 +31,13 @@ async function listenFirst() {
   const serve = (fetch: Fetch) => {
     answer = fetch
   }
-  return { server, origin: `http://127.0.0.1:${port}`, serve }
+  let asked = 0
+  server.on("request", ({ method, url }, outgoing) => {
+    if (method === "GET" && url?.startsWith("/revocations")) return // a stream, which is never over
+    asked++
+    outgoing.once("close", () => asked--)
+  })
+  return { server, origin: `http://127.0.0.1:${port}`, serve, asked: () => asked }
 }
 
 export type Town = Awaited<ReturnType<typeof buildTown>>
@@ -88,6 +94,11 @@ export async function buildTown({ clock = systemClock }: { readonly clock?: Cloc
     flush: () => Promise.all(verifiers.map((one) => one.flush())),
     orchestrator: (name = "support-orchestrator") =>
       createOrchestrator({ issuer: issuerPlace.origin, credential: credential(name), clock }),
+    /** Resolves when what the issuer was asked has been answered, and its askers have had a moment to go on. */
+    async quiet() {
+      for (let calm = 0; calm < 2; calm = issuerPlace.asked() === 0 ? calm + 1 : 0)
+        await new Promise((resolve) => setTimeout(resolve, 6))
+    },
     /** What else the issuer does on timers, now. */
     sweep: () => issuer.sweep(),
     /** A call to the issuer as one of its callers; answers its JSON. */
