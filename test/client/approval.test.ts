@@ -7,7 +7,13 @@ import { openSession, type Session } from "../../src/client/session.ts"
 import { readSessionOptions } from "../../src/client/session-options.ts"
 import { readProof } from "../../src/token/proof.ts"
 import { type ContractIssuer, startContractIssuer } from "../support/contract-issuer.ts"
-import { type Asked, type Scripted, type ScriptedServer, startScripted } from "../support/scripted-server.ts"
+import {
+  type Asked,
+  quiet,
+  type Scripted,
+  type ScriptedServer,
+  startScripted,
+} from "../support/scripted-server.ts"
 import { type Simulated, simulate } from "../support/simulated.ts"
 
 const APPROVED = "approved-token"
@@ -86,12 +92,10 @@ async function close(init: RequestInit = {}): Promise<{ outcome: unknown; second
   void outcome.then(() => {
     over = true
   })
-  for (let step = 0; step < 6000 && !over; step++)
-    if (await around.pass(2000)) await settle()
-    else if (step % 50 === 0) await settle()
+  await quiet(issuer, api)
+  for (let step = 0; step < 6000 && !over; step++) if ((await around.pass(2000)) > 0) await quiet(issuer, api)
   return { outcome: await outcome, seconds: (around.clock.now() - began) / 1000 }
 }
-const settle = () => new Promise((resolve) => setTimeout(resolve, 6))
 
 describe("a call that needs a person", () => {
   test("is asked with the agent's own token, waited for, and made with the answer", async () => {

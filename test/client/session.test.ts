@@ -13,6 +13,7 @@ import {
   TICKETS,
   WIKI,
 } from "../support/contract-issuer.ts"
+import { quiet } from "../support/scripted-server.ts"
 import { type Simulated, simulate } from "../support/simulated.ts"
 
 const ending: (() => Promise<unknown>)[] = []
@@ -43,8 +44,8 @@ async function openStage(
   ending.push(issuer.close, session.close)
   const pass = async (milliseconds: number) => {
     for (let left = milliseconds; left > 0; left -= 5000)
-      if ((await around.pass(Math.min(left, 5000))) > 0) await settle()
-    await settle()
+      if ((await around.pass(Math.min(left, 5000))) > 0) await quiet(issuer)
+    await quiet(issuer)
   }
   const carried = async (api = TICKETS) => {
     const { authorization = "" } = await session.headers("GET", `${api}/1`)
@@ -53,8 +54,6 @@ async function openStage(
   return { around, issuer, session, pass, carried }
 }
 
-/** Loopback answers within some milliseconds. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, 8))
 const outage = () => ({ status: 503, headers: { "retry-after": "3" } })
 const isExchange = ({ body }: { readonly body: string }) => body.includes("token-exchange")
 

@@ -3,7 +3,7 @@ import { createOrchestrator } from "../../src/client/client.ts"
 import type { Orchestrator } from "../../src/client/orchestrator.ts"
 import { runTask } from "../../src/client/with-task.ts"
 import { generatePrivateJwk } from "../../src/token/signature.ts"
-import { type Scripted, type ScriptedServer, startScripted } from "../support/scripted-server.ts"
+import { quiet, type Scripted, type ScriptedServer, startScripted } from "../support/scripted-server.ts"
 import { simulate } from "../support/simulated.ts"
 
 const credential = { clientId: "support-orchestrator", privateJwk: generatePrivateJwk("ES256") }
@@ -106,8 +106,8 @@ describe("an issuer that is away while the task ends", () => {
       over = true
     })
     for (let step = 0; step < 400 && !over; step++) {
+      await quiet(server)
       await around.pass(500)
-      await new Promise((resolve) => setTimeout(resolve, 5))
     }
     return done
   }

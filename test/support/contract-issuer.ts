@@ -99,6 +99,7 @@ export async function startContractIssuer(options: ContractOptions) {
     answerWith(answer: typeof override) {
       override = answer
     },
+    pending: server.pending,
     close: server.close,
   }
 }

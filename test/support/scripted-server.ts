@@ -19,12 +19,17 @@ export interface Scripted {
 export interface ScriptedServer {
   readonly origin: string
   readonly asked: readonly Asked[]
+  /** Requests that are not answered yet. */
+  pending(): number
   close(): Promise<void>
 }
 
 export async function startScripted(answer: (asked: Asked) => Scripted): Promise<ScriptedServer> {
   const asked: Asked[] = []
+  let pending = 0
   const server = createServer(async (incoming, outgoing) => {
+    pending++
+    outgoing.once("close", () => pending--)
     const parts: Buffer[] = []
     for await (const part of incoming) parts.push(part)
     const one = {
@@ -45,10 +50,18 @@ export async function startScripted(answer: (asked: Asked) => Scripted): Promise
   return {
     origin: `http://127.0.0.1:${port}`,
     asked,
+    pending: () => pending,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections()
         server.close(() => resolve())
       }),
   }
+}
+
+/** Resolves when nobody waits for these servers, and whoever did has had a moment to go on. */
+export async function quiet(...servers: readonly Pick<ScriptedServer, "pending">[]): Promise<void> {
+  const isCalm = () => servers.every((server) => server.pending() === 0)
+  for (let calm = 0; calm < 2; calm = isCalm() ? calm + 1 : 0)
+    await new Promise((resolve) => setTimeout(resolve, 4))
 }
