@@ -8,6 +8,7 @@ export default defineConfig({
     "./src/database/key-tables.ts",
     "./src/database/delegation-tables.ts",
     "./src/database/alarm-tables.ts",
+    "./src/database/approval-tables.ts",
   ],
   out: "./migrations/sqlite",
 })

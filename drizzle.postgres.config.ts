@@ -8,6 +8,7 @@ export default defineConfig({
     "./src/database/postgres-key-tables.ts",
     "./src/database/postgres-delegation-tables.ts",
     "./src/database/postgres-alarm-tables.ts",
+    "./src/database/postgres-approval-tables.ts",
   ],
   out: "./migrations/postgres",
 })
