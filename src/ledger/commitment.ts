@@ -1,7 +1,7 @@
 // How a personal value enters the hashed bytes: as a keyed hash, so that erasing the key and the value leaves every hash
 // and proof whole. It decides nothing about which values are personal (event.ts does) or where the key rests.
 import { hash } from "node:crypto"
-import { canonicalJson } from "./canonical.ts"
+import { canonicalJson } from "../token/canonical.ts"
 import type { Json } from "./event.ts"
 
 /** What stands in the bytes: base64url HMAC-SHA-256. */

@@ -1,8 +1,8 @@
 // What one entry is: the canonical bytes that are hashed, with commitments where personal values stand, and the reading of
 // it back with the values beside it. It decides the shape and the size limit; where entries rest, ledger.ts does.
 import { toInstant } from "../time.ts"
+import { canonicalJson } from "../token/canonical.ts"
 import { takeRandom } from "../token/random.ts"
-import { canonicalJson } from "./canonical.ts"
 import { type Commitment, commit, KEY_BYTES } from "./commitment.ts"
 import { type Event, type Json, type Kind, type OutcomeOfEvent, PERSONAL_IN_BODY } from "./event.ts"
 import { leafHash } from "./merkle.ts"

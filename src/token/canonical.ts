@@ -1,9 +1,14 @@
-// Canonical JSON (RFC 8785), the form in which entries are hashed. Our own, because every mint writes two of them and this
-// takes a third of the time of the general library, which the tests hold it against.
-import type { Json } from "./event.ts"
+// Canonical JSON (RFC 8785), the form in which entries and parameters are hashed. Our own, because every mint writes two
+// entries and this takes a third of the time of the general library, which the tests hold it against.
 
 /** JSON, or an object some of whose members are undefined: these are left out. */
-export type JsonMembers = Json | { readonly [member: string]: JsonMembers | undefined }
+export type JsonMembers =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonMembers[]
+  | { readonly [member: string]: JsonMembers | undefined }
 
 /**
  * Members sorted by their UTF-16 code units, no white space, strings and numbers as ECMAScript writes them. Members
@@ -52,7 +57,7 @@ function checkNumber(value: number): true {
   throw new TypeError("a number without a value can't be written as canonical JSON")
 }
 
-const isList = (value: object): value is readonly Json[] => Array.isArray(value)
+const isList = (value: object): value is readonly JsonMembers[] => Array.isArray(value)
 
 /** Of what was checked: member by member, because an object can't hold members that look like numbers in any order. */
 function writeSorted(value: JsonMembers): string {

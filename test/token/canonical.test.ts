@@ -2,8 +2,8 @@
 import canonicalize from "canonicalize"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { canonicalJson } from "../../src/ledger/canonical.ts"
 import type { Json } from "../../src/ledger/event.ts"
+import { canonicalJson } from "../../src/token/canonical.ts"
 
 describe("canonical JSON (RFC 8785)", () => {
   const vectors: readonly [Json, string][] = [
