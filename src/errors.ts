@@ -143,6 +143,20 @@ export const REFUSALS = {
     "The holder above has no live token at the moment; it renews first",
   ),
 
+  // Approvals.
+  approval_required: row(403, "access_denied", "ask_approval", "A person has to agree first"),
+  approval_pending: row(403, "access_denied", "wait", "Nobody has decided yet"),
+  approval_denied: row(403, "access_denied", "stop", "The approval was denied"),
+  approval_invalid: row(
+    403,
+    "access_denied",
+    "ask_approval",
+    "No such approval of this task stands any more",
+  ),
+  approver_not_allowed: row(403, "access_denied", "stop", "You may not decide this approval"),
+  approval_decided: row(409, "invalid_request", "stop", "The approval was decided otherwise, or has ended"),
+  token_used: row(401, "invalid_token", "ask_approval", "The task token was for one use and had it", 409),
+
   // Answers of a proof of possession (RFC 9449).
   proof_invalid: row(401, "invalid_dpop_proof", "renew", "The DPoP proof is missing or wrong"),
   proof_nonce_wanted: row(401, "use_dpop_nonce", "renew", "Repeat the proof with the nonce from DPoP-Nonce"),

@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono"
 import { type Code, Refusal, refuse } from "../errors.ts"
 import { newUuid } from "../token/id.ts"
 import { type Admission, retryAfterSeconds } from "./admission.ts"
+import { approvalEndpoints } from "./approvals.ts"
 import type { Callers } from "./caller.ts"
 import { type Endpoint, type Entrance, JSON_TYPE, open } from "./endpoint.ts"
 import { healthEndpoints } from "./health.ts"
@@ -42,6 +43,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...introspectionEndpoints(rooms),
     ...statusListEndpoints(rooms),
     ...taskEndpoints(rooms),
+    ...approvalEndpoints(rooms),
     ...useEndpoints(rooms),
     ...verifierEndpoints(rooms),
     ...revocationEndpoints(rooms),

@@ -10,6 +10,7 @@ import type { Signer } from "../keys/signer.ts"
 import { createLedger, type Ledger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
+import { createApprovals } from "../task/approvals.ts"
 import { type FeedWatch, watchFeed } from "../task/feed.ts"
 import { createIntrospections } from "../task/introspection.ts"
 import { createRevocations } from "../task/revocation.ts"
@@ -201,6 +202,7 @@ async function openRooms(
   const verifierSilent = () => watch.standing().has("verifier_silent")
   const standing = { unready: tasks.unready, verifierSilent }
   const health = watchHealth({ engine, policies, keyring, rotation, clock, ...standing })
+  const approvals = createApprovals(parts)
   const revocations = createRevocations(parts)
   const streams = createFeedStreams({ revocations, feed, clock, onFault })
   const uses = createUses(parts)
@@ -213,6 +215,7 @@ async function openRooms(
       identities,
       rotation,
       tasks,
+      approvals,
       uses,
       verifiers,
       revocations,

@@ -5,6 +5,7 @@ import type { Keyring } from "../keys/keyring.ts"
 import type { Rotation } from "../keys/rotation.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
+import type { Approvals } from "../task/approvals.ts"
 import type { Introspections } from "../task/introspection.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { StatusLists } from "../task/status-list.ts"
@@ -29,6 +30,7 @@ export interface Rooms {
   readonly policies: PolicyStore
   readonly identities: Identities
   readonly tasks: Tasks
+  readonly approvals: Approvals
   readonly uses: Uses
   readonly verifiers: Verifiers
   readonly revocations: Revocations

@@ -3,6 +3,7 @@
 import { z } from "@hono/zod-openapi"
 import { isJsonObject, type JsonObject } from "../token/json.ts"
 import { HASH, INSTANCE } from "../token/name.ts"
+import { ApprovableAnswer, ApprovalAnswer } from "./approval-schema.ts"
 import { EntryAnswer } from "./ledger.ts"
 
 /** No control characters and nothing that turns the direction of text: what people read must be what was sent. */
@@ -65,7 +66,17 @@ export const RenewBody = z
     operations: z.array(operation).min(1).max(256).optional(),
     instance: instance.optional(),
     dpop_jkt: thumbprint.optional(),
+    approval: z
+      .string()
+      .regex(/^apr_[0-9a-f-]{36}$/, "an approval id")
+      .optional()
+      .openapi({ description: "Collects the token of a granted approval; stands alone" }),
   })
+  .refine(
+    ({ approval, ...others }) =>
+      approval === undefined || Object.values(others).every((one) => one === undefined),
+    "an approval without other members",
+  )
   .openapi("RenewTask")
 
 export const ChangeBody = z.strictObject({ reason: plain(1000).optional() }).openapi("ChangeTask")
@@ -106,13 +117,7 @@ export const StartAnswer = z
     state,
     deadline: instant,
     tokens: z.array(TokenAnswer),
-    approvals: z.array(
-      z.strictObject({
-        operations: z.array(z.string()),
-        resources: z.array(z.string()),
-        by: z.array(z.string()),
-      }),
-    ),
+    approvals: z.array(ApprovableAnswer).openapi({ description: "What a person must agree to first" }),
   })
   .openapi("StartedTask")
 
@@ -165,6 +170,8 @@ export const ShowAnswer = z
         }),
       )
       .openapi({ description: "Every delegation there was, in their order" }),
+    approvable: z.array(ApprovableAnswer),
+    approvals: z.array(ApprovalAnswer),
     tokens: z.array(
       z.strictObject({
         jti: z.string(),

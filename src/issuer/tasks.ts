@@ -1,11 +1,13 @@
 // The endpoints of tasks: start, list, show, renew, change. They translate between the wire and the task room and decide
 // nothing: who may see or change which task is decided there.
-import { Refusal } from "../errors.ts"
+import { Refusal, refuse } from "../errors.ts"
+import { asOrchestrator } from "../task/approval.ts"
 import type { Change, Changed } from "../task/finish.ts"
 import type { MintedToken } from "../task/mint.ts"
 import type { TaskSummary, TaskView } from "../task/show.ts"
 import type { Started } from "../task/start.ts"
 import { toInstant } from "../time.ts"
+import { approvalOnWire } from "./approval-schema.ts"
 import type { Caller } from "./caller.ts"
 import { type Endpoint, guarded, json, jsonBody, optionalJsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
@@ -94,17 +96,25 @@ const show = ({ tasks }: Rooms): Endpoint =>
     },
   })
 
-const renew = ({ tasks }: Rooms): Endpoint =>
+const renew = ({ tasks, approvals }: Rooms): Endpoint =>
   guarded({
     method: "post",
     path: "/tasks/{id}/tokens",
     summary:
-      "Fresh tokens for a running task, for its orchestrator or its agent; a new instance or key ends the earlier ones",
+      "Fresh tokens for a running task, for its orchestrator or its agent, or the one that was approved; a new instance or key " +
+      "ends the earlier ones",
     group: "tasks",
     who: ["orchestrator", "agent"],
     body: optionalJsonBody(RenewBody),
     answers: { 200: { description: "Tokens", schema: RenewAnswer } },
-    async run({ body: { dpop_jkt: dpopJkt, resource, operations, instance }, parameter }, caller) {
+    async run({ body, parameter }, caller) {
+      const { dpop_jkt: dpopJkt, resource, operations, instance, approval } = body
+      if (approval !== undefined) {
+        if (caller.kind === "agent")
+          return refuse("not_found", "[approval] an agent collects with its own token")
+        const collected = await approvals.collect(asOrchestrator(caller.clientId), parameter("id"), approval)
+        return collected instanceof Refusal ? collected : json(200, tokensOnWire(collected.tokens))
+      }
       const asked = {
         ...(resource !== undefined && { resource }),
         ...(operations && { operations }),
@@ -118,7 +128,7 @@ const renew = ({ tasks }: Rooms): Endpoint =>
               provenJkt: caller.proofKey?.thumbprint,
             })
           : await tasks.renew(caller.clientId, parameter("id"), asked)
-      return renewed instanceof Refusal ? renewed : json(200, { tokens: renewed.tokens.map(tokenOnWire) })
+      return renewed instanceof Refusal ? renewed : json(200, tokensOnWire(renewed.tokens))
     },
   })
 
@@ -149,12 +159,14 @@ export const tokenOnWire = (token: MintedToken) => ({
   authorization_details: token.authorizationDetails,
 })
 
+const tokensOnWire = (tokens: readonly MintedToken[]) => ({ tokens: tokens.map(tokenOnWire) })
+
 const startedOnWire = (started: Started) => ({
   task_id: started.taskId,
   state: started.state,
   deadline: toInstant(started.deadline),
   tokens: started.tokens.map(tokenOnWire),
-  approvals: [],
+  approvals: started.approvals,
 })
 
 const changedOnWire = (changed: Changed) => ({
@@ -188,6 +200,8 @@ const viewOnWire = (task: TaskView) => ({
     ...(endedAt !== undefined && { ended_at: toInstant(endedAt) }),
     grants,
   })),
+  approvable: task.approvable,
+  approvals: task.approvals.map(approvalOnWire),
   tokens: task.tokens.map((token) => ({
     jti: token.jti,
     api: token.api,

@@ -3,6 +3,7 @@
 // set; a fault is told and the next round tries again.
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
+import type { Approvals } from "../task/approvals.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Clock } from "../time.ts"
@@ -16,6 +17,7 @@ export interface ChoresOptions {
   readonly clock: Clock
   readonly rotation: Rotation
   readonly tasks: Tasks
+  readonly approvals: Approvals
   readonly revocations: Revocations
   readonly failures: Failures
   readonly watch: Watch
@@ -34,9 +36,10 @@ const KEPT_HOURS = 48
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
-  const { engine, clock, rotation, tasks, revocations, failures, watch, onFault } = options
+  const { engine, clock, rotation, tasks, approvals, revocations, failures, watch, onFault } = options
   const expire = async () => {
     await tasks.sweep()
+    await approvals.sweep()
     await revocations.sweep()
   }
   const forget = async () => {

@@ -1,11 +1,11 @@
 // Who may get what: one request against one policy, by plain data alone. It decides the task type, the inputs and the
 // authority of a task; limits, locks, proof of possession and the task's state are the gate's (task/gate.ts).
 import { type FieldError, Refusal, refuse } from "../errors.ts"
-import { type Authority, apisOf, narrow, operationsOf } from "../token/authority.ts"
+import { type Authority, apisOf, type Grant, narrow, operationsOf } from "../token/authority.ts"
 import { bindTemplate } from "../token/resource.ts"
 import { type User, userRuleOf } from "./behalf.ts"
 import { readInputs } from "./inputs.ts"
-import type { Policy, TaskGrant, TaskType, UserRule } from "./policy.ts"
+import type { ApprovalRule, Policy, TaskGrant, TaskType, UserRule } from "./policy.ts"
 
 export interface TaskRequest {
   readonly type: string
@@ -22,13 +22,20 @@ export interface TaskRequest {
   readonly resources?: readonly string[] | undefined
 }
 
+/** What a person must agree to first. */
+export interface ApprovableGrant extends Grant {
+  readonly approval: ApprovalRule
+}
+
 export interface Decision {
   readonly taskType: TaskType
   readonly inputs: ReadonlyMap<string, string>
   /** By which the user was let in. */
   readonly userRule: UserRule | undefined
-  /** Bound, within the agent's and the user's `at_most`, narrowed to `operations`. Never empty. */
+  /** Bound, within the agent's and the user's `at_most`, narrowed to `operations`. Empty only where something is approvable. */
   readonly authority: Authority
+  /** The same, of what is granted after an approval only. */
+  readonly approvable: readonly ApprovableGrant[]
   /** RFC 8707 resources of which tokens are wanted now. */
   readonly apis: readonly string[]
 }
@@ -47,12 +54,17 @@ export function decide(policy: Policy, request: TaskRequest): Decision | Refusal
   const full = within(authorityOf(policy, taskType, request.agent, inputs), userRule?.atMost)
   if (full.length === 0)
     return refuse("access_denied", "at_most and disabled APIs leave nothing of the grants")
-  const authority = narrowed(full, request.operations)
-  if (authority instanceof Refusal) return authority
-  const apis = wantedApis(authority, request.resources)
-  if (apis instanceof Refusal) return apis
-  return { taskType, inputs, userRule, authority, apis }
+  const kept = narrowed(full, request.operations)
+  if (kept instanceof Refusal) return kept
+  const wanted = wantedApis(kept, request.resources)
+  if (wanted instanceof Refusal) return wanted
+  const authority = kept.filter((grant) => !isApprovable(grant))
+  const granted = new Set(apisOf(authority))
+  const apis = wanted.filter((api) => granted.has(api))
+  return { taskType, inputs, userRule, authority, approvable: kept.filter(isApprovable), apis }
 }
+
+export const isApprovable = (grant: Grant): grant is ApprovableGrant => "approval" in grant
 
 /** Whether this orchestrator may start this type for this agent. One public answer for every "no". */
 function permittedType(policy: Policy, request: TaskRequest): TaskType | Refusal {
@@ -84,11 +96,16 @@ function authorityOf(
 const within = (full: Authority, atMost: ReadonlySet<string> | undefined): Authority =>
   atMost ? narrow(full, { operations: atMost }) : full
 
-function boundGrant(policy: Policy, grant: TaskGrant, inputs: ReadonlyMap<string, string>): Authority {
+function boundGrant(
+  policy: Policy,
+  grant: TaskGrant,
+  inputs: ReadonlyMap<string, string>,
+): readonly (Grant | ApprovableGrant)[] {
   const api = policy.apis.get(grant.api)
   if (!api?.enabled) return []
   const resources = grant.resources.map((template) => bindTemplate(template, inputs))
-  return [{ api: api.resource, operations: grant.operations, resources, rule: grant.rule }]
+  const bound: Grant = { api: api.resource, operations: grant.operations, resources, rule: grant.rule }
+  return [grant.approval ? { ...bound, approval: grant.approval } : bound]
 }
 
 function narrowed(full: Authority, operations: readonly string[] | undefined): Authority | Refusal {

@@ -2,7 +2,7 @@
 // all, by plain data alone. It decides who may be delegated to, how deep, and that nobody stands below itself; how many
 // sub-agents a holder has, and until when, is the task room's.
 import { Refusal, refuse } from "../errors.ts"
-import { type Authority, narrow } from "../token/authority.ts"
+import { type Authority, type Grant, narrow } from "../token/authority.ts"
 import type { Policy, TaskType } from "./policy.ts"
 
 /** One delegation on the way from the task to who holds. */
@@ -17,13 +17,13 @@ export interface Delegated {
  * What is left of a task's authority at the end of a chain of delegations, outermost first: of each link no more than the
  * one above has, policy lets this agent be given, the agent may have at most, and it was given. May be empty.
  */
-export function authorityBelow(
+export function authorityBelow<G extends Grant>(
   policy: Policy,
   type: TaskType,
   agent: string,
-  authority: Authority,
+  authority: readonly G[],
   chain: readonly Delegated[],
-): Authority | Refusal {
+): readonly G[] | Refusal {
   const above = [agent]
   let left = authority
   for (const link of chain) {

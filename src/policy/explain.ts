@@ -99,7 +99,9 @@ function explainGrants(policy: Policy, type: TaskType, request: TaskRequest): Ex
     const kept = grant.operations.filter((operation) => agent?.atMost?.has(operation) ?? true)
     const cut = grant.operations.filter((operation) => !kept.includes(operation))
     const steps: ExplanationStep[] = []
-    if (kept.length > 0) steps.push({ ok: true, text: `${grant.api} grants ${kept.join(", ")}`, place })
+    const first = grant.approval ? ` once one of ${grant.approval.by.join(", ")} agrees` : ""
+    if (kept.length > 0)
+      steps.push({ ok: true, text: `${grant.api} grants ${kept.join(", ")}${first}`, place })
     if (cut.length > 0 && agent) {
       steps.push({
         ok: false,

@@ -4,7 +4,6 @@ const LATER = [
   "tasks/*/when",
   "tasks/*/approval",
   "tasks/*/grants/*/when",
-  "tasks/*/grants/*/approval",
   "tasks/*/limits/uses",
   "tasks/*/limits/uses_of",
   "tasks/*/limits/at_limit",

@@ -115,11 +115,20 @@ export type InputRule =
   | { readonly kind: "enum"; readonly values: ReadonlySet<string> }
   | { readonly kind: "integer"; readonly min: number; readonly max: number }
 
+export interface ApprovalRule {
+  /** Names of staff with the role approver. */
+  readonly by: readonly string[]
+  readonly validSeconds: number
+  readonly once: boolean
+}
+
 export interface TaskGrant {
   /** The API's name in the policy. */
   readonly api: string
   readonly operations: readonly string[]
   readonly resources: readonly ResourceTemplate[]
+  /** Set: a person decides first. */
+  readonly approval?: ApprovalRule
   /** `support.yaml#/tasks/triage-ticket/grants/0`: an RFC 6901 pointer into the file that says so. */
   readonly rule: string
   readonly place: Place

@@ -5,7 +5,7 @@ import { isSegment, parseTemplate, type ResourceTemplate } from "../token/resour
 import type { Declared, Sections } from "./merge.ts"
 import { suggest } from "./nearest.ts"
 import { patternFault } from "./pattern.ts"
-import type { DelegationRule, InputRule, TaskGrant, TaskType } from "./policy.ts"
+import type { ApprovalRule, DelegationRule, InputRule, TaskGrant, TaskType } from "./policy.ts"
 import { quote } from "./quote.ts"
 import { checkKnown, type Resolving } from "./resolve.ts"
 import { resolveBehalf } from "./resolve-user.ts"
@@ -136,7 +136,31 @@ function resolveGrant(
   }
   const resources = grant.resources.flatMap((text, at) => resolveTemplate(declared, text, index, at, to))
   const rule = `${declared.file}#/tasks/${declared.name}/grants/${index}`
-  return { api: grant.api, operations: grant.operations, resources, rule, place }
+  const approval = resolveApproval(declared, grant, index, sections, to)
+  const { api, operations } = grant
+  return { api, operations, resources, rule, place, ...(approval && { approval }) }
+}
+
+/** Whoever is named must be able to decide, or nobody ever would. */
+function resolveApproval(
+  declared: DeclaredTask,
+  { approval }: GrantRule,
+  index: number,
+  { staff }: Sections,
+  to: Resolving,
+): ApprovalRule | undefined {
+  if (!approval) return undefined
+  for (const [at, name] of approval.by.entries()) {
+    const place = declared.at("grants", index, "approval", "by", at)
+    if (!checkKnown(name, staff, "name of staff", place, to)) continue
+    if (staff.get(name)?.rule.roles.includes("approver")) continue
+    to.faults.push({ place, message: `expected staff with the role approver, found "${name}"` })
+  }
+  return {
+    by: approval.by,
+    validSeconds: parseDuration(approval.valid) ?? 0,
+    once: approval.once,
+  }
 }
 
 function resolveTemplate(

@@ -152,6 +152,14 @@ const grant = z.strictObject({
   api: name,
   operations: list(operation),
   resources: list(text(500)),
+  approval: z
+    .strictObject({
+      by: list(name).describe("Staff of whom one person decides"),
+      valid: duration("1m", "24h").describe("How long a granted approval lasts, and what is collected of it"),
+      once: z.boolean().default(true).describe("false: for any number of uses while it is valid"),
+    })
+    .optional()
+    .describe("A person decides first: it is not in the tokens of a start"),
 })
 
 /** `act` names at most six holders, one of them the task's own agent. */

@@ -4,13 +4,14 @@
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { type KeptUser, keepUser, MOST_USER_SECONDS, type User } from "../policy/behalf.ts"
-import { type Decision, decide } from "../policy/decide.ts"
+import { type ApprovableGrant, type Decision, decide, isApprovable } from "../policy/decide.ts"
 import { authorityBelow, type Delegated, mayDelegateBelow } from "../policy/delegate.ts"
 import type { Policy, TaskType } from "../policy/policy.ts"
 import { toEpochSeconds } from "../time.ts"
 import { type Authority, apisOf, contains, intersect, narrow, operationsOf } from "../token/authority.ts"
 import type { Holder as Actor } from "../token/name.ts"
 import type { OwnScope } from "../token/own-token.ts"
+import { type Approved, approvedGrant } from "./approved.ts"
 import { apiOf, type Parts } from "./parts.ts"
 import { noLock } from "./statements.ts"
 
@@ -54,10 +55,12 @@ export interface MintRequest {
   readonly jkt?: string | undefined
   /** The agent brings its key when it collects the tokens: nothing is minted now. */
   readonly keyLater?: boolean
-  /** What the task was started with: no later mint gets more. Absent at the start. */
+  /** What the task was started with, approvable grants too: no later mint gets more. Absent at the start. */
   readonly ceiling?: Authority
   /** What the holder has is no more than this. */
   readonly within?: Authority | undefined
+  /** Set: a mint of what a person approved, and of nothing else. */
+  readonly approved?: Approved
   /** Of the task, epoch milliseconds. Absent at the start. */
   readonly deadline?: number
   /** Epoch seconds: no token lives longer. */
@@ -79,12 +82,15 @@ export interface Passed {
   readonly taskType: TaskType
   readonly inputs: ReadonlyMap<string, string>
   readonly authority: Authority
+  /** What may be asked a person for. */
+  readonly approvable: readonly ApprovableGrant[]
   /** What the holder may do with a token of its own; empty: it gets none. */
   readonly own: readonly OwnScope[]
   /** The APIs of which tokens are minted now; the issuer, for the agent's own. */
   readonly wanted: readonly string[]
   readonly deadline: number
-  readonly until: number | undefined
+  /** Epoch seconds, or Infinity: no token lives longer. */
+  readonly until: number
   /** Of a task for a user: what later mints are decided by. */
   readonly behalf: KeptUser | undefined
   /** Steps that go before the writing ones: what was decided on still holds. */
@@ -111,10 +117,11 @@ export function passGate(parts: GateParts, request: MintRequest): Passed | Refus
     resources: resources?.length === 0 ? undefined : resources,
   })
   if (decision instanceof Refused) return decision
-  const authority = authorityOf(policy, decision, request)
+  const approvable = approvableOf(policy, decision, request)
+  const authority = authorityOf(policy, decision, request, approvable)
   if (authority instanceof Refused) return authority
-  const own = ownScopeOf(decision.taskType, links.length, request.jkt)
-  const wanted = wantedOf(parts, request, decision.apis, authority, own)
+  const own = ownScopeOf(decision.taskType, links.length, request.jkt, approvable)
+  const wanted = wantedOf(parts, request, decision.apis, { authority, own, approvable })
   if (wanted instanceof Refused) return wanted
   if (decision.taskType.proofOfPossession === "required" && request.jkt === undefined && !request.keyLater)
     return refuse("key_required", "[key] the task type requires proof of possession")
@@ -129,25 +136,54 @@ export function passGate(parts: GateParts, request: MintRequest): Passed | Refus
     taskType: decision.taskType,
     inputs: decision.inputs,
     authority,
+    approvable,
     own,
     wanted,
     deadline,
-    until: request.until,
+    until: endOf(request),
     behalf: user && decision.userRule && keepUser(user, decision.userRule),
-    guards: guardsOf(parts, policy, request, authority),
+    guards: guardsOf(parts, policy, request, [...authority, ...approvable]),
   }
 }
 
+/** What is minted of an approval ends with it. */
+const endOf = ({ until = Infinity, approved }: MintRequest): number =>
+  approved ? Math.min(until, toEpochSeconds(approved.until)) : until
+
 /** What the last holder of the chain has as of now, or the part of it that was asked for. */
-function authorityOf(policy: Policy, decision: Decision, request: MintRequest): Authority | Refusal {
-  const { ceiling, holder, links = [], within, narrowing } = request
-  const started = ceiling ? intersect(ceiling, decision.authority) : decision.authority
+function authorityOf(
+  policy: Policy,
+  decision: Decision,
+  request: MintRequest,
+  approvable: readonly ApprovableGrant[],
+): Authority | Refusal {
+  const { ceiling, holder, links = [], within, narrowing, approved } = request
+  if (approved) {
+    const granted = approvedGrant(policy, approvable, approved)
+    return granted instanceof Refused ? granted : [granted]
+  }
+  const free = ceiling?.filter((grant) => !isApprovable(grant))
+  const started = free ? intersect(free, decision.authority) : decision.authority
   const below = authorityBelow(policy, decision.taskType, holder.agent, started, links)
   if (below instanceof Refused) return below
   const held = within ? narrow(below, { grants: within }) : below
   const authority = narrowing ? narrowed(held, narrowing) : held
-  if (authority instanceof Refused || authority.length > 0) return authority
+  if (authority instanceof Refused || authority.length > 0 || approvable.length > 0) return authority
   return refuse("access_denied", "[authority] nothing is left that the holder may do")
+}
+
+/**
+ * What the last holder of the chain may ask a person for: within what was approvable or granted at the start, for who could
+ * do it then may be asked about now.
+ */
+function approvableOf(
+  policy: Policy,
+  { approvable, taskType }: Decision,
+  { ceiling, holder, links = [] }: MintRequest,
+): readonly ApprovableGrant[] {
+  const started = ceiling ? intersect(ceiling, approvable) : approvable
+  const below = authorityBelow(policy, taskType, holder.agent, started, links)
+  return below instanceof Refused ? [] : below
 }
 
 function narrowed(held: Authority, { operations, grants }: Narrowed): Authority | Refusal {
@@ -165,27 +201,36 @@ function narrowed(held: Authority, { operations, grants }: Narrowed): Authority 
 }
 
 /** Without a key there is no token of the agent's own, whatever policy lets it do. */
-function ownScopeOf(type: TaskType, depth: number, jkt: string | undefined): readonly OwnScope[] {
+function ownScopeOf(
+  type: TaskType,
+  depth: number,
+  jkt: string | undefined,
+  approvable: readonly ApprovableGrant[],
+): readonly OwnScope[] {
   if (jkt === undefined) return []
   const scopes: OwnScope[] = []
   if (type.renew === "agent") scopes.push("task:renew")
   if (mayDelegateBelow(type, depth)) scopes.push("task:delegate")
+  if (approvable.length > 0) scopes.push("task:ask")
   return scopes
 }
 
 function wantedOf(
   parts: GateParts,
-  { resources, withOwn = resources === undefined }: MintRequest,
+  { resources, withOwn = resources === undefined, approved, ceiling }: MintRequest,
   asked: readonly string[],
-  authority: Authority,
-  own: readonly OwnScope[],
+  has: Pick<Passed, "authority" | "own" | "approvable">,
 ): readonly string[] | Refusal {
+  const { authority, own, approvable } = has
+  if (approved) return apisOf(authority)
   const named = resources?.includes(parts.issuer) ?? false
   if (named && own.length === 0) return refuse("api_not_allowed", "[own] this holder has no token of its own")
   const apis = resources?.every((one) => one === parts.issuer)
     ? []
     : asked.filter((api) => authority.some((grant) => grant.api === api))
-  if (apis.length === 0 && !named)
+  if (apis.length === 0 && resources && ceiling && !named && approvable.length > 0)
+    return refuse("approval_required", "[approval] a person has to agree first")
+  if (apis.length === 0 && !named && approvable.length === 0)
     return refuse("access_denied", "[authority] nothing is left that the holder may do there")
   return own.length > 0 && (named || withOwn) ? [...apis, parts.issuer] : apis
 }
@@ -214,7 +259,7 @@ function guardsOf(parts: GateParts, policy: Policy, request: MintRequest, author
 }
 
 /** Seconds a token minted now may live: the policy's lifetime, or what is left of the task or of what stands above. */
-export const lifetimeOf = ({ taskType, deadline, until = Infinity }: Passed, iat: number): number =>
+export const lifetimeOf = ({ taskType, deadline, until }: Passed, iat: number): number =>
   Math.min(taskType.tokenLifetimeSeconds, toEpochSeconds(deadline) - iat, until - iat)
 
 /** Who gets the token: the holder first, then those above it, innermost first. */

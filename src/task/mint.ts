@@ -68,6 +68,8 @@ export interface MintFor {
   /** 0 for those of the start, which the same start answers again. */
   readonly generation: number
   readonly kind: Extract<Kind, "token.issued" | "token.renewed" | "token.delegated">
+  /** The id of the approval that is collected. */
+  readonly approval?: string
 }
 
 const MOST_AHEAD_SECONDS = 4
@@ -170,6 +172,7 @@ function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedT
     outcome: "allowed",
     reference: mint.reference ?? undefined,
     body: {
+      ...(mint.approval !== undefined && { approval: mint.approval }),
       exp,
       grants: own ? undefined : token.grants.map(({ operations, rule }) => ({ operations, rule })),
       iat,

@@ -6,6 +6,7 @@ import type { KeptUser, User } from "../policy/behalf.ts"
 import { toEpochSeconds } from "../time.ts"
 import type { Authority } from "../token/authority.ts"
 import { type PlaceStatus, STATUS } from "../token/status-list.ts"
+import type { Approved } from "./approved.ts"
 import { type Attempt, type Refusing, settleDecision } from "./commit.ts"
 import { endDelegationsOfTask } from "./delegation-statements.ts"
 import { type Holder, type Passed, passGate } from "./gate.ts"
@@ -110,14 +111,18 @@ export async function planRenewal(
   })
 }
 
-function notActive(task: TaskRow): Refusal | undefined {
+export function notActive(task: TaskRow): Refusal | undefined {
   if (task.state === "active") return undefined
   if (task.state === "paused") return refuse("task_paused", "[state] the task is paused")
   return refuse("task_ended", `[state] the task is ${task.state}`)
 }
 
 /** The gate for a task that was started before: its recorded authority is the ceiling, its deadline stays. */
-export function passAgain(parts: Parts, task: TaskRow, request: AgainRequest): Passed | Refusal {
+export function passAgain(
+  parts: Parts,
+  task: TaskRow,
+  request: AgainRequest & { readonly approved?: Approved },
+): Passed | Refusal {
   const authority: Authority = JSON.parse(task.authority)
   return passGate(parts, {
     now: parts.ledger.at(),
@@ -128,6 +133,7 @@ export function passAgain(parts: Parts, task: TaskRow, request: AgainRequest): P
     withOwn: request.resource === undefined || request.withOwn === true,
     jkt: task.jkt ?? undefined,
     ceiling: authority,
+    ...(request.approved && { approved: request.approved }),
     deadline: task.deadline,
   })
 }
@@ -168,6 +174,8 @@ function mayRenew(
     request.resource === undefined && had.length > 0
       ? passed.wanted.filter((api) => known.has(nameOf(api)) || api === own)
       : passed.wanted
+  if (wanted.length === 0 && passed.approvable.length > 0)
+    return refuse("approval_required", "[approval] a person has to agree first")
   if (wanted.length === 0) return refuse("access_denied", "[authority] nothing is left to renew")
   if (!again && wanted.some((api) => known.has(nameOf(api)) || (api === own && had.length > 0)))
     return refuse("renewal_not_allowed", "[renew] the task type is not renewed, or not by the agent")

@@ -2,8 +2,12 @@
 // viewer may not see answers like one that does not exist.
 import { type Refusal, refuse } from "../errors.ts"
 import type { Entry } from "../ledger/entry.ts"
+import { isApprovable } from "../policy/decide.ts"
 import type { Authority } from "../token/authority.ts"
 import { formatResource } from "../token/resource.ts"
+import { approvalsOfTask } from "./approval-statements.ts"
+import { type Approval, viewApproval } from "./approval-view.ts"
+import { type Approvable, approvablesOf } from "./approved.ts"
 import { type DelegationRow, delegationsOfTask } from "./delegation-statements.ts"
 import type { Parts } from "./parts.ts"
 import { type TaskRow, type TokenRow, taskById, tasksPage, tokensOfTask } from "./statements.ts"
@@ -59,8 +63,11 @@ export interface TaskView extends TaskSummary {
   }[]
   /** Every delegation there was, in their order. */
   readonly lineage: readonly TaskDelegation[]
+  /** What a person must agree to first, and the questions that were asked. */
+  readonly approvable: readonly Approvable[]
+  readonly approvals: readonly Approval[]
   readonly tokens: readonly TaskToken[]
-  /** What happened to the task and its tokens, oldest first; uses are in the ledger. */
+  /** What happened to the task, its approvals and its tokens, oldest first; uses are in the ledger. */
   readonly timeline: readonly Entry[]
 }
 
@@ -80,20 +87,24 @@ export async function showTask(parts: Parts, viewer: Viewer, taskId: string): Pr
   const tokens = await parts.engine.query(tokensOfTask, { task_id: taskId })
   const delegations = await parts.engine.query(delegationsOfTask, { task_id: taskId })
   const story = await parts.ledger.read({ task: taskId, limit: 1000 })
+  const authority: Authority = JSON.parse(task.authority)
   return {
     ...summarise(task),
     policy: task.policy,
-    grants: grantsIn(task.authority),
+    grants: grantsOf(authority),
     lineage: delegations.map(viewDelegation),
+    approvable: approvablesOf(authority),
+    approvals: (await parts.engine.query(approvalsOfTask, { task_id: taskId, now })).map(viewApproval),
     tokens: tokens.map((token) => viewToken(token, now)),
-    timeline: story.entries.filter((entry) => /^(task|token)\./.test(entry.kind)),
+    timeline: story.entries.filter((entry) => /^(task|token|approval)\./.test(entry.kind)),
   }
 }
 
-function grantsIn(text: string): TaskView["grants"] {
-  const authority: Authority = JSON.parse(text)
-  return authority.map((grant) => ({ ...grant, resources: grant.resources.map(formatResource) }))
-}
+/** Without what a person must agree to first. */
+const grantsOf = (authority: Authority): TaskView["grants"] =>
+  authority
+    .filter((grant) => !isApprovable(grant))
+    .map((grant) => ({ ...grant, resources: grant.resources.map(formatResource) }))
 
 const viewDelegation = (row: DelegationRow): TaskDelegation => ({
   id: row.delegation_id,
@@ -101,7 +112,7 @@ const viewDelegation = (row: DelegationRow): TaskDelegation => ({
   agent: { id: row.agent, instance: row.instance },
   startedAt: row.started_at,
   endedAt: row.ended_at ?? undefined,
-  grants: grantsIn(row.authority),
+  grants: grantsOf(JSON.parse(row.authority)),
 })
 
 export async function listTasks(

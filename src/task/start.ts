@@ -12,6 +12,7 @@ import { Unreadable } from "../token/jwt.ts"
 import { parseOwnToken } from "../token/own-token.ts"
 import { takeRandom } from "../token/random.ts"
 import { parseTaskToken } from "../token/token.ts"
+import { type Approvable, approvablesOf } from "./approved.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import { type Passed, passGate } from "./gate.ts"
 import { type MintedToken, type MintPlan, type PlannedToken, planMint, signTokens } from "./mint.ts"
@@ -58,6 +59,8 @@ export interface Started {
   /** Epoch milliseconds. */
   readonly deadline: number
   readonly tokens: readonly MintedToken[]
+  /** What a person must agree to first. */
+  readonly approvals: readonly Approvable[]
 }
 
 const HOUR_MINUTES = 60
@@ -133,7 +136,8 @@ function planStart(
     answer: async () => {
       const tokens = await signTokens(parts, taskId, plan.tokens, now)
       if (tokens instanceof Refused) return tokens
-      return { created: true, taskId, state: "active", deadline: passed.deadline, tokens }
+      const approvals = approvablesOf(passed.approvable)
+      return { created: true, taskId, state: "active", deadline: passed.deadline, tokens, approvals }
     },
   }
 }
@@ -189,7 +193,7 @@ function taskValues(passed: Passed, task: NewTask) {
     reference: task.reference,
     request_digest: task.digest,
     policy: passed.policy.digest,
-    authority: JSON.stringify(passed.authority),
+    authority: JSON.stringify([...passed.authority, ...passed.approvable]),
     purpose: task.request.purpose,
     inputs: JSON.stringify(Object.fromEntries(passed.inputs)),
     jkt: passed.jkt ?? null,
@@ -214,6 +218,9 @@ function startedEntry(parts: Parts, passed: Passed, task: NewTask): Step[] {
       body: {
         deadline: passed.deadline,
         grants: passed.authority.map(({ operations, rule }) => ({ operations, rule })),
+        ...(passed.approvable.length > 0 && {
+          approvals: passed.approvable.map(({ operations, rule }) => ({ operations, rule })),
+        }),
         inputs: Object.fromEntries(passed.inputs),
         policy: passed.policy.digest,
         purpose: task.request.purpose,
@@ -237,7 +244,9 @@ async function startAgain(
   if (task.state !== "active" && task.state !== "paused")
     return refuse("task_ended", `[state] the task is ${task.state}`)
   const { instance } = request.agent
-  const answer = { created: false, taskId: task.task_id, state: task.state, deadline: task.deadline }
+  const approvals = approvablesOf(JSON.parse(task.authority))
+  const { task_id: taskId, state, deadline } = task
+  const answer = { created: false, taskId, state, deadline, approvals }
   // An agent that was started again takes its task over by collecting.
   if (request.deliver === "agent") return { settled: { ...answer, tokens: [] } }
   if (instance === task.instance && (request.dpopJkt ?? null) === task.jkt) {

@@ -9,6 +9,10 @@ export interface Grant {
   readonly operations: readonly string[]
   readonly resources: readonly Resource[]
   readonly rule: string
+  /** Of an approved one: the digest of the only parameters that it is for. */
+  readonly parameters?: string
+  /** Of an approved one: for one use. */
+  readonly once?: true
 }
 
 /** Granted is what any grant grants; the empty authority grants nothing. */
@@ -30,12 +34,14 @@ export interface Narrowing {
 export const contains = (outer: Authority, inner: Authority): boolean =>
   inner.every((grant) =>
     grant.operations.every((operation) =>
-      grant.resources.every((resource) => outer.some((one) => allows(one, grant.api, operation, resource))),
+      grant.resources.every((resource) => outer.some((one) => allows(one, grant, operation, resource))),
     ),
   )
 
-const allows = (grant: Grant, api: string, operation: string, resource: Resource): boolean =>
-  grant.api === api &&
+const allows = (grant: Grant, inner: Grant, operation: string, resource: Resource): boolean =>
+  grant.api === inner.api &&
+  (grant.parameters === undefined || grant.parameters === inner.parameters) &&
+  (grant.once === undefined || inner.once === true) &&
   grant.operations.includes(operation) &&
   grant.resources.some((one) => coversResource(one, resource))
 
@@ -43,7 +49,7 @@ const allows = (grant: Grant, api: string, operation: string, resource: Resource
  * Keeps what is named, never adds: idempotent, commutative and associative in what is allowed. Grants without an operation
  * or a resource are dropped.
  */
-export function narrow(authority: Authority, to: Narrowing): Authority {
+export function narrow<G extends Grant>(authority: readonly G[], to: Narrowing): readonly G[] {
   const { operations, apis, grants } = to
   const within = grants === undefined ? authority : intersect(grants, authority)
   return within
@@ -72,17 +78,26 @@ export function apisOf(authority: Authority): readonly string[] {
 }
 
 /** Exactly what both allow, in the words of `wanted` (its rules): contained in each, grant by grant. */
-export function intersect(ceiling: Authority, wanted: Authority): Authority {
-  const shared: Grant[] = []
+export function intersect<G extends Grant>(ceiling: Authority, wanted: readonly G[]): readonly G[] {
+  const shared: G[] = []
   for (const grant of wanted)
     for (const limit of ceiling.filter((one) => one.api === grant.api)) {
       const operations = grant.operations.filter((one) => limit.operations.includes(one))
       const resources = sharedResources(limit.resources, grant.resources)
-      const both = { ...grant, operations, resources }
-      if (operations.length > 0 && resources.length > 0 && !contains(shared, [both])) shared.push(both)
+      const both = { ...grant, operations, resources, ...boundsOf(limit) }
+      const apart =
+        limit.parameters !== undefined && (grant.parameters ?? limit.parameters) !== limit.parameters
+      const some = operations.length > 0 && resources.length > 0 && !apart
+      if (some && !contains(shared, [both])) shared.push(both)
     }
   return shared
 }
+
+/** What an approval binds stays bound. */
+const boundsOf = ({ parameters, once }: Grant): Pick<Grant, "parameters" | "once"> => ({
+  ...(parameters !== undefined && { parameters }),
+  ...(once && { once }),
+})
 
 /** What is met of each pair, without what another of them covers. */
 function sharedResources(limits: readonly Resource[], wanted: readonly Resource[]): readonly Resource[] {

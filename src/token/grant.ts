@@ -2,11 +2,11 @@
 // there may be is bounded by the token's size.
 import { type Grant, operationsOf } from "./authority.ts"
 import { onlyMembers } from "./claims.ts"
-import { isJsonObject, type JsonValue } from "./json.ts"
-import { isOperation } from "./name.ts"
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
+import { isDigest, isOperation } from "./name.ts"
 import { parseResource, type Resource } from "./resource.ts"
 
-const GRANT_MEMBERS = new Set(["type", "actions", "resources", "rule"])
+const GRANT_MEMBERS = new Set(["type", "actions", "resources", "rule", "parameters", "once"])
 
 /** Reads `authorization_details` of one API; undefined where anything in it is not known to this version. */
 export function parseGrants(value: JsonValue | undefined, api: string): readonly Grant[] | undefined {
@@ -25,7 +25,15 @@ function parseGrant(value: JsonValue, api: string): Grant | undefined {
   if (value.type !== "task_grant" || typeof value.rule !== "string") return undefined
   const operations = parseList(value.actions, (one) => (isOperation(one) ? one : undefined))
   const resources = parseList(value.resources, parseResource)
-  return operations && resources && { api, operations, resources, rule: value.rule }
+  const bounds = parseBounds(value)
+  return operations && resources && bounds && { api, operations, resources, rule: value.rule, ...bounds }
+}
+
+/** What an approval adds: the digest of its parameters, and that it is for one use. Neither is ever null or false. */
+function parseBounds({ parameters, once }: JsonObject): Pick<Grant, "parameters" | "once"> | undefined {
+  if (parameters !== undefined && !isDigest(parameters)) return undefined
+  if (once !== undefined && once !== true) return undefined
+  return { ...(parameters !== undefined && { parameters }), ...(once === true && { once }) }
 }
 
 /** A list of at least one string, each of which `read` takes, none twice. */

@@ -122,8 +122,12 @@ const MINTED: readonly (readonly [name: string, holds: (input: TaskTokenInput) =
 ]
 
 /** Its resources are segments already (`bindTemplate`). */
-const isGrantOf = ({ api, operations, resources }: Grant, aud: string): boolean =>
-  api === aud && operations.length > 0 && operations.every(isOperation) && resources.length > 0
+const isGrantOf = ({ api, operations, resources, parameters }: Grant, aud: string): boolean =>
+  api === aud &&
+  operations.length > 0 &&
+  operations.every(isOperation) &&
+  resources.length > 0 &&
+  (parameters === undefined || isDigest(parameters))
 
 /** RFC 9396, as the token and the answers of the issuer carry it. */
 export const authorizationDetails = (
@@ -133,12 +137,16 @@ export const authorizationDetails = (
   readonly actions: readonly string[]
   readonly resources: readonly string[]
   readonly rule: string
+  readonly parameters?: string
+  readonly once?: true
 }[] =>
   grants.map((grant) => ({
     type: "task_grant",
     actions: once(grant.operations),
     resources: once(grant.resources.map(formatResource)), // two inputs may have the same value
     rule: grant.rule,
+    ...(grant.parameters !== undefined && { parameters: grant.parameters }),
+    ...(grant.once && { once: grant.once }),
   }))
 
 const once = (texts: readonly string[]): readonly string[] =>

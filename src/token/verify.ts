@@ -2,6 +2,7 @@
 // order. Revocation, proof of possession and recording are asked elsewhere.
 import { type Refusal, refuse } from "../errors.ts"
 import { SKEW_SECONDS } from "../time.ts"
+import type { Grant } from "./authority.ts"
 import { readJwt, Unreadable } from "./jwt.ts"
 import { isSegment, MAX_SEGMENTS, matchesResource } from "./resource.ts"
 import { type VerificationKey, verifySignature } from "./signature.ts"
@@ -49,20 +50,18 @@ export function judgeToken(
 }
 
 /**
- * Whether the token grants this operation on this resource, and which policy rule says so. Segments are data: one that
- * is not refuses the use before anything is compared.
+ * Whether the token grants this operation on this resource, and by which of its grants: one that is bound to no parameters
+ * where there is one. Segments are data: one that is not refuses the use before anything is compared. Does NOT look at
+ * parameters and single use.
  */
-export function judgeUse(
-  token: TaskToken,
-  operation: string,
-  resource: readonly string[],
-): Refusal | { readonly rule: string } {
+export function judgeUse(token: TaskToken, operation: string, resource: readonly string[]): Refusal | Grant {
   if (!token.scope.includes(operation)) return refuse("operation_not_granted", "operation")
   const readable = resource.length > 0 && resource.length <= MAX_SEGMENTS && resource.every(isSegment)
   if (!readable) return refuse("segment_invalid", "segment")
-  const grant = token.grants.find(
+  const grants = token.grants.filter(
     (one) =>
       one.operations.includes(operation) && one.resources.some((each) => matchesResource(each, resource)),
   )
-  return grant ? { rule: grant.rule } : refuse("resource_not_granted", "resource")
+  const free = grants.find((one) => one.parameters === undefined && !one.once)
+  return free ?? grants[0] ?? refuse("resource_not_granted", "resource")
 }

@@ -211,7 +211,9 @@ function judgeStanding({ revocations, catalogue }: Rooms, { token, kid }: Presen
 
 function judgeAuthority(token: TaskToken, { operation, resource }: Target): Refusal | undefined {
   const granted = judgeUse(token, operation, resource ?? [])
-  return granted instanceof Refusal ? granted : undefined
+  if (granted instanceof Refusal) return granted
+  const free = granted.parameters === undefined && !granted.once
+  return free ? undefined : refuse("parameters_not_granted", "parameters")
 }
 
 function allowed(

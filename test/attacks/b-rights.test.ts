@@ -93,7 +93,20 @@ describe("operations and resources", () => {
     expect(member({ authorization_details: value })).toBe("claims authorization_details")
   })
 
-  test.each(["parameters", "once", "locations", "privileges", "conditions", "datatypes"])(
+  test.each([
+    ["parameters", null],
+    ["parameters", "sha-256:x"],
+    ["parameters", {}],
+    ["once", false],
+    ["once", null],
+    ["once", 1],
+  ])("B11 a grant with %s %j, which bounds nothing, is refused", (name, value) => {
+    expect(member({ authorization_details: [detail({ [name]: value })] })).toBe(
+      "claims authorization_details",
+    )
+  })
+
+  test.each(["parameters", "locations", "privileges", "conditions", "datatypes"])(
     "B11 a grant with the member %s, which narrows in a way not known here, is refused",
     (name) => {
       expect(member({ authorization_details: [detail({ [name]: true })] })).toBe(

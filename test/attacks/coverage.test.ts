@@ -12,6 +12,7 @@ const CASES = [
   ...range("A", 1, 30),
   ...range("B", 1, 20),
   ...range("C", 1, 10),
+  "C13",
   ...range("C", 15, 36),
   ...range("D", 1, 23),
   ...range("E", 1, 8),

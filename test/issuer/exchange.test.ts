@@ -29,7 +29,7 @@ test("an agent with a key gets a token of its own, for the issuer alone and boun
     sub: "support-orchestrator",
     act: { sub: "triage-bot/pod-1" },
     txn: taskId,
-    scope: "task:renew task:delegate",
+    scope: "task:renew task:delegate task:ask",
     policy: expect.stringMatching(/^sha-256:/),
     cnf: { jkt: key.thumbprint },
   })
@@ -74,7 +74,7 @@ test("with it and its key the agent renews an API's token and its own", async ()
       expires_in: 600,
       renew_in: expect.any(Number),
       resource: TICKETS,
-      scope: "tickets:read tickets:comment tickets:close",
+      scope: "tickets:read tickets:comment",
       authorization_details: expect.any(Array),
       task_id: agent.taskId,
     },
@@ -111,7 +111,7 @@ test("a sub-agent gets less, bound to its own key, and says who let it in", asyn
   })
   expect(claimsOf(child.own)).toMatchObject({
     lineage: [child.delegation],
-    scope: "task:renew task:delegate",
+    scope: "task:renew task:delegate task:ask",
   })
   const grandchild = await crew.delegate(child, "checker/pod-2")
   expect(claimsOf(grandchild.tickets)).toMatchObject({

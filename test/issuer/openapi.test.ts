@@ -117,6 +117,25 @@ describe("the document", () => {
     await answers("GET", path, { as: "audit-team" })
   })
 
+  test("says what approvals answer", async () => {
+    const as = "support-orchestrator"
+    const { task_id } = await answers("POST", "/tasks", { as, json: START })
+    const json = { task_id, operation: "tickets:close", resource: "tickets/SUP-1042", reason: "It is solved" }
+    const { id } = await answers("POST", "/approvals", {
+      as,
+      json: { ...json, parameters: { a: [1, null] } },
+    })
+    await answers("POST", "/approvals", { as, json: { ...json, parameters: { a: [1, null] } } })
+    await answers("POST", "/approvals", { as, json })
+    await answers("POST", "/approvals", { as, json: { ...json, resource: "tickets/*" } })
+    await answers("GET", "/approvals?state=requested&limit=1", { as })
+    await answers("GET", `/approvals/${id}`, { as: "audit-team" })
+    await answers("GET", `/approvals/${id}`, { as: "release-orchestrator" })
+    await answers("GET", `/tasks/${task_id}`, { as })
+    await answers("POST", `/approvals/${id}`, { as, json: { decision: "grant" } })
+    await answers("POST", `/tasks/${task_id}/tokens`, { as, json: { approval: id } })
+  })
+
   test("says what verifiers get", async () => {
     const as = "tickets"
     await answers("GET", "/catalogue", { as })

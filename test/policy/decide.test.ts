@@ -39,11 +39,14 @@ describe("what is allowed", () => {
         ],
         rule: `${rule}/0`,
       },
+    ])
+    expect(decided(triage).approvable).toEqual([
       {
         api: TICKETS,
         operations: ["tickets:close"],
         resources: [["tickets", "SUP-1042"]],
         rule: `${rule}/1`,
+        approval: { by: ["leads"], validSeconds: 900, once: true },
       },
     ])
     expect(decided(triage).apis).toEqual([TICKETS])
@@ -60,17 +63,20 @@ describe("what is allowed", () => {
   })
 
   test("the subset of operations that was asked for", () => {
-    const { authority } = decided({
+    const { authority, approvable } = decided({
       ...triage,
       operations: ["tickets:close", "tickets:read", "tickets:read"],
     })
-    expect(authority.map(({ operations }) => operations)).toEqual([["tickets:read"], ["tickets:close"]])
+    expect([...authority, ...approvable].map(({ operations }) => operations)).toEqual([
+      ["tickets:read"],
+      ["tickets:close"],
+    ])
   })
 
   test("the APIs whose tokens are wanted now narrow no authority", () => {
     expect(decided({ ...triage, resources: [TICKETS, TICKETS] }).apis).toEqual([TICKETS])
     const none = decided({ ...triage, resources: [] })
-    expect([none.apis, none.authority.length]).toEqual([[], 2])
+    expect([none.apis, none.authority.length, none.approvable.length]).toEqual([[], 1, 1])
   })
 
   test("never more than at_most of the agent", async () => {

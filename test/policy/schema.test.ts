@@ -27,7 +27,7 @@ test.each([
   [[], ["version", "identity_providers", "apis", "agents", "orchestrators", "users", "staff", "tasks"]],
   [
     ["tasks", "any", "grants", 0],
-    ["api", "operations", "resources"],
+    ["api", "operations", "resources", "approval"],
   ],
   [
     ["tasks", "any", "limits"],

@@ -12,6 +12,7 @@ import type { Signer } from "../../src/keys/signer.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
 import { createPolicyStore } from "../../src/policy/in-force.ts"
+import { createApprovals } from "../../src/task/approvals.ts"
 import { createIntrospections } from "../../src/task/introspection.ts"
 import { createRevocations } from "../../src/task/revocation.ts"
 import { createStatusLists } from "../../src/task/status-list.ts"
@@ -68,6 +69,7 @@ export async function createWorld(options: WorldOptions = {}) {
     keyEncryptionKey,
     rotation: createRotation({ engine, ledger, keyring, clock }),
     tasks: createTasks(parts),
+    approvals: createApprovals(parts),
     uses: createUses(parts),
     verifiers: createVerifiers(parts),
     revocations: createRevocations(parts),

@@ -53,7 +53,6 @@ describe("a start", () => {
           ["tickets", "SUP-1042", "comments"],
         ],
       },
-      { operations: ["tickets:close"], resources: [["tickets", "SUP-1042"]] },
     ])
     expect(token.policy).toBe(world.policies.inForce().digest)
   })

@@ -97,7 +97,7 @@ describe("opening", () => {
   })
 
   test("the rule that grants is the policy's", () => {
-    expect(judgeUse(opened(validToken()).token, "tickets:read", ["tickets", "SUP-1042"])).toEqual({
+    expect(judgeUse(opened(validToken()).token, "tickets:read", ["tickets", "SUP-1042"])).toMatchObject({
       rule: RULE,
     })
   })

@@ -1,0 +1,149 @@
+// The endpoints of approvals: a task asks, a person decides, both look. They translate and decide nothing; who may ask,
+// see and decide what is the task room's to say.
+import { z } from "@hono/zod-openapi"
+import { Refusal } from "../errors.ts"
+import { asOrchestrator } from "../task/approval.ts"
+import type { ApprovalViewer } from "../task/approval-view.ts"
+import type { JsonValue } from "../token/json.ts"
+import { isSegment } from "../token/resource.ts"
+import { APPROVAL_STATES, ApprovalAnswer, approvalOnWire } from "./approval-schema.ts"
+import type { Caller } from "./caller.ts"
+import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
+import type { Rooms } from "./rooms.ts"
+import { plain } from "./task-schema.ts"
+
+const DEFAULT_LIMIT = 50
+
+/** What was read is JSON already (body.ts); how large it may be is the task room's. */
+const parameters = z
+  .custom<JsonValue>((value) => value !== undefined)
+  .openapi({
+    type: ["object", "array", "string", "number", "boolean", "null"],
+    description: "JSON of at most 8 KiB. The person sees it, and only it will pass",
+  })
+
+const RequestBody = z
+  .strictObject({
+    task_id: z.string().regex(/^task_[0-9a-f-]{36}$/, "a task id"),
+    operation: z
+      .string()
+      .regex(/^[!-~]{1,128}$/, "an operation, such as tickets:close")
+      .openapi({ example: "tickets:close" }),
+    resource: z
+      .string()
+      .max(8192)
+      .refine((path) => path.split("/").every(isSegment), "segments of plain data joined by /")
+      .openapi({ example: "tickets/SUP-1042" }),
+    reason: plain(1000),
+    parameters: parameters.optional(),
+  })
+  .openapi("RequestApproval")
+
+const DecideBody = z
+  .strictObject({ decision: z.enum(["grant", "deny"]), reason: plain(1000).optional() })
+  .openapi("DecideApproval")
+
+const ListQuery = z.strictObject({
+  state: z.enum(APPROVAL_STATES).optional(),
+  after: z
+    .string()
+    .regex(/^apr_[0-9a-f-]{36}$/, "an approval id, as `next` answered it")
+    .optional(),
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|1\d\d|200)$/, "1 to 200")
+    .transform(Number)
+    .optional(),
+})
+
+const ListAnswer = z
+  .strictObject({ approvals: z.array(ApprovalAnswer), next: z.string().nullable() })
+  .openapi("Approvals")
+
+export const approvalEndpoints = (rooms: Rooms): Endpoint[] => [
+  request(rooms),
+  list(rooms),
+  show(rooms),
+  decide(rooms),
+]
+
+const request = ({ approvals }: Rooms): Endpoint =>
+  guarded({
+    method: "post",
+    path: "/approvals",
+    summary: "Ask a person to open an operation for a running task",
+    group: "approvals",
+    who: ["orchestrator"],
+    body: jsonBody(RequestBody),
+    answers: {
+      201: { description: "Asked", schema: ApprovalAnswer },
+      200: { description: "The same question is open already", schema: ApprovalAnswer },
+    },
+    async run({ body }, caller) {
+      const { task_id: taskId, operation, resource, reason, parameters: given } = body
+      const question = { taskId, operation, resource: resource.split("/"), reason, parameters: given }
+      const asked = await approvals.request(asOrchestrator(caller.clientId), question)
+      return asked instanceof Refusal
+        ? asked
+        : json(asked.created ? 201 : 200, approvalOnWire(asked.approval))
+    },
+  })
+
+const list = ({ approvals }: Rooms): Endpoint =>
+  guarded({
+    method: "get",
+    path: "/approvals",
+    lane: "later",
+    summary:
+      "Approvals, newest first: of an orchestrator's tasks, those that an approver decides, all for other staff",
+    group: "approvals",
+    who: ["orchestrator", "approver", "auditor", "operator"],
+    query: ListQuery,
+    answers: { 200: { description: "A page of approvals", schema: ListAnswer } },
+    async run({ query: { state, after, limit } }, caller) {
+      const page = await approvals.list(viewerOf(caller), {
+        limit: limit ?? DEFAULT_LIMIT,
+        ...(state && { state }),
+        ...(after !== undefined && { after }),
+      })
+      return json(200, { approvals: page.approvals.map(approvalOnWire), next: page.next })
+    },
+  })
+
+const show = ({ approvals }: Rooms): Endpoint =>
+  guarded({
+    method: "get",
+    path: "/approvals/{id}",
+    lane: "later",
+    summary: "One approval: what is asked, with which parameters, and what became of it",
+    group: "approvals",
+    who: ["orchestrator", "approver", "auditor", "operator"],
+    answers: { 200: { description: "The approval", schema: ApprovalAnswer } },
+    async run({ parameter }, caller) {
+      const found = await approvals.show(viewerOf(caller), parameter("id"))
+      return found instanceof Refusal ? found : json(200, approvalOnWire(found))
+    },
+  })
+
+const decide = ({ approvals }: Rooms): Endpoint =>
+  guarded({
+    method: "post",
+    path: "/approvals/{id}",
+    summary: "Grant or deny an approval, as a person that the policy names",
+    group: "approvals",
+    who: ["approver"],
+    body: jsonBody(DecideBody),
+    answers: { 200: { description: "Decided", schema: ApprovalAnswer } },
+    async run({ body: { decision, reason }, parameter }, caller) {
+      // Whoever has the role with a key is let through by --dev alone: the policy is refused otherwise.
+      const decider = { name: caller.clientId, person: caller.clientId }
+      const decided = await approvals.decide(decider, parameter("id"), decision, reason)
+      return decided instanceof Refusal ? decided : json(200, approvalOnWire(decided))
+    },
+  })
+
+function viewerOf(caller: Caller): ApprovalViewer {
+  if (caller.kind === "orchestrator") return { orchestrator: caller.clientId }
+  const all = caller.scopes.has("auditor") || caller.scopes.has("operator")
+  return all ? {} : { decider: caller.clientId }
+}

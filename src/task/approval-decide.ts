@@ -1,0 +1,112 @@
+// A person decides an approval: once, never on a question of their own, and only while policy as of now names them and
+// would still let the task do it. One transaction with its entry.
+import type { Step } from "../database/database.ts"
+import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { type ApprovalRow, decideApproval } from "./approval-statements.ts"
+import { type Approval, findApproval, isDecider, viewApproval } from "./approval-view.ts"
+import { approvableFor, mayDecide } from "./approved.ts"
+import { type Attempt, type Settled, settleDecision } from "./commit.ts"
+import { isOpen } from "./finish.ts"
+import type { Parts } from "./parts.ts"
+import { factsOf, passAgain, refusingOf } from "./renew.ts"
+import { type TaskRow, taskById } from "./statements.ts"
+
+/** A person who signed in, or with --dev whoever has the key. */
+export interface Decider {
+  /** The name of staff in the policy. */
+  readonly name: string
+  /** `provider/subject`; with a key, the name again. */
+  readonly person: string
+}
+
+export type Decided = "grant" | "deny"
+
+/** Decides once. The same decision of the same person again is an answer, not a refusal. */
+export async function decideOnApproval(
+  parts: Parts,
+  decider: Decider,
+  id: string,
+  decision: Decided,
+  reason?: string,
+): Promise<Approval | Refusal> {
+  let task: TaskRow | undefined
+  const decide = async () => {
+    const row = await findApproval(parts, id)
+    if (!row || !isDecider(row, decider.name)) return refuse("not_found", "[approval] not for this approver")
+    const [found] = await parts.engine.query(taskById, { task_id: row.task_id })
+    if (!found) return refuse("not_found", "[task]")
+    task = found
+    return planDecision(parts, { decider, row, task: found, decision, reason })
+  }
+  return settleDecision<Approval>(parts, decide, () => task && refusingOf("task.refused", task))
+}
+
+interface Deciding {
+  readonly decider: Decider
+  readonly row: ApprovalRow
+  readonly task: TaskRow
+  readonly decision: Decided
+  readonly reason: string | undefined
+}
+
+/** A person never says yes to a question of their own, nor to one that their own task asks. */
+const isOwn = ({ name, person }: Decider, { requested_by, sub }: ApprovalRow): boolean =>
+  [requested_by, sub].some((one) => one === name || one === person)
+
+function planDecision(parts: Parts, deciding: Deciding): Attempt<Approval> | Settled<Approval> | Refusal {
+  const { decider, row, task, decision } = deciding
+  if (isOwn(decider, row))
+    return refuse("approver_not_allowed", "[approval] the requester, or the task's user")
+  const state = decision === "grant" ? "granted" : "denied"
+  const again = row.state === state || (state === "granted" && row.state === "collected")
+  if (again && row.decided_by === decider.person) return { settled: viewApproval(row) }
+  if (row.state !== "requested") return refuse("approval_decided", `[approval] it is ${row.state}`)
+  if (!isOpen(task)) return refuse("task_ended", `[state] the task is ${task.state}`)
+  if (decision === "deny") return decisionOf(parts, deciding, { now: parts.ledger.at() })
+  const passed = passAgain(parts, task, {})
+  if (passed instanceof Refused) return passed
+  const grant = approvableFor(passed.approvable, row.operation, row.resource.split("/"))
+  if (!grant) return refuse("access_denied", "[approval] the task may not do it any more")
+  if (!mayDecide(passed.policy, grant, decider.name))
+    return refuse("approver_not_allowed", "[approval] not among those who decide now")
+  const { now, guards } = passed
+  const until = Math.min(now + grant.approval.validSeconds * 1000, task.deadline)
+  return decisionOf(parts, deciding, { now, guards, until })
+}
+
+function decisionOf(
+  parts: Parts,
+  { decider, row, task, decision, reason }: Deciding,
+  at: { readonly now: number; readonly guards?: readonly Step[]; readonly until?: number },
+): Attempt<Approval> {
+  const { now, guards = [], until } = at
+  const granted = decision === "grant"
+  const decided = {
+    state: granted ? ("granted" as const) : ("denied" as const),
+    expires_at: until ?? now,
+    decided_by: decider.person,
+    decided_as: decider.name,
+  }
+  const values = { approval_id: row.approval_id, now, ...decided }
+  const { api, operation, resource } = row
+  const body = {
+    approval: row.approval_id,
+    as: decider.name,
+    by: decider.person,
+    ...(until !== undefined && { until }),
+    ...(reason !== undefined && { reason }),
+  }
+  const told = factsOf(granted ? "approval.granted" : "approval.denied", task)
+  const outcome = granted ? ("allowed" as const) : ("refused" as const)
+  return {
+    steps: [
+      ...guards,
+      { statement: decideApproval, values, rows: 1 },
+      ...parts.ledger.steps(
+        { ...told, at: now, api, operation, resource, outcome, body },
+        task.key ?? undefined,
+      ),
+    ],
+    answer: () => viewApproval({ ...row, ...decided, decided_at: now }),
+  }
+}

@@ -1,0 +1,39 @@
+// Approvals whose time is over, written down: undecided, or granted and not collected. Nothing waits for it: whoever looks
+// or collects judges by the time itself.
+import { Unexpected } from "../database/database.ts"
+import { type ApprovalRow, approvalsOver, endApproval } from "./approval-statements.ts"
+import type { Parts } from "./parts.ts"
+import { factsOf } from "./renew.ts"
+import { taskById } from "./statements.ts"
+
+const SWEEP_AT_ONCE = 100
+
+/** Writes down what has expired: undecided, or not collected in time. Answers how many. Safe at any time, by anyone. */
+export async function expireApprovals(parts: Parts): Promise<number> {
+  const now = parts.ledger.at()
+  const over = await parts.engine.query(approvalsOver, { now, limit: SWEEP_AT_ONCE })
+  const ended = await Promise.all(over.map((row) => endIfOver(parts, row, now)))
+  return ended.filter(Boolean).length
+}
+
+/** What was collected and ran out has served its time; only what never was has expired. */
+async function endIfOver(parts: Parts, row: ApprovalRow, now: number): Promise<boolean> {
+  const [task] = await parts.engine.query(taskById, { task_id: row.task_id })
+  const { api, operation, resource, approval_id: approval } = row
+  const state = row.token === null ? "expired" : "collected"
+  const told = { at: now, api, operation, resource, body: { approval } }
+  const entry =
+    task && state === "expired"
+      ? parts.ledger.steps({ ...factsOf("approval.expired", task), ...told }, task.key ?? undefined)
+      : []
+  try {
+    await parts.engine.atomically([
+      { statement: endApproval, values: { approval_id: approval, state }, rows: 1 },
+      ...entry,
+    ])
+    return true
+  } catch (cause) {
+    if (cause instanceof Unexpected) return false
+    throw cause
+  }
+}

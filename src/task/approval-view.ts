@@ -1,0 +1,113 @@
+// An approval as it may be shown, to whom, and how the names of those who decide rest in its row. What the viewer may not
+// see answers like what is not there.
+import { type Refusal, refuse } from "../errors.ts"
+import { type ApprovalRow, approvalById, approvalsPage } from "./approval-statements.ts"
+import type { Parts } from "./parts.ts"
+
+export interface Approval {
+  readonly approvalId: string
+  readonly taskId: string
+  readonly type: string
+  readonly agent: { readonly id: string; readonly instance: string }
+  readonly orchestrator: string
+  readonly sub: string
+  readonly purpose: string | undefined
+  readonly api: string
+  readonly operation: string
+  readonly resource: string
+  /** JSON text as it was bound; undefined: there are none, or they were erased. */
+  readonly parameters: string | undefined
+  readonly reason: string | undefined
+  readonly requestedBy: string
+  readonly requestedAt: number
+  /** Names of staff of whom one person decides. */
+  readonly by: readonly string[]
+  /** `collected`: a token for one use was answered, or its time is over. */
+  readonly state: ApprovalRow["state"]
+  /** Epoch milliseconds. Undecided: it waits until then. Granted: it is collected until then. */
+  readonly expiresAt: number
+  readonly decidedBy: string | undefined
+  readonly decidedAt: number | undefined
+}
+
+/** Names hold no spaces, so one stands in no other. */
+export const deciderMark = (name: string): string => ` ${name} `
+
+export const isDecider = ({ deciders }: ApprovalRow, name: string): boolean =>
+  deciders.includes(deciderMark(name))
+
+export const viewApproval = (row: ApprovalRow): Approval => ({
+  approvalId: row.approval_id,
+  taskId: row.task_id,
+  type: row.type,
+  agent: { id: row.agent, instance: row.instance },
+  orchestrator: row.orchestrator,
+  sub: row.sub,
+  purpose: row.purpose ?? undefined,
+  api: row.api,
+  operation: row.operation,
+  resource: row.resource,
+  parameters: row.parameters ?? undefined,
+  reason: row.reason ?? undefined,
+  requestedBy: row.requested_by,
+  requestedAt: row.requested_at,
+  by: row.deciders.split(" ").filter((name) => name !== ""),
+  state: row.state,
+  expiresAt: row.expires_at,
+  decidedBy: row.decided_by ?? undefined,
+  decidedAt: row.decided_at ?? undefined,
+})
+
+/** Who looks: an orchestrator at its own, approvers at those that they decide, other staff at all. */
+export interface ApprovalViewer {
+  readonly orchestrator?: string
+  readonly decider?: string
+}
+
+export interface ApprovalFilter {
+  readonly state?: string
+  /** An approval id: the page starts with the next older one. */
+  readonly after?: string
+  readonly limit: number
+}
+
+export interface ApprovalPage {
+  /** Newest first. */
+  readonly approvals: readonly Approval[]
+  readonly next: string | null
+}
+
+export async function findApproval(parts: Parts, id: string): Promise<ApprovalRow | undefined> {
+  const [row] = await parts.engine.query(approvalById, { approval_id: id, now: parts.ledger.at() })
+  return row
+}
+
+export async function showApproval(
+  parts: Parts,
+  viewer: ApprovalViewer,
+  id: string,
+): Promise<Approval | Refusal> {
+  const row = await findApproval(parts, id)
+  const seen =
+    row &&
+    (viewer.orchestrator === undefined || row.orchestrator === viewer.orchestrator) &&
+    (viewer.decider === undefined || isDecider(row, viewer.decider))
+  return seen ? viewApproval(row) : refuse("not_found", "[approval] no such approval for this viewer")
+}
+
+export async function listApprovals(
+  parts: Parts,
+  viewer: ApprovalViewer,
+  filter: ApprovalFilter,
+): Promise<ApprovalPage> {
+  const rows = await parts.engine.query(approvalsPage, {
+    now: parts.ledger.at(),
+    orchestrator: viewer.orchestrator ?? "",
+    decider: viewer.decider === undefined ? "" : deciderMark(viewer.decider),
+    state: filter.state ?? "",
+    after: filter.after ?? "",
+    limit: filter.limit + 1,
+  })
+  const approvals = rows.slice(0, filter.limit).map(viewApproval)
+  return { approvals, next: rows.length > filter.limit ? (approvals.at(-1)?.approvalId ?? null) : null }
+}

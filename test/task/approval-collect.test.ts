@@ -1,0 +1,192 @@
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { decodeJwt } from "jose"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { type Engine, Unavailable } from "../../src/database/database.ts"
+import { Refusal } from "../../src/errors.ts"
+import { createApprovals } from "../../src/task/approvals.ts"
+import type { Renewed } from "../../src/task/renew.ts"
+import { canonicalParameters } from "../../src/token/parameters.ts"
+import {
+  approvalDesk,
+  approvalTexts,
+  createApprovalWorld,
+  LEAD,
+  mustBe,
+  ORCHESTRATOR,
+  PARAMETERS,
+  question,
+} from "../support/approvals.ts"
+import { createFolders } from "../support/folder.ts"
+import { TICKETS, type World } from "../support/world.ts"
+
+const newFolder = createFolders()
+let world: World
+const { start, ask, grant, collect, kindsOf, approved } = approvalDesk(() => world)
+
+beforeEach(async () => {
+  world = await createApprovalWorld(newFolder())
+})
+afterEach(async () => {
+  await world.close()
+  await world.remove()
+})
+
+const claimsOf = ({ tokens }: Renewed) => decodeJwt(tokens[0]?.accessToken ?? "")
+
+describe("collecting", () => {
+  test("gives that operation, that resource, those parameters, for one use, until the approval ends", async () => {
+    const { taskId, id } = await approved()
+    world.clock.advance(10 * 60_000)
+    const claims = claimsOf(mustBe(await collect(taskId, id)))
+    expect(claims).toMatchObject({ aud: TICKETS, scope: "tickets:close", txn: taskId })
+    expect(claims.authorization_details).toEqual([
+      {
+        type: "task_grant",
+        actions: ["tickets:close"],
+        resources: ["tickets/SUP-1042"],
+        rule: "support.yaml#/tasks/triage-ticket/grants/1",
+        parameters: canonicalParameters(PARAMETERS)?.digest,
+        once: true,
+      },
+    ])
+    expect(Number(claims.exp) - Number(claims.iat)).toBe(300)
+  })
+
+  test("C13 reused: 100 racing collections, one token", async () => {
+    const { taskId, id } = await approved()
+    const collected = await Promise.all(Array.from({ length: 100 }, () => collect(taskId, id)))
+    expect(collected.filter((one) => !(one instanceof Refusal))).toHaveLength(1)
+    const codes = collected.flatMap((one) => (one instanceof Refusal ? [one.code] : []))
+    expect(new Set([...codes, "approval_invalid", "task_conflict"]).size).toBe(2)
+    const issued = (await kindsOf(taskId)).filter((kind) => kind === "token.issued")
+    expect(issued).toHaveLength(2)
+  })
+
+  test("C13 of another task: refused", async () => {
+    const { id } = await approved()
+    const other = await start({ inputs: { ticket: "SUP-1" } })
+    expect(await collect(other.taskId, id)).toMatchObject({ code: "approval_invalid" })
+  })
+
+  test("C13 expired: refused, asked again, and written down", async () => {
+    const { taskId, id } = await approved()
+    world.clock.advance(15 * 60_000)
+    expect(await collect(taskId, id)).toMatchObject({ code: "approval_invalid" })
+    expect(await world.approvals.sweep()).toBe(1)
+    expect(await world.approvals.sweep()).toBe(0)
+    expect((await kindsOf(taskId)).filter((kind) => kind === "approval.expired")).toHaveLength(1)
+    expect((await ask(taskId)).created).toBe(true)
+  })
+
+  test("C13 parameters changed after approval: another question, and another digest", async () => {
+    const { taskId, id } = await approved()
+    const other = await ask(taskId, { parameters: { ...PARAMETERS, resolution: "deleted" } })
+    expect(other.created).toBe(true)
+    expect(await collect(taskId, other.approval.approvalId)).toMatchObject({ code: "approval_pending" })
+    const details = claimsOf(mustBe(await collect(taskId, id))).authorization_details
+    expect(details).toMatchObject([{ parameters: canonicalParameters(PARAMETERS)?.digest }])
+  })
+
+  test("C13 not burned when the commit fails", async () => {
+    const { taskId, id } = await approved()
+    const failing: Engine = {
+      ...world.engine,
+      query: (statement, values) => world.engine.query(statement, values),
+      atomically: () => Promise.reject(new Unavailable("the disk is full")),
+    }
+    await expect(collect(taskId, id, createApprovals({ ...world, engine: failing }))).rejects.toThrow(
+      Unavailable,
+    )
+    expect(mustBe(await collect(taskId, id)).tokens).toHaveLength(1)
+  })
+
+  test("a waiting question outlives the tokens and any pause: 45 minutes later it is granted and collected", async () => {
+    const { taskId } = await start()
+    const { approval } = await ask(taskId)
+    world.clock.advance(45 * 60_000)
+    await grant(approval.approvalId)
+    expect(mustBe(await collect(taskId, approval.approvalId)).tokens[0]?.expiresIn).toBe(600)
+  })
+
+  test("an approval for many uses is collected until it ends", async () => {
+    await world.close()
+    world = await createApprovalWorld(newFolder(), "{ by: [operations-team], valid: 20m, once: false }")
+    const { taskId, id } = await approved({ parameters: undefined })
+    const first = claimsOf(mustBe(await collect(taskId, id)))
+    expect(first.authorization_details).toMatchObject([
+      { parameters: canonicalParameters(undefined)?.digest },
+    ])
+    expect(JSON.stringify(first)).not.toContain("once")
+    world.clock.advance(11 * 60_000)
+    expect(mustBe(await collect(taskId, id)).tokens[0]?.expiresIn).toBe(540)
+    world.clock.advance(9 * 60_000)
+    expect(await collect(taskId, id)).toMatchObject({ code: "approval_invalid" })
+    await world.approvals.sweep()
+    expect(await kindsOf(taskId)).not.toContain("approval.expired")
+  })
+})
+
+describe("as of now", () => {
+  const rewrite = async (file: string, change: (text: string) => string) => {
+    const path = join(world.policyFolder, file)
+    writeFileSync(path, change(readFileSync(path, "utf8")))
+    await world.policies.reload()
+  }
+
+  test("whoever decided must still be one who decides", async () => {
+    const { taskId, id } = await approved()
+    await rewrite("support.yaml", (text) => text.replace("by: [operations-team]", "by: [audit-team]"))
+    expect(await collect(taskId, id)).toMatchObject({ code: "approval_invalid" })
+  })
+
+  test("what the policy grants no more is not collected", async () => {
+    const { taskId, id } = await approved()
+    await rewrite("support.yaml", (text) =>
+      text.replace(/ {6}- api: tickets\n {8}operations: \[tickets:close\]\n.*\n.*\n/, ""),
+    )
+    expect(await collect(taskId, id)).toMatchObject({ code: "access_denied" })
+  })
+
+  test("a lock stops asking, deciding and collecting", async () => {
+    const { taskId, id } = await approved()
+    const other = await ask(taskId, { parameters: 2 })
+    mustBe(
+      await world.revocations.revoke("operations-team", { kind: "api", value: "tickets", reason: "drill" }),
+    )
+    const answers = [
+      await world.approvals.request(ORCHESTRATOR, question(taskId, { parameters: 3 })),
+      await world.approvals.decide(LEAD, other.approval.approvalId, "grant"),
+      await collect(taskId, id),
+    ]
+    for (const answer of answers) expect(answer).toBeInstanceOf(Refusal)
+  })
+
+  test("what policy came to put behind an approval is not renewed without one", async () => {
+    await world.close()
+    const folder = newFolder()
+    world = await createApprovalWorld(folder)
+    const file = join(world.policyFolder, "support.yaml")
+    const guarded = readFileSync(file, "utf8")
+    writeFileSync(file, guarded.replace(/ {8}approval: .*\n/, ""))
+    await world.policies.reload()
+    const { taskId, tokens } = await start()
+    expect(tokens[0]?.scope).toContain("tickets:close")
+    writeFileSync(file, `${guarded}\n# guarded again\n`)
+    await world.policies.reload()
+    expect(
+      mustBe(await world.tasks.renew("support-orchestrator", taskId, {})).tokens[0]?.scope,
+    ).not.toContain("close")
+    expect((await ask(taskId)).created).toBe(true)
+  })
+
+  test("and what it came to grant without one stays behind it for a task that was started before", async () => {
+    const { taskId } = await start()
+    const texts = approvalTexts(world.policyFolder)
+    expect(texts["support.yaml"]).toContain("approval:")
+    await rewrite("support.yaml", (text) => text.replace(/ {8}approval: .*\n/, ""))
+    expect(
+      mustBe(await world.tasks.renew("support-orchestrator", taskId, {})).tokens[0]?.scope,
+    ).not.toContain("close")
+  })
+})
