@@ -81,7 +81,7 @@ test("with it and its key the agent renews an API's token and its own", async ()
   ])
   expect(claimsOf(body.access_token)).toMatchObject({ aud: TICKETS, cnf: { jkt: agent.key.thumbprint } })
   const own = await crew.renew(agent, { resource: ISSUER })
-  expect(claimsOf(own.body.access_token)).toMatchObject({ aud: ISSUER, scope: "task:renew task:delegate" })
+  expect(claimsOf(own.body.access_token)).toMatchObject({ aud: ISSUER, scope: "task:renew task:delegate task:ask" })
   expect(await crew.renew({ ...agent, own: String(own.body.access_token) })).toMatchObject({ status: 200 })
   expect(await entriesOf(agent.taskId, "token.renewed")).toHaveLength(3)
 })
@@ -111,7 +111,7 @@ test("a sub-agent gets less, bound to its own key, and says who let it in", asyn
   })
   expect(claimsOf(child.own)).toMatchObject({
     lineage: [child.delegation],
-    scope: "task:renew task:delegate task:ask",
+    scope: "task:renew task:delegate",
   })
   const grandchild = await crew.delegate(child, "checker/pod-2")
   expect(claimsOf(grandchild.tickets)).toMatchObject({
