@@ -2,6 +2,7 @@
 // them. New keys each time; the decisions are held by test/verifier/vectors.test.ts.
 import { writeFileSync } from "node:fs"
 import { batchDigest } from "../src/token/batch.ts"
+import { canonicalParameters } from "../src/token/parameters.ts"
 import { signProof } from "../src/token/proof.ts"
 import { signBatch } from "../test/support/batch.ts"
 import {
@@ -33,8 +34,15 @@ const proof = (changes: object = {}) =>
   signProof({ method: "GET", url, accessToken: bound, now: NOW, ...changes }, eddsa)
 const proven = (name: string, decision: string, dpop: string | undefined, scheme = "DPoP") =>
   one(name, decision, bound, { scheme, method: "GET", url, ...(dpop && { proof: dpop }) })
-const [head = "", body = "", signature = ""] = validToken().split(".")
 const grants = (changes: object) => [{ ...(claims().authorization_details as object[])[0], ...changes }]
+const SHOWN = { resolution: "gelöst", notify: ["ana"] }
+/** What comes, held against what a person approved. */
+const approved = (name: string, decision: string, given: unknown, ...shown: unknown[]) => {
+  const parameters = canonicalParameters(shown.length > 0 ? shown[0] : SHOWN)?.digest
+  const token = signed({ authorization_details: grants({ parameters }) })
+  return one(name, decision, token, given === undefined ? {} : { parameters: given })
+}
+const [head = "", body = "", signature = ""] = validToken().split(".")
 
 const tokens = [
   one("granted", "allowed", validToken()),
@@ -67,6 +75,19 @@ const tokens = [
     "token_invalid",
     signed({ authorization_details: grants({ locations: [API] }) }),
   ),
+  approved("approved parameters", "allowed", SHOWN),
+  approved("approved parameters, in another order", "allowed", { notify: ["ana"], resolution: "gelöst" }),
+  approved("another value than was approved", "parameters_not_granted", { ...SHOWN, resolution: "deleted" }),
+  approved("a member more than was approved", "parameters_not_granted", { ...SHOWN, force: true }),
+  approved("none where some were approved", "parameters_not_granted", undefined),
+  approved("none, as was approved", "allowed", undefined, undefined),
+  approved("some where none were approved", "parameters_not_granted", SHOWN, undefined),
+  one(
+    "parameters that are no digest",
+    "token_invalid",
+    signed({ authorization_details: grants({ parameters: {} }) }),
+  ),
+  one("once that is not true", "token_invalid", signed({ authorization_details: grants({ once: false }) })),
   one("signed by a stranger", "token_invalid", compact(header(), claims(), stranger)),
   one("of another type", "token_invalid", compact(header({ typ: "JWT" }), claims())),
   one("alg none", "token_invalid", compact(header({ alg: "none" }), claims())),

@@ -2,8 +2,9 @@
 // caller holds the key its token is bound to; what a batch says is the task room's to judge.
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
+import { isId } from "../token/id.ts"
 import { BATCH_LIMIT } from "./body.ts"
-import { type Endpoint, guarded, json } from "./endpoint.ts"
+import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
 
 /** How stale revocations may be before an operation of this risk is not served; null: until the token ends. */
@@ -23,7 +24,11 @@ const Catalogue = z
   })
   .openapi("Catalogue")
 
-export const useEndpoints = (rooms: Rooms): Endpoint[] => [takeBatch(rooms), showCatalogue(rooms)]
+export const useEndpoints = (rooms: Rooms): Endpoint[] => [
+  takeBatch(rooms),
+  claim(rooms),
+  showCatalogue(rooms),
+]
 
 const takeBatch = ({ uses }: Rooms): Endpoint =>
   guarded({
@@ -39,6 +44,35 @@ const takeBatch = ({ uses }: Rooms): Endpoint =>
       if (!caller.proofKey) return refuse("proof_invalid", "[binding] batches need a token bound to the key")
       const taken = await uses.take({ api: caller.clientId, key: caller.proofKey }, body)
       return taken instanceof Refusal ? taken : json(200, { acknowledged: taken.acknowledged })
+    },
+  })
+
+const ClaimBody = z
+  .strictObject({
+    jti: z.string().refine((text) => isId("tok", text), "the jti of a task token"),
+    use: z.string().refine((text) => isId("use", text), "the id of the use"),
+  })
+  .openapi("ClaimUse")
+
+const Claimed = z
+  .strictObject({
+    claimed: z.boolean(),
+    code: z.string().optional().openapi({ description: "Not claimed: what to answer at the API" }),
+  })
+  .openapi("ClaimedUse")
+
+const claim = ({ approvals }: Rooms): Endpoint =>
+  guarded({
+    method: "post",
+    path: "/uses/claims",
+    summary: "The one use of a token that is for one use, before it is served; the same use may ask again",
+    group: "uses",
+    who: ["api"],
+    body: jsonBody(ClaimBody),
+    answers: { 200: { description: "Whether it is this use's", schema: Claimed } },
+    async run({ body }, caller) {
+      const code = await approvals.claim(caller.clientId, body)
+      return json(200, code === undefined ? { claimed: true } : { claimed: false, code })
     },
   })
 

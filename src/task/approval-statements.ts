@@ -114,3 +114,24 @@ export const endApproval = statement(
   sql`UPDATE approval SET state = ${p("state")}
     WHERE approval_id = ${p("approval_id")} AND state IN ('requested', 'granted')`,
 )
+
+/** One use for each token: the one that comes first, and that one again. Of a live token of an active task, at its own API. */
+export const claimUse = statement(
+  "approval.claim",
+  sql`UPDATE approval SET use = ${p("use")}
+    WHERE token = ${p("jti")} AND api = ${nameId("api")} AND (use IS NULL OR use = ${p("use")})
+      AND EXISTS (SELECT 1 FROM token k JOIN task t ON t.id = k.task WHERE k.jti = ${p("jti")}
+        AND k.ended_at IS NULL AND k.exp > ${wholeNumber("now_seconds")} AND t.state = 'active')`,
+)
+
+/** Whether a token of that API was used, or has ended, and in which state its task is. */
+export const claimStanding = statement<{
+  readonly used: string | null
+  readonly ended_at: number | null
+  readonly state: string
+}>(
+  "approval.claim_standing",
+  sql`SELECT a.use AS used, k.ended_at AS ended_at, t.state AS state
+    FROM approval a JOIN token k ON k.jti = a.token JOIN task t ON t.id = k.task
+    WHERE a.token = ${p("jti")} AND a.api = ${nameId("api")}`,
+)

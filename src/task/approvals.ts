@@ -1,6 +1,7 @@
 // The front door of approvals, for callers that were authenticated elsewhere.
-import type { Refusal } from "../errors.ts"
+import type { Code, Refusal } from "../errors.ts"
 import { type ApprovalRequest, type Asked, type Requester, requestApproval } from "./approval.ts"
+import { type Claim, claimOnce } from "./approval-claim.ts"
 import { collectApproved } from "./approval-collect.ts"
 import { type Decided, type Decider, decideOnApproval } from "./approval-decide.ts"
 import { expireApprovals } from "./approval-expire.ts"
@@ -23,6 +24,8 @@ export interface Approvals {
   decide(decider: Decider, id: string, decision: Decided, reason?: string): Promise<Approval | Refusal>
   /** The token of a granted one. */
   collect(requester: Requester, taskId: string, id: string): Promise<Renewed | Refusal>
+  /** Gives a token's one use away, to a verifier of that API; answers why not. */
+  claim(api: string, claim: Claim): Promise<Code | undefined>
   /** Records what has expired; call it every second or so. */
   sweep(): Promise<number>
 }
@@ -36,6 +39,7 @@ export function createApprovals(options: TaskOptions): Approvals {
     list: (viewer, filter) => listApprovals(parts, viewer, filter),
     decide: (decider, id, decision, reason) => decideOnApproval(parts, decider, id, decision, reason),
     collect: (requester, taskId, id) => collectApproved(parts, requester, taskId, id),
+    claim: (api, claim) => claimOnce(parts, api, claim),
     sweep: () => expireApprovals(parts),
   }
 }

@@ -2,7 +2,7 @@
 // letters, slashes and mounts they were matched by. It chooses no status and no default.
 import type { NextFunction, Request, Response } from "express"
 import { guard as guardNode, type Matched } from "./node.ts"
-import { asGuard, type GuardOptions } from "./target.ts"
+import { asGuard, type GuardOptions, givenBy } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
 declare global {
@@ -14,20 +14,22 @@ declare global {
   }
 }
 
-type Options = GuardOptions<Request>
+type Options = GuardOptions<Request<Matched["parameters"]>>
 /**
  * Lets a request through when its token grants `operation` on `template`, where `{id}` is the route's own `:id`, of this
  * router or (with `mergeParams`) of those above. A list of a wildcard's segments is no value. The route is recorded as
  * written in its own router: what stands before it in the URL is the client's text.
  */
-export function guard(verifier: Verifier, operation: string, template: string, _options?: Options) {
+export function guard(verifier: Verifier, operation: string, template: string, options?: Options) {
   const admit = guardNode(verifier, operation, template)
   return asGuard(function taskGuard<P extends Matched["parameters"]>(
     req: Request<P>,
     res: Response,
     next: NextFunction,
   ) {
-    const matched = { route: String(req.route?.path ?? ""), parameters: req.params, target: req.originalUrl }
+    const route = String(req.route?.path ?? "")
+    const given = givenBy(options, req)
+    const matched = { route, parameters: req.params, target: req.originalUrl, ...(given && { given }) }
     const pass = (task: TaskUse) => {
       req.task = task
       next()

@@ -16,14 +16,14 @@ declare module "fastify" {
 /**
  * To be called first in a scope, before its routes: `app.register(async (api) => { guarded(verifier, api, options); ... })`.
  * Hooks added before it run, and what they answer by themselves is the host's. Every route of the scope, and of those in
- * it, without a guard among its own `onRequest` hooks is refused; so are addresses that have none (it sets the scope's
+ * it, without a guard among its own `onRequest` or `preValidation` hooks is refused; so are addresses that have none (it sets the scope's
  * not-found handler). The host is told, or stopped, when it gets ready.
  */
 export function guarded(verifier: Verifier, api: FastifyInstance, options: MountOptions = {}): void {
   const unmapped: Pick<RoutePart, "method" | "path">[] = []
   const refuse = (_: FastifyRequest, reply: FastifyReply) => copy(reply, verifier.unmapped().answer)
   api.addHook("onRoute", (route) => {
-    const covered = [route.onRequest ?? [], route.handler].flat().some(isGuard)
+    const covered = [route.onRequest ?? [], route.preValidation ?? [], route.handler].flat().some(isGuard)
     route.config = { ...route.config, [COVERED]: covered }
     for (const method of covered ? [] : [route.method].flat()) unmapped.push({ method, path: route.url })
   })

@@ -3,7 +3,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify"
 import { hideIncomingCredential } from "./credential.ts"
 import { joinOutcome } from "./outgoing.ts"
-import { asGuard, type GuardOptions, prepareTarget } from "./target.ts"
+import { asGuard, type GuardOptions, givenBy, prepareTarget } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
 declare module "fastify" {
@@ -16,15 +16,15 @@ declare module "fastify" {
 type Options = GuardOptions<FastifyRequest>
 /**
  * A route's `onRequest` hook: lets a request through, before its body is read, when its token grants `operation` on
- * `template`, where `{id}` is the route's own `:id`. The outcome is joined when the response has ended.
+ * `template`, where `{id}` is the route's own `:id`. Where `parameters` reads the body, its `preValidation` hook. The outcome
+ * is joined when the response has ended.
  */
-export function guard(verifier: Verifier, operation: string, template: string, _options?: Options) {
+export function guard(verifier: Verifier, operation: string, template: string, options?: Options) {
   const target = prepareTarget(operation, template)
   return asGuard(async function taskGuard(request: FastifyRequest, reply: FastifyReply) {
     const { method, raw, originalUrl, params, routeOptions } = request
-    const bound = target.bind({ ...Object(params) })
     const view = { method, target: originalUrl, rawHeaders: raw.rawHeaders, route: routeOptions.url ?? "" }
-    const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
+    const decision = await target.check(verifier, view, { ...Object(params) }, givenBy(options, request))
     if (decision.outcome === "refused") {
       const { status, headers, body } = decision.answer
       return reply.code(status).headers(headers).send(Buffer.from(body))

@@ -5,7 +5,7 @@ import type { Context, MiddlewareHandler } from "hono"
 import { routePath } from "hono/route"
 import { hideCredential, rawHeadersOf } from "./credential.ts"
 import { joinHead, joinHeld } from "./outgoing.ts"
-import { asGuard, type GuardOptions, prepareTarget } from "./target.ts"
+import { asGuard, type GuardOptions, givenBy, prepareTarget } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
 /** What Hono's server for Node binds; `joinHead` costs less there than headers of a Response, and sees what is written past it. */
@@ -15,7 +15,7 @@ export function guard(
   verifier: Verifier,
   operation: string,
   template: string,
-  _options?: GuardOptions<Context>,
+  options?: GuardOptions<Context>,
 ): MiddlewareHandler<{ Bindings: NodeServer; Variables: { task: TaskUse } }> {
   const target = prepareTarget(operation, template)
   return asGuard(async function taskGuard(c, next) {
@@ -27,8 +27,7 @@ export function guard(
       rawHeaders: rawHeadersOf(raw.headers, incoming),
       route: routePath(c),
     }
-    const bound = target.bind(c.req.param())
-    const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
+    const decision = await target.check(verifier, view, c.req.param(), givenBy(options, c))
     if (decision.outcome === "refused") return new Response(decision.answer.body, decision.answer)
     if (decision.outcome !== "not_ours") hideCredential(raw.headers, incoming)
     if (decision.outcome === "allowed") c.set("task", decision.use)

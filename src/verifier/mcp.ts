@@ -14,8 +14,8 @@ export interface ToolGuard {
 export function guard(verifier: Verifier, operation: string, template: string): ToolGuard {
   const target = prepareTarget(operation, template)
   const taskGuard = (view: RequestView, given: Readonly<Record<string, unknown>>) => {
-    const bound = target.bind(given)
-    return verifier.check(view, operation, bound?.resource, bound?.parameters)
+    // What a person approves of a call are its arguments, all of them.
+    return target.check(verifier, view, given, () => given)
   }
   return asGuard(Object.assign(taskGuard, { operation }))
 }

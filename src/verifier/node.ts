@@ -2,7 +2,7 @@
 import type { IncomingMessage as Incoming, ServerResponse } from "node:http"
 import { hideIncomingCredential } from "./credential.ts"
 import { joinOutcome, sendAnswer } from "./outgoing.ts"
-import { asGuard, type GuardOptions, prepareTarget } from "./target.ts"
+import { asGuard, type GuardOptions, givenBy, prepareTarget } from "./target.ts"
 import type { TaskUse, Verifier } from "./verifier.ts"
 
 export interface Matched {
@@ -12,6 +12,8 @@ export interface Matched {
   readonly parameters: Readonly<Record<string, unknown>>
   /** As received, where somebody rewrites `incoming.url`. */
   readonly target?: string
+  /** Instead of what the options find. */
+  readonly given?: () => unknown
 }
 type Next = readonly [next: (task: TaskUse) => unknown, others?: () => unknown]
 /**
@@ -21,14 +23,13 @@ export type TaskGuard = (req: Incoming, res: ServerResponse, matched: Matched, .
 type Options = GuardOptions<Incoming>
 
 /** Lets a request through when its token grants `operation` on `template`, where `{id}` is the parameter `id`. */
-export function guard(verifier: Verifier, operation: string, template: string, _options?: Options) {
+export function guard(verifier: Verifier, operation: string, template: string, options?: Options) {
   const target = prepareTarget(operation, template)
   return asGuard<TaskGuard>(async function taskGuard(req, res, matched, next, others) {
     const { method = "", url = "", rawHeaders } = req
-    const { route = "", parameters, target: received = url } = matched
+    const { route = "", parameters, target: received = url, given = givenBy(options, req) } = matched
     const view = { method, target: received, rawHeaders, route }
-    const bound = target.bind(parameters)
-    const decision = await verifier.check(view, operation, bound?.resource, bound?.parameters)
+    const decision = await target.check(verifier, view, parameters, given)
     if (decision.outcome === "refused") return sendAnswer(res, decision.answer)
     joinOutcome(res, decision)
     if (decision.outcome !== "not_ours") hideIncomingCredential(req)

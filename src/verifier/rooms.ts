@@ -5,6 +5,7 @@ import { createKeySet, type KeySet, type KeySetSnapshot } from "../remote/key-se
 import { createServiceTokens } from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
 import type { TaskToken } from "../token/token.ts"
+import { type ApprovedUses, createApprovedUses } from "./approved.ts"
 import { type Catalogue, createCatalogue } from "./catalogue.ts"
 import { type Answer, createChallenge, NOT_SHARED, type Scheme } from "./challenge.ts"
 import { createCredentialOpener, type OpenCredential } from "./genuine.ts"
@@ -34,6 +35,7 @@ export interface Rooms {
   readonly recorder: Recorder
   readonly shipper: Shipper
   readonly possession: Possession
+  readonly approved: ApprovedUses
   readonly open: OpenCredential
   /** Only in observe mode. */
   readonly observer: Observer | undefined
@@ -104,6 +106,7 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
     catalogue: createCatalogue({ calls, spool }),
     recorder,
     shipper,
+    approved: createApprovedUses(calls),
     possession: createPossession({ origin: settings.origin, spool, clock, nonces }),
     open: createCredentialOpener(keys),
     observer,

@@ -2,6 +2,8 @@
 // when the route is mounted; misuse is a TypeError then. It decides nothing about tokens.
 import { isOperation } from "../token/name.ts"
 import { parseTemplate } from "../token/resource.ts"
+import type { Given } from "./approved.ts"
+import type { Decision, RequestView, Verifier } from "./verifier.ts"
 
 export interface Target {
   readonly operation: string
@@ -10,6 +12,13 @@ export interface Target {
    * them, never decoded again. Does NOT check that they are data: the check does.
    */
   bind(parameters: Readonly<Record<string, unknown>>): BoundTarget | undefined
+  /** Binds, and has the verifier decide. */
+  check(
+    verifier: Verifier,
+    view: RequestView,
+    parameters: Readonly<Record<string, unknown>>,
+    given?: Given,
+  ): Promise<Decision>
 }
 
 export interface BoundTarget {
@@ -18,10 +27,18 @@ export interface BoundTarget {
   readonly parameters: Readonly<Record<string, string>>
 }
 
-/** `parameters` is asked only when a grant binds parameters; no grant does yet. */
 export interface GuardOptions<Request> {
+  /**
+   * The parameters that the handler acts on, as JSON, such as the parsed body: asked only for tokens that a person approved
+   * for certain parameters, which must be these. Where it throws or answers undefined, such a token is refused. Absent: only
+   * what was approved without parameters passes, whatever the request carries besides its route.
+   */
   readonly parameters?: (request: Request) => unknown
 }
+
+/** What a guard's options find in a request. */
+export const givenBy = <R>({ parameters }: GuardOptions<R> = {}, request: R): Given | undefined =>
+  parameters && (() => parameters(request))
 
 /** `tickets:read` on `tickets/{id}`: literals, and parameters of the route as whole segments. */
 export function prepareTarget(operation: string, template: string): Target {
@@ -37,8 +54,12 @@ export function prepareTarget(operation: string, template: string): Target {
       throw new TypeError(`guard: ${template}: a request touches no ${segment}`)
     return segment
   })
-  return {
+  const target: Target = {
     operation,
+    check(verifier, view, values, given) {
+      const bound = target.bind(values)
+      return verifier.check(view, operation, bound?.resource, bound?.parameters, given)
+    },
     bind(values) {
       const parameters: Record<string, string> = Object.create(null)
       const resource: string[] = []
@@ -51,6 +72,7 @@ export function prepareTarget(operation: string, template: string): Target {
       return { resource, parameters }
     },
   }
+  return target
 }
 
 /** Own values only: nothing inherited is a parameter. */

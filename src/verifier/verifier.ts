@@ -5,6 +5,7 @@ import { type Code, Refusal, refuse } from "../errors.ts"
 import type { UseRecord } from "../token/batch.ts"
 import type { TaskToken } from "../token/token.ts"
 import { judgeToken, judgeUse } from "../token/verify.ts"
+import { type Given, isFree } from "./approved.ts"
 import { type Answer, describeResource, type ResourceMetadata, type Scheme } from "./challenge.ts"
 import { namesIssuer } from "./credential.ts"
 import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
@@ -85,13 +86,16 @@ export interface Verifier {
   /**
    * Decides one request. Allowed means: recorded durably in the spool already (with `batched` recording: on its way
    * there). Never rejects: a fault of any kind is a
-   * refusal with 503. `resource` undefined: a part of it was absent or is not plain data.
+   * refusal with 503. `resource` undefined: a part of it was absent or is not plain data. `given`: asked for a token that a
+   * person approved; absent, only what was approved without parameters passes. A token for one use is claimed at the issuer
+   * first, and refused with 503 when it can't be.
    */
   check(
     view: RequestView,
     operation: string,
     resource: readonly string[] | undefined,
     parameters?: Readonly<Record<string, string>>,
+    given?: Given,
   ): Promise<Decision>
   /**
    * Whether the request carries a live token for this API, where it uses nothing of it: for protocols that greet and list
@@ -149,10 +153,10 @@ const NO_PARAMETERS = Object.freeze({})
 /** The contract's order: what is cheap and certain first, what the ledger must hold last. */
 function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPresentation): Verifier["check"] {
   const { issuer, resource: audience, others, clock } = settings
-  const { recorder, possession, headersOf, issuerTime } = rooms
+  const { recorder, possession, headersOf, issuerTime, approved } = rooms
   const turnDown = createTurnDown(rooms)
   const uses = createUses({ api: audience, clock })
-  return async (view, operation, resource, parameters = NO_PARAMETERS) => {
+  return async (view, operation, resource, parameters = NO_PARAMETERS, given) => {
     try {
       if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer)) return NOT_OURS
       const read = present(view)
@@ -160,15 +164,20 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
       if ("refusal" in shown) return turnDown(shown.refusal, { view, operation }, shown.scheme)
       const { token, credential, scheme } = shown
       const target = { operation, resource, parameters }
-      const wrong =
+      const early =
         issuerTime.judge() ??
         judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() }) ??
         (token.jkt === undefined && credential.scheme === "Bearer"
           ? undefined
           : await possession.check(token, shown, view)) ??
-        judgeStanding(rooms, shown, operation) ??
-        judgeAuthority(token, target)
-      const use = uses.describe(token, { method: view.method, route: view.route, operation, resource }, wrong)
+        judgeStanding(rooms, shown, operation)
+      const granted = early ?? judgeUse(token, operation, resource ?? [])
+      const found = granted instanceof Refusal ? granted : undefined
+      const asked = { method: view.method, route: view.route, operation, resource }
+      let use = uses.describe(token, asked, found)
+      const bound = granted instanceof Refusal || isFree(granted) ? undefined : granted
+      const wrong = found ?? (bound && (await approved.judge({ token, grant: bound, use: use.id }, given)))
+      if (wrong && !found) use = uses.describe(token, asked, wrong)
       const recorded = wrong ?? (await recorder.allow(use, uses.write(token, use)))
       if (!(recorded instanceof Refusal)) return allowed(token, target, use.id, recorded, headersOf(token))
       return turnDown(recorded, { view, operation }, scheme, use)
@@ -207,13 +216,6 @@ function judgeStanding({ revocations, catalogue }: Rooms, { token, kid }: Presen
   const age = revocations.age()
   if (age !== undefined && age <= catalogue.stalenessLimit(operation)) return undefined
   return refuse("revocations_stale", age === undefined ? "never_known" : "too_old")
-}
-
-function judgeAuthority(token: TaskToken, { operation, resource }: Target): Refusal | undefined {
-  const granted = judgeUse(token, operation, resource ?? [])
-  if (granted instanceof Refusal) return granted
-  const free = granted.parameters === undefined && !granted.once
-  return free ? undefined : refuse("parameters_not_granted", "parameters")
 }
 
 function allowed(

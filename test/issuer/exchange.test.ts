@@ -81,7 +81,10 @@ test("with it and its key the agent renews an API's token and its own", async ()
   ])
   expect(claimsOf(body.access_token)).toMatchObject({ aud: TICKETS, cnf: { jkt: agent.key.thumbprint } })
   const own = await crew.renew(agent, { resource: ISSUER })
-  expect(claimsOf(own.body.access_token)).toMatchObject({ aud: ISSUER, scope: "task:renew task:delegate task:ask" })
+  expect(claimsOf(own.body.access_token)).toMatchObject({
+    aud: ISSUER,
+    scope: "task:renew task:delegate task:ask",
+  })
   expect(await crew.renew({ ...agent, own: String(own.body.access_token) })).toMatchObject({ status: 200 })
   expect(await entriesOf(agent.taskId, "token.renewed")).toHaveLength(3)
 })

@@ -2,7 +2,7 @@
 // for that status.
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { z } from "zod"
-import { newUuid } from "../../src/token/id.ts"
+import { newId, newUuid } from "../../src/token/id.ts"
 import { signBatch } from "../support/batch.ts"
 import { type Call, type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
 
@@ -140,6 +140,11 @@ describe("the document", () => {
     const as = "tickets"
     await answers("GET", "/catalogue", { as })
     await answers("GET", "/revocations?after=0", { as })
+    const claim = { jti: newId("tok"), use: newId("use") }
+    expect(await answers("POST", "/uses/claims", { as, json: claim })).toEqual({
+      claimed: false,
+      code: "token_used",
+    })
     const headers = { "content-type": "application/jwt" }
     await answers("POST", "/uses", { as, headers, body: "x.y.z" })
     expect(

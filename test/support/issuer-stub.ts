@@ -37,6 +37,8 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
   /** The bytes of every batch that came in, whatever was answered. */
   const received: string[] = []
   const feed: RevocationItem[] = []
+  /** The use that a token for one use was given to. */
+  const claims = new Map<string, string>()
   const overrides = new Map<string, Override>()
   const proofs = new Set<string>()
   let down = false
@@ -72,6 +74,12 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
     if (!batches.some((one) => one.sequence === read.batch.sequence)) batches.push(read.batch)
     return json(200, { acknowledged: read.batch.sequence })
   }
+  const answerClaim = (body: string): StubAnswer => {
+    const { jti, use }: { jti: string; use: string } = JSON.parse(body)
+    const claimed = (claims.get(jti) ?? use) === use
+    if (claimed) claims.set(jti, use)
+    return json(200, { claimed, ...(!claimed && { code: "token_used" }) })
+  }
   const answer = (request: IncomingMessage, body: string): StubAnswer => {
     const url = new URL(request.url ?? "", issuer)
     if (url.pathname === "/.well-known/jwks.json")
@@ -80,6 +88,7 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
     const proof = authenticate(request)
     if (!proof) return json(401, { code: "service_token_invalid" })
     if (url.pathname === "/uses") return answerUses(proof, body)
+    if (url.pathname === "/uses/claims") return answerClaim(body)
     if (url.pathname === "/catalogue") return json(200, CATALOGUE)
     const after = Number(url.searchParams.get("after"))
     const items = feed.filter((item) => item.cursor > after)
@@ -106,6 +115,7 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
     batches,
     received,
     feed,
+    claims,
     overrides,
     /** Every connection is cut until it is false again. */
     setDown(value: boolean) {

@@ -6,6 +6,7 @@ import { type Engine, Unavailable } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
 import { createApprovals } from "../../src/task/approvals.ts"
 import type { Renewed } from "../../src/task/renew.ts"
+import { newId } from "../../src/token/id.ts"
 import { canonicalParameters } from "../../src/token/parameters.ts"
 import {
   approvalDesk,
@@ -124,6 +125,40 @@ describe("collecting", () => {
     expect(await collect(taskId, id)).toMatchObject({ code: "approval_invalid" })
     await world.approvals.sweep()
     expect(await kindsOf(taskId)).not.toContain("approval.expired")
+  })
+})
+
+describe("the one use", () => {
+  const collected = async () => {
+    const { taskId, id } = await approved()
+    return { taskId, jti: String(claimsOf(mustBe(await collect(taskId, id))).jti) }
+  }
+
+  test("B22 is given to one of 100 that ask at once, and to that one again", async () => {
+    const { jti } = await collected()
+    const uses = Array.from({ length: 100 }, () => newId("use"))
+    const codes = await Promise.all(uses.map((use) => world.approvals.claim("tickets", { jti, use })))
+    expect(codes.filter((code) => code === undefined)).toHaveLength(1)
+    expect(new Set(codes)).toEqual(new Set([undefined, "token_used"]))
+    const winner = uses[codes.indexOf(undefined)] ?? ""
+    expect(await world.approvals.claim("tickets", { jti, use: winner })).toBeUndefined()
+  })
+
+  test("is given to its own API alone, and for tokens that there are", async () => {
+    const { jti } = await collected()
+    const claim = { jti, use: newId("use") }
+    expect(await world.approvals.claim("deployments", claim)).toBe("token_used")
+    expect(await world.approvals.claim("tickets", { ...claim, jti: newId("tok") })).toBe("token_used")
+    expect(await world.approvals.claim("tickets", claim)).toBeUndefined()
+  })
+
+  test.each([
+    ["pause", "task_paused"],
+    ["cancel", "task_ended"],
+  ] as const)("is not given after %s, whether or not the verifier has heard of it", async (change, code) => {
+    const { taskId, jti } = await collected()
+    await world.tasks.change("support-orchestrator", taskId, change)
+    expect(await world.approvals.claim("tickets", { jti, use: newId("use") })).toBe(code)
   })
 })
 

@@ -8,6 +8,7 @@ import { Unreadable } from "../../src/token/jwt.ts"
 import type { RevocationItem } from "../../src/token/revocation.ts"
 import { KeyFault, readPublicJwk, type VerificationKey } from "../../src/token/signature.ts"
 import { judgeToken, judgeUse, openTaskToken } from "../../src/token/verify.ts"
+import { createApprovedUses } from "../../src/verifier/approved.ts"
 import { createIssuerTime } from "../../src/verifier/issuer-time.ts"
 import { createMemorySpool } from "../../src/verifier/memory-spool.ts"
 import { createPossession } from "../../src/verifier/possession.ts"
@@ -24,6 +25,7 @@ interface Vector {
   readonly url?: string
   readonly operation: string
   readonly resource: readonly string[]
+  readonly parameters?: unknown
   readonly decision: string
 }
 
@@ -68,7 +70,11 @@ async function decide(vector: Vector): Promise<string> {
     judgeToken(token, { issuer, audience, now }) ??
     (await possession.check(token, { credential: { scheme, token: vector.token }, proof }, request)) ??
     judgeUse(token, vector.operation, vector.resource)
-  return wrong instanceof Refusal ? wrong.code : "allowed"
+  if (wrong instanceof Refusal) return wrong.code
+  const { parameters: given } = vector
+  const bound = { token, grant: wrong, use: "use_none" }
+  const approved = createApprovedUses(() => Promise.reject(new Error("nothing is for one use here")))
+  return (await approved.judge(bound, given === undefined ? undefined : () => given))?.code ?? "allowed"
 }
 
 test.each(vectors.tokens.map((vector) => [vector.name, vector] as const))("token: %s", async (_, vector) => {
