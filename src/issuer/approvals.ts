@@ -1,12 +1,13 @@
 // The endpoints of approvals: a task asks, a person decides, both look. They translate and decide nothing; who may ask,
 // see and decide what is the task room's to say.
 import { z } from "@hono/zod-openapi"
-import { Refusal } from "../errors.ts"
-import { asOrchestrator } from "../task/approval.ts"
+import { Refusal, refuse } from "../errors.ts"
+import { asOrchestrator, type Requester } from "../task/approval.ts"
 import type { ApprovalViewer } from "../task/approval-view.ts"
 import type { JsonValue } from "../token/json.ts"
 import { isSegment } from "../token/resource.ts"
 import { APPROVAL_STATES, ApprovalAnswer, approvalOnWire } from "./approval-schema.ts"
+import { forAgents } from "./asking.ts"
 import type { Caller } from "./caller.ts"
 import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
@@ -24,7 +25,13 @@ const parameters = z
 
 const RequestBody = z
   .strictObject({
-    task_id: z.string().regex(/^task_[0-9a-f-]{36}$/, "a task id"),
+    task_id: z
+      .string()
+      .regex(/^task_[0-9a-f-]{36}$/, "a task id")
+      .optional()
+      .openapi({
+        description: "From an orchestrator; an agent's own token says which task asks",
+      }),
     operation: z
       .string()
       .regex(/^[!-~]{1,128}$/, "an operation, such as tickets:close")
@@ -67,11 +74,17 @@ export const approvalEndpoints = (rooms: Rooms): Endpoint[] => [
   decide(rooms),
 ]
 
-const request = ({ approvals }: Rooms): Endpoint =>
-  guarded({
+function request(rooms: Rooms): Endpoint {
+  const ask = async (requester: Requester, taskId: string, body: z.infer<typeof RequestBody>) => {
+    const { operation, resource, reason, parameters: given } = body
+    const question = { taskId, operation, resource: resource.split("/"), reason, parameters: given }
+    const asked = await rooms.approvals.request(requester, question)
+    return asked instanceof Refusal ? asked : json(asked.created ? 201 : 200, approvalOnWire(asked.approval))
+  }
+  const byOrchestrators = guarded({
     method: "post",
     path: "/approvals",
-    summary: "Ask a person to open an operation for a running task",
+    summary: "Ask a person to open an operation for a running task; agents ask with their own token",
     group: "approvals",
     who: ["orchestrator"],
     body: jsonBody(RequestBody),
@@ -80,14 +93,17 @@ const request = ({ approvals }: Rooms): Endpoint =>
       200: { description: "The same question is open already", schema: ApprovalAnswer },
     },
     async run({ body }, caller) {
-      const { task_id: taskId, operation, resource, reason, parameters: given } = body
-      const question = { taskId, operation, resource: resource.split("/"), reason, parameters: given }
-      const asked = await approvals.request(asOrchestrator(caller.clientId), question)
-      return asked instanceof Refusal
-        ? asked
-        : json(asked.created ? 201 : 200, approvalOnWire(asked.approval))
+      const { task_id: taskId } = body
+      if (taskId !== undefined) return ask(asOrchestrator(caller.clientId), taskId, body)
+      const errors = [{ pointer: "/task_id", expected: "a task id" }]
+      return refuse("invalid_request", "[task_id] none", { errors })
     },
   })
+  return forAgents(rooms, byOrchestrators, {
+    body: jsonBody(RequestBody),
+    run: ({ body }, { requester, taskId }) => ask(requester, body.task_id ?? taskId, body),
+  })
+}
 
 const list = ({ approvals }: Rooms): Endpoint =>
   guarded({
@@ -110,8 +126,12 @@ const list = ({ approvals }: Rooms): Endpoint =>
     },
   })
 
-const show = ({ approvals }: Rooms): Endpoint =>
-  guarded({
+function show(rooms: Rooms): Endpoint {
+  const look = async (viewer: ApprovalViewer, id: string) => {
+    const found = await rooms.approvals.show(viewer, id)
+    return found instanceof Refusal ? found : json(200, approvalOnWire(found))
+  }
+  const byCallers = guarded({
     method: "get",
     path: "/approvals/{id}",
     lane: "later",
@@ -119,11 +139,12 @@ const show = ({ approvals }: Rooms): Endpoint =>
     group: "approvals",
     who: ["orchestrator", "approver", "auditor", "operator"],
     answers: { 200: { description: "The approval", schema: ApprovalAnswer } },
-    async run({ parameter }, caller) {
-      const found = await approvals.show(viewerOf(caller), parameter("id"))
-      return found instanceof Refusal ? found : json(200, approvalOnWire(found))
-    },
+    run: ({ parameter }, caller) => look(viewerOf(caller), parameter("id")),
   })
+  return forAgents(rooms, byCallers, {
+    run: ({ parameter }, { taskId }) => look({ task: taskId }, parameter("id")),
+  })
+}
 
 const decide = ({ approvals }: Rooms): Endpoint =>
   guarded({

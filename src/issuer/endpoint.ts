@@ -38,7 +38,7 @@ export interface Call<Body, Query> {
   readonly parameter: (name: string) => string
 }
 
-interface BodyRule<Body> {
+export interface BodyRule<Body> {
   readonly type: string
   readonly limit: number
   readonly schema: Schema<Body>
@@ -141,7 +141,8 @@ export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<B
   }
 }
 
-async function readWith<Body>(
+/** The body as its rule reads it; undefined where there is no rule. */
+export async function readWith<Body>(
   request: Request,
   body: BodyRule<Body> | undefined,
 ): Promise<Body | undefined | Refusal> {

@@ -31,6 +31,13 @@ export const ExchangeForm = z
     authorization_details: z.string().optional().openapi({ description: "JSON (RFC 9396)" }),
     requested_actor: z.string().optional().openapi({ example: "summarizer/pod-1" }),
     dpop_jkt: z.string().regex(HASH, "an RFC 7638 thumbprint: 43 characters of base64url").optional(),
+    approval: z
+      .string()
+      .regex(/^apr_[0-9a-f-]{36}$/, "an approval id")
+      .optional()
+      .openapi({
+        description: "Collects the token of a granted approval, by the agent's own token and nothing else",
+      }),
     client_assertion_type: z.string().optional(),
     client_assertion: z.string().optional(),
     client_id: z.string().optional(),
@@ -45,6 +52,8 @@ export interface ExchangeWanted {
   readonly resource: string | undefined
   readonly narrowing: Narrowed | undefined
   readonly actor: Actor | undefined
+  /** Collected alone: it says by itself which API, operation and resource. */
+  readonly approval: string | undefined
 }
 
 const wrong = (pointer: string, expected: string): Refusal => {
@@ -76,7 +85,10 @@ export function wantedOf(asked: ExchangeAsked, policy: Policy): ExchangeWanted |
   if (actor instanceof Refusal) return actor
   const narrowing = readNarrowing(asked, policy)
   if (narrowing instanceof Refusal) return narrowing
-  return { subjectToken: asked.subject_token, resource, narrowing, actor }
+  const { approval } = asked
+  if (approval !== undefined && (resource ?? narrowing ?? actor) !== undefined)
+    return wrong("/approval", "none beside resource, scope, authorization_details and requested_actor")
+  return { subjectToken: asked.subject_token, resource, narrowing, actor, approval }
 }
 
 function readActor({ requested_actor: actor, dpop_jkt: jkt }: ExchangeAsked): Actor | undefined | Refusal {

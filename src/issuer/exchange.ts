@@ -5,6 +5,7 @@ import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
 import type { Once } from "../task/commit.ts"
 import type { Exchanged } from "../task/delegate.ts"
+import type { ExchangeRequest } from "../task/exchange.ts"
 import type { Bringer } from "../task/subject.ts"
 import { toEpochSeconds } from "../time.ts"
 import { judgeProof } from "../token/proof.ts"
@@ -57,9 +58,29 @@ export function createExchange(rooms: Rooms, authentication: ClientAuthenticatio
     if (brought instanceof Refusal) return brought
     const turn = <T>(orchestrator: string, run: () => Promise<T>) =>
       entrance.admission.pass(orchestrator, "first", run)
+    if (wanted.approval !== undefined) {
+      const collected = await collect(rooms, { ...wanted, approval: wanted.approval }, brought, turn)
+      return collected instanceof Refusal ? collected : json(200, onWire(collected), NOT_STORED)
+    }
     const exchanged = await tasks.exchange({ ...wanted, ...brought, turn })
     return exchanged instanceof Refusal ? exchanged : json(200, onWire(exchanged), NOT_STORED)
   }
+}
+
+/** The agent collects for itself; its proof is spent with what is decided. */
+async function collect(
+  { approvals }: Rooms,
+  { subjectToken, approval }: { readonly subjectToken: string; readonly approval: string },
+  { by, once }: Brought,
+  turn: ExchangeRequest["turn"],
+): Promise<Exchanged | Refusal> {
+  const asking = await approvals.asking(subjectToken, by)
+  if (asking instanceof Refusal) return asking
+  const { requester, taskId, orchestrator } = asking
+  const collected = await turn(orchestrator, () => approvals.collect(requester, taskId, approval, once))
+  if (collected instanceof Refusal) return collected
+  const [token] = collected.tokens
+  return token ? { taskId, token } : refuse("access_denied", "[approval] nothing was minted")
 }
 
 const NOT_STORED = { "cache-control": "no-store", pragma: "no-cache" }

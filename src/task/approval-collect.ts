@@ -5,7 +5,7 @@ import type { Requester } from "./approval.ts"
 import { type ApprovalRow, collectApproval } from "./approval-statements.ts"
 import { findApproval } from "./approval-view.ts"
 import type { Approved } from "./approved.ts"
-import { type Attempt, settleDecision } from "./commit.ts"
+import { type Attempt, type Once, settleDecision } from "./commit.ts"
 import { planMint, signTokens } from "./mint.ts"
 import type { Parts } from "./parts.ts"
 import { notActive, passAgain, type Renewed, refusingOf } from "./renew.ts"
@@ -15,17 +15,17 @@ import { keepTask, type TaskRow, taskById } from "./statements.ts"
 export async function collectApproved(
   parts: Parts,
   requester: Requester,
-  taskId: string,
-  approvalId: string,
+  { taskId, id }: { readonly taskId: string; readonly id: string },
+  once?: Once,
 ): Promise<Renewed | Refusal> {
   let task: TaskRow | undefined
   const decide = async () => {
     const [found] = await parts.engine.query(taskById, { task_id: taskId })
     task = found && requester.mayAskFor(found) ? found : undefined
     if (!task) return refuse("not_found", "[task] no such task of this requester")
-    return planCollection(parts, requester, task, await findApproval(parts, approvalId))
+    return planCollection(parts, requester, task, await findApproval(parts, id))
   }
-  return settleDecision<Renewed>(parts, decide, () => task && refusingOf("token.refused", task))
+  return settleDecision<Renewed>(parts, decide, () => task && refusingOf("token.refused", task), once)
 }
 
 function planCollection(

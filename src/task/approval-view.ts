@@ -58,8 +58,9 @@ export const viewApproval = (row: ApprovalRow): Approval => ({
   decidedAt: row.decided_at ?? undefined,
 })
 
-/** Who looks: an orchestrator at its own, approvers at those that they decide, other staff at all. */
+/** Who looks: an agent at those of its task, an orchestrator at its own, approvers at those that they decide, other staff at all. */
 export interface ApprovalViewer {
+  readonly task?: string
   readonly orchestrator?: string
   readonly decider?: string
 }
@@ -90,6 +91,7 @@ export async function showApproval(
   const row = await findApproval(parts, id)
   const seen =
     row &&
+    (viewer.task === undefined || row.task_id === viewer.task) &&
     (viewer.orchestrator === undefined || row.orchestrator === viewer.orchestrator) &&
     (viewer.decider === undefined || isDecider(row, viewer.decider))
   return seen ? viewApproval(row) : refuse("not_found", "[approval] no such approval for this viewer")

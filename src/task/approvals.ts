@@ -5,6 +5,7 @@ import { type Claim, claimOnce } from "./approval-claim.ts"
 import { collectApproved } from "./approval-collect.ts"
 import { type Decided, type Decider, decideOnApproval } from "./approval-decide.ts"
 import { expireApprovals } from "./approval-expire.ts"
+import { type Asking, findAsking } from "./approval-holder.ts"
 import {
   type Approval,
   type ApprovalFilter,
@@ -13,8 +14,10 @@ import {
   listApprovals,
   showApproval,
 } from "./approval-view.ts"
+import type { Once } from "./commit.ts"
 import { assembleParts, type TaskOptions } from "./parts.ts"
 import type { Renewed } from "./renew.ts"
+import type { Bringer } from "./subject.ts"
 
 export interface Approvals {
   /** Asks, or answers the same question that is open already. Refusals are in the ledger before they are answered. */
@@ -22,8 +25,10 @@ export interface Approvals {
   show(viewer: ApprovalViewer, id: string): Promise<Approval | Refusal>
   list(viewer: ApprovalViewer, filter: ApprovalFilter): Promise<ApprovalPage>
   decide(decider: Decider, id: string, decision: Decided, reason?: string): Promise<Approval | Refusal>
-  /** The token of a granted one. */
-  collect(requester: Requester, taskId: string, id: string): Promise<Renewed | Refusal>
+  /** The token of a granted one; `once` is spent with it. */
+  collect(requester: Requester, taskId: string, id: string, once?: Once): Promise<Renewed | Refusal>
+  /** Who asks with an agent's own token, and for which task. */
+  asking(ownToken: string, by: Bringer): Promise<Asking | Refusal>
   /** Gives a token's one use away, to a verifier of that API; answers why not. */
   claim(api: string, claim: Claim): Promise<Code | undefined>
   /** Records what has expired; call it every second or so. */
@@ -38,7 +43,8 @@ export function createApprovals(options: TaskOptions): Approvals {
     show: (viewer, id) => showApproval(parts, viewer, id),
     list: (viewer, filter) => listApprovals(parts, viewer, filter),
     decide: (decider, id, decision, reason) => decideOnApproval(parts, decider, id, decision, reason),
-    collect: (requester, taskId, id) => collectApproved(parts, requester, taskId, id),
+    collect: (requester, taskId, id, once) => collectApproved(parts, requester, { taskId, id }, once),
+    asking: (ownToken, by) => findAsking(parts, ownToken, by),
     claim: (api, claim) => claimOnce(parts, api, claim),
     sweep: () => expireApprovals(parts),
   }
