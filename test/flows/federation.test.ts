@@ -8,7 +8,7 @@ import { serve } from "@hono/node-server"
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose"
 import { Provider } from "oidc-provider"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { createOrchestrator } from "../../src/client/client.ts"
+import { createOrchestrator, createSession } from "../../src/client/client.ts"
 import { systemClock } from "../../src/time.ts"
 import { createVerifier } from "../../src/verifier/verifier.ts"
 import { runCli } from "../support/command-line.ts"
@@ -87,7 +87,7 @@ orchestrators:
     authenticate:
       - workload: { provider: foreign, subject: nightly-job }
 agents:
-  bucket-bot: { owner: a }
+  bucket-bot: { owner: a, authenticate: [{ workload: { provider: foreign, subject: nightly-job } }] }
 apis:
   wiki:
     resource: https://wiki.internal.example
@@ -170,6 +170,31 @@ test("an API's guard authenticates by it, too, and its instance is bound to its 
   })
   await expect.poll(() => verifier.ready(), { timeout: 10_000 }).toEqual({ ready: true, reasons: [] })
   await verifier.close()
+})
+
+test("an agent that its platform names collects the tokens that its orchestrator never saw", async () => {
+  const fileWith = async (name: string) => {
+    writeFileSync(join(house.folder, name), await foreignToken(ISSUER))
+    return join(house.folder, name)
+  }
+  const orchestrator = createOrchestrator({
+    issuer: ISSUER,
+    issuerAddress: address,
+    credential: { clientId: "nightly", assertionFile: await fileWith("starting") },
+  })
+  const agent = { id: "bucket-bot", instance: "pod-1" }
+  const task = await orchestrator.start({ type: "assume", agent, purpose: "Read a bucket", deliver: "agent" })
+  expect(task.tokens).toEqual([])
+  const session = await createSession({
+    issuer: ISSUER,
+    issuerAddress: address,
+    task: task.id,
+    credential: { clientId: "bucket-bot", assertionFile: await fileWith("collecting") },
+  })
+  expect(session.tokens.map(({ resource, tokenType }) => [resource, tokenType])).toEqual([
+    ["https://sts.amazonaws.com", "DPoP"],
+  ])
+  await task.cancel()
 })
 
 test("the command line authenticates by it", async () => {
