@@ -27,6 +27,8 @@ export interface HealthOptions {
   readonly unready: () => Refusal | undefined
   /** Whether a verifier has gone quiet: its API may be serving without a record. */
   readonly verifierSilent: () => boolean
+  /** Whether an identity provider's keys are not to be had: its workloads and people can't come in. */
+  readonly providerAway: () => boolean
 }
 
 /** However often somebody asks, the disk is written to at most once in this time. */
@@ -71,13 +73,14 @@ export function watchHealth(options: HealthOptions): Health {
 }
 
 /** What an operator has to do, while it can mint all the same. */
-function warningsOf({ policies, keyring, rotation, verifierSilent }: HealthOptions): string[] {
+function warningsOf({ policies, keyring, rotation, verifierSilent, providerAway }: HealthOptions): string[] {
   const { refused } = policies.state()
   return [
     ...(refused ? [`policy_${refused.reason}`] : []),
     ...(keyring.isLocked() ? ["key_encryption_key_replaced"] : []),
     ...(rotation.waitsForSigner() ? ["key_signer_missing"] : []),
     ...(verifierSilent() ? ["verifier_silent"] : []),
+    ...(providerAway() ? ["identity_provider_away"] : []),
   ]
 }
 

@@ -6,7 +6,7 @@ import { insertSetting, readSetting } from "../database/setting.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Admit } from "../policy/admission.ts"
 import type { PolicyFault } from "../policy/fault.ts"
-import type { IdentityProvider } from "../policy/policy.ts"
+import type { IdentityProvider, Policy } from "../policy/policy.ts"
 import {
   createIdentityProviders,
   type IdentityProviders,
@@ -27,6 +27,8 @@ export interface IdentitiesOptions {
 export interface Identities extends Pick<IdentityProviders, "verify"> {
   /** What is wrong with the providers of a policy that is not in force yet. */
   readonly admit: Admit
+  /** Whether the policy names a provider by whose keys nobody can be judged now. */
+  away(policy: Policy): boolean
 }
 
 export function createIdentities(options: IdentitiesOptions): Identities {
@@ -46,6 +48,7 @@ export function createIdentities(options: IdentitiesOptions): Identities {
   }
   return {
     verify: providers.verify,
+    away: ({ identityProviders }) => [...identityProviders.values()].some(providers.isAway),
     admit: async ({ identityProviders }) =>
       (await Promise.all([...identityProviders.values()].map(faultOf))).flat(),
   }

@@ -201,7 +201,8 @@ async function openRooms(
   const watch = createWatch(parts)
   const verifierSilent = () => watch.standing().has("verifier_silent")
   const standing = { unready: tasks.unready, verifierSilent }
-  const health = watchHealth({ engine, policies, keyring, rotation, clock, ...standing })
+  const providerAway = () => identities.away(policies.inForce())
+  const health = watchHealth({ engine, policies, keyring, rotation, clock, providerAway, ...standing })
   const approvals = createApprovals(parts)
   const revocations = createRevocations(parts)
   const streams = createFeedStreams({ revocations, feed, clock, onFault })

@@ -57,6 +57,8 @@ export interface IdentityProviders {
    * where all is well, and where it can't be asked now.
    */
   admit(provider: ProviderSettings): Promise<string | undefined>
+  /** Whether its keys were asked for, and nobody can be judged by them now. */
+  isAway(provider: ProviderSettings): boolean
 }
 
 /** Behind this, keys are asked for again while the known ones go on being believed. */
@@ -73,8 +75,7 @@ export function createIdentityProviders(options: IdentityProvidersOptions): Iden
   const fixed = new WeakMap<object, Keys>()
   const remote = new Map<string, FollowedKeys<ForeignKey>>()
   const remoteOf = (provider: ProviderSettings): FollowedKeys<ForeignKey> => {
-    const { issuer, jwksUri = "", privateAddresses } = provider
-    const id = JSON.stringify([issuer, jwksUri, privateAddresses])
+    const id = sourceOf(provider)
     const known = remote.get(id) ?? followProvider(provider, options)
     remote.delete(id)
     remote.set(id, known)
@@ -116,8 +117,13 @@ export function createIdentityProviders(options: IdentityProvidersOptions): Iden
         throw fault
       }
     },
+    isAway: (provider) => remote.get(sourceOf(provider))?.usable() === false,
   }
 }
+
+/** Providers of two policies with the same keys share them. */
+const sourceOf = ({ issuer, jwksUri = "", privateAddresses }: ProviderSettings): string =>
+  JSON.stringify([issuer, jwksUri, privateAddresses])
 
 /** Keys that stand in the policy, which found them good. */
 function fixedKeys(jwks: object): Keys {

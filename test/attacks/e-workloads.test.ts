@@ -182,6 +182,12 @@ describe("E21 E22 while the provider can't be asked", () => {
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "2"])
     expect(await answer.json()).toMatchObject({ error: "temporarily_unavailable" })
     expect(await away.verdict(away.github(), "pipeline")).toBe("200")
+    const warnings = async () => (await away.house.ask("GET", "/readyz")).body.warnings
+    expect(await warnings()).toEqual(["identity_provider_away"])
+    away.foreign.cut(false)
+    away.house.clock.advance(30_000)
+    expect(await away.verdict(away.discovered(), "robot")).toBe("200")
+    expect(await warnings()).toEqual([])
     await away.close()
   })
 

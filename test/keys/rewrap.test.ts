@@ -59,6 +59,7 @@ describe("another key-encryption key", () => {
       keyring: other,
       unready: () => undefined,
       verifierSilent: () => false,
+      providerAway: () => false,
     })
     expect(await health.ready()).toEqual([])
     await world.keyring.rewrap("operations", world.keyEncryptionKey, randomBytes(32))
@@ -118,7 +119,12 @@ describe("keys that rest elsewhere", () => {
     const [one, two] = [elsewhere(), elsewhere()]
     await restart({ signers: [one.signer] })
     const health = () =>
-      watchHealth({ ...world, unready: () => undefined, verifierSilent: () => false }).ready()
+      watchHealth({
+        ...world,
+        unready: () => undefined,
+        verifierSilent: () => false,
+        providerAway: () => false,
+      }).ready()
     await world.rotation.rotate("operations")
     ahead()
     await world.rotation.tick()
