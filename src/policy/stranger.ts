@@ -66,7 +66,8 @@ const starts = ({ subject }: IdentityRule, text: string) => subject?.startsWith(
 const GITHUB_HOST = /^token\.actions\.(githubusercontent|[a-z0-9-]+\.ghe)\.com$/
 const CLUSTER_HOST =
   /^(kubernetes\.default(\.svc.*)?|oidc(-eks)?\.eks\..*|container\.googleapis\.com|.*\.oic\.(prod-)?aks\.azure\.com)$/
-const GITLAB_CLAIMS = ["project_id", "project_path", "namespace_id", "namespace_path", "ci_config_ref_uri"]
+/** Its own hosts may have any name: then it is known by claims that no other issuer has. */
+const GITLAB_CLAIMS = ["project_path", "namespace_id", "namespace_path", "ci_config_ref_uri", "ref_protected"]
 
 const PLATFORMS: readonly Platform[] = [
   { is: (issuer) => GITHUB_HOST.test(hostOf(issuer)) || /\/_services\/token$/.test(issuer), faults: github },
@@ -79,7 +80,7 @@ const PLATFORMS: readonly Platform[] = [
   { is: (issuer) => hostOf(issuer) === "accounts.google.com", faults: google },
   {
     is: (issuer, { claims = {}, ...rule }) =>
-      hostOf(issuer) === "gitlab.com" ||
+      /(^|\.)gitlab[.-]/.test(hostOf(issuer)) ||
       starts(rule, "project_path:") ||
       GITLAB_CLAIMS.some((name) => name in claims),
     faults: gitlab,
