@@ -41,12 +41,15 @@ const EARLIEST_SHARE = 0.7
 const LATEST_SHARE = 0.8
 
 /**
- * At 70 to 80 % of its life, by chance: tokens that end in the same second are not renewed in one. An issuer that names a
- * time before that is followed; one that names a later time is not.
+ * At 70 to 80 % of its life. The issuer names the second, so that tokens that end together are renewed apart; chance picks
+ * the moment in it, and the second where none was named that fits. An earlier one is followed, a later one is not.
  */
 export function renewInSeconds(life: number, named: unknown, random: () => number): number {
-  if (typeof named === "number" && named >= 0 && named < Math.floor(life * EARLIEST_SHARE)) return named
-  return life * (EARLIEST_SHARE + (LATEST_SHARE - EARLIEST_SHARE) * random())
+  const earliest = Math.floor(life * EARLIEST_SHARE)
+  const latest = life * LATEST_SHARE
+  if (typeof named !== "number" || !(named >= 0 && named <= latest))
+    return life * (EARLIEST_SHARE + (LATEST_SHARE - EARLIEST_SHARE) * random())
+  return named < earliest ? named : Math.min(named + random(), latest)
 }
 
 export const misread = () =>

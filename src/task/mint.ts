@@ -17,7 +17,11 @@ import {
 } from "../token/token.ts"
 import { actorsOf, lifetimeOf, type Passed } from "./gate.ts"
 import { apiOf, type Parts } from "./parts.ts"
+import { createRenewalTimes } from "./renewal-time.ts"
 import { insertToken, OWN_API } from "./statements.ts"
+
+/** One series for all tokens of this process, so that those minted together lie apart. */
+const renewalTimeOf = createRenewalTimes()
 
 /** A token as its holder gets it. */
 export interface MintedToken {
@@ -248,7 +252,7 @@ async function signToken(parts: Parts, token: PlannedToken, now: number): Promis
     accessToken: await signTaskToken(token.claims, key),
     tokenType: token.jkt === undefined ? "Bearer" : "DPoP",
     expiresIn,
-    renewIn: Math.max(1, Math.floor(expiresIn * (0.7 + Math.random() * 0.1))),
+    renewIn: renewalTimeOf(expiresIn),
     scope: token.scope.join(" "),
     authorizationDetails: authorizationDetails(token.grants),
   }
