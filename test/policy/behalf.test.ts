@@ -1,11 +1,14 @@
 // Whom a task may run for, by plain data: a person is let in by the first rule that fits, and gets no more than it says.
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { describe, expect, test } from "vitest"
-import { Refusal } from "../../src/errors.ts"
+import { REFUSALS, Refusal } from "../../src/errors.ts"
 import { keepUser, type User } from "../../src/policy/behalf.ts"
 import { decide } from "../../src/policy/decide.ts"
 import type { Policy } from "../../src/policy/policy.ts"
 import { operationsOf } from "../../src/token/authority.ts"
-import { policyOf } from "../support/policies.ts"
+import { faultsOf, policyOf } from "../support/policies.ts"
+import { ROOT } from "../support/source.ts"
 
 const PEOPLE = "https://login.example"
 const JWKS =
@@ -161,4 +164,22 @@ describe("later mints decide by what was kept, and by the rules as of now", () =
   ])("%s", async (_, changes, wanted) => {
     expect(allowed(await changed(changes), kept)).toEqual(wanted)
   })
+})
+
+test("the policy that docs/users.md shows is one, and the codes that it names are there", () => {
+  const page = readFileSync(join(ROOT, "docs/users.md"), "utf8")
+  const [, shown = ""] = /```yaml\n([\s\S]*?)```/.exec(page) ?? []
+  const around = written()
+    .replace(/^identity_providers:[\s\S]*?(?=^apis:)/m, "")
+    .replace(/^users:[\s\S]*$/m, "")
+  const rest = `
+    orchestrators: [desk]
+    agents: [bot]
+    deadline: 2h
+    grants: [{ api: tickets, operations: [tickets:read], resources: ["tickets/*"] }]
+`
+  expect(faultsOf({ "a.yaml": around + shown.trimEnd() + rest })).toBe("")
+  const codes = [...page.matchAll(/`([a-z]+_[a-z_]+)`/g)].map(([, code = ""]) => code)
+  const members = ["at_most", "on_behalf_of", "name_claim", "client_id", "subject_token"]
+  expect(codes.filter((code) => !(code in REFUSALS) && !members.includes(code))).toEqual([])
 })

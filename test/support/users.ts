@@ -32,7 +32,7 @@ tasks:
     grants: [{ api: tickets, operations: [tickets:read], resources: ["tickets/*"] }]
 `
 
-export const FOR_USER = {
+const FOR_USER = {
   type: "triage-for-user",
   agent: { id: "triage-bot", instance: "pod-1" },
   purpose: "Triage the ticket",
