@@ -1,5 +1,6 @@
 // `policy`: look at policy files before they decide. Nothing is sent: the files are read as the issuer would read them.
 import type { Command } from "commander"
+import { fittingUser } from "../policy/behalf.ts"
 import { type Explanation, explain } from "../policy/explain.ts"
 import { formatFault, PolicyFaults } from "../policy/fault.ts"
 import { loadPolicy } from "../policy/load.ts"
@@ -18,6 +19,7 @@ interface Flags {
 interface ExplainFlags extends Flags {
   readonly orchestrator: string
   readonly agent: string
+  readonly user?: string
   readonly input?: Readonly<Record<string, string>>
   readonly operation?: readonly string[]
   readonly resource?: readonly string[]
@@ -42,6 +44,7 @@ function addExplain(policy: Command, context: Context): void {
     .argument("<type>", "the task type's name in the policy")
     .addOption(required("--orchestrator <name>", "who starts it"))
     .addOption(required("--agent <agent>", "who acts: triage-bot, or triage-bot/pod-7f3c"))
+    .option("--user <rule>", "for somebody whom this rule in users lets in")
     .option("--input <name=value>", "an input of the task type; again for each", readInput)
     .option("--operation <name>", "asks for this operation only; again for more", collect)
     .option("--resource <url>", "the API whose token is wanted; again for more", collect)
@@ -58,6 +61,7 @@ async function explainOne(context: Context, type: string, flags: ExplainFlags): 
     orchestrator: flags.orchestrator,
     agent: flags.agent.split("/")[0] ?? "",
     inputs: flags.input ?? {},
+    ...(flags.user !== undefined && { user: fittingUser(policy, flags.user) }),
     ...(flags.operation && { operations: flags.operation }),
     ...(flags.resource && { resources: flags.resource }),
   })

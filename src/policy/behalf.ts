@@ -37,6 +37,13 @@ export const keepUser = ({ provider, issuer }: User, { name, claims }: UserRule)
   claims,
 })
 
+/** Somebody whom a rule lets in, whoever it is: for explanations. One that is unknown lets nobody in. */
+export function fittingUser(policy: Policy, name: string): User {
+  const { provider = "", claims = {} } = policy.users.get(name) ?? {}
+  const { issuer = "" } = policy.identityProviders.get(provider) ?? {}
+  return { sub: `${provider}/somebody`, provider, issuer, claims, rule: name }
+}
+
 /**
  * The rule by which this type may run for this person now; undefined for a task of the orchestrator's own. One public
  * answer for every "no", but for a token that has to be there and is not.

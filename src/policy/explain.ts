@@ -68,9 +68,17 @@ function explainType(policy: Policy, type: TaskType, request: TaskRequest): Expl
   return [
     listed("orchestrator", request.orchestrator, type.orchestrators),
     listed("agent", request.agent, type.agents),
+    ...explainUser(policy, type, request),
     ...explainInputs(type, request),
     ...explainGrants(policy, type, request),
   ]
+}
+
+function explainUser(policy: Policy, type: TaskType, { user }: TaskRequest): ExplanationStep[] {
+  if (user?.rule === undefined) return []
+  const ok = type.onBehalfOf?.users.includes(user.rule) ?? false
+  const text = `"${type.name}" ${ok ? "runs" : "does not run"} for users of "${user.rule}"`
+  return [...explainName("user rule", user.rule, policy.users), { ok, text, place: type.place }]
 }
 
 function explainInputs(type: TaskType, request: TaskRequest): ExplanationStep[] {
@@ -90,24 +98,26 @@ function explainInputs(type: TaskType, request: TaskRequest): ExplanationStep[] 
 }
 
 function explainGrants(policy: Policy, type: TaskType, request: TaskRequest): ExplanationStep[] {
-  const agent = policy.agents.get(request.agent)
+  const limits = [policy.agents.get(request.agent), policy.users.get(request.user?.rule ?? "")]
   return type.grants.flatMap((grant): ExplanationStep[] => {
     const { place } = grant
     const api = policy.apis.get(grant.api)
     if (!api?.enabled)
       return [{ ok: false, text: `the API "${grant.api}" is disabled`, ...(api && { place: api.place }) }]
-    const kept = grant.operations.filter((operation) => agent?.atMost?.has(operation) ?? true)
-    const cut = grant.operations.filter((operation) => !kept.includes(operation))
+    const without = (limit: (typeof limits)[number]) =>
+      grant.operations.filter((operation) => limit?.atMost && !limit.atMost.has(operation))
+    const kept = grant.operations.filter(
+      (operation) => !limits.some((one) => without(one).includes(operation)),
+    )
     const steps: ExplanationStep[] = []
     const first = grant.approval ? ` once one of ${grant.approval.by.join(", ")} agrees` : ""
     if (kept.length > 0)
       steps.push({ ok: true, text: `${grant.api} grants ${kept.join(", ")}${first}`, place })
-    if (cut.length > 0 && agent) {
-      steps.push({
-        ok: false,
-        text: `at_most of "${agent.name}" leaves out ${cut.join(", ")}`,
-        place: agent.place,
-      })
+    for (const limit of limits) {
+      const cut = without(limit)
+      if (!limit || cut.length === 0) continue
+      const text = `at_most of "${limit.name}" leaves out ${cut.join(", ")}`
+      steps.push({ ok: false, text, place: limit.place })
     }
     return steps
   })

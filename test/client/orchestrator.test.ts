@@ -90,6 +90,7 @@ describe("a task's requests are spelled as the contract has them", () => {
       ...REQUEST,
       reference: "run-1",
       dpopJkt: "j",
+      subjectToken: "user",
       operations: ["tickets:read"],
     })
     expect(task).toMatchObject({ id: "task_1", state: "active", deadline: Date.UTC(2026, 0, 1) })
@@ -105,7 +106,17 @@ describe("a task's requests are spelled as the contract has them", () => {
     expect(
       asked.map((one) => [one.method, one.path, one.body === "" ? undefined : JSON.parse(one.body)]),
     ).toEqual([
-      ["POST", "/tasks", { ...REQUEST, reference: "run-1", dpop_jkt: "j", operations: ["tickets:read"] }],
+      [
+        "POST",
+        "/tasks",
+        {
+          ...REQUEST,
+          reference: "run-1",
+          dpop_jkt: "j",
+          subject_token: "user",
+          operations: ["tickets:read"],
+        },
+      ],
       ["POST", "/tasks/task_1/tokens", { resource: "https://api.example" }],
       ["POST", "/tasks/task_1/complete", { reason: "done" }],
       ["GET", "/tasks/task_1", undefined],

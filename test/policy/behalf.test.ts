@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { REFUSALS, Refusal } from "../../src/errors.ts"
-import { keepUser, type User } from "../../src/policy/behalf.ts"
+import { fittingUser, keepUser, type User } from "../../src/policy/behalf.ts"
 import { decide } from "../../src/policy/decide.ts"
+import { explain } from "../../src/policy/explain.ts"
 import type { Policy } from "../../src/policy/policy.ts"
 import { operationsOf } from "../../src/token/authority.ts"
 import { faultsOf, policyOf } from "../support/policies.ts"
@@ -164,6 +165,28 @@ describe("later mints decide by what was kept, and by the rules as of now", () =
   ])("%s", async (_, changes, wanted) => {
     expect(allowed(await changed(changes), kept)).toEqual(wanted)
   })
+})
+
+test.each([
+  [
+    "staff",
+    true,
+    ['at_most of "bot" leaves out tickets:comment', 'at_most of "staff" leaves out tickets:close'],
+  ],
+  [
+    "stuff",
+    false,
+    [
+      'the user rule "stuff" is unknown (did you mean "staff"?)',
+      '"triage" does not run for users of "stuff"',
+    ],
+  ],
+])("what a task for somebody of %s may is explained, with what each leaves out", (name, allowed, said) => {
+  const request = { type: "triage", orchestrator: "desk", agent: "bot", inputs: {} }
+  const explained = explain(policy, { ...request, user: fittingUser(policy, name) })
+  expect(explained.allowed).toBe(allowed)
+  const failures = explained.steps.filter((step) => !step.ok).map((step) => step.text)
+  expect(failures).toEqual(expect.arrayContaining(said))
 })
 
 test("the policy that docs/users.md shows is one, and the codes that it names are there", () => {

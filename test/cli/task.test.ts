@@ -1,0 +1,59 @@
+// `task start` as a process: what it sends for a user, and which file it takes their token from.
+import { chmodSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
+import { generatePrivateJwk } from "../../src/token/signature.ts"
+import { runCli } from "../support/command-line.ts"
+import { createFolders } from "../support/folder.ts"
+import { type ScriptedServer, startScripted } from "../support/scripted-server.ts"
+
+// Every command is a process of its own.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+const folder = createFolders()()
+const tokenFile = join(folder, "id-token")
+const keyFile = join(folder, "private.json")
+let server: ScriptedServer
+
+beforeAll(async () => {
+  writeFileSync(keyFile, JSON.stringify(generatePrivateJwk("ES256")), { mode: 0o600 })
+  writeFileSync(tokenFile, "header.payload.signature\n", { mode: 0o600 })
+  server = await startScripted(({ path }) =>
+    path === "/token"
+      ? { body: { access_token: "service", token_type: "Bearer", expires_in: 300 } }
+      : {
+          status: 201,
+          body: { task_id: "task_1", state: "active", deadline: "2026-01-01T00:00:00Z", tokens: [] },
+        },
+  )
+})
+afterAll(() => server.close())
+
+const start = () =>
+  runCli(
+    ["task", "start", "help", "--agent", "bot/pod-1", "--purpose", "x", "--subject-token-file", tokenFile],
+    {
+      env: {
+        TASKMINT_ISSUER: server.origin,
+        TASKMINT_CLIENT_ID: "desk",
+        TASKMINT_CLIENT_KEY_FILE: keyFile,
+      },
+    },
+  )
+
+test("the user's token goes to the issuer, and nowhere else", async () => {
+  const { code, stdout, stderr } = await start()
+  expect([code, `${stdout}${stderr}`.includes("payload.signature")]).toEqual([0, false])
+  const asked = server.asked.find((one) => one.path === "/tasks")
+  expect(JSON.parse(asked?.body ?? "{}")).toMatchObject({
+    type: "help",
+    subject_token: "header.payload.signature",
+  })
+})
+
+test("a file that others can read is not taken", async () => {
+  chmodSync(tokenFile, 0o644)
+  const { code, stderr } = await start()
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/--subject-token-file: .* can be read or changed by others/)
+})
