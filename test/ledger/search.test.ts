@@ -1,12 +1,13 @@
 // Entries are found by every filter of the contract, page by page, and shown in its shape.
 import { type SQL, sql } from "drizzle-orm"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { type Engine, statement } from "../../src/database/database.ts"
+import { type Engine, type Statement, statement, type Values } from "../../src/database/database.ts"
 import { createNames } from "../../src/database/names.ts"
 import { openDatabase } from "../../src/database/open.ts"
 import type { Event } from "../../src/ledger/event.ts"
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts"
-import { type EntryFilter, isCursor } from "../../src/ledger/search.ts"
+import { type EntryFilter, findIn, isCursor } from "../../src/ledger/search.ts"
+import { newestPlace } from "../../src/ledger/statements.ts"
 import { testPlace } from "../support/engine.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 import { createFolders } from "../support/folder.ts"
@@ -228,6 +229,29 @@ describe("reading", () => {
     expect([...first.entries, ...second.entries].map((entry) => entry.seq)).toEqual(places)
     expect(second.next).toBeNull()
     await long.close()
+  })
+
+  test.each<[EntryFilter, number]>([
+    [{ task: "task_1" }, 1],
+    [{ jti: "tok_1" }, 1],
+    [{ jti: "tok_1", kind: "token.issued", after: Buffer.from("2").toString("base64url") }, 1],
+    [{ agent: "nobody" }, 200],
+  ])("%j is %d looks at a ledger of 10,000,000 entries", async (filter, looks) => {
+    let looked = 0
+    const large: Engine = {
+      atomically: (steps) => engine.atomically(steps),
+      hearOthers: (listener) => engine.hearOthers(listener),
+      close: () => engine.close(),
+      broken: engine.broken,
+      query: async <Row>(one: Statement<Row>, values?: Values) => {
+        const rows = await engine.query(one, values)
+        if (one.name === newestPlace.name) return rows.map((row) => ({ ...row, seq: 10_000_000 }))
+        looked += 1
+        return rows
+      },
+    }
+    expect(await findIn(large, filter)).toEqual(await ledger.read(filter))
+    expect(looked).toBe(looks)
   })
 
   test.each([0, 1001, 1.5, -1, Number.NaN])("a limit of %d is misuse", async (limit) => {
