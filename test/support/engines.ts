@@ -15,7 +15,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/i-migration.test.ts": "kills migrations of either engine",
   "test/attacks/i-postgres.test.ts": "loses the answers of a server",
   "test/attacks/i-serve.test.ts": "makes an fsync of SQLite's log fail",
-  "test/audit/statements.test.ts": "opens both, to see how each looks",
+  "test/audit/statements.test.ts": "opens both, to compare them",
   "test/cli/serve.test.ts":
     "is about settings and an SQLite file's modes and locks; serve-postgres is the other half",
   "test/cli/serve-postgres.test.ts": "is about the address of a server",
