@@ -59,7 +59,7 @@ export function suitesOnBothEngines(): string[] {
 }
 
 /** Every suite that imports the file, or something that does. */
-export function reaching(target: string): string[] {
+function reaching(target: string): string[] {
   const imports = new Map(listSources("test").map((path) => [path, importsOf(path)]))
   const reached = new Set([target])
   for (let before = 0; before < reached.size; ) {
