@@ -4,6 +4,7 @@ import fc from "fast-check"
 import { type Step, statement } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
 import { Refusal } from "../../src/errors.ts"
+import { loadStoredPolicy } from "../../src/policy/load.ts"
 import type { Agent, Policy, TaskType } from "../../src/policy/policy.ts"
 import { type GateParts, type Link, lifetimeOf, type MintRequest, passGate } from "../../src/task/gate.ts"
 import type { Authority } from "../../src/token/authority.ts"
@@ -78,73 +79,61 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("policy" as const), rules }) },
 )
 
-const place = { file: "a.yaml", line: 1, column: 1 }
-const named = { owner: "o", authenticate: [], workloads: [], enabled: true, place }
 const DEADLINE_SECONDS = 5000
 
+/** What every policy of these lives has in common, and whatever else a policy has. */
+const BASE = await loadBase(`version: 1
+apis:
+  a: { resource: "https://a.example", owner: o, operations: { "a:read": { risk: low }, "a:write": { risk: low } } }
+  b: { resource: "https://b.example", owner: o, operations: { "b:read": { risk: low } } }
+agents: { root: { owner: o }, left: { owner: o }, right: { owner: o }, deep: { owner: o } }
+orchestrators: { boss: { owner: o } }
+tasks:
+  task:
+    orchestrators: [boss]
+    agents: [root]
+    deadline: ${DEADLINE_SECONDS}s
+    renew: agent
+    grants: [{ api: a, operations: ["a:read"], resources: [x] }]
+    delegation: { max_children: 5, to: { left: ["a:read"] } }
+`)
+
+async function loadBase(text: string) {
+  const policy = await loadStoredPolicy(new Map([["a.yaml", text]]), { dev: true })
+  const type = "tasks" in policy ? policy.tasks.get("task") : undefined
+  const rule = type?.delegation
+  const grant = type?.grants[0]
+  if (!("tasks" in policy) || !type || !rule || !grant)
+    throw new Error(`the base has faults: ${String(policy)}`)
+  return { policy, type, rule, grant }
+}
+
 function policyOf({ grants, atMost, to, disabled, maxDepth, lifetime }: Rules): Policy {
-  const apis = ["a", "b"].map((name) => {
-    const operations = new Map(
-      OPERATIONS.filter((one) => one.startsWith(name)).map((one) => [one, { risk: "low" as const }]),
-    )
-    const api = {
-      name,
-      resource: `https://${name}.example`,
-      ...named,
-      operations,
-      foreign: false,
-      openid: false,
-    }
-    return [name, api] as const
-  })
   const agents = AGENTS.map((name): [string, Agent] => {
+    const agent = BASE.policy.agents.get(name)
+    if (!agent) throw new Error("an agent is missing")
     const most = atMost[name]
-    return [
-      name,
-      { name, ...named, atMost: most && new Set<string>(most), enabled: !disabled.includes(name) },
-    ]
+    return [name, { ...agent, atMost: most && new Set<string>(most), enabled: !disabled.includes(name) }]
   })
   const type: TaskType = {
-    name: "task",
-    description: undefined,
-    orchestrators: new Set(["boss"]),
-    agents: new Set(["root"]),
+    ...BASE.type,
     tokenLifetimeSeconds: lifetime,
-    deadlineSeconds: DEADLINE_SECONDS,
-    inputs: new Map(),
     grants: grants.map(({ api, operations, resources, rule }) => ({
+      ...BASE.grant,
       api: api.charAt("https://".length),
       operations,
       resources: resources.map((one) =>
         one.map((text) => (text === "*" || text === "**" ? text : { literal: text })),
       ),
       rule,
-      place,
     })),
-    proofOfPossession: "optional",
     delegation: {
+      ...BASE.rule,
       maxDepth,
-      maxChildren: 5,
       to: new Map(Object.entries(to).map(([agent, all]) => [agent, new Set(all)])),
     },
-    onBehalfOf: undefined,
-    renew: "agent",
-    renewalGraceSeconds: 0,
-    limits: { activeTasks: 1, startsPerHour: 1 },
-    enabled: true,
-    place,
   }
-  return {
-    digest: "sha-256:x",
-    files: new Map(),
-    apis: new Map(apis),
-    agents: new Map(agents),
-    identityProviders: new Map(),
-    users: new Map(),
-    orchestrators: new Map([["boss", { name: "boss", ...named }]]),
-    staff: new Map(),
-    tasks: new Map([["task", type]]),
-  }
+  return { ...BASE.policy, agents: new Map(agents), tasks: new Map([["task", type]]) }
 }
 
 interface Standing {
