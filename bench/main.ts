@@ -1,8 +1,9 @@
-// npm run bench [-- starts|replicas|growth|rotation|verifier|sidecar|revocation|revoked|memory] [--rounds N] [--seconds N]
+// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|memory] [--rounds N] [--seconds N]
 // [--tasks N] [--entries N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
 import { parseArgs } from "node:util"
+import { benchExchanges } from "./exchanges.ts"
 import { benchGrowth } from "./growth.ts"
 import { pinLoad } from "./machine.ts"
 import { benchMemory } from "./memory.ts"
@@ -34,6 +35,7 @@ const settings: Settings = {
 
 const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>> = {
   starts: benchStarts,
+  exchanges: benchExchanges,
   replicas: benchReplicas,
   growth: benchGrowth,
   rotation: benchRotation,
