@@ -171,3 +171,64 @@ test("revoking a delegation ends it and all below it, nothing above, and the fee
   const feed = await crew.house.ask("GET", "/revocations", { as: "tickets" })
   expect(feed.body.items).toMatchObject([{ kind: "delegation", value: child.delegation }])
 })
+
+const tokensIn = (body: Record<string, unknown>) =>
+  new Map(
+    (body.tokens as { resource: string; access_token: string }[]).map((one) => [
+      one.resource,
+      one.access_token,
+    ]),
+  )
+
+test("after a pause the same delegation goes on, once its delegator has tokens again", async () => {
+  const agent = await crew.start()
+  const child = await crew.delegate(agent, "summarizer/pod-9")
+  const change = (to: string) =>
+    crew.house.ask("POST", `/tasks/${agent.taskId}/${to}`, { as: "support-orchestrator" })
+  await change("pause")
+  expect((await crew.renew(child)).body).toMatchObject({ code: "task_paused", next: "wait" })
+  const resumed = await change("resume")
+  expect((await crew.renew(child)).body).toMatchObject({ code: "subject_token_invalid" })
+  const again = { ...agent, own: tokensIn(resumed.body).get(ISSUER) ?? "" }
+  const continued = await crew.delegate(again, "summarizer/pod-9", {}, child.key)
+  expect(continued.delegation).toBe(child.delegation)
+  expect((await crew.renew(continued)).status).toBe(200)
+})
+
+test("who takes a task over gets an own token for its key, and what was delegated before is over", async () => {
+  const agent = await crew.start()
+  const child = await crew.delegate(agent, "summarizer/pod-9")
+  const { key } = await crew.start()
+  const taken = await crew.house.ask("POST", `/tasks/${agent.taskId}/tokens`, {
+    as: "support-orchestrator",
+    json: { instance: "pod-2", dpop_jkt: key.thumbprint, resource: TICKETS },
+  })
+  const own = tokensIn(taken.body).get(ISSUER) ?? ""
+  expect((await crew.renew({ own, key })).status).toBe(200)
+  for (const one of [agent, child]) expect((await crew.renew(one)).status).toBe(400)
+  const { body } = await crew.house.ask("GET", `/tasks/${agent.taskId}`, { as: "support-orchestrator" })
+  expect(body.lineage).toMatchObject([
+    {
+      delegation_id: child.delegation,
+      agent: { id: "summarizer", instance: "pod-9" },
+      ended_at: expect.any(String),
+    },
+  ])
+})
+
+test("its orchestrator may ask about an own token and end it, an API may not", async () => {
+  const agent = await crew.start()
+  const asks = (path: string, as: "support-orchestrator" | "tickets") =>
+    crew.house.call("POST", path, {
+      as,
+      body: new URLSearchParams({ token: agent.own }).toString(),
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    })
+  expect(await (await asks("/introspect", "tickets")).json()).toEqual({ active: false })
+  expect(await (await asks("/introspect", "support-orchestrator")).json()).toMatchObject({
+    active: true,
+    aud: ISSUER,
+  })
+  expect((await asks("/revoke", "support-orchestrator")).status).toBe(200)
+  expect((await crew.renew(agent)).body.code).toBe("subject_token_invalid")
+})
