@@ -168,7 +168,8 @@ function authorityOf(
   if (below instanceof Refused) return below
   const held = within ? narrow(below, { grants: within }) : below
   const authority = narrowing ? narrowed(held, narrowing) : held
-  if (authority instanceof Refused || authority.length > 0 || approvable.length > 0) return authority
+  const asks = approvable.length > 0 && narrowing === undefined
+  if (authority instanceof Refused || authority.length > 0 || asks) return authority
   return refuse("access_denied", "[authority] nothing is left that the holder may do")
 }
 

@@ -147,8 +147,8 @@ describe("deciding", () => {
     ["the user that the task runs for", "people/ana@example.com", "people/ana@example.com"],
   ])("C13 by %s itself is refused, and recorded", async (_who, person, user) => {
     const { taskId } = await start()
-    await runFor(taskId, user)
     const { approval } = await ask(taskId)
+    await runFor(taskId, user)
     const decider = { name: "operations-team", person }
     const refused = await world.approvals.decide(decider, approval.approvalId, "grant")
     expect(refused).toMatchObject({ code: "approver_not_allowed" })
