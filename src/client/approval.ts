@@ -7,9 +7,9 @@ import { signProof } from "../token/proof.ts"
 import { ClientError } from "./error.ts"
 import type { TaskTokenHeld } from "./held-token.ts"
 import { againWhenReset, asRecord, reach, readBody, refusalOf } from "./issuer-call.ts"
-import { type Exchanging, exchangeOwnToken } from "./own-token.ts"
+import { type Exchanging, exchangeToken } from "./own-token.ts"
 import type { Surroundings } from "./surroundings.ts"
-import { misread } from "./token-answer.ts"
+import { misread, readExchanged } from "./token-answer.ts"
 
 /** What a person is asked. Operation, resource and parameters are what the approved call may then do, and nothing else. */
 export interface ApprovalQuestion {
@@ -73,7 +73,10 @@ export async function askApproval(
     approval = await look(asking, approval)
   }
   // Whether it was granted, and still stands, the issuer says when it mints.
-  return exchangeOwnToken(await asking.own(), api, asking.exchanging, { approval: approval.id })
+  const { asked, body: answer } = await exchangeToken(await asking.own(), asking.exchanging, {
+    approval: approval.id,
+  })
+  return readExchanged(answer, api, asked)
 }
 
 interface Approval {

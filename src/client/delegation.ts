@@ -32,7 +32,8 @@ export async function delegate(
   { agent, resource, dpopJkt, operations }: DelegateRequest,
   exchanging: Exchanging,
 ): Promise<Delegated> {
-  const { asked, body } = await exchangeToken(own, resource, exchanging, {
+  const { asked, body } = await exchangeToken(own, exchanging, {
+    resource,
     requested_actor: `${agent.id}/${agent.instance}`,
     ...(dpopJkt !== undefined && { dpop_jkt: dpopJkt }),
     ...(operations && { scope: operations.join(" ") }),

@@ -28,26 +28,23 @@ export async function exchangeOwnToken(
   own: TaskTokenHeld,
   resource: string,
   exchanging: Exchanging,
-  more: Readonly<Record<string, string>> = {},
 ): Promise<TaskTokenHeld> {
-  const { asked, body } = await exchangeToken(own, resource, exchanging, more)
+  const { asked, body } = await exchangeToken(own, exchanging, { resource })
   return readExchanged(body, resource, asked)
 }
 
 /** The answer as it came, and when it was asked for. Throws ClientError. */
 export async function exchangeToken(
   own: TaskTokenHeld,
-  resource: string,
   { issuer, address, key, clock }: Exchanging,
-  more: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string>>,
 ): Promise<{ readonly asked: number; readonly body: unknown }> {
   const asked = clock.now()
   const form = new URLSearchParams({
     grant_type: TOKEN_EXCHANGE,
     subject_token: own.token.reveal(),
     subject_token_type: ACCESS_TOKEN,
-    resource,
-    ...more,
+    ...wanted,
   })
   const send = () => {
     const url = `${issuer.replace(/\/$/, "")}/token`

@@ -119,6 +119,8 @@ describe("a call that needs a person", () => {
       Array(2).fill("GET /approvals/apr_1"),
     )
     expect(exchanged()).toHaveLength(1)
+    // The approval says which API; a resource beside it is refused.
+    expect(new URLSearchParams(exchanged()[0]?.body).has("resource")).toBe(false)
     expect(api.asked.map(({ body }) => body)).toEqual(["whole", "whole"])
   })
 

@@ -29,6 +29,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/database/tables.test.ts": "opens both, to compare them",
   "test/examples/container.test.ts": "reads settings and starts nothing",
   "test/examples/systemd.test.ts": "reads settings and starts nothing",
+  "test/flows/asking.test.ts": "is about the agent's side; test/task/approval is the issuer's, on both",
   "test/flows/collecting.test.ts": "is about the agent's side; test/task/collect is the issuer's, on both",
   "test/flows/demo.test.ts": "the demo brings its own SQLite file",
   "test/flows/http.test.ts":

@@ -42,8 +42,15 @@ async function listenFirst() {
 
 export type Town = Awaited<ReturnType<typeof buildTown>>
 
-/** `clock`: of the issuer, of both verifiers and of the orchestrators. */
-export async function buildTown({ clock = systemClock }: { readonly clock?: Clock } = {}) {
+export interface TownOptions {
+  /** Of the issuer, of both verifiers and of the orchestrators. */
+  readonly clock?: Clock
+  readonly dev?: boolean
+  /** Changes the policies before the issuer reads them. */
+  readonly prepare?: (policies: string) => void
+}
+
+export async function buildTown({ clock = systemClock, dev = false, prepare }: TownOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), "taskmint-town-"))
   const policies = join(folder, "policies")
   cpSync(join(ROOT, "policies"), policies, { recursive: true })
@@ -51,6 +58,7 @@ export async function buildTown({ clock = systemClock }: { readonly clock?: Cloc
   const keys = replaceKeys(policies)
   replaceText(join(policies, "support.yaml"), "https://tickets.internal.example", tickets.origin)
   replaceText(join(policies, "deployments.yaml"), "https://deployments.internal.example", deployments.origin)
+  prepare?.(policies)
   const at = await testPlace(folder)
   const keyEncryptionKey = randomBytes(32)
   let options: IssuerOptions = {
@@ -59,6 +67,7 @@ export async function buildTown({ clock = systemClock }: { readonly clock?: Cloc
     database: at.place,
     policies,
     keyEncryptionKey,
+    dev,
   }
   let issuer: Issuer = await createIssuer(options)
   issuerPlace.serve(issuer.fetch)
