@@ -2,6 +2,7 @@
 // commands do; exit.ts decides what an error means.
 import { readFileSync } from "node:fs"
 import { Command, CommanderError } from "commander"
+import { addApproval } from "./approval.ts"
 import { addBackup } from "./backup.ts"
 import { addCompletion } from "./completion.ts"
 import type { Context } from "./context.ts"
@@ -58,6 +59,7 @@ function createProgram(context: Context): Command {
   addCredential(program, context)
   addTask(program, context)
   addSession(program, context)
+  addApproval(program, context)
   addRevoke(program, context)
   addLock(program, context)
   addVerifier(program, context)
