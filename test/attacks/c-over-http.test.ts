@@ -169,7 +169,11 @@ describe("C16 files that turn bad under a running issuer", () => {
   }
 
   test.each<[string, (text: string) => string | undefined, RegExp]>([
-    ["half written", (text) => text.slice(0, text.indexOf("[", text.length / 2) + 2), /^support\.yaml:\d+:\d+ expected valid YAML/],
+    [
+      "half written",
+      (text) => text.slice(0, text.indexOf("[", text.length / 2) + 2),
+      /^support\.yaml:\d+:\d+ expected valid YAML/,
+    ],
     ["with a typo", (text) => text.replace("at_most:", "at_mots:"), /^support\.yaml:\d+:\d+ .*at_mots/],
     ["gone, all of them", () => undefined, /expected at least one .*yaml/],
   ])("C16 %s: the policy in force stays, the ledger has digest and place", async (_what, turn, told) => {
