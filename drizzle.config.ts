@@ -6,6 +6,7 @@ export default defineConfig({
     "./src/database/tables.ts",
     "./src/database/status-tables.ts",
     "./src/database/key-tables.ts",
+    "./src/database/log-tables.ts",
     "./src/database/delegation-tables.ts",
     "./src/database/alarm-tables.ts",
     "./src/database/approval-tables.ts",

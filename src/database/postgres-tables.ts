@@ -177,6 +177,7 @@ export const useBatch = pgTable(
       .references(() => verifierInstance.id),
     sequence: bigint(number).notNull(),
     digest: text().notNull(),
+    entry: bigint(number),
   },
   (table) => [primaryKey({ columns: [table.instance, table.sequence] })],
 )

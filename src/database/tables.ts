@@ -202,6 +202,8 @@ export const useBatch = sqliteTable(
       .references(() => verifierInstance.id),
     sequence: integer().notNull(),
     digest: text().notNull(),
+    /** Place of the entry that tells of it. */
+    entry: integer(),
   },
   (table) => [primaryKey({ columns: [table.instance, table.sequence] })],
 )

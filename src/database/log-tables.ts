@@ -1,0 +1,69 @@
+// The tables of the ledger's tree, as drizzle sees them on SQLite: what is built beside the entries, never with them. What
+// the rows mean is decided in the ledger room.
+import {
+  blob,
+  check,
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core"
+import { sql } from "./drizzle.ts"
+
+/** One row: how far the tree has come. */
+export const ledgerTree = sqliteTable(
+  "ledger_tree",
+  {
+    id: integer().primaryKey(),
+    /** The first line of every checkpoint. */
+    origin: text().notNull(),
+    /** Entries in the tree: those of the places 1 to this. */
+    size: integer().notNull(),
+    /** Hashes of its full subtrees, from the largest to the smallest. */
+    frontier: blob({ mode: "buffer" }).notNull(),
+    /** Why nothing is minted any more: the ledger does not continue what it signed. JSON; null as long as it does. */
+    stopped: text(),
+  },
+  (table) => [check("ledger_tree_one", sql`${table.id} = 1`)],
+)
+
+/** The hash of 256^level entries from the place `256^level * place`; level 0 are the leaves of the entries themselves. */
+export const ledgerNode = sqliteTable(
+  "ledger_node",
+  {
+    level: integer().notNull(),
+    place: integer().notNull(),
+    hash: blob({ mode: "buffer" }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.level, table.place] })],
+)
+
+/** What was signed. Of one size there is one. */
+export const ledgerCheckpoint = sqliteTable(
+  "ledger_checkpoint",
+  {
+    size: integer().primaryKey(),
+    at: integer().notNull(),
+    note: text().notNull(),
+  },
+  (table) => [index("ledger_checkpoint_at").on(table.at)],
+)
+
+export const ledgerKey = sqliteTable(
+  "ledger_key",
+  {
+    /** Name, id and public half, as readers get it. */
+    vkey: text().primaryKey(),
+    /** current, leaving (signs once more, beside its successor), retired. */
+    state: text().notNull(),
+    /** Empty once retired. */
+    wrapped: blob({ mode: "buffer" }).notNull(),
+    createdAt: integer("created_at").notNull(),
+    retiredAt: integer("retired_at"),
+  },
+  (table) => [
+    uniqueIndex("ledger_key_one").on(table.state).where(sql`${table.state} in ('current', 'leaving')`),
+  ],
+)
