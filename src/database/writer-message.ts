@@ -114,6 +114,9 @@ export class Outgoing implements Request {
   }
 }
 
+/** What empty bytes are a part of; the driver takes those that are a part of nothing for NULL. */
+const NO_BYTES = new Uint8Array(1)
+
 /** One buffer of its own for all bytes of a message: it is handed over, not copied, and no pool travels with it. */
 function joined(blobs: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(length)
@@ -175,7 +178,7 @@ export class Arrived {
         }
         const from = offset
         offset += Number(flat[at++])
-        step.values.push(this.#bytes ? this.#bytes.subarray(from, offset) : null)
+        step.values.push((this.#bytes ?? NO_BYTES).subarray(from, offset))
       }
       const answer = visit(step, place)
       if (answer !== undefined) return answer

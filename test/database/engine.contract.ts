@@ -101,6 +101,11 @@ export function engineContract(createBed: () => Promise<Bed>): void {
       expect(await engine.query(get, { key: "a" })).toEqual([{ value: "2" }])
     })
 
+    test("empty bytes are bytes, alone in their transaction too", async () => {
+      await engine.atomically([step(spend, { digest: new Uint8Array(), until: 1 }, 1)])
+      expect((await engine.query(spent)).map(({ digest }) => digest?.length)).toEqual([0])
+    })
+
     test("a step without a number of rows takes any", async () => {
       await engine.atomically([step(drop, { key: "missing" }), step(drop, { key: "missing" }, "any")])
       await engine.atomically([])
