@@ -11,6 +11,7 @@ import { healthEndpoints } from "./health.ts"
 import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
 import { keyEndpoints } from "./keys.ts"
 import { ledgerEndpoints } from "./ledger.ts"
+import { logEndpoints } from "./log.ts"
 import { metadataEndpoints } from "./metadata.ts"
 import { describeSurface } from "./openapi.ts"
 import { policyEndpoints } from "./policy.ts"
@@ -50,6 +51,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...keyEndpoints(rooms),
     ...ledgerEndpoints(rooms),
     ...reportEndpoints(rooms),
+    ...logEndpoints(rooms),
     ...policyEndpoints(rooms),
     ...healthEndpoints(rooms.health),
   ]
@@ -104,12 +106,12 @@ export function createApp(endpoints: readonly Endpoint[], boundary: Boundary): H
         return { response: fault(c.req.path, error), code: "fault" }
       }
     }
-    app.on(endpoint.method, routeOf(endpoint.path), boundary.telemetry.watch(endpoint, answer))
+    app.on(endpoint.method, routeOf(endpoint), boundary.telemetry.watch(endpoint, answer))
   }
   // Apart, because a path with one handler is answered without composing any.
   const others = new Hono()
-  for (const [path, allow] of methodsByPath(endpoints))
-    others.all(routeOf(path), (c) => refusal(c.req.path, refuse("method_not_allowed", "[method]"), { allow }))
+  for (const [route, allow] of methodsByRoute(endpoints))
+    others.all(route, (c) => refusal(c.req.path, refuse("method_not_allowed", "[method]"), { allow }))
   others.notFound((c) => refusal(c.req.path, refuse("not_found", "[path]")))
   app.notFound((c) => others.fetch(c.req.raw))
   app.onError((error, c) => fault(c.req.path, error))
@@ -125,14 +127,16 @@ function answerOf(
   return endpoint.answer(c.req.raw, (name) => c.req.param(name) ?? "", { identify, admission })
 }
 
-const routeOf = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ":$1")
+const routeOf = ({ path, deep }: Endpoint): string =>
+  path.replaceAll(/\{(\w+)\}/g, ":$1") + (deep ? "{.+}" : "")
 
-function methodsByPath(endpoints: readonly Endpoint[]): Map<string, string> {
+function methodsByRoute(endpoints: readonly Endpoint[]): Map<string, string> {
   const methods = new Map<string, string>()
-  for (const { path, method } of endpoints) {
-    const offered = method === "get" ? "GET, HEAD" : method.toUpperCase()
-    const known = methods.get(path)
-    methods.set(path, known ? `${known}, ${offered}` : offered)
+  for (const endpoint of endpoints) {
+    const route = routeOf(endpoint)
+    const offered = endpoint.method === "get" ? "GET, HEAD" : endpoint.method.toUpperCase()
+    const known = methods.get(route)
+    methods.set(route, known ? `${known}, ${offered}` : offered)
   }
   return methods
 }

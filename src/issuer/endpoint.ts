@@ -20,6 +20,8 @@ interface Description {
   readonly method: "get" | "post" | "delete"
   /** As OpenAPI writes it: `/tasks/{id}`. */
   readonly path: string
+  /** Its last parameter takes slashes. */
+  readonly deep?: boolean
   readonly summary: string
   readonly group: string
   readonly answers: Readonly<Record<number, Documented>>

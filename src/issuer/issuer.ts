@@ -5,9 +5,11 @@ import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
 import { refuse } from "../errors.ts"
 import { openKeyring } from "../keys/keyring.ts"
+import { openLedgerKeys } from "../keys/ledger-key.ts"
 import { createRotation } from "../keys/rotation.ts"
 import type { Signer } from "../keys/signer.ts"
 import { createLedger, type Ledger } from "../ledger/ledger.ts"
+import { beginLog, createSequence } from "../ledger/sequence.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { createApprovals } from "../task/approvals.ts"
@@ -193,7 +195,8 @@ async function openRooms(
     onFault,
   })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
-  const { keyring, rotation } = await openKeys(options, engine, ledger)
+  const { keyring, rotation, ledgerKeys } = await openKeys(options, engine, ledger)
+  const sequence = createSequence({ engine, clock, origin: ledgerKeys.name, signing: ledgerKeys.signing })
   const statusPlaces = await openStatusPlaces(engine, issuer, toEpochSeconds(ledger.at()))
   const feed = await watchFeed({ engine, clock, onFault })
   const parts = { engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
@@ -215,6 +218,8 @@ async function openRooms(
       ...parts,
       identities,
       rotation,
+      ledgerKeys,
+      sequence,
       tasks,
       approvals,
       uses,
@@ -241,7 +246,10 @@ async function openKeys(options: IssuerOptions & { readonly clock: Clock }, engi
     ...(signers && { signers }),
   })
   const every = keyRotationSeconds === undefined ? {} : { everySeconds: keyRotationSeconds }
-  return { keyring, rotation: createRotation({ engine, ledger, keyring, clock, ...every }) }
+  const rotation = createRotation({ engine, ledger, keyring, clock, ...every })
+  const name = await beginLog(engine, new URL(options.issuer).host)
+  const { wrapping } = keyring
+  return { keyring, rotation, ledgerKeys: await openLedgerKeys({ engine, ledger, wrapping, clock, name }) }
 }
 
 /** A request that is still being sent after that has lost its chance. */

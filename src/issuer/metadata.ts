@@ -25,6 +25,9 @@ const Metadata = z
     dpop_signing_alg_values_supported: z.array(z.string()),
     authorization_details_types_supported: z.array(z.string()),
     status_list_aggregation_endpoint: z.string(),
+    ledger_key: z
+      .string()
+      .openapi({ description: "The key of the ledger's checkpoints, a vkey (C2SP signed-note)" }),
     service_documentation: z.string().optional(),
     subject_types_supported: z.array(z.string()).optional(),
     id_token_signing_alg_values_supported: z.array(z.string()).optional(),
@@ -45,15 +48,15 @@ const Jwk = z.strictObject({
 const KeySet = z.strictObject({ keys: z.array(Jwk) }).openapi("JsonWebKeySet")
 
 export function metadataEndpoints(rooms: Rooms): Endpoint[] {
-  const authorizationServer = serverMetadata(rooms.issuer)
-  const discovery = {
-    ...authorizationServer,
+  const authorizationServer = () => serverMetadata(rooms.issuer, rooms.ledgerKeys.current())
+  const discovery = () => ({
+    ...authorizationServer(),
     // Asked for by every cloud, as Kubernetes answers it; there is no authorization endpoint.
     response_types_supported: ["id_token"],
     subject_types_supported: ["public"],
     id_token_signing_alg_values_supported: ["ES256", "EdDSA"],
     claims_supported: ["iss", "aud", "sub", "iat", "exp", "jti", "act", "txn", "authorization_details"],
-  }
+  })
   const fixed = (path: string, summary: string, schema: z.ZodType, body: () => string): Endpoint =>
     open({
       method: "get",
@@ -65,16 +68,16 @@ export function metadataEndpoints(rooms: Rooms): Endpoint[] {
     })
   return [
     fixed("/.well-known/oauth-authorization-server", "Metadata (RFC 8414)", Metadata, () =>
-      JSON.stringify(authorizationServer),
+      JSON.stringify(authorizationServer()),
     ),
     fixed("/.well-known/openid-configuration", "Metadata for federating clouds", Metadata, () =>
-      JSON.stringify(discovery),
+      JSON.stringify(discovery()),
     ),
     fixed("/.well-known/jwks.json", "Public keys", KeySet, () => JSON.stringify(rooms.keyring.jwks())),
   ]
 }
 
-const serverMetadata = (issuer: string) => ({
+const serverMetadata = (issuer: string, ledgerKey: string) => ({
   issuer,
   token_endpoint: `${issuer}/token`,
   introspection_endpoint: `${issuer}${INTROSPECTION_PATH}`,
@@ -88,6 +91,7 @@ const serverMetadata = (issuer: string) => ({
   dpop_signing_alg_values_supported: ["ES256", "EdDSA"],
   authorization_details_types_supported: ["task_grant"],
   status_list_aggregation_endpoint: `${issuer}${STATUS_LISTS_PATH}`,
+  ledger_key: ledgerKey,
 })
 
 /** Bytes and ETag are made once for each text; the text changes only when a key does. */

@@ -2,8 +2,10 @@
 import type { Engine } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import type { Keyring } from "../keys/keyring.ts"
+import type { LedgerKeys } from "../keys/ledger-key.ts"
 import type { Rotation } from "../keys/rotation.ts"
 import type { Ledger } from "../ledger/ledger.ts"
+import type { Sequence } from "../ledger/sequence.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Approvals } from "../task/approvals.ts"
 import type { Introspections } from "../task/introspection.ts"
@@ -25,7 +27,9 @@ export interface Rooms {
   readonly engine: Engine
   readonly names: Names
   readonly ledger: Ledger
+  readonly sequence: Sequence
   readonly keyring: Keyring
+  readonly ledgerKeys: LedgerKeys
   readonly rotation: Rotation
   readonly policies: PolicyStore
   readonly identities: Identities

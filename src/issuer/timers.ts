@@ -1,8 +1,9 @@
 // What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
-// silence looked for, counts summed up, old rows forgotten. It decides when, and that nothing is over by a clock that was
+// entries to be signed, silence looked for, counts summed up, old rows forgotten. It decides when, and that nothing is over by a clock that was
 // set; a fault is told and the next round tries again.
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
+import type { Sequence } from "../ledger/sequence.ts"
 import type { Approvals } from "../task/approvals.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
@@ -16,6 +17,7 @@ export interface ChoresOptions {
   readonly engine: Engine
   readonly clock: Clock
   readonly rotation: Rotation
+  readonly sequence: Sequence
   readonly tasks: Tasks
   readonly approvals: Approvals
   readonly revocations: Revocations
@@ -36,7 +38,8 @@ const KEPT_HOURS = 48
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
-  const { engine, clock, rotation, tasks, approvals, revocations, failures, watch, onFault } = options
+  const { engine, clock, rotation, sequence, tasks, approvals, revocations, failures, watch, onFault } =
+    options
   const expire = async () => {
     await tasks.sweep()
     await approvals.sweep()
@@ -46,6 +49,7 @@ export function startChores(options: ChoresOptions): Chores {
     await forgetSpent(engine, clock)
     const hour = Math.floor(clock.now() / HOUR_MILLISECONDS) - KEPT_HOURS
     await engine.atomically([{ statement: pruneClientHours, values: { hour } }])
+    await sequence.prune()
   }
   // By a clock an hour ahead, locks would lift, tasks and keys would end, silence would be told of, and what was spent could
   // be spent again.
@@ -55,6 +59,7 @@ export function startChores(options: ChoresOptions): Chores {
   const works: readonly [milliseconds: number, work: () => Promise<void>][] = [
     [1000, whileSteady(expire)],
     [1000, whileSteady(rotation.tick)],
+    [1000, sequence.advance],
     [5000, whileSteady(watch.look)],
     [60_000, failures.sum],
     [60_000, whileSteady(forget)],

@@ -17,6 +17,8 @@ import {
   standingOf,
   takeElsewhere,
 } from "./held.ts"
+import { rewrapLedgerKeySteps } from "./ledger-key.ts"
+import { ledgerKeys } from "./ledger-key-statements.ts"
 import { openSigner, type Signer } from "./signer.ts"
 import { countKeys, insertKey, keyById, noKeys, readKeys, rewrapKey } from "./statements.ts"
 import { createWrapping, type Wrapping } from "./wrapping.ts"
@@ -47,10 +49,12 @@ export interface Keyring {
   refresh(): Promise<void>
   /** Whether the last look met keys that don't open here: another process has gone on with another key-encryption key. */
   isLocked(): boolean
+  /** For other secrets that rest beside the keys: it follows `rewrap`. */
+  readonly wrapping: Wrapping
   /** A key that could sign next, not stored yet. Undefined: every signer that was given has had its turn. */
   make(): Promise<NewKey | undefined>
   /**
-   * Encrypts every stored key anew, in one transaction with its entry, and goes on with the second key-encryption key.
+   * Encrypts every stored key anew, the ledger's too, in one transaction with its entry, and goes on with the second key-encryption key.
    * Answers how many; undefined when they don't open with the first. Throws TypeError when either is not 32 bytes,
    * Unexpected when keys changed meanwhile.
    */
@@ -101,9 +105,7 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
     keyOf: (kid) => view.byKid.get(kid),
     jwks: () => view.published,
     standing: () => keys,
-    refresh,
-    isLocked: looking.isLocked,
-    make,
+    ...{ refresh, isLocked: looking.isLocked, wrapping, make },
     async rewrap(by, from, to) {
       const [old, fresh] = [createWrapping(from), createWrapping(to)]
       await refresh()
@@ -111,7 +113,8 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
       if (!opens(old, before)) return undefined
       wrappings = [old, fresh] // until it is known which of them it is
       try {
-        await engine.atomically(rewrapSteps(ledger, by, before, old, fresh))
+        const ofLedger = rewrapLedgerKeySteps(await engine.query(ledgerKeys), old, fresh)
+        await engine.atomically([...ofLedger, ...rewrapSteps(ledger, by, before, old, fresh)])
       } finally {
         await refresh()
         wrappings = opens(fresh, keys) ? [fresh] : [old]

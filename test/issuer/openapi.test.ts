@@ -66,6 +66,7 @@ async function answers(method: string, path: string, call: Call = {}): Promise<J
   expect(told, `${method} ${template} ${response.status}`).toBeDefined()
   const type = (response.headers.get("content-type") ?? "").split(";")[0] ?? ""
   const schema = at(told, "content", type, "schema")
+  if (type === "text/plain") return { text }
   if (schema === undefined) {
     expect(at(told, "content"), `${template}: nothing is documented for ${type}`).toBeUndefined()
   } else {
@@ -164,6 +165,13 @@ describe("the document", () => {
       await answers("POST", path, { as, headers, body: "" })
       await answers("POST", path, { headers, body: `token=${token}` })
     }
+  })
+
+  test("says what auditors of the log get", async () => {
+    const auditor = { as: "audit-team" } as const
+    expect((await answers("GET", "/ledger/checkpoint", auditor)).text).toMatch(/^taskmint\.internal\n/)
+    expect((await answers("GET", "/ledger/key", auditor)).text).toMatch(/^taskmint\.internal\+/)
+    await answers("GET", "/ledger/tile/none", auditor)
   })
 
   test("says what staff get", async () => {

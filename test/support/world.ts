@@ -7,9 +7,11 @@ import { join } from "node:path"
 import { createNames } from "../../src/database/names.ts"
 import { openDatabase } from "../../src/database/open.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
+import { openLedgerKeys } from "../../src/keys/ledger-key.ts"
 import { createRotation } from "../../src/keys/rotation.ts"
 import type { Signer } from "../../src/keys/signer.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
+import { beginLog, createSequence } from "../../src/ledger/sequence.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
 import { createPolicyStore } from "../../src/policy/in-force.ts"
 import { createApprovals } from "../../src/task/approvals.ts"
@@ -61,12 +63,17 @@ export async function createWorld(options: WorldOptions = {}) {
   if (policies instanceof PolicyFaults) throw new Error(JSON.stringify(policies.faults))
   const keyring = await openKeyring({ engine, ledger, keyEncryptionKey, clock, signers })
   const statusPlaces = await openStatusPlaces(engine, ISSUER, toEpochSeconds(ledger.at()))
+  const name = await beginLog(engine, new URL(ISSUER).host)
+  const ledgerKeys = await openLedgerKeys({ engine, ledger, wrapping: keyring.wrapping, clock, name })
+  const sequence = createSequence({ engine, clock, origin: name, signing: ledgerKeys.signing })
   const parts = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer: ISSUER }
   return {
     ...parts,
     folder,
     policyFolder,
     keyEncryptionKey,
+    ledgerKeys,
+    sequence,
     rotation: createRotation({ engine, ledger, keyring, clock }),
     tasks: createTasks(parts),
     approvals: createApprovals(parts),

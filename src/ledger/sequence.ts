@@ -1,0 +1,200 @@
+// How entries come into the tree, and when a checkpoint says so: after they were committed, in the order of their places,
+// by whichever issuer is first. Starts pay nothing for it. It decides that the tree only grows and that nothing is signed
+// that the rows don't hold; who signs, keys/ decides, and what readers get, tiles.ts.
+import { setTimeout as sleep } from "node:timers/promises"
+import { type Engine, type Step, Unexpected } from "../database/database.ts"
+import type { Clock } from "../time.ts"
+import { oneAtATime } from "../turn.ts"
+import { type Checkpoint, type NoteSigner, signCheckpoint } from "./checkpoint.ts"
+import { extend, type Frontier, type Grown, HASH_BYTES, rootOf } from "./merkle.ts"
+import { createTree, readFrom, TILE_HEIGHT, type Tree, TreeBroken } from "./tree.ts"
+import {
+  type CheckpointRow,
+  growTree,
+  insertCheckpoint,
+  insertNode,
+  insertTree,
+  newestCheckpoint,
+  pruneCheckpoints,
+  readTree,
+  stopTree,
+  type TreeRow,
+} from "./tree-statements.ts"
+
+/** Who signs the next checkpoint, and the steps that hold only while they are the ones. */
+export interface Signing {
+  readonly signers: readonly NoteSigner[]
+  readonly steps: readonly Step[]
+}
+
+export interface SequenceOptions {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly origin: string
+  /** Asked for every checkpoint. */
+  readonly signing: () => Promise<Signing>
+}
+
+export interface Sequence {
+  /** The first line of every checkpoint. */
+  readonly origin: string
+  /** Takes in what was committed and signs it, if there is anything. Throws Unavailable, and what the keys throw. */
+  advance(): Promise<void>
+  /** The newest checkpoint, once it holds this many entries, which must be committed. Throws as `advance` does. */
+  covering(size: number): Promise<CheckpointRow>
+  newest(): Promise<CheckpointRow | undefined>
+  /** For roots and proofs of sizes up to that of the newest checkpoint. */
+  tree(): Tree
+  /** Stops the log for good: nothing is signed any more, by any issuer. `why` is JSON. */
+  stop(why: string): Promise<void>
+  /** Why the log stands still, as JSON, as far as this process knows; undefined while it goes on. */
+  stopped(): string | undefined
+  /** Forgets old checkpoints between two that stay. */
+  prune(): Promise<void>
+}
+
+/** Entries taken in at once; between two such windows others get their turn. */
+const WINDOW = 2048
+/** Who waits for a checkpoint makes one no earlier than this after the last. */
+const PAUSE_MILLISECONDS = 200
+const KEPT_MILLISECONDS = 3_600_000
+const SIGNED_TWICE = "%\n\u2014 %\n\u2014 %"
+
+/** Begins the tree where there is none, and answers the origin of the one that there is. Throws Unavailable. */
+export async function beginLog(engine: Engine, origin: string): Promise<string> {
+  await engine.atomically([{ statement: insertTree, values: { origin, frontier: new Uint8Array() } }])
+  return (await readRow(engine)).origin
+}
+
+/** Of a log that has begun. Nothing is taken in before `advance` is called. */
+export function createSequence(options: SequenceOptions): Sequence {
+  const { engine, clock, origin } = options
+  let stopped: string | undefined
+  let advancedAt = Number.NEGATIVE_INFINITY
+  const read = async (): Promise<TreeRow> => {
+    const row = await readRow(engine)
+    stopped = row.stopped ?? undefined
+    return row
+  }
+
+  const stop = async (why: string): Promise<void> => {
+    await engine.atomically([{ statement: stopTree, values: { why } }])
+    await read()
+  }
+  const { now: advance } = oneAtATime(async () => {
+    for (;;) {
+      const row = await read()
+      const objection = objectionTo(row)
+      if (objection !== undefined) await stop(objection)
+      if (objection !== undefined || row.stopped !== null || isSigned(row)) break
+      const steps = await nextSteps(row, options)
+      if (!Array.isArray(steps)) await stop(steps.why)
+      else if (!(await won(engine, steps))) break
+    }
+    advancedAt = clock.monotonic()
+  })
+  const newest = async () => (await engine.query(newestCheckpoint))[0]
+  return {
+    origin,
+    advance,
+    newest,
+    stop,
+    stopped: () => stopped,
+    tree: () => createTree(readFrom(engine)),
+    async covering(size) {
+      for (;;) {
+        const found = await newest()
+        if (found && found.size >= size) return found
+        if (stopped !== undefined) throw new TreeBroken("the log stands still")
+        const wait = advancedAt + PAUSE_MILLISECONDS - clock.monotonic()
+        if (wait > 0) await sleep(Math.min(wait, PAUSE_MILLISECONDS))
+        await advance()
+      }
+    },
+    async prune() {
+      const values = { before: clock.now() - KEPT_MILLISECONDS, twice: SIGNED_TWICE }
+      await engine.atomically([{ statement: pruneCheckpoints, values }])
+    },
+  }
+}
+
+async function readRow(engine: Engine): Promise<TreeRow> {
+  const [row] = await engine.query(readTree)
+  if (!row) throw new TreeBroken("the tree's own row is gone")
+  return row
+}
+
+const isSigned = ({ newest, size, signed }: TreeRow): boolean =>
+  (newest ?? 0) === size && (signed ?? 0) === size
+
+/** Rows that the tree holds are gone: it was truncated, or an older copy lies beside a newer tree. */
+function objectionTo({ newest, size, signed }: TreeRow): string | undefined {
+  if ((newest ?? 0) < size)
+    return JSON.stringify({ why: "entries_missing", entries: newest ?? 0, tree: size })
+  if ((signed ?? 0) > size) return JSON.stringify({ why: "tree_missing", tree: size, signed })
+  return undefined
+}
+
+/** Another issuer was first: what it did not take in is taken in next time. */
+async function won(engine: Engine, steps: readonly Step[]): Promise<boolean> {
+  try {
+    await engine.atomically(steps)
+    return true
+  } catch (error) {
+    if (error instanceof Unexpected) return false
+    throw error
+  }
+}
+
+/** The next window, and with the last one a checkpoint; or why there can't be one. */
+async function nextSteps(
+  row: TreeRow,
+  { engine, clock, signing }: SequenceOptions,
+): Promise<Step[] | { readonly why: string }> {
+  const [from, newest] = [row.size, row.newest ?? 0]
+  const to = Math.min(newest, from + WINDOW)
+  const leaves = await leavesOf(engine, from, to)
+  if (!leaves) return { why: JSON.stringify({ why: "entries_missing", from: from + 1, to }) }
+  const grown: Grown[] = []
+  const frontier = extend({ size: from, hashes: splitHashes(row.frontier) }, leaves, (one) => grown.push(one))
+  const steps: Step[] = [
+    { statement: growTree, values: { size: to, frontier: Buffer.concat(frontier.hashes), from }, rows: 1 },
+    ...grown.filter(({ level }) => level % TILE_HEIGHT === 0).map(nodeStep),
+  ]
+  if (to < newest) return steps
+  const { signers, steps: ofKeys } = await signing()
+  const note = signCheckpoint(headOf(row, frontier), signers)
+  const signed = { size: to, at: clock.now(), note }
+  return [...steps, ...ofKeys, { statement: insertCheckpoint, values: signed, rows: 1 }]
+}
+
+async function leavesOf(
+  engine: Engine,
+  from: number,
+  to: number,
+): Promise<readonly Uint8Array[] | undefined> {
+  try {
+    return await readFrom(engine)(0, from, to)
+  } catch (error) {
+    if (error instanceof TreeBroken) return undefined
+    throw error
+  }
+}
+
+const headOf = ({ origin }: TreeRow, frontier: Frontier): Checkpoint => ({
+  origin,
+  size: frontier.size,
+  root: rootOf(frontier),
+})
+
+const nodeStep = ({ level, index, hash }: Grown): Step => ({
+  statement: insertNode,
+  values: { level: level / TILE_HEIGHT, place: index, hash },
+  rows: 1,
+})
+
+function splitHashes(frontier: Uint8Array): Uint8Array[] {
+  const hashes: Uint8Array[] = []
+  for (let at = 0; at < frontier.length; at += HASH_BYTES) hashes.push(frontier.subarray(at, at + HASH_BYTES))
+  return hashes
+}
