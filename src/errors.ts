@@ -260,6 +260,12 @@ export const REFUSALS = {
     "wait",
     "The issuer's clock stepped; it mints again when the clock is steady",
   ),
+  ledger_broken: row(
+    503,
+    "temporarily_unavailable",
+    "stop",
+    "The ledger does not continue what was signed of it; nothing is minted until an operator decides",
+  ),
 } as const satisfies Record<string, Row>
 
 export type Code = keyof typeof REFUSALS

@@ -12,8 +12,8 @@ import { writeProbe } from "./statements.ts"
 
 /** What can keep this process from minting, or ought to be looked at. */
 export interface Health {
-  /** Warnings while this process can mint; undefined when it can't. */
-  ready(): Promise<readonly string[] | undefined>
+  /** Whether this process can mint, and what ought to be looked at: the reason, where it is one that waits for a person. */
+  ready(): Promise<{ readonly ready: boolean; readonly warnings: readonly string[] }>
   /** From now on this process is not ready: it is about to end. */
   drain(): void
 }
@@ -66,8 +66,10 @@ export function watchHealth(options: HealthOptions): Health {
       draining = true
     },
     async ready() {
-      if (draining || broken || options.unready() || !(await writable())) return undefined
-      return warningsOf(options)
+      const unready = options.unready()
+      if (unready?.code === "ledger_broken") return { ready: false, warnings: [unready.code] }
+      if (draining || broken || unready || !(await writable())) return { ready: false, warnings: [] }
+      return { ready: true, warnings: warningsOf(options) }
     },
   }
 }
@@ -105,13 +107,13 @@ export const healthEndpoints = (health: Health): Endpoint[] => [
     group: "health",
     answers: {
       200: { description: "It can; warnings ought to be looked at", schema: Ready },
-      503: { description: "It can't", schema: Ready },
+      503: { description: "It can't; a warning says why where a person has to act", schema: Ready },
     },
     async run() {
-      const warnings = await health.ready()
-      return warnings
+      const { ready, warnings } = await health.ready()
+      return ready
         ? json(200, { status: "ready", warnings })
-        : json(503, { status: "unready", warnings: [] }, { "cache-control": "no-store", "retry-after": "2" })
+        : json(503, { status: "unready", warnings }, { "cache-control": "no-store", "retry-after": "2" })
     },
   }),
 ]

@@ -4,7 +4,7 @@ import type { Engine } from "../database/database.ts"
 import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
 import { refuse } from "../errors.ts"
-import { openKeyring } from "../keys/keyring.ts"
+import { type Keyring, openKeyring } from "../keys/keyring.ts"
 import { openLedgerKeys } from "../keys/ledger-key.ts"
 import { createRotation } from "../keys/rotation.ts"
 import type { Signer } from "../keys/signer.ts"
@@ -195,11 +195,12 @@ async function openRooms(
     onFault,
   })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
-  const { keyring, rotation, ledgerKeys } = await openKeys(options, engine, ledger)
-  const sequence = createSequence({ engine, clock, origin: ledgerKeys.name, signing: ledgerKeys.signing })
+  const { keyring, rotation } = await openKeys(options, engine, ledger)
+  const log = await openLog(options, engine, ledger, keyring)
   const statusPlaces = await openStatusPlaces(engine, issuer, toEpochSeconds(ledger.at()))
   const feed = await watchFeed({ engine, clock, onFault })
-  const parts = { engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
+  const opened = { engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
+  const parts = { ...opened, ...log }
   const tasks = createTasks(parts)
   const watch = createWatch(parts)
   const verifierSilent = () => watch.standing().has("verifier_silent")
@@ -218,8 +219,6 @@ async function openRooms(
       ...parts,
       identities,
       rotation,
-      ledgerKeys,
-      sequence,
       tasks,
       approvals,
       uses,
@@ -247,9 +246,21 @@ async function openKeys(options: IssuerOptions & { readonly clock: Clock }, engi
   })
   const every = keyRotationSeconds === undefined ? {} : { everySeconds: keyRotationSeconds }
   const rotation = createRotation({ engine, ledger, keyring, clock, ...every })
-  const name = await beginLog(engine, new URL(options.issuer).host)
-  const { wrapping } = keyring
-  return { keyring, rotation, ledgerKeys: await openLedgerKeys({ engine, ledger, wrapping, clock, name }) }
+  return { keyring, rotation }
+}
+
+/** The log and its keys; one that was stopped, or has lost entries, is known as such before anything is minted. */
+async function openLog(
+  { issuer, clock }: IssuerOptions & { readonly clock: Clock },
+  engine: Engine,
+  ledger: Ledger,
+  { wrapping }: Keyring,
+) {
+  const name = await beginLog(engine, new URL(issuer).host)
+  const ledgerKeys = await openLedgerKeys({ engine, ledger, wrapping, clock, name })
+  const sequence = createSequence({ engine, clock, origin: name, signing: ledgerKeys.signing })
+  await sequence.look()
+  return { ledgerKeys, sequence }
 }
 
 /** A request that is still being sent after that has lost its chance. */

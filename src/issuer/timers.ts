@@ -54,7 +54,7 @@ export function startChores(options: ChoresOptions): Chores {
   // By a clock an hour ahead, locks would lift, tasks and keys would end, silence would be told of, and what was spent could
   // be spent again.
   const whileSteady = (work: () => Promise<void>) => async () => {
-    if (tasks.unready() === undefined) await work()
+    if (tasks.unsteady() === undefined) await work()
   }
   const works: readonly [milliseconds: number, work: () => Promise<void>][] = [
     [1000, whileSteady(expire)],

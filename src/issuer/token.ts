@@ -50,8 +50,8 @@ export function tokenEndpoints(rooms: Rooms): Endpoint[] {
   const grant = async (form: ReadonlyMap<string, string>, request: Request): Promise<Response | Refusal> => {
     const asked = readAsked(form, request)
     if (asked instanceof Refusal) return asked
-    const unready = rooms.tasks.unready()
-    if (unready) return unready
+    const unsteady = rooms.tasks.unsteady()
+    if (unsteady) return unsteady
     const who = await authentication.judge(asked.client_assertion ?? "", asked.client_id)
     if (who instanceof Refusal) return who
     const scope = scopeOf(asked, who.caller, rooms.issuer)

@@ -12,7 +12,20 @@ const STALE_SECONDS = { high: 30, moderate: 300, low: null } as const
 
 const Batch = z.string().openapi({ description: "Compact JWS, `typ: use-batch+jwt`, by the instance's key" })
 
-const Acknowledged = z.strictObject({ acknowledged: z.int() }).openapi("Acknowledged")
+const hashes = z.array(z.string().openapi({ description: "A hash in base64" }))
+const Acknowledged = z
+  .strictObject({
+    acknowledged: z.int(),
+    checkpoint: z.string().optional(),
+    consistency: hashes.optional(),
+    index: z.int().nullable().optional(),
+    inclusion: hashes.optional(),
+    entry: z.string().nullable().optional(),
+  })
+  .openapi("Acknowledged", {
+    description:
+      "To a batch that names a checkpoint: the newest one, a proof that it continues that one, and for a batch with uses the entry that tells of it, its place from 0 and a proof that it is there (RFC 6962)",
+  })
 
 const seconds = z.int().nullable()
 const Catalogue = z
@@ -43,7 +56,9 @@ const takeBatch = ({ uses }: Rooms): Endpoint =>
     async run({ body }, caller) {
       if (!caller.proofKey) return refuse("proof_invalid", "[binding] batches need a token bound to the key")
       const taken = await uses.take({ api: caller.clientId, key: caller.proofKey }, body)
-      return taken instanceof Refusal ? taken : json(200, { acknowledged: taken.acknowledged })
+      return taken instanceof Refusal
+        ? taken
+        : json(200, { acknowledged: taken.acknowledged, ...taken.attested })
     },
   })
 

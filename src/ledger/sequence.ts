@@ -38,6 +38,8 @@ export interface SequenceOptions {
 export interface Sequence {
   /** The first line of every checkpoint. */
   readonly origin: string
+  /** Reads how the log stands, and stops it where entries that it holds are gone. Throws Unavailable. */
+  look(): Promise<void>
   /** Takes in what was committed and signs it, if there is anything. Throws Unavailable, and what the keys throw. */
   advance(): Promise<void>
   /** The newest checkpoint, once it holds this many entries, which must be committed. Throws as `advance` does. */
@@ -81,12 +83,17 @@ export function createSequence(options: SequenceOptions): Sequence {
     await engine.atomically([{ statement: stopTree, values: { why } }])
     await read()
   }
+  /** Undefined where the log stands still. */
+  const lookAt = async (): Promise<TreeRow | undefined> => {
+    const row = await read()
+    const objection = objectionTo(row)
+    if (objection !== undefined) await stop(objection)
+    return objection !== undefined || row.stopped !== null ? undefined : row
+  }
   const { now: advance } = oneAtATime(async () => {
     for (;;) {
-      const row = await read()
-      const objection = objectionTo(row)
-      if (objection !== undefined) await stop(objection)
-      if (objection !== undefined || row.stopped !== null || isSigned(row)) break
+      const row = await lookAt()
+      if (!row || isSigned(row)) break
       const steps = await nextSteps(row, options)
       if (!Array.isArray(steps)) await stop(steps.why)
       else if (!(await won(engine, steps))) break
@@ -96,6 +103,9 @@ export function createSequence(options: SequenceOptions): Sequence {
   const newest = async () => (await engine.query(newestCheckpoint))[0]
   return {
     origin,
+    look: async () => {
+      await lookAt()
+    },
     advance,
     newest,
     stop,

@@ -34,7 +34,7 @@ export interface Link extends Delegated {
 }
 
 /** What deciding takes of a process. */
-export interface GateParts extends Pick<Parts, "steady" | "issuer"> {
+export interface GateParts extends Pick<Parts, "mayMint" | "issuer"> {
   readonly policies: Pick<Parts["policies"], "inForce" | "guard">
 }
 
@@ -97,10 +97,10 @@ export interface Passed {
   readonly guards: readonly Step[]
 }
 
-/** Passed, or why not. The order is fixed: clock, policy, chain, key, deadline; locks are guards of the write. */
+/** Passed, or why not. The order is fixed: clock and ledger, policy, chain, key, deadline; locks are guards of the write. */
 export function passGate(parts: GateParts, request: MintRequest): Passed | Refusal {
-  const unsteady = parts.steady()
-  if (unsteady) return unsteady
+  const unready = parts.mayMint()
+  if (unready) return unready
   const policy = parts.policies.inForce()
   const { holder, links = [] } = request
   const { user } = holder

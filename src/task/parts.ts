@@ -1,10 +1,13 @@
 // What the task room works with, handed in once: the engine, the ledger, the policy in force, the keys, the clock. It
-// decides one thing: whether this process may mint at all (a clock that stepped may not).
+// decides one thing: whether this process may mint at all (not by a clock that stepped, not for a ledger that was rolled
+// back).
 import type { Engine } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Keyring } from "../keys/keyring.ts"
+import type { LedgerKeys } from "../keys/ledger-key.ts"
 import type { Ledger } from "../ledger/ledger.ts"
+import type { Sequence } from "../ledger/sequence.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Api, Policy } from "../policy/policy.ts"
 import { type Clock, createStepWatch, toEpochSeconds } from "../time.ts"
@@ -16,6 +19,8 @@ export interface TaskOptions {
   readonly names: Names
   readonly ledger: Ledger
   readonly policies: PolicyStore
+  readonly sequence: Sequence
+  readonly ledgerKeys: LedgerKeys
   readonly keyring: Keyring
   /** Where tokens of foreign APIs get their places in status lists. */
   readonly statusPlaces: StatusPlaces
@@ -27,19 +32,23 @@ export interface TaskOptions {
 export interface Parts extends TaskOptions {
   /** A refusal while the wall clock stands more than 5 s beside where monotonic time says it should be. */
   readonly steady: () => Refusal | undefined
+  /** The same, and a refusal for good once the ledger does not continue what was signed of it: asked before every mint. */
+  readonly mayMint: () => Refusal | undefined
 }
 
 export function assembleParts(options: TaskOptions): Parts {
   const step = createStepWatch(options.clock)
-  return Object.freeze({
-    ...options,
-    steady: () => {
-      const by = step()
-      return by === 0
-        ? undefined
-        : refuse("clock_stepped", `[clock] the wall clock stepped by ${Math.round(by)} ms`)
-    },
-  })
+  const steady = () => {
+    const by = step()
+    return by === 0
+      ? undefined
+      : refuse("clock_stepped", `[clock] the wall clock stepped by ${Math.round(by)} ms`)
+  }
+  const mayMint = () =>
+    options.sequence.stopped() === undefined
+      ? steady()
+      : refuse("ledger_broken", "[ledger] the log was stopped")
+  return Object.freeze({ ...options, steady, mayMint })
 }
 
 const interned = new WeakSet<Policy>()

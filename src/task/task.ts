@@ -28,6 +28,8 @@ export interface Tasks {
   sweep(): Promise<number>
   /** Why this process can't mint at the moment, for readiness. */
   unready(): Refusal | undefined
+  /** Why nothing can be dated at the moment: no service token either. */
+  unsteady(): Refusal | undefined
 }
 
 /** NOT checked here: who the caller is, and the shape of the wire; both are the issuer's. */
@@ -42,6 +44,7 @@ export function createTasks(options: TaskOptions): Tasks {
     show: (viewer, taskId) => showTask(parts, viewer, taskId),
     list: (viewer, filter) => listTasks(parts, viewer, filter),
     sweep: () => expireTasks(parts),
-    unready: () => parts.steady(),
+    unready: () => parts.mayMint(),
+    unsteady: () => parts.steady(),
   }
 }

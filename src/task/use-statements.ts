@@ -58,10 +58,20 @@ export const advanceInstance = statement(
     WHERE instance = ${p("instance")} AND sequence = ${p("known")}`,
 )
 
+/** After its entry, in the same transaction. */
 export const insertBatch = statement(
   "use_batch.insert",
-  sql`INSERT INTO use_batch (instance, sequence, digest)
-    VALUES ((SELECT id FROM verifier_instance WHERE instance = ${p("instance")}), ${p("sequence")}, ${p("digest")})`,
+  sql`INSERT INTO use_batch (instance, sequence, digest, entry)
+    VALUES ((SELECT id FROM verifier_instance WHERE instance = ${p("instance")}), ${p("sequence")}, ${p("digest")},
+      (SELECT max(seq) FROM entry))`,
+)
+
+/** The entry that tells of a batch. */
+export const batchEntry = statement<{ entry: number; bytes: Uint8Array }>(
+  "use_batch.entry",
+  sql`SELECT b.entry AS entry, e.bytes AS bytes FROM use_batch b JOIN entry_bytes e ON e.seq = b.entry
+    WHERE b.sequence = ${p("sequence")}
+      AND b.instance = (SELECT id FROM verifier_instance WHERE instance = ${p("instance")})`,
 )
 
 export const batchDigest = statement<{ digest: string }>(

@@ -23,6 +23,7 @@ import {
   keyOfToken,
   taskKey,
 } from "./use-statements.ts"
+import { type Attested, attest, judgeWitness } from "./witness.ts"
 
 /** The API that sends the batch, as its service token says, and the key of its verifier instance. */
 export interface Reporter {
@@ -34,6 +35,8 @@ export interface Reporter {
 export interface Taken {
   /** Every use up to this sequence number is in the ledger, durably. */
   readonly acknowledged: number
+  /** Where the batch names a checkpoint. */
+  readonly attested?: Attested
 }
 
 export interface Uses {
@@ -56,10 +59,13 @@ async function takeBatch(parts: Parts, reporter: Reporter, text: string): Promis
   if (read instanceof Unreadable) return refuse("batch_invalid", `[${read.tag}] the batch can't be read`)
   const wrong = judgeBatch(parts, reporter, read.batch)
   if (wrong) return wrong
+  const named = await judgeWitness(parts, reporter.api, read.batch)
+  if (named instanceof Refused) return named
   const outcome = await commitDecision<Taken>(parts, () => planBatch(parts, reporter, read))
   if (outcome instanceof Refused && outcome.code === "batch_conflict")
     await alarm(parts, reporter, read, outcome)
-  return outcome
+  if (outcome instanceof Refused || !named) return outcome
+  return { ...outcome, attested: await attest(parts, named, read.batch) }
 }
 
 /** The instance speaks for one API, to this issuer, about its own uses. */
@@ -195,7 +201,6 @@ function reportSteps(parts: Parts, reporter: Reporter, read: Read): Step[] {
   const { batch, digest } = read
   const { instance, sequence } = batch
   return [
-    { statement: insertBatch, values: { instance, sequence, digest }, rows: 1 },
     ...parts.ledger.steps({
       kind: "verifier.reported",
       at: parts.ledger.at(),
@@ -208,6 +213,7 @@ function reportSteps(parts: Parts, reporter: Reporter, read: Read): Step[] {
         uses: batch.uses.length,
       },
     }),
+    { statement: insertBatch, values: { instance, sequence, digest }, rows: 1 },
   ]
 }
 

@@ -171,7 +171,7 @@ function play(first: Rules, acts: readonly Act[]): void {
   let policy = policyOf(first)
   const deadline = (now + DEADLINE_SECONDS) * 1000
   const parts: GateParts = {
-    steady: () => undefined,
+    mayMint: () => undefined,
     issuer: "https://issuer.example",
     policies: { inForce: () => policy, guard: () => GUARD },
   }

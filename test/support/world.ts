@@ -66,14 +66,14 @@ export async function createWorld(options: WorldOptions = {}) {
   const name = await beginLog(engine, new URL(ISSUER).host)
   const ledgerKeys = await openLedgerKeys({ engine, ledger, wrapping: keyring.wrapping, clock, name })
   const sequence = createSequence({ engine, clock, origin: name, signing: ledgerKeys.signing })
-  const parts = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer: ISSUER }
+  await sequence.look()
+  const log = { sequence, ledgerKeys }
+  const parts = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer: ISSUER, ...log }
   return {
     ...parts,
     folder,
     policyFolder,
     keyEncryptionKey,
-    ledgerKeys,
-    sequence,
     rotation: createRotation({ engine, ledger, keyring, clock }),
     tasks: createTasks(parts),
     approvals: createApprovals(parts),
