@@ -1,10 +1,11 @@
-// `ledger query`: what happened, for an auditor. Every query is itself an entry of the ledger. `ledger copy` is a file of
-// its own.
+// `ledger query`: what happened, for an auditor. Every query is itself an entry of the ledger. `ledger copy` and
+// `ledger verify` are files of their own.
 import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { addLedgerCopy } from "./ledger-copy.ts"
+import { addVerify } from "./ledger-verify.ts"
 import { asCaller, type CallerFlags, issuerOf, readCount } from "./options.ts"
 
 /** The filters of GET /ledger/entries, and what they are. */
@@ -33,6 +34,7 @@ export function addLedger(program: Command, context: Context): void {
   const ledger = program.command("ledger").description("what happened")
   const query = asCaller(ledger.command("query")).description("entries, the oldest first")
   for (const [name, description] of FILTERS) query.option(`--${name} <value>`, description)
+  addVerify(ledger, context)
   query.option("--limit <count>", "how many, up to 1000", readCount, 100).action(async (flags: Flags) => {
     const { body } = await context.terminal.progress(
       "asking",

@@ -41,7 +41,7 @@ export function writeTilePath({ level, place, width }: TilePath): string {
  * are missing, Unavailable.
  */
 export async function readTile(
-  engine: Engine,
+  engine: Pick<Engine, "query">,
   size: number,
   path: TilePath,
 ): Promise<Uint8Array | undefined> {

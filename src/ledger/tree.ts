@@ -28,7 +28,7 @@ export type ReadHashes = (level: number, from: number, to: number) => Promise<re
 
 /** Throws TreeBroken where one is missing, Unavailable. */
 export const readFrom =
-  (engine: Engine): ReadHashes =>
+  (engine: Pick<Engine, "query">): ReadHashes =>
   async (level, from, to) => {
     const rows = await (level === 0
       ? engine.query(leavesBetween, { from, to })

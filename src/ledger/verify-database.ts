@@ -1,0 +1,88 @@
+// The ledger of a database as verify.ts reads it: every entry with its row and its values beside it, and the tree as it rests.
+import type { Engine } from "../database/database.ts"
+import { TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
+import { nodesBetween, readTree } from "./tree-statements.ts"
+import type { Examined, Source } from "./verify.ts"
+import { findMisfit, type Misfit, readHashed, unknownIds } from "./verify-entry.ts"
+import {
+  everyCheckpoint,
+  everyKey,
+  isKnown,
+  ledgerCounts,
+  nodeCounts,
+  type RestingEntry,
+  restingEntries,
+} from "./verify-statements.ts"
+
+type Queries = Pick<Engine, "query">
+
+/** Throws Unavailable where it can't be read. */
+export async function databaseSource(engine: Queries): Promise<Source> {
+  const [counts] = await engine.query(ledgerCounts)
+  const [tree] = await engine.query(readTree)
+  const checkpoints = await engine.query(everyCheckpoint)
+  const size = tree?.size ?? 0
+  const entries = counts?.newest ?? 0
+  return {
+    keys: (await engine.query(everyKey)).map(({ vkey }) => vkey),
+    checkpoints: checkpoints.map(({ note }) => note),
+    entries,
+    ...(tree && { tree: { size, frontier: tree.frontier } }),
+    async read(from, to) {
+      const examined: Examined[] = []
+      for (const row of await engine.query(restingEntries, { from, to })) {
+        // What is missing between is found where the next one ought to stand.
+        if (row.seq !== from + examined.length + 1) break
+        examined.push(await examine(engine, row))
+      }
+      return examined
+    },
+    async node({ level, index }) {
+      const tiles = level / TILE_HEIGHT
+      if (!Number.isInteger(tiles) || (index + 1) * 2 ** level > size) return undefined
+      const [found] = await engine.query(nodesBetween, { level: tiles, from: index, to: index + 1 })
+      return found?.hash ?? new Uint8Array()
+    },
+    async whole() {
+      if (!tree || !counts) return "tree_missing"
+      if (counts.bytes > counts.entries) return "entries_without_row"
+      const misplaced = checkpoints.some(({ size, note }) => note.split("\n")[1] !== String(size))
+      if (misplaced) return "checkpoint_misplaced"
+      const newest = checkpoints.at(-1)
+      if (newest && (newest.size > size || newest.note.split("\n")[0] !== tree.origin)) return "tree_differs"
+      if (size > entries) return undefined // the walk says from where on
+      return (await hasItsNodes(engine, size)) ? undefined : "tree_differs"
+    },
+  }
+}
+
+/** As many hashes of each level as a tree of that size has. */
+async function hasItsNodes(engine: Queries, size: number): Promise<boolean> {
+  const rows = await engine.query(nodeCounts)
+  const found = new Map(rows.map(({ level, nodes }) => [level, nodes]))
+  for (let level = 1; found.size > 0 || TILE_WIDTH ** level <= size; level++) {
+    if ((found.get(level) ?? 0) !== Math.floor(size / TILE_WIDTH ** level)) return false
+    found.delete(level)
+  }
+  return true
+}
+
+async function examine(engine: Queries, row: RestingEntry): Promise<Examined> {
+  const erased: string[] = []
+  const found = findMisfit(row, (member) => erased.push(member))
+  const hashed = row.bytes ? readHashed(row.bytes) : undefined
+  const misfit = found ?? (hashed && (await pointsNowhere(engine, row, hashed)))
+  return { leaf: row.leaf ?? new Uint8Array(), hashed, misfit, erased }
+}
+
+/** An id that the bytes name belongs to a task or a token that there is, and the row does not point to it. */
+async function pointsNowhere(
+  engine: Queries,
+  row: RestingEntry,
+  hashed: Parameters<typeof unknownIds>[1],
+): Promise<Misfit | undefined> {
+  for (const id of unknownIds(row, hashed))
+    if ((await engine.query(isKnown, { id })).length > 0)
+      return { how: "row_differs", member: id.split("_")[0] ?? id }
+  return undefined
+}

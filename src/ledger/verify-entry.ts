@@ -1,0 +1,132 @@
+// One entry held against its hash, and everything that stands beside its bytes against what they say: the row that is
+// searched, the values that are committed to. It decides what does not fit; whether the bytes are the ones that were signed,
+// verify.ts tells from the tree.
+import { toInstant } from "../time.ts"
+import { commit, KEY_BYTES } from "./commitment.ts"
+import { type Json, KINDS, PERSONAL_IN_BODY } from "./event.ts"
+import { leafHash } from "./merkle.ts"
+import { outcomeNumber } from "./search.ts"
+import type { RestingEntry } from "./verify-statements.ts"
+
+/** What does not fit, and which member of the entry shows it. */
+export interface Misfit {
+  readonly how: "bytes_missing" | "leaf_differs" | "not_an_entry" | "row_differs" | "value_differs"
+  readonly member?: string
+}
+
+export type Hashed = { readonly [member: string]: Json | undefined }
+
+/** The entry's bytes as they are read; undefined where they are not an entry's. */
+export function readHashed(bytes: Uint8Array): Hashed | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"))
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
+    const hashed = value as Hashed
+    return KINDS.some((kind) => kind === hashed.kind) ? hashed : undefined
+  } catch {
+    return undefined // not JSON at all
+  }
+}
+
+/** The one order of checks: what was hashed, then what stands beside it. `erased` is told of values that are gone. */
+export function findMisfit(entry: RestingEntry, erased: (member: string) => void): Misfit | undefined {
+  const { bytes, leaf } = entry
+  if (!bytes || !leaf) return { how: "bytes_missing" }
+  if (Buffer.compare(leafHash(bytes), leaf) !== 0) return { how: "leaf_differs" }
+  const hashed = readHashed(bytes)
+  if (!hashed) return { how: "not_an_entry" }
+  const member = differingColumn(entry, hashed)
+  if (member !== undefined) return { how: "row_differs", member }
+  const value = differingValue(entry, hashed, erased)
+  return value === undefined ? undefined : { how: "value_differs", member: value }
+}
+
+const SAME = ["kind", "agent", "instance", "orchestrator", "api", "operation", "code"] as const
+
+function differingColumn(entry: RestingEntry, hashed: Hashed): string | undefined {
+  if (instantOf(entry.at) !== hashed.at) return "at"
+  const outcome = entry.outcome === null ? undefined : entry.outcome
+  const told =
+    hashed.outcome === "allowed" || hashed.outcome === "refused" ? outcomeNumber(hashed.outcome) : undefined
+  if (outcome !== told) return "outcome"
+  for (const name of SAME) if ((entry[name] ?? undefined) !== hashed[name]) return name
+  // An id that nobody knows stands in the bytes alone; a row that points to one says what the bytes say.
+  if (entry.has_token === 1 && entry.jti !== hashed.jti) return "jti"
+  if (entry.has_task === 0) return undefined
+  const ownTask = hashed.task_id === undefined ? entry.tokens_task === 1 : entry.task_id === hashed.task_id
+  return ownTask ? undefined : "task_id"
+}
+
+const instantOf = (at: number): string | undefined =>
+  Number.isSafeInteger(at) && Math.abs(at) <= 8.64e15 ? toInstant(at) : undefined
+
+/** Ids that the bytes name and the row does not point to: nobody may know them. */
+export function unknownIds(entry: RestingEntry, hashed: Hashed): string[] {
+  const ids = [
+    entry.has_task === 0 ? hashed.task_id : undefined,
+    entry.has_token === 0 ? hashed.jti : undefined,
+  ]
+  return ids.filter((id) => typeof id === "string")
+}
+
+interface Beside {
+  readonly name: string
+  readonly hashed: Json | undefined
+  readonly value: Json | undefined
+}
+
+function differingValue(
+  entry: RestingEntry,
+  hashed: Hashed,
+  erased: (member: string) => void,
+): string | undefined {
+  const values = valuesOf(entry, hashed)
+  if (!values) return "personal"
+  for (const { name, hashed: stands, value } of values) {
+    if (stands === undefined && value === undefined) continue
+    const hmac = hmacIn(stands)
+    if (hmac === undefined) return name
+    if (value === undefined && entry.key === null) erased(name)
+    else if (value === undefined || !opens(entry.key, name, value, hmac)) return name
+  }
+  return undefined
+}
+
+const opens = (key: Uint8Array | null, name: string, value: Json, hmac: string): boolean =>
+  key?.length === KEY_BYTES && commit(key, name, value).hmac === hmac
+
+function hmacIn(value: Json | undefined): string | undefined {
+  if (typeof value !== "object" || value === null || !("hmac" in value)) return undefined
+  return typeof value.hmac === "string" ? value.hmac : undefined
+}
+
+/** Every member that is committed to, or has a value beside the bytes; undefined where the values can't be read. */
+function valuesOf(entry: RestingEntry, hashed: Hashed): Beside[] | undefined {
+  const personal = membersOf(entry.personal)
+  if (!personal) return undefined
+  const body = hashed.body as Hashed | undefined
+  const inBody = new Set([
+    ...PERSONAL_IN_BODY.filter((name) => body?.[name] !== undefined),
+    ...Object.keys(personal),
+  ])
+  // A task's own reference stands beside all its entries, also those that don't name it.
+  const reference = hashed.reference === undefined ? entry.own_reference : entry.reference
+  return [
+    { name: "sub", hashed: hashed.sub, value: entry.sub ?? undefined },
+    { name: "resource", hashed: hashed.resource, value: entry.resource ?? undefined },
+    { name: "reference", hashed: hashed.reference, value: reference ?? undefined },
+    ...[...inBody].map((name) => ({ name, hashed: body?.[name], value: personal[name] })),
+  ]
+}
+
+function membersOf(personal: string | null): Hashed | undefined {
+  if (personal === null) return {}
+  try {
+    const value: unknown = JSON.parse(personal)
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Hashed)
+      : undefined
+  } catch {
+    return undefined // changed by hand
+  }
+}

@@ -1,0 +1,80 @@
+// What is read of a database to verify its ledger: every entry whole, with what stands beside its bytes, and everything that
+// was signed. Nothing is written.
+import { statement } from "../database/database.ts"
+import { sql } from "../database/drizzle.ts"
+
+const p = sql.placeholder
+
+/** An entry with what its row says of it in clear. */
+export interface RestingEntry {
+  readonly seq: number
+  readonly bytes: Uint8Array | null
+  readonly leaf: Uint8Array | null
+  readonly personal: string | null
+  /** The key of its commitments: its own, else its task's. */
+  readonly key: Uint8Array | null
+  readonly at: number
+  readonly kind: string | null
+  readonly task_id: string | null
+  readonly jti: string | null
+  /** 1: the task is the one of the token. */
+  readonly tokens_task: number
+  /** 1: the row points to a task, a token. */
+  readonly has_task: number
+  readonly has_token: number
+  readonly agent: string | null
+  readonly instance: string | null
+  readonly orchestrator: string | null
+  readonly api: string | null
+  readonly operation: string | null
+  readonly outcome: number | null
+  readonly code: string | null
+  readonly sub: string | null
+  readonly resource: string | null
+  readonly own_reference: string | null
+  readonly reference: string | null
+}
+
+const nameOf = (column: string) => sql`(SELECT text FROM name WHERE id = e.${sql.identifier(column)})`
+
+export const restingEntries = statement<RestingEntry>(
+  "verify.entries",
+  sql`SELECT e.seq AS seq, b.bytes AS bytes, b.leaf AS leaf, b.personal AS personal, coalesce(b.key, t.key) AS key,
+      e.at AS at, ${nameOf("kind")} AS kind, t.task_id AS task_id, k.jti AS jti,
+      CASE WHEN k.task = e.task THEN 1 ELSE 0 END AS tokens_task,
+      CASE WHEN e.task IS NULL THEN 0 ELSE 1 END AS has_task, CASE WHEN e.token IS NULL THEN 0 ELSE 1 END AS has_token,
+      ${nameOf("agent")} AS agent, ${nameOf("instance")} AS instance, ${nameOf("orchestrator")} AS orchestrator,
+      ${nameOf("api")} AS api, ${nameOf("operation")} AS operation, e.outcome AS outcome, ${nameOf("code")} AS code,
+      s.text AS sub, e.resource AS resource, e.reference AS own_reference,
+      coalesce(e.reference, t.reference) AS reference
+    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq LEFT JOIN task t ON t.id = e.task
+      LEFT JOIN token k ON k.id = e.token LEFT JOIN subject s ON s.id = e.subject
+    WHERE e.seq > ${p("from")} AND e.seq <= ${p("to")} ORDER BY e.seq`,
+)
+
+export const ledgerCounts = statement<{ entries: number; bytes: number; newest: number | null }>(
+  "verify.counts",
+  sql`SELECT (SELECT count(*) FROM entry) AS entries, (SELECT count(*) FROM entry_bytes) AS bytes,
+    (SELECT max(seq) FROM entry) AS newest`,
+)
+
+export const everyCheckpoint = statement<{ size: number; note: string }>(
+  "verify.checkpoints",
+  sql`SELECT size, note FROM ledger_checkpoint ORDER BY size`,
+)
+
+export const everyKey = statement<{ vkey: string }>(
+  "verify.keys",
+  sql`SELECT vkey FROM ledger_key ORDER BY created_at DESC`,
+)
+
+export const nodeCounts = statement<{ level: number; nodes: number }>(
+  "verify.nodes",
+  sql`SELECT level, count(*) AS nodes FROM ledger_node GROUP BY level ORDER BY level`,
+)
+
+/** Whether an id that an entry names, and its row does not point to, exists. */
+export const isKnown = statement<{ known: number }>(
+  "verify.known",
+  sql`SELECT 1 AS known FROM task WHERE task_id = ${p("id")} UNION ALL SELECT 1 AS known FROM token WHERE jti = ${p("id")}`,
+)

@@ -1,0 +1,231 @@
+// Is the ledger the one that was signed? Every entry is hashed again into a tree of its own, and its roots are held against
+// every checkpoint that is there, and against one that somebody kept. It decides between verified and broken, and names the
+// first entry that does not fit; what can't be read throws, and is "could not tell". It writes nothing.
+import { setImmediate } from "node:timers/promises"
+import { type Checkpoint, NoCheckpoint, type NoteVerifier, openCheckpoint, readVkey } from "./checkpoint.ts"
+import type { Json } from "./event.ts"
+import { EMPTY_FRONTIER, extend, type Frontier, type Grown, rootOf } from "./merkle.ts"
+import type { Hashed, Misfit } from "./verify-entry.ts"
+
+/** One entry as a source has it. */
+export interface Examined {
+  readonly leaf: Uint8Array
+  /** Undefined where a misfit says why. */
+  readonly hashed: Hashed | undefined
+  /** What the source itself found. */
+  readonly misfit: Misfit | undefined
+  /** Members whose values are gone, with their key. */
+  readonly erased: readonly string[]
+}
+
+export interface Source {
+  /** vkeys that it names as the ledger's own, the newest first. */
+  readonly keys: readonly string[]
+  /** Entries there are; those of the places 1 to this. */
+  readonly entries: number
+  /** Notes, from the smallest ledger to the largest. */
+  readonly checkpoints: readonly string[]
+  /** The entries after one place and up to another. Throws where they can't be read. */
+  read(from: number, to: number): Promise<readonly Examined[]>
+  /** What it goes on from when the ledger grows. */
+  readonly tree?: { readonly size: number; readonly frontier: Uint8Array }
+  /** A full subtree as the source has it: empty where it ought to have it, undefined where it stores none of that level. */
+  node(subtree: Grown): Promise<Uint8Array | undefined>
+  /** What is wrong with it as a whole; undefined: nothing. */
+  whole(): Promise<string | undefined>
+}
+
+export interface VerifyOptions {
+  readonly source: Source
+  /** Of somebody who does not take the source's word for it; absent: the source's own keys. */
+  readonly key?: string | undefined
+  /** A checkpoint from earlier: the ledger must continue it. */
+  readonly earlier?: string | undefined
+  readonly progress?: (done: number, total: number) => void
+}
+
+export interface Verified {
+  readonly verdict: "verified"
+  readonly origin: string
+  /** Entries under the newest checkpoint, and those that came after it. */
+  readonly signed: number
+  readonly unsigned: number
+  readonly checkpoints: number
+  /** Values that are gone, by member. */
+  readonly erased: Readonly<Record<string, number>>
+  /** Root of the newest checkpoint, base64. */
+  readonly root: string
+}
+
+export interface Broken {
+  readonly verdict: "broken"
+  /** The first place that does not fit; with `to`, it is one of those up to there. */
+  readonly seq?: number
+  readonly to?: number
+  readonly how: string
+}
+
+/** Nothing to hold the entries against. */
+export class NothingSigned extends Error {
+  override readonly name = "NothingSigned"
+}
+
+const WINDOW = 2048
+
+/** Throws TypeError on a key that is no vkey, NothingSigned, and what the source throws. */
+export async function verifyLedger(options: VerifyOptions): Promise<Verified | Broken> {
+  const { source, progress } = options
+  const trusted = trustedKeys(options)
+  const heads = openAll(options, trusted)
+  if (!Array.isArray(heads)) return heads
+  const wrong = await source.whole()
+  if (wrong !== undefined) return { verdict: "broken", how: wrong }
+  const newest = heads.at(-1)
+  if (!newest) throw new NothingSigned("there is no checkpoint: nothing says what the entries ought to be")
+
+  const walk = createWalk(source, heads)
+  const early = walk.compare()
+  if (early) return early
+  for (let from = 0; from < source.entries; from += WINDOW) {
+    const to = Math.min(from + WINDOW, source.entries)
+    const broken = await walk.window(from, to)
+    if (broken) return broken
+    progress?.(to, source.entries)
+    await setImmediate() // others get their turn: who shows the progress, for one
+  }
+  const promised = Math.max(newest.size, source.tree?.size ?? 0)
+  if (promised > source.entries)
+    return { verdict: "broken", seq: source.entries + 1, to: promised, how: "entries_missing" }
+  return {
+    verdict: "verified",
+    origin: newest.origin,
+    signed: newest.size,
+    unsigned: source.entries - newest.size,
+    checkpoints: heads.length,
+    erased: walk.erased,
+    root: Buffer.from(newest.root).toString("base64"),
+  }
+}
+
+function trustedKeys({ key, source }: VerifyOptions): NoteVerifier[] {
+  if (key === undefined) return source.keys.map(readVkey).filter((one) => one !== undefined)
+  const read = readVkey(key.trim())
+  if (!read) throw new TypeError("the key is not a vkey of an Ed25519 key (C2SP signed-note)")
+  return [read]
+}
+
+/**
+ * Every checkpoint, signed by a key that is trusted. One that such a key and another of the ledger's sign hands over: from
+ * then on the other is trusted too.
+ */
+function openAll({ source, earlier }: VerifyOptions, trusted: NoteVerifier[]): Checkpoint[] | Broken {
+  const own = source.keys.map(readVkey).filter((one) => one !== undefined)
+  const origin = trusted[0]?.name ?? ""
+  const heads: Checkpoint[] = []
+  for (const note of source.checkpoints) {
+    const head = openCheckpoint(note, origin, trusted)
+    if (head instanceof NoCheckpoint) {
+      // Before a hand-over only the key that left signed: who knows its successor can't check those.
+      if (head.tag === "unsigned" && heads.length === 0) continue
+      return { verdict: "broken", how: `checkpoint_${head.tag}` }
+    }
+    heads.push(head)
+    for (const key of own)
+      if (
+        !trusted.some(({ vkey }) => vkey === key.vkey) &&
+        !(openCheckpoint(note, origin, [key]) instanceof NoCheckpoint)
+      )
+        trusted.push(key)
+  }
+  if (heads.length === 0 && source.checkpoints.length > 0)
+    return { verdict: "broken", how: "checkpoint_unsigned" }
+  if (earlier === undefined) return heads
+  const kept = openCheckpoint(earlier, origin, [...trusted, ...own])
+  if (kept instanceof NoCheckpoint) return { verdict: "broken", how: `earlier_checkpoint_${kept.tag}` }
+  return [...heads, kept].sort((a, b) => a.size - b.size)
+}
+
+/** Goes through the entries once, and holds each root on the way against what was signed of it. */
+function createWalk(source: Source, heads: readonly Checkpoint[]) {
+  let frontier: Frontier = EMPTY_FRONTIER
+  let next = 0
+  let agreed = 0
+  const reports = createReports()
+  const erased: Record<string, number> = {}
+
+  const compare = (): Broken | undefined => {
+    for (let head = heads[next]; head && head.size <= frontier.size; head = heads[next]) {
+      if (Buffer.compare(rootOf(frontier), head.root) !== 0)
+        return { verdict: "broken", seq: agreed + 1, to: head.size, how: "root_differs" }
+      agreed = head.size
+      next += 1
+    }
+    const rests = source.tree?.size === frontier.size ? source.tree.frontier : undefined
+    return rests && Buffer.compare(Buffer.concat(frontier.hashes), rests) !== 0
+      ? { verdict: "broken", seq: agreed + 1, to: frontier.size, how: "tree_differs" }
+      : undefined
+  }
+  const add = async (entry: Examined): Promise<Broken | undefined> => {
+    const seq = frontier.size + 1
+    if (entry.misfit) return { verdict: "broken", seq, how: wordsOf(entry.misfit) }
+    const said = entry.hashed && reports.misfit(entry.hashed)
+    if (said !== undefined) return { verdict: "broken", seq, how: said }
+    for (const member of entry.erased) erased[member] = (erased[member] ?? 0) + 1
+    const grown: Grown[] = []
+    frontier = extend(frontier, [entry.leaf], (one) => grown.push(one))
+    for (const one of grown) {
+      const stored = await source.node(one)
+      if (stored && Buffer.compare(stored, one.hash) !== 0)
+        return {
+          verdict: "broken",
+          seq: Math.max(agreed + 1, seq - 2 ** one.level + 1),
+          to: seq,
+          how: "tree_differs",
+        }
+    }
+    return compare()
+  }
+  return {
+    erased,
+    compare,
+    async window(from: number, to: number): Promise<Broken | undefined> {
+      const entries = await source.read(from, to)
+      for (const entry of entries) {
+        const broken = await add(entry)
+        if (broken) return broken
+      }
+      return entries.length === to - from
+        ? undefined
+        : { verdict: "broken", seq: frontier.size + 1, how: "entry_missing" }
+    },
+  }
+}
+
+const wordsOf = ({ how, member }: Misfit): string => (member === undefined ? how : `${how}: ${member}`)
+
+/**
+ * What verifier instances reported hangs together: each batch tells how many uses it brought, and they stand before it;
+ * numbers only rise.
+ */
+function createReports() {
+  const uses = new Map<string, number>()
+  const last = new Map<string, { readonly sequence: number; readonly digest: Json | undefined }>()
+  return {
+    misfit({ kind, body }: Hashed): string | undefined {
+      const { verifier, sequence, uses: told, digest, previous } = (body ?? {}) as Hashed
+      if (typeof verifier !== "string" || typeof sequence !== "number") return undefined
+      const key = `${verifier} ${sequence}`
+      if (typeof kind === "string" && kind.startsWith("use.")) uses.set(key, (uses.get(key) ?? 0) + 1)
+      if (kind !== "verifier.reported") return undefined
+      const before = last.get(verifier)
+      const found = uses.get(key) ?? 0
+      uses.delete(key)
+      last.set(verifier, { sequence, digest })
+      if (found !== told) return "uses_missing"
+      if (before && sequence <= before.sequence) return "batch_repeated"
+      return before?.sequence === sequence - 1 && previous !== before.digest
+        ? "batch_chain_differs"
+        : undefined
+    },
+  }
+}

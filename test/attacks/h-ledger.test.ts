@@ -1,0 +1,142 @@
+// Somebody owns the disk and rewrites what happened: every way of doing so that is told of in the catalogue is found, and
+// the first entry that does not fit is named.
+import { randomInt } from "node:crypto"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { both, copyTo, remove, shift, swap } from "../support/ledger-edits.ts"
+import { type LedgerFile, makeLedgerFile } from "../support/ledger-file.ts"
+
+let ledger: LedgerFile
+beforeAll(async () => {
+  ledger = await makeLedgerFile()
+})
+afterAll(() => ledger.remove())
+
+const one = <Row>(sql: string, ...values: unknown[]): Row =>
+  ledger.database.prepare(sql).get(...values) as Row
+const bytesAt = (seq: number) =>
+  one<{ bytes: Buffer }>("SELECT bytes FROM entry_bytes WHERE seq = ?", seq).bytes
+const run = (sql: string, ...values: unknown[]) => ledger.database.prepare(sql).run(...values)
+
+test("an untouched ledger is verified, by its own word, by a key and by every checkpoint there was", async () => {
+  expect(await ledger.verify()).toMatchObject({
+    verdict: "verified",
+    origin: "taskmint.internal",
+    signed: ledger.entries,
+    unsigned: 0,
+    erased: {},
+  })
+  for (const earlier of ledger.notes)
+    expect(await ledger.verify({ key: ledger.vkey, earlier })).toMatchObject({ verdict: "verified" })
+})
+
+/** Tables and columns that say what happened, or prove it. What `at` a checkpoint was made proves nothing. */
+const COLUMNS: readonly [string, string][] = [
+  ...["at", "kind", "task", "token", "agent", "instance", "orchestrator", "api", "operation"].map(
+    of("entry"),
+  ),
+  ...["outcome", "code", "subject", "resource", "reference", "seq"].map(of("entry")),
+  ...["bytes", "leaf", "personal", "key", "seq"].map(of("entry_bytes")),
+  ...["level", "place", "hash"].map(of("ledger_node")),
+  ...["origin", "size", "frontier"].map(of("ledger_tree")),
+  ...["size", "note"].map(of("ledger_checkpoint")),
+  ...["vkey"].map(of("ledger_key")),
+  ...["task_id", "key", "reference"].map(of("task")),
+  ...["jti"].map(of("token")),
+  ...["text"].map(of("subject")),
+]
+function of(table: string) {
+  return (column: string): [string, string] => [table, column]
+}
+
+/** One bit of the value, another number, another character. */
+function flipped(value: unknown): unknown {
+  if (typeof value === "number") return value + (randomInt(2) === 0 ? 1 : 1000 + randomInt(1000))
+  if (typeof value === "string") {
+    const at = randomInt(value.length)
+    return value.slice(0, at) + (value[at] === "x" ? "y" : "x") + value.slice(at + 1)
+  }
+  const bytes = Buffer.from(value as Uint8Array)
+  const at = randomInt(bytes.length)
+  bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << randomInt(8)), at)
+  return bytes
+}
+
+describe("H01: one value of one row is another", () => {
+  test.each(COLUMNS)("%s.%s", async (table, column) => {
+    const rows = ledger.database
+      .prepare(`SELECT rowid AS id, ${column} AS value FROM ${table} WHERE ${column} IS NOT NULL`)
+      .all() as { id: number; value: unknown }[]
+    const missed: unknown[] = []
+    for (let times = 0; times < Math.min(12, 4 * rows.length); times++) {
+      const { id, value } = rows[randomInt(rows.length)] ?? { id: 0, value: "" }
+      const to = flipped(value)
+      const found = await ledger.changed(() => {
+        try {
+          run(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`, to, id)
+        } catch {
+          run(`DELETE FROM ${table} WHERE rowid = ?`, id) // the place is taken: then the row is gone instead
+        }
+      })
+      if (found.verdict !== "broken") missed.push({ id, value, to })
+    }
+    expect(rows.length).toBeGreaterThan(0)
+    expect(missed).toEqual([])
+  })
+
+  test.each(COLUMNS.filter(([table]) => table === "entry" || table === "entry_bytes"))(
+    "%s.%s is gone",
+    async (table, column) => {
+      const { id } = one<{ id: number }>(`SELECT max(rowid) AS id FROM ${table} WHERE ${column} IS NOT NULL`)
+      const change = `UPDATE ${table} SET ${column} = NULL WHERE rowid = ${id}`
+      // The schema does not let some be nothing, and a key that is gone with its values is an erasure, which is told.
+      const found = await ledger.changed(change).catch(() => ({ verdict: "refused" }))
+      expect(found.verdict).toMatch(/^(broken|refused)$/)
+    },
+  )
+
+  test("any byte of an entry, and its place is named", async () => {
+    for (let times = 0; times < 60; times++) {
+      const seq = 1 + randomInt(ledger.entries)
+      const bytes = bytesAt(seq)
+      const found = await ledger.changed(() =>
+        run("UPDATE entry_bytes SET bytes = ? WHERE seq = ?", flipped(bytes), seq),
+      )
+      expect(found).toEqual({ verdict: "broken", seq, how: "leaf_differs" })
+    }
+  })
+
+  test("a name that entries point to", async () => {
+    const used = ledger.database
+      .prepare(`SELECT DISTINCT n.id AS id, n.text AS text FROM name n JOIN entry e
+        ON n.id IN (e.kind, e.agent, e.instance, e.orchestrator, e.api, e.operation, e.code)`)
+      .all() as { id: number; text: string }[]
+    expect(used.length).toBeGreaterThan(10)
+    for (const { id, text } of used) {
+      const found = await ledger.changed(() => run("UPDATE name SET text = ? WHERE id = ?", `${text}x`, id))
+      expect(found).toMatchObject({ verdict: "broken", how: expect.stringMatching(/^row_differs/) })
+    }
+  })
+})
+
+describe("H02: rows are taken out, put in, moved", () => {
+  const cases: readonly [string, () => readonly string[], object][] = [
+    ["the first is deleted", () => remove(1), { seq: 1, how: "entry_missing" }],
+    ["one in the middle is deleted", () => remove(40), { seq: 40, how: "entry_missing" }],
+    ["the last is deleted", () => remove(ledger.entries), { how: "entries_missing" }],
+    ["one is deleted and the rest moves up", () => [...remove(150), ...shift(151, -1)], {}],
+    ["two change places", () => swap(30, 31), {}],
+    ["two far apart change places", () => swap(3, 250), {}],
+    ["one is there twice", () => [...shift(41, 1), ...copyTo(40, 41)], {}],
+    ["one is put in at the front", () => [...shift(1, 1), ...copyTo(20, 1)], {}],
+    [
+      "the bytes of one are deleted",
+      () => ["DELETE FROM entry_bytes WHERE seq = 40"],
+      { seq: 40, how: "bytes_missing" },
+    ],
+    ["bytes without a row are put in", () => copyTo(40, 100_000).slice(1), { how: "entries_without_row" }],
+    ["all are deleted", () => both((table) => `DELETE FROM ${table}`), { seq: 1 }],
+  ]
+  test.each(cases)("%s", async (_what, sql, found) => {
+    expect(await ledger.changed(sql())).toMatchObject({ verdict: "broken", ...found })
+  })
+})

@@ -1,0 +1,147 @@
+// A ledger of some hundred entries of every usual kind, signed now and then, in a file that a test may change: by SQL, as
+// somebody would who owns the disk. Every change is undone after it was looked at.
+import { join } from "node:path"
+import Sqlite from "better-sqlite3"
+import { createCompiler } from "../../src/database/compiled.ts"
+import type { Statement } from "../../src/database/database.ts"
+import { SQLITE_SPELLING } from "../../src/database/drizzle.ts"
+import { Refusal } from "../../src/errors.ts"
+import { type Broken, type Verified, verifyLedger } from "../../src/ledger/verify.ts"
+import { databaseSource } from "../../src/ledger/verify-database.ts"
+import { toEpochSeconds, toInstant } from "../../src/time.ts"
+import { batchDigest } from "../../src/token/batch.ts"
+import { newId, newUuid } from "../../src/token/id.ts"
+import { generatePrivateJwk, importSigningKey, publicHalf } from "../../src/token/signature.ts"
+import { openTaskToken } from "../../src/token/verify.ts"
+import { signBatch } from "./batch.ts"
+import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "./world.ts"
+
+export interface LedgerFile {
+  readonly path: string
+  readonly vkey: string
+  /** Every checkpoint, the oldest first. */
+  readonly notes: readonly string[]
+  readonly entries: number
+  readonly database: InstanceType<typeof Sqlite>
+  verify(options?: { readonly key?: string; readonly earlier?: string }): Promise<Verified | Broken>
+  /** Verifies what these statements make of it, and undoes them. */
+  changed(
+    sql: string | readonly string[] | (() => void),
+    options?: { readonly key?: string; readonly earlier?: string },
+  ): Promise<Verified | Broken>
+  /** Goes on from the file as it is: a world of its own on it. */
+  remove(): Promise<void>
+}
+
+export async function makeLedgerFile(padding = 230): Promise<LedgerFile> {
+  const world = await createWorld()
+  await fill(world, padding)
+  const [key] = await world.ledgerKeys.verifiers()
+  await world.close()
+  const path = join(world.folder, "issuer.db")
+  const database = new Sqlite(path)
+  database.pragma("foreign_keys = OFF")
+  const engine = readerOf(database)
+  const verify: LedgerFile["verify"] = async (options = {}) =>
+    verifyLedger({ source: await databaseSource(engine), ...options })
+  const notes = database.prepare("SELECT note FROM ledger_checkpoint ORDER BY size").pluck().all() as string[]
+  return {
+    path,
+    vkey: key?.vkey ?? "",
+    notes,
+    entries: database.prepare("SELECT max(seq) FROM entry").pluck().get() as number,
+    database,
+    verify,
+    async changed(change, options) {
+      database.exec("BEGIN")
+      try {
+        if (typeof change === "function") change()
+        else for (const sql of typeof change === "string" ? [change] : change) database.exec(sql)
+        return await verify(options)
+      } finally {
+        database.exec("ROLLBACK")
+      }
+    },
+    async remove() {
+      database.close()
+      await world.remove()
+    },
+  }
+}
+
+function readerOf(database: InstanceType<typeof Sqlite>) {
+  const compiler = createCompiler(SQLITE_SPELLING)
+  return {
+    query: async <Row>(statement: Statement<Row>, values = {}) =>
+      database.prepare(compiler.compile(statement).sql).all(compiler.fill(statement, values)) as Row[],
+  }
+}
+
+const refusedAt = (at: number) =>
+  ({
+    kind: "task.refused",
+    at,
+    sub: "ana",
+    reference: "run-x",
+    outcome: "refused",
+    code: "access_denied",
+    body: { reason: "drill" },
+  }) as const
+
+async function fill(world: World, padding: number): Promise<void> {
+  const api = createReporter(world)
+  for (let n = 0; n < 8; n++) {
+    const started = await world.tasks.start("support-orchestrator", {
+      ...SUPPORT_START,
+      reference: `run-${n}`,
+    })
+    if (started instanceof Refusal) throw new Error(started.reason)
+    const opened = openTaskToken(started.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
+    await api.report(started.taskId, "token" in opened ? opened.token.jti : "", n % 3)
+    await api.report(newId("task", 1), newId("tok", 1), 1)
+    world.clock.advance(1000)
+    if (n % 2 === 0) await world.tasks.change("support-orchestrator", started.taskId, "cancel", "a reason")
+    if (n % 3 === 0) await world.sequence.advance()
+  }
+  const at = world.ledger.at()
+  const reads = Array.from(
+    { length: padding },
+    (_each, n) => ({ kind: "access.read", at, body: { n } }) as const,
+  )
+  await world.ledger.append([refusedAt(at), ...reads])
+  await world.sequence.advance()
+  await world.ledger.append(reads.slice(0, 5))
+  await world.sequence.advance()
+}
+
+/** A verifier instance of the API, batch after batch. */
+function createReporter(world: World) {
+  const key = importSigningKey(generatePrivateJwk("ES256"))
+  const instance = newUuid()
+  let sequence = 0
+  let previous: string | null = null
+  return {
+    async report(task: string, jti: string, uses: number): Promise<void> {
+      sequence += 1
+      const now = world.clock.now()
+      const one = () => ({
+        id: newId("use", now),
+        at: toInstant(now),
+        task,
+        jti,
+        actor: "triage-bot/pod-1",
+        client: "support-orchestrator",
+        api: TICKETS,
+        operation: "tickets:read",
+        resource: ["tickets", "SUP-1042"],
+        decision: "allowed" as const,
+      })
+      const frame = { iss: "tickets", aud: ISSUER, iat: toEpochSeconds(now), instance, sequence, previous }
+      const rest = { cursor: 0, applied_at: null, checkpoint: null, final: false }
+      const text = signBatch({ ...frame, ...rest, uses: Array.from({ length: uses }, one) }, key)
+      const taken = await world.uses.take({ api: "tickets", key: publicHalf(key) }, text)
+      if (taken instanceof Refusal) throw new Error(taken.reason)
+      previous = batchDigest(text)
+    },
+  }
+}
