@@ -12,6 +12,7 @@ import { readKeyEncryptionKey, readSecret } from "./secret-file.ts"
 interface RotateFlags extends CallerFlags {
   readonly emergency?: boolean
   readonly reason?: string
+  readonly ledger?: boolean
 }
 
 interface RewrapFlags extends CallerFlags {
@@ -28,6 +29,10 @@ export function addKeys(program: Command, context: Context): void {
     .description("publish the next key; called again a quarter of an hour later, let it sign")
     .option("--emergency", "revoke the key that signs, and let another sign at once; needs --reason")
     .option("--reason <text>", "why it is revoked, for people")
+    .option(
+      "--ledger",
+      "instead: the key that signs the ledger's checkpoints; the old one hands over at once",
+    )
     .action((flags: RotateFlags) => rotate(context, flags))
   asCaller(keys.command("rewrap"))
     .description("encrypt the stored keys with another key-encryption key, while the issuer runs")
@@ -73,15 +78,18 @@ const DONE: Readonly<Record<string, string>> = {
   waiting: "The next key is published, and not yet for long enough. It signs by itself.",
   activated: "The next key signs now.",
   replaced: "The key was revoked, and another one signs.",
+  ledger: "The ledger's key is another; a checkpoint of both handed over.",
 }
 
 async function rotate(context: Context, flags: RotateFlags): Promise<void> {
   const { terminal } = context
-  const { emergency, reason } = flags
+  const { emergency, reason, ledger } = flags
+  if (ledger && (emergency || reason !== undefined))
+    throw wrongUse("--ledger goes with no --emergency or --reason")
   if (emergency === true && reason === undefined) throw wrongUse("--emergency needs a --reason")
   if (emergency !== true && reason !== undefined) throw wrongUse("--reason is for an --emergency")
   const issuer = issuerOf(context, flags)
-  const asked = emergency ? { emergency, reason } : {}
+  const asked = ledger ? { ledger } : emergency ? { emergency, reason } : {}
   const { body } = await terminal.progress("asking", issuer.call("POST", "/keys/rotate", asked))
   const { revocation } = asRecord(body)
   const applied =
@@ -91,6 +99,7 @@ async function rotate(context: Context, flags: RotateFlags): Promise<void> {
   if (flags.json) return terminal.json({ ...asRecord(body), ...(applied && { revocation: applied }) })
   terminal.print(DONE[String(asRecord(body).result)] ?? "")
   if (applied) showApplied(terminal, applied)
+  if (ledger) return terminal.print(forTerminal(String(asRecord(body).ledger_key)))
   showKeys(context, body)
 }
 

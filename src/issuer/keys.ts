@@ -54,13 +54,17 @@ const RotateBody = z
       description: "Revokes the current key: what it signed ends, and another one signs at once",
     }),
     reason: plain(1000).optional().openapi({ description: "Of an emergency, which needs one" }),
+    ledger: z.literal(true).optional().openapi({
+      description: "Instead: the ledger's key. The next checkpoint is signed by both, and hands over",
+    }),
   })
   .openapi("RotateKeys")
 
 const RotatedAnswer = z
   .strictObject({
-    result: z.enum(["published", "waiting", "activated", "replaced"]),
+    result: z.enum(["published", "waiting", "activated", "replaced", "ledger"]),
     keys: z.array(Key),
+    ledger_key: z.string().optional().openapi({ description: "The ledger's new key, a vkey" }),
     revocation: RevocationAnswer.optional(),
   })
   .openapi("RotatedKeys")
@@ -101,13 +105,27 @@ const rotate = (rooms: Rooms): Endpoint =>
     who: ["operator"],
     body: optionalJsonBody(RotateBody),
     answers: { 200: { description: "What was done, and the keys", schema: RotatedAnswer } },
-    async run({ body: { emergency, reason } }, caller) {
+    async run({ body: { emergency, reason, ledger } }, caller) {
+      if (ledger) return rotateLedgerKey(rooms, caller.clientId, emergency ?? reason)
       if (emergency) return replace(rooms, caller.clientId, reason)
       const rotated = await rooms.rotation.rotate(caller.clientId)
       if (rotated instanceof Refusal) return rotated
       return json(200, { result: rotated.result, keys: rotated.keys.map(keyOnWire) })
     },
   })
+
+async function rotateLedgerKey(rooms: Rooms, by: string, other: unknown): Promise<Response | Refusal> {
+  if (other !== undefined)
+    return refuse("invalid_request", "[ledger]", {
+      errors: [{ pointer: "/ledger", expected: "no other member beside it" }],
+    })
+  const key = await rooms.ledgerKeys.rotate(by)
+  if (!key)
+    return refuse("task_conflict", "[keys] the last one has not handed over", { retryAfterSeconds: 1 })
+  await rooms.sequence.advance()
+  const keys = (await rooms.rotation.list()).map(keyOnWire)
+  return json(200, { result: "ledger", keys, ledger_key: key.vkey })
+}
 
 async function replace(rooms: Rooms, by: string, reason: string | undefined): Promise<Response | Refusal> {
   if (reason === undefined)

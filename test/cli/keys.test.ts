@@ -58,6 +58,23 @@ test("an emergency needs a reason, and says who has applied it", async () => {
   expect(stdout).toMatch(/2 of 2 verifier instance\(s\) have applied it/)
 })
 
+test("the ledger's key hands over at once, and who has the new one verifies the log", async () => {
+  const audit = write("audit.private.json", JSON.stringify(town.privateJwkOf("audit-team")))
+  const asAuditor = { TASKMINT_CLIENT_ID: "audit-team", TASKMINT_CLIENT_KEY_FILE: audit }
+  const verify = (key: string) =>
+    runCli(["ledger", "verify", "--served", "--key", key], {
+      env: { TASKMINT_ISSUER: town.issuerUrl, ...asAuditor },
+    })
+  const metadata = `${town.issuerUrl}/.well-known/oauth-authorization-server`
+  const { ledger_key: old } = (await (await fetch(metadata)).json()) as { ledger_key: string }
+  expect((await keys("rotate", "--ledger", "--reason", "x")).code).toBe(2)
+  const { code, stdout } = await keys("rotate", "--ledger")
+  const fresh = /^127\.0\.0\.1:\d+\+.*$/m.exec(stdout)?.[0] ?? ""
+  expect([code, fresh === old]).toEqual([0, false])
+  expect((await verify(fresh)).code).toBe(0)
+  expect((await verify("127.0.0.1:1+00000000+x")).code).toBe(2)
+})
+
 test("rewrap takes the key that opens them, and the issuer starts with the new one alone", async () => {
   const fresh = randomBytes(32)
   const current = write("current.key", town.keyEncryptionKey.toString("base64url"))

@@ -6,7 +6,10 @@ import { statement } from "../../src/database/database.ts"
 import { KeysLocked } from "../../src/keys/held.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
 import { openLedgerKeys } from "../../src/keys/ledger-key.ts"
-import { NoCheckpoint, openCheckpoint } from "../../src/ledger/checkpoint.ts"
+import { NoCheckpoint, noteVerifier, openCheckpoint } from "../../src/ledger/checkpoint.ts"
+import { verifyLedger } from "../../src/ledger/verify.ts"
+import { databaseSource } from "../../src/ledger/verify-database.ts"
+import { generatePrivateJwk, importSigningKey, publicHalf } from "../../src/token/signature.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 let world: World
@@ -62,6 +65,24 @@ describe("H19: the ledger's key", () => {
     expect([first?.vkey, first?.state, first?.wrapped.length]).toEqual([old.vkey, "retired", 0])
     expect(opens(before, await world.ledgerKeys.verifiers())).toBe(true)
     expect(await world.ledgerKeys.rotate("operations")).toBeDefined()
+  })
+
+  test("that left is enough to verify what its successors signed, and no other is", async () => {
+    await nextNote()
+    const [old] = await world.ledgerKeys.verifiers()
+    for (let times = 0; times < 2; times++) {
+      await world.ledgerKeys.rotate("operations")
+      await nextNote()
+      await nextNote()
+    }
+    const verify = async (key: string) => verifyLedger({ source: await databaseSource(world.engine), key })
+    expect(await verify(old?.vkey ?? "")).toMatchObject({ verdict: "verified", checkpoints: 5 })
+    expect(await verify(world.ledgerKeys.current())).toMatchObject({ verdict: "verified", checkpoints: 2 })
+    const stranger = noteVerifier(
+      world.sequence.origin,
+      publicHalf(importSigningKey(generatePrivateJwk("EdDSA"))),
+    )
+    expect(await verify(stranger.vkey)).toEqual({ verdict: "broken", how: "checkpoint_unsigned" })
   })
 
   test("of another issuer's rotation signs here too", async () => {

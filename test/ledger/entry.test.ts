@@ -113,7 +113,7 @@ describe("what can't be recorded", () => {
   const of = (length: number): Event => ({ kind: "alarm.raised", at: 0, body: { text: "x".repeat(length) } })
   const frame = seal(of(0)).bytes.length
 
-  test("60 KiB is the most, to the byte", () => {
+  test("H12: 60 KiB is the most, to the byte", () => {
     expect(seal(of(MAX_ENTRY_BYTES - frame)).bytes).toHaveLength(MAX_ENTRY_BYTES)
     expect(() => seal(of(MAX_ENTRY_BYTES - frame + 1))).toThrow(/60 KiB/)
   })
