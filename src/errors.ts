@@ -260,12 +260,7 @@ export const REFUSALS = {
     "wait",
     "The issuer's clock stepped; it mints again when the clock is steady",
   ),
-  ledger_broken: row(
-    503,
-    "temporarily_unavailable",
-    "stop",
-    "The ledger does not continue what was signed of it; nothing is minted until an operator decides",
-  ),
+  ledger_broken: row(503, "temporarily_unavailable", "stop", "The ledger is not the one that was signed"),
 } as const satisfies Record<string, Row>
 
 export type Code = keyof typeof REFUSALS

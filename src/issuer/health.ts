@@ -12,8 +12,10 @@ import { writeProbe } from "./statements.ts"
 
 /** What can keep this process from minting, or ought to be looked at. */
 export interface Health {
-  /** Whether this process can mint, and what ought to be looked at: the reason, where it is one that waits for a person. */
-  ready(): Promise<{ readonly ready: boolean; readonly warnings: readonly string[] }>
+  /** Warnings while this process can mint; undefined when it can't. */
+  ready(): Promise<readonly string[] | undefined>
+  /** Why it can't, where that waits for a person. */
+  reasons(): readonly string[]
   /** From now on this process is not ready: it is about to end. */
   drain(): void
 }
@@ -66,11 +68,10 @@ export function watchHealth(options: HealthOptions): Health {
       draining = true
     },
     async ready() {
-      const unready = options.unready()
-      if (unready?.code === "ledger_broken") return { ready: false, warnings: [unready.code] }
-      if (draining || broken || unready || !(await writable())) return { ready: false, warnings: [] }
-      return { ready: true, warnings: warningsOf(options) }
+      if (draining || broken || options.unready() || !(await writable())) return undefined
+      return warningsOf(options)
     },
+    reasons: () => (options.unready()?.code === "ledger_broken" ? ["ledger_broken"] : []),
   }
 }
 
@@ -110,10 +111,10 @@ export const healthEndpoints = (health: Health): Endpoint[] => [
       503: { description: "It can't; a warning says why where a person has to act", schema: Ready },
     },
     async run() {
-      const { ready, warnings } = await health.ready()
-      return ready
-        ? json(200, { status: "ready", warnings })
-        : json(503, { status: "unready", warnings }, { "cache-control": "no-store", "retry-after": "2" })
+      const warnings = await health.ready()
+      if (warnings) return json(200, { status: "ready", warnings })
+      const unready = { status: "unready", warnings: health.reasons() }
+      return json(503, unready, { "cache-control": "no-store", "retry-after": "2" })
     },
   }),
 ]

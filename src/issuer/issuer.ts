@@ -182,13 +182,12 @@ async function openRooms(
   const { issuer, clock, dev, onFault } = options
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock })
-  const folder = options.policies
   const plainHttp = options.dangerouslyAllowPlainHttp ?? false
   const identities = createIdentities({ issuer, engine, ledger, clock, plainHttp, onFault })
   const policies = await createPolicyStore({
     engine,
     ledger,
-    folder,
+    folder: options.policies,
     dev,
     allowPlainHttp: plainHttp,
     admit: identities.admit,

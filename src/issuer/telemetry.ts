@@ -134,7 +134,7 @@ function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
       ALARMS.map((kind) => [watch.standing().get(kind) ?? 0, { "taskmint.alarm": kind }]),
     ),
     gauge("taskmint.ready", "1 while this process can mint", async () => [
-      [(await health.ready()).ready ? 1 : 0, {}],
+      [(await health.ready()) === undefined ? 0 : 1, {}],
     ]),
   ]
 }

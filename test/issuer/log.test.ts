@@ -1,5 +1,4 @@
 // The ledger as others' log clients read it: served in C2SP form, to auditors only, the same for ever.
-import { createHash } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { type CallerName, type House, openHouse, START } from "../support/issuer-house.ts"
 import { readLog } from "../support/log-reader.ts"
@@ -87,15 +86,15 @@ describe("the log as it is served", () => {
   })
 
   test("reading tiles adds no entry", async () => {
-    await house.issuer.sweep()
-    const before = await fetch("checkpoint")
-    await readLog(fetch, await vkey())
-    await house.issuer.sweep()
-    expect(digest(await fetch("checkpoint"))).toBe(digest(before))
+    const read = async () => {
+      await house.issuer.sweep()
+      const { entries } = await readLog(fetch, await vkey())
+      return entries.filter((entry) => JSON.parse(entry.toString("utf8")).kind === "access.read").length
+    }
+    const before = await read()
+    expect([before > 200, await read()]).toEqual([true, before])
   })
 })
-
-const digest = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex")
 
 test("a checkpoint is there before anybody waited for one", async () => {
   const fresh = await openHouse()

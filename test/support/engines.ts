@@ -8,6 +8,8 @@ const SEAM = "test/support/engine.ts"
 
 /** What runs on one engine only, and why. */
 export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
+  "test/attacks/h-history.test.ts": "changes an SQLite file as its owner could",
+  "test/attacks/h-ledger.test.ts": "changes an SQLite file as its owner could",
   "test/attacks/i-backup.test.ts": "copies an SQLite file; a server is copied with its own tools",
   "test/attacks/i-crash.test.ts": "makes system calls of SQLite's writer fail; a server's are its own affair",
   "test/attacks/i-damage.test.ts": "damages an SQLite file",
@@ -16,6 +18,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/i-postgres.test.ts": "loses the answers of a server",
   "test/attacks/i-serve.test.ts": "makes an fsync of SQLite's log fail",
   "test/audit/statements.test.ts": "opens both, to compare them",
+  "test/cli/ledger-verify.test.ts": "verifies an SQLite file, and tiles",
   "test/cli/serve.test.ts":
     "is about settings and an SQLite file's modes and locks; serve-postgres is the other half",
   "test/cli/serve-postgres.test.ts": "is about the address of a server",
