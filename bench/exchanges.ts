@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { SignJWT } from "jose"
 import { createIssuer, type Issuer } from "../src/issuer/issuer.ts"
 import { readProof, signProof } from "../src/token/proof.ts"
-import { generatePrivateJwk, importSigningKey } from "../src/token/signature.ts"
+import { generatePrivateJwk, importSigningKey, type SigningKey } from "../src/token/signature.ts"
 import { median } from "./machine.ts"
 import { printMeasures, type Settings } from "./table.ts"
 
@@ -27,7 +27,6 @@ const EXCHANGE = {
 
 const orchestrator = { jwk: generatePrivateJwk("ES256") }
 const orchestratorKey = importSigningKey(orchestrator.jwk)
-const agentKey = importSigningKey(generatePrivateJwk("ES256"))
 const childKey = importSigningKey(generatePrivateJwk("ES256"))
 
 const POLICY = `version: 1
@@ -107,22 +106,20 @@ export async function benchExchanges({ rounds }: Settings): Promise<boolean> {
 /** Microseconds of processor time for each, in one round that starts tasks, renews and delegates. */
 async function measureRound(issuer: Issuer) {
   const token = await serviceToken(issuer)
-  const owns: string[] = []
-  const start = await costOf(startRequests(token), async (request) => {
-    owns.push(ownIn(await answered(issuer, request)))
+  // One for each task, as agents have them.
+  const keys = Array.from({ length: EACH_ROUND }, () => importSigningKey(generatePrivateJwk("ES256")))
+  const agents: Agent[] = []
+  const starts = keys.map((key, at) => ({ key, request: startRequest(token, key, at) }))
+  const start = await costOf(starts, async ({ key, request }) => {
+    agents.push({ key, own: ownIn(await answered(issuer, request)) })
   })
   const send = async (request: Request) => void (await answered(issuer, request))
-  const renewal = await costOf(
-    owns.map((own) => exchangeRequest(own, {})),
-    send,
-  )
+  const renewals = agents.map((agent) => exchangeRequest(agent, {}))
+  const renewal = await costOf(renewals, send)
   const actor = { requested_actor: "summarizer/pod-1", dpop_jkt: childKey.thumbprint }
-  const delegation = await costOf(
-    owns.map((own) => exchangeRequest(own, actor)),
-    send,
-  )
-  const proofs = owns.map(() => proof())
-  const check = await costOf(proofs, async (one) => void readProof(one))
+  const delegations = agents.map((agent) => exchangeRequest(agent, actor))
+  const delegation = await costOf(delegations, send)
+  const check = await costOf(keys.map(proof), async (one) => void readProof(one))
   return { start, renewal, delegation, check }
 }
 
@@ -138,26 +135,30 @@ async function costOf<T>(all: readonly T[], run: (one: T) => Promise<void>): Pro
   return (user + system) / all.length
 }
 
-const startRequests = (token: string): Request[] =>
-  Array.from({ length: EACH_ROUND }, (_each, at) => {
-    const body = {
-      type: "triage-ticket",
-      agent: { id: "triage-bot", instance: "pod-1" },
-      purpose: "Triage the ticket",
-      inputs: { ticket: `SUP-${at + 1}` },
-      dpop_jkt: agentKey.thumbprint,
-    }
-    const headers = { "content-type": "application/json", authorization: `Bearer ${token}` }
-    return new Request(`${ISSUER}/tasks`, { method: "POST", headers, body: JSON.stringify(body) })
-  })
+interface Agent {
+  readonly key: SigningKey
+  readonly own: string
+}
 
-const proof = (): string =>
-  signProof({ method: "POST", url: `${ISSUER}/token`, now: Math.floor(Date.now() / 1000) }, agentKey)
+function startRequest(token: string, key: SigningKey, at: number): Request {
+  const body = {
+    type: "triage-ticket",
+    agent: { id: "triage-bot", instance: "pod-1" },
+    purpose: "Triage the ticket",
+    inputs: { ticket: `SUP-${at + 1}` },
+    dpop_jkt: key.thumbprint,
+  }
+  const headers = { "content-type": "application/json", authorization: `Bearer ${token}` }
+  return new Request(`${ISSUER}/tasks`, { method: "POST", headers, body: JSON.stringify(body) })
+}
 
-const exchangeRequest = (own: string, more: Readonly<Record<string, string>>): Request =>
+const proof = (key: SigningKey): string =>
+  signProof({ method: "POST", url: `${ISSUER}/token`, now: Math.floor(Date.now() / 1000) }, key)
+
+const exchangeRequest = ({ own, key }: Agent, more: Readonly<Record<string, string>>): Request =>
   new Request(`${ISSUER}/token`, {
     method: "POST",
-    headers: { dpop: proof() },
+    headers: { dpop: proof(key) },
     body: new URLSearchParams({ ...EXCHANGE, subject_token: own, ...more }),
   })
 

@@ -18,9 +18,9 @@ export interface CrewRules {
   readonly members?: readonly string[]
 }
 
-export const DELEGATION =
+const DELEGATION =
   "delegation: { max_depth: 2, max_children: 3, to: { summarizer: [tickets:read], checker: [tickets:read, tickets:comment] } }"
-export const RENEWAL = ["renew: agent", "renewal_grace: 10m"]
+const RENEWAL = ["renew: agent", "renewal_grace: 10m"]
 
 /** The shipped support policy with one more agent and what the rules say. */
 export function crewPolicy({ delegation = DELEGATION, members = RENEWAL }: CrewRules = {}): string {
