@@ -66,13 +66,18 @@ export const taskStillStalled = statement(
   sql`SELECT id FROM task WHERE task_id = ${p("task")} AND state = 'active' AND NOT ${hasLiveToken("task.id", "now")}`,
 )
 
-/** Keys of the tasks that got tokens between those two that another agent's open task is bound to as well. */
+/**
+ * Keys of the tasks that got tokens between those two that another agent's open task is bound to as well. The first and the
+ * last agent of a key are two steps in its index; looking for another one reads every task of a key that has thousands.
+ */
 export const sharedKeys = statement<{ readonly jkt: string }>(
   "audit.shared_keys",
   sql`SELECT DISTINCT t.jkt AS jkt FROM token k JOIN task t ON t.id = k.task
     WHERE k.id > ${p("after")} AND k.id <= ${p("upTo")} AND t.jkt IS NOT NULL AND t.state IN ('active', 'paused')
-      AND EXISTS (SELECT 1 FROM task o WHERE o.jkt = t.jkt AND o.jkt IS NOT NULL
-        AND o.state IN ('active', 'paused') AND o.agent <> t.agent)
+      AND (SELECT min(o.agent) FROM task o WHERE o.jkt = t.jkt AND o.jkt IS NOT NULL
+          AND o.state IN ('active', 'paused'))
+        <> (SELECT max(o.agent) FROM task o WHERE o.jkt = t.jkt AND o.jkt IS NOT NULL
+          AND o.state IN ('active', 'paused'))
       AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'key_shared' AND l.value = t.jkt)`,
 )
 

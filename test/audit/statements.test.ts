@@ -88,7 +88,7 @@ test.each([
   [stalledTasks, /SEARCH k USING INDEX token_exp \(exp>\? AND exp<\?\)/],
   [stalledTasks, /SEARCH n USING (COVERING )?INDEX token_task \(task=\? AND exp>\?\)/],
   [sharedKeys, /SEARCH k USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
-  [sharedKeys, /SEARCH o EXISTS USING INDEX task_key \(jkt=\?\)/],
+  [sharedKeys, /SEARCH o USING (COVERING )?INDEX task_key \(jkt=\?\)/],
   [outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
 ])("%o is found by the place where the last look ended", (statement, by) => {
   expect(planOnSqlite(statement)).toMatch(by)
