@@ -113,6 +113,43 @@ describe("the sequence", () => {
     }
   })
 
+  /** An issuer that stands still once, between what it read and what it writes. */
+  const slow = (meanwhile: () => Promise<void>) => {
+    const { engine } = world
+    let waited = false
+    const atomically: typeof engine.atomically = async (steps) => {
+      if (!waited) {
+        waited = true
+        await meanwhile()
+      }
+      return engine.atomically(steps)
+    }
+    const { origin } = world.sequence
+    const held = { query: engine.query.bind(engine), hearOthers: engine.hearOthers.bind(engine), atomically }
+    const delayed = { ...held, broken: engine.broken, close: () => engine.close() }
+    return createSequence({ ...world, engine: delayed, origin, signing: world.ledgerKeys.signing })
+  }
+
+  test("of an issuer that is overtaken nothing is written", async () => {
+    await append(10)
+    const late = slow(async () => {
+      await append(10)
+      await world.sequence.advance()
+    })
+    await late.advance()
+    expect((await world.engine.query(notes)).map(({ size }) => size)).toEqual([(await allLeaves()).length])
+    await append(300)
+    await late.advance()
+    const all = await allLeaves()
+    expect(await read((await late.covering(all.length)).note)).toMatchObject({ root: slowRoot(all) })
+  })
+
+  test("of an issuer that signs while another stops the log nothing is written", async () => {
+    await append(10)
+    await slow(() => world.sequence.stop(JSON.stringify({ why: "drill" }))).advance()
+    expect(await world.engine.query(notes)).toEqual([])
+  })
+
   test("a checkpoint that somebody waits for comes when the entries are committed", async () => {
     await append(5)
     const size = (await allLeaves()).length
