@@ -198,8 +198,7 @@ async function openRooms(
   const log = await openLog(options, engine, ledger, keyring)
   const statusPlaces = await openStatusPlaces(engine, issuer, toEpochSeconds(ledger.at()))
   const feed = await watchFeed({ engine, clock, onFault })
-  const opened = { engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
-  const parts = { ...opened, ...log }
+  const parts = { ...log, engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
   const tasks = createTasks(parts)
   const watch = createWatch(parts)
   const verifierSilent = () => watch.standing().has("verifier_silent")
