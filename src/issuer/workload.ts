@@ -3,7 +3,6 @@
 // whether the JWT is genuine is remote/identity-providers.ts's, and its single use the database's.
 import { type Refusal, refuse } from "../errors.ts"
 import { type Caller, caller as callerOf } from "../policy/callers.ts"
-import type { IdentityProvider, Policy, WorkloadRule } from "../policy/policy.ts"
 import { toEpochSeconds } from "../time.ts"
 import { readForeignJwt } from "../token/foreign-jwt.ts"
 import type { VerifiedIdentity } from "../token/identity.ts"
@@ -32,10 +31,11 @@ export async function judgeWorkload(
   const jwt = readForeignJwt(text)
   if (jwt instanceof Unreadable) return refuse("invalid_client", `[${jwt.tag}] assertion`)
   const policy = policies.inForce()
+  // The claimed name only chooses whose keys are tried.
+  const provider = [...policy.identityProviders.values()].find(({ issuer }) => issuer === jwt.iss)
+  if (!provider) return refuse("invalid_client", "[provider] not in the policy in force")
   const caller = clientId === undefined ? undefined : callerOf(policy, clientId)
-  const claimed = caller && claimedBy(policy, caller, jwt.iss)
-  if (!caller || !claimed) return refuse("invalid_client", "[caller] no workload of this provider may be it")
-  const { provider, rules } = claimed
+  const rules = caller?.workloads.filter((rule) => rule.provider === provider.name) ?? []
   const now = toEpochSeconds(clock.now())
   const identity = await identities.verify(provider, text, {
     audience: issuer,
@@ -45,21 +45,12 @@ export async function judgeWorkload(
   })
   if (identity === "unavailable")
     return refuse("temporarily_unavailable", "[provider] its keys are not to be had")
+  // Only now: neither the time taken nor an outage of the provider tells which callers there are.
+  if (!caller || rules.length === 0)
+    return refuse("invalid_client", "[caller] no workload of this provider may be it")
   if (identity instanceof Unreadable)
     return refuse("invalid_client", `[${identity.tag}] ${identity.member ?? ""} workload assertion`)
   return { caller, provider: provider.name, identity, reusable: isReusable(identity) }
-}
-
-/** Its rules about the provider that the JWT names; the claimed name only chooses whose keys are tried. */
-function claimedBy(
-  policy: Policy,
-  caller: Caller,
-  issuer: string,
-): { readonly provider: IdentityProvider; readonly rules: readonly WorkloadRule[] } | undefined {
-  const provider = [...policy.identityProviders.values()].find((one) => one.issuer === issuer)
-  if (!provider) return undefined
-  const rules = caller.workloads.filter((rule) => rule.provider === provider.name)
-  return rules.length > 0 ? { provider, rules } : undefined
 }
 
 /** Kubernetes and SPIFFE keep one JWT in a file until it is near its end; the rule says which platform it is. */

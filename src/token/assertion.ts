@@ -71,7 +71,7 @@ export interface AssertionCircumstances {
 
 /**
  * Judges an assertion: key and signature first, then audience, name and time (life at most 5 minutes, 5 s of skew).
- * An unknown caller costs a signature check as well, so that the clock tells nothing. Answers `invalid_client` whatever
+ * An unknown caller costs the same signature checks, so that the clock tells nothing. Answers `invalid_client` whatever
  * fails; the reason is for the ledger. Does NOT spend the `jti`: one insert in the database does.
  */
 export function judgeAssertion(
@@ -82,15 +82,20 @@ export function judgeAssertion(
   return wrong === undefined ? undefined : refuse("invalid_client", wrong)
 }
 
+/** Without a `kid` a caller's keys are tried in turn; it has two while one replaces the other. */
+const LEAST_TRIED = 2
+
 function wrongSignature(jwt: Jwt, keySets: AssertionCircumstances["keySets"]): string | undefined {
   const { kid, alg } = jwt.header
+  // Before anything is found out: the first one of an algorithm is made here, which takes a while.
+  const decoy = decoyOf(alg)
   const known = keySets.flatMap((set) => (kid === undefined ? [...set.values()] : (set.get(kid) ?? [])))
   const keys = known.filter((key) => key.alg === alg)
-  if (keys.length === 0) {
-    verifySignature(decoyOf(), jwt.signingInput, jwt.signature)
-    return "kid"
-  }
-  return keys.some((key) => verifySignature(key, jwt.signingInput, jwt.signature)) ? undefined : "signature"
+  if (keys.some((key) => verifySignature(key, jwt.signingInput, jwt.signature))) return undefined
+  const least = kid === undefined ? LEAST_TRIED : 1
+  for (let tried = keys.length; tried < least; tried += 1)
+    verifySignature(decoy, jwt.signingInput, jwt.signature)
+  return keys.length === 0 ? "kid" : "signature"
 }
 
 function wrongClaim(assertion: ClientAssertion, here: AssertionCircumstances): string | undefined {
@@ -104,9 +109,12 @@ function wrongClaim(assertion: ClientAssertion, here: AssertionCircumstances): s
   return nbf !== undefined && nbf > latest ? "nbf" : undefined
 }
 
-let decoy: VerificationKey | undefined
-function decoyOf(): VerificationKey {
-  decoy ??= publicHalf(importSigningKey(generatePrivateJwk("ES256")))
+const decoys = new Map<string, VerificationKey>()
+
+/** A key that nobody has the other half of, of the algorithm asked for: one costs more than another. */
+function decoyOf(alg: VerificationKey["alg"]): VerificationKey {
+  const decoy = decoys.get(alg) ?? publicHalf(importSigningKey(generatePrivateJwk(alg)))
+  decoys.set(alg, decoy)
   return decoy
 }
 
