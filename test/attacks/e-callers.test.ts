@@ -1,7 +1,7 @@
 // Catalogue, section E: what callers may do, and what anybody may send, over the issuer's real HTTP surface.
 import { readFileSync, writeFileSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { compact } from "../support/forge.ts"
+import { compact, stranger } from "../support/forge.ts"
 import { type House, openHouse, START } from "../support/issuer-house.ts"
 import { NAME, openDesk } from "../support/token-desk.ts"
 
@@ -83,6 +83,38 @@ describe("E27 whatever stands in Authorization", () => {
     const answer = await house.call("GET", "/tasks", { headers: { authorization } })
     expect(answer.status).toBe(401)
     expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/)
+  })
+})
+
+describe("E12 a flood in somebody's name", () => {
+  test("E12 failures take nothing from the caller that they name, whatever address they say they are from", async () => {
+    const flood = Array.from({ length: 2000 }, (_each, at) =>
+      desk.present(
+        desk.assert({}, {}, stranger),
+        {},
+        { "x-forwarded-for": `2001:db8::${at.toString(16)}`, forwarded: `for=192.0.2.${at % 250}` },
+      ),
+    )
+    const served = await Promise.all([1, 2, 3].map(() => desk.present(desk.assert())))
+    expect(served.map((answer) => answer.status)).toEqual([200, 200, 200])
+    const statuses = new Set((await Promise.all(flood)).map((answer) => answer.status))
+    expect([...statuses]).toEqual([401])
+    expect((await desk.present(desk.assert())).status).toBe(200)
+  })
+
+  test("E12 who is over its limit stays so from any address it says, and it alone", async () => {
+    const flooded = await openHouse()
+    try {
+      const counter = openDesk(flooded)
+      const answers = []
+      for (let at = 0; at < 1205; at += 1)
+        answers.push(counter.present(counter.assert(), {}, { "x-forwarded-for": `198.51.100.${at % 250}` }))
+      const refused = (await Promise.all(answers)).filter((answer) => answer.status === 429)
+      expect(refused.map((answer) => answer.headers.get("retry-after"))).toEqual(Array(5).fill("60"))
+      await flooded.serviceToken("release-orchestrator")
+    } finally {
+      await flooded.remove()
+    }
   })
 })
 

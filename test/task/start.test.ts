@@ -181,7 +181,7 @@ describe("the same reference again", () => {
 })
 
 describe("limits", () => {
-  test("active_tasks holds under a race, and an ended task makes room", async () => {
+  test("C11 active_tasks holds under a race, and an ended task makes room", async () => {
     const outcomes = await Promise.all(
       Array.from({ length: 60 }, () => world.tasks.start(ORCHESTRATOR, SUPPORT_START)),
     )
@@ -193,7 +193,7 @@ describe("limits", () => {
     await start()
   })
 
-  test("starts_per_hour counts the last sixty minutes", async () => {
+  test("C11 starts_per_hour counts the last sixty minutes", async () => {
     for (let count = 0; count < 200; count++) {
       const { taskId } = await start()
       await world.tasks.change(ORCHESTRATOR, taskId, "complete")
