@@ -29,7 +29,7 @@ export interface SessionParts {
 
 /** What was tried already for this request. */
 interface Tries {
-  readonly giveUpAt: number
+  giveUpAt: number
   readonly pause: () => number
   renewed: boolean
   proven: boolean
@@ -105,6 +105,8 @@ async function afterRefusal(
   if (mayBeApproved(refusal) && !once && !tries.asked && parts.ask) {
     tries.asked = true
     tries.approved = await parts.ask(refusal, held, sending)
+    // How long a person may take, the question says: it is none of what is waited for tokens and APIs.
+    tries.giveUpAt = giveUpAtOf(parts)
     if (tries.approved) return
   }
   throw refusal

@@ -24,6 +24,12 @@ const QUESTION: ApprovalQuestion = {
   parameters: { note: "done" },
 }
 
+const CANT_TELL: Scripted = {
+  status: 503,
+  headers: { "content-type": "application/problem+json", "retry-after": "1" },
+  body: { code: "revocations_stale", next: "wait", status: 503 },
+}
+
 let around: Simulated
 let issuer: ContractIssuer
 let api: ScriptedServer
@@ -32,14 +38,19 @@ let states: string[]
 /** How the API refuses what is not approved. */
 let refusal: { code: string; next: string }
 let away: boolean
+/** How often the API's guard can't tell at the moment, once the call is approved. */
+let unsure: number
 beforeEach(async () => {
   around = simulate()
   states = ["requested", "requested", "granted"]
   refusal = { code: "operation_not_granted", next: "stop" }
   away = false
+  unsure = 0
   api = await startScripted(({ headers }) =>
     headers.authorization === `DPoP ${APPROVED}`
-      ? { body: { closed: true } }
+      ? unsure-- > 0
+        ? CANT_TELL
+        : { body: { closed: true } }
       : {
           status: 403,
           headers: { "content-type": "application/problem+json" },
@@ -147,6 +158,14 @@ describe("a call that needs a person", () => {
     expect(outcome).toBe(200)
     expect(seconds).toBeGreaterThan(1800)
     expect(issuer.refused).toEqual([])
+  })
+
+  test("still has all its patience with the API when the person has taken theirs", async () => {
+    states = [...Array(10).fill("requested"), "granted"]
+    unsure = 3
+    await open(() => QUESTION)
+    expect((await close()).outcome).toBe(200)
+    expect(exchanged()).toHaveLength(1)
   })
 })
 

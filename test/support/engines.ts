@@ -51,6 +51,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/sub-agent.test.ts": "is about the agent's side; test/issuer/exchange is the issuer's, on both",
   "test/ledger/copy.test.ts": "copies from a file to both",
   "test/ledger/copy-refused.test.ts": "copies from a file to both",
+  "test/flows/three-hours.test.ts":
+    "is a long story about all sides; what the issuer does in it is held on both elsewhere",
   "test/issuer/replicas.test.ts": "has several issuers on one database, which a file can't have",
   "test/keys/upgrade.test.ts": "opens a file of a version that knew SQLite only",
 }

@@ -20,7 +20,8 @@ export function simulate(seed = 1, start = Date.parse("2026-03-01T09:00:00Z")): 
   const queue: Timer[] = []
   const slept: number[] = []
   const add = (milliseconds: number, work: () => void) => {
-    const timer = { at: time + milliseconds, work }
+    // Whole milliseconds, as the machine's clock tells: it is what ids and entries are made of.
+    const timer = { at: time + Math.ceil(milliseconds), work }
     queue.splice(placeFor(queue, timer.at), 0, timer)
     return () => void (queue.includes(timer) && queue.splice(queue.indexOf(timer), 1))
   }

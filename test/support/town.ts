@@ -108,6 +108,8 @@ export async function buildTown({ clock = systemClock, dev = false, prepare }: T
       for (let calm = 0; calm < 2; calm = issuerPlace.asked() === 0 ? calm + 1 : 0)
         await new Promise((resolve) => setTimeout(resolve, 6))
     },
+    /** What keeps the guards from deciding, and what fails beside their work, in their own words. */
+    doubts: () => verifiers.flatMap((one) => one.ready().reasons),
     /** What else the issuer does on timers, now. */
     sweep: () => issuer.sweep(),
     /** A call to the issuer as one of its callers; answers its JSON. */
