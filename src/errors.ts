@@ -34,6 +34,7 @@ export const REFUSALS = {
 
   // Callers of the issuer.
   invalid_client: row(401, "invalid_client", "stop", "The caller could not be authenticated"),
+  sign_in_again: row(401, "invalid_client", "stop", "The person has to sign in again: it was too long ago"),
   scope_not_allowed: row(400, "invalid_scope", "stop", "A scope was asked for that the caller does not have"),
   too_many_requests: row(
     429,

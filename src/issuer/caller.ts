@@ -29,6 +29,8 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>
   /** The key that the token is bound to and that this request proved; absent for bearer tokens. */
   readonly proofKey?: VerificationKey
+  /** Who signed in as the caller, `provider/subject`; absent for whoever has a key or is a workload. */
+  readonly person?: string
   /**
    * Whether it would still be let in, for an answer that takes its time: the token has not expired and the policy in
    * force gives the caller what it had.
@@ -62,7 +64,7 @@ interface Credential {
   readonly text: string
 }
 
-type Known = Pick<Caller, "clientId" | "kind" | "scopes">
+type Known = Pick<Caller, "clientId" | "kind" | "scopes" | "person">
 
 /** What a header was found to be. */
 interface Opened {
@@ -140,11 +142,20 @@ const hasAll = (known: Known | undefined, scopes: ReadonlySet<Scope>): boolean =
 /** Who the policy says the token's client is; found out once for each policy, which never changes. */
 function knownIn(policy: Policy, opened: Opened): Known | undefined {
   if (opened.known?.policy !== policy) {
-    const known = callerOf(policy, opened.token.clientId)
-    const scopes = new Set(known?.scopes.filter((scope) => opened.token.scope.includes(scope)))
-    opened.known = { policy, caller: known && { clientId: known.name, kind: known.kind, scopes } }
+    opened.known = { policy, caller: foundIn(policy, opened.token) }
   }
   return opened.known.caller
+}
+
+function foundIn(policy: Policy, { clientId, scope, person }: ServiceToken): Known | undefined {
+  const known = callerOf(policy, clientId)
+  if (!known) return undefined
+  const { name, kind } = known
+  const found = { clientId: name, kind, scopes: new Set(known.scopes.filter((one) => scope.includes(one))) }
+  if (person === undefined) return found
+  // What else the rules ask of a person was seen when they signed in, minutes ago.
+  const isLetIn = known.people.some(({ provider }) => person.startsWith(`${provider}/`))
+  return isLetIn ? { ...found, person } : undefined
 }
 
 /** Two Authorization headers arrive joined by a comma, which no credential holds. */

@@ -1,4 +1,5 @@
-// How a caller proves itself at /token: private_key_jwt, each assertion once, or a workload assertion (workload.ts). The
+// How a caller proves itself at /token: private_key_jwt, each assertion once, a workload assertion (workload.ts) or a
+// person's ID token (person.ts). The
 // unique key, the entry of the caller's first appearance in the hour and, when a DPoP proof came along, its own unique key
 // are one transaction. It decides who the caller is and nothing about scopes.
 import { Duplicate, type Step } from "../database/database.ts"
@@ -9,6 +10,7 @@ import { judgeAssertion, readClientAssertion } from "../token/assertion.ts"
 import { Unreadable } from "../token/jwt.ts"
 import type { Proof } from "../token/proof.ts"
 import { type JsonWebKeySet, KeyFault, readKeySet, type VerificationKey } from "../token/signature.ts"
+import { judgePerson } from "./person.ts"
 import { limitPerMinute } from "./rate.ts"
 import { spendAssertion, spendIdentity, spendProof } from "./replay.ts"
 import type { Rooms } from "./rooms.ts"
@@ -28,6 +30,8 @@ export interface Authenticated {
   readonly how: Readonly<Record<string, string>>
   /** Its service token is bound to a key, so a proof has to come along. */
   readonly bound: boolean
+  /** A person who signed in: what they are called, and the epoch second at which they would have to sign in again. */
+  readonly person?: { readonly name: string; readonly until: number }
 }
 
 export interface ClientAuthentication {
@@ -53,7 +57,8 @@ export function createClientAuthentication(rooms: Needed): ClientAuthentication 
     const now = clock.now()
     const hour = Math.floor(now / HOUR_MILLISECONDS)
     const once = [...(who.once ? [who.once] : []), ...(proof ? [spendProof(proof.jkt, proof.jti, now)] : [])]
-    const first = recorded.get(caller.name) === hour ? [] : firstOfHour(rooms, who, hour)
+    const known = who.person === undefined && recorded.get(caller.name) === hour
+    const first = known ? [] : appearance(rooms, who, hour)
     try {
       await engine.atomically([...once, ...first])
     } catch (error) {
@@ -64,13 +69,13 @@ export function createClientAuthentication(rooms: Needed): ClientAuthentication 
       recorded.set(caller.name, hour)
       return commit(who, proof)
     }
-    recorded.set(caller.name, hour)
+    if (!who.person) recorded.set(caller.name, hour)
     return undefined
   }
 
   return {
     async judge(text, clientId) {
-      const who = byKey(rooms, text, clientId) ?? (await byWorkload(rooms, text, clientId))
+      const who = byKey(rooms, text, clientId) ?? (await byOthersWord(rooms, text, clientId))
       if (who instanceof Refusal || !crowded(who.caller.name, clock.now())) return who
       return refuse("too_many_requests", "[rate] service tokens", { retryAfterSeconds: 60 })
     },
@@ -103,11 +108,20 @@ function byKey(
   }
 }
 
-async function byWorkload(
+/** By what another issuer says: that it is a person who signed in, or a workload. */
+async function byOthersWord(
   rooms: Needed,
   text: string,
   clientId: string | undefined,
 ): Promise<Authenticated | Refusal> {
+  const person = await judgePerson(rooms, text, clientId)
+  if (person instanceof Refusal) return person
+  if (person) {
+    const { caller, provider, identity, name, until } = person
+    const { issuer, once, exp, kid } = identity
+    const how = { by: "openid", provider, kid }
+    return { caller, how, bound: true, once: spendIdentity(issuer, once, exp), person: { name, until } }
+  }
   const workload = await judgeWorkload(rooms, text, clientId)
   if (workload instanceof Refusal) return workload
   const { caller, provider, identity, reusable } = workload
@@ -121,10 +135,11 @@ const replayed = (assertion: boolean): Refusal =>
     ? refuse("invalid_client", "[replay] this assertion was used before")
     : refuse("proof_invalid", "[replay] this proof was used before")
 
-function firstOfHour(rooms: Needed, { caller, how }: Authenticated, hour: number): Step[] {
+/** The first of a caller in the hour; of people, every one. */
+function appearance(rooms: Needed, { caller, how, person }: Authenticated, hour: number): Step[] {
   return [
     ...rooms.names.steps([caller.name]),
-    { statement: insertClientHour, values: { client: caller.name, hour }, rows: 1 },
+    ...(person ? [] : [{ statement: insertClientHour, values: { client: caller.name, hour }, rows: 1 }]),
     ...rooms.ledger.steps({
       kind: "client.authenticated",
       at: rooms.ledger.at(),
@@ -132,6 +147,7 @@ function firstOfHour(rooms: Needed, { caller, how }: Authenticated, hour: number
       ...(caller.kind === "orchestrator" && { orchestrator: caller.name }),
       ...(caller.kind === "api" && { api: caller.name }),
       ...(caller.kind === "agent" && { agent: caller.name }),
+      ...(person && { sub: person.name }),
       body: { client: caller.name, ...how },
     }),
   ]

@@ -1,4 +1,4 @@
-// The token endpoint: client_credentials with private_key_jwt or a workload assertion, which answers a service token for this
+// The token endpoint: client_credentials with private_key_jwt, a workload assertion or a person's ID token, which answers a service token for this
 // issuer's own surface and never one for an API; and token exchange, which is exchange.ts's. Errors are OAuth's (RFC 6749
 // section 5.2).
 import { z } from "@hono/zod-openapi"
@@ -7,10 +7,10 @@ import type { Caller } from "../policy/callers.ts"
 import { toEpochSeconds } from "../time.ts"
 import { newId } from "../token/id.ts"
 import { judgeProof, type Proof } from "../token/proof.ts"
-import { SERVICE_TOKEN_SECONDS, serviceTokenClaims, signServiceToken } from "../token/service-token.ts"
+import { serviceTokenClaims, signServiceToken } from "../token/service-token.ts"
 import { BODY_LIMIT, readBody, readForm } from "./body.ts"
 import { readProofOf, type Scope } from "./caller.ts"
-import { createClientAuthentication } from "./client-authentication.ts"
+import { type Authenticated, createClientAuthentication } from "./client-authentication.ts"
 import { type Endpoint, FORM_TYPE, json, open, readAs } from "./endpoint.ts"
 import { ASSERTION_TYPE, createExchange, ExchangeAnswer } from "./exchange.ts"
 import { EXCHANGE_GRANT, ExchangeForm } from "./exchange-form.ts"
@@ -59,7 +59,7 @@ export function tokenEndpoints(rooms: Rooms): Endpoint[] {
     const proof = proofOf(rooms, request, who.bound)
     if (proof instanceof Refusal) return proof
     const spent = await authentication.spend(who, proof)
-    return spent ?? mint(rooms, who.caller, scope, proof)
+    return spent ?? mint(rooms, who, scope, proof)
   }
 
   return [
@@ -118,7 +118,7 @@ function scopeOf(asked: Asked, caller: Caller, issuer: string): readonly Scope[]
 
 /**
  * The proof that came along. An API has to bring one, because what it may do is bound to its verifier's key, and so has a
- * workload, because others on its host may read what its platform gave it.
+ * workload or a person, because others on their host may read what they were given.
  */
 function proofOf(rooms: Rooms, request: Request, bound: boolean): Proof | undefined | Refusal {
   if (!request.headers.has("dpop") && !bound) return undefined
@@ -130,7 +130,7 @@ function proofOf(rooms: Rooms, request: Request, bound: boolean): Proof | undefi
 
 async function mint(
   rooms: Rooms,
-  caller: Caller,
+  { caller, person }: Authenticated,
   scope: readonly Scope[],
   proof: Proof | undefined,
 ): Promise<Response> {
@@ -142,13 +142,14 @@ async function mint(
     iat: toEpochSeconds(now),
     scope,
     jkt: proof?.jkt,
+    person,
   })
   return json(
     200,
     {
       access_token: await signServiceToken(claims, rooms.keyring.current()),
       token_type: proof ? "DPoP" : "Bearer",
-      expires_in: SERVICE_TOKEN_SECONDS,
+      expires_in: claims.exp - claims.iat,
       scope: scope.join(" "),
     },
     { "cache-control": "no-store", pragma: "no-cache" },

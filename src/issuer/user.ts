@@ -5,11 +5,9 @@ import { type Refusal, refuse } from "../errors.ts"
 import type { IdentityProvider, Policy } from "../policy/policy.ts"
 import type { StartingUser } from "../task/start.ts"
 import { toEpochSeconds } from "../time.ts"
-import { isText } from "../token/claims.ts"
 import { readForeignJwt } from "../token/foreign-jwt.ts"
-import type { VerifiedIdentity } from "../token/identity.ts"
 import { Unreadable } from "../token/jwt.ts"
-import { isSubject } from "../token/token.ts"
+import { nameOfPerson } from "./person.ts"
 import { spendIdentity } from "./replay.ts"
 import type { Rooms } from "./rooms.ts"
 
@@ -44,7 +42,7 @@ export async function judgeUser(
   if (identity instanceof Unreadable) return invalid(`${identity.tag}${identity.member ?? ""}`)
   const { iat } = identity.claims
   if (typeof iat !== "number" || now - iat > FRESH_SECONDS) return invalid("stale")
-  const sub = nameOf(provider, identity)
+  const sub = nameOfPerson(provider, identity)
   if (sub === undefined) return invalid("name")
   const { issuer, claims, once, exp } = identity
   return { sub, provider: provider.name, issuer, claims, once: spendIdentity(issuer, once, exp) }
@@ -57,16 +55,4 @@ function providersFor(policy: Policy, type: string): readonly IdentityProvider[]
   const users = policy.tasks.get(type)?.onBehalfOf?.users ?? []
   const names = new Set(users.flatMap((name) => policy.users.get(name)?.provider ?? []))
   return [...names].flatMap((name) => policy.identityProviders.get(name) ?? [])
-}
-
-/** `people/ana@example.com`; undefined where the provider names nobody, or by an address it did not see to be theirs. */
-function nameOf(
-  { name: provider, nameClaim }: IdentityProvider,
-  { subject, claims }: VerifiedIdentity,
-): string | undefined {
-  const name = nameClaim === undefined ? subject : claims[nameClaim]
-  if (!isText(name, 256) || name.trim() !== name) return undefined
-  if (nameClaim === "email" && (claims.email_verified ?? true) !== true) return undefined
-  const sub = `${provider}/${name}`
-  return isSubject(sub) ? sub : undefined
 }

@@ -1,7 +1,7 @@
 // Who may authenticate at the issuer, and as what: a caller's client id is its name in the policy. It decides which keys
 // and which scopes a name has; checking an assertion against those keys is token/assertion.ts's.
 import type { JsonWebKeySet } from "../token/signature.ts"
-import type { Policy, PrivateKeyJwt, StaffRole, WorkloadRule } from "./policy.ts"
+import type { OpenIdRule, Policy, PrivateKeyJwt, StaffRole, WorkloadRule } from "./policy.ts"
 
 export type CallerKind = "orchestrator" | "api" | "staff" | "agent"
 
@@ -16,6 +16,8 @@ export interface Caller {
   readonly keySets: readonly JsonWebKeySet[]
   /** The workloads that may be it, in the policy's order. */
   readonly workloads: readonly WorkloadRule[]
+  /** The people who may be it, once they have signed in; of staff alone. */
+  readonly people: readonly OpenIdRule[]
   readonly scopes: readonly CallerScope[]
   /** RFC 8707 resource of an API; absent for all others. */
   readonly resource?: string
@@ -41,7 +43,8 @@ export function caller(policy: Policy, clientId: string): Caller | undefined {
   if (agent && agent.authenticate.length + agent.workloads.length > 0)
     return toCaller("agent", agent, ["agent"])
   const staff = policy.staff.get(clientId)
-  return staff && toCaller("staff", staff, staff.roles)
+  const known = staff && toCaller("staff", staff, staff.roles)
+  return known && { ...known, people: staff.openid }
 }
 
 function toCaller(
@@ -53,5 +56,5 @@ function toCaller(
   if (!named.enabled) return undefined
   const keySets = named.authenticate.map((one) => one.jwks)
   const { name, workloads } = named
-  return { kind, name, keySets, workloads, scopes, ...(resource !== undefined && { resource }) }
+  return { kind, name, keySets, workloads, people: [], scopes, ...(resource !== undefined && { resource }) }
 }

@@ -9,7 +9,7 @@ import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import { isOpen } from "./finish.ts"
 import type { Parts } from "./parts.ts"
 import { factsOf, passAgain, refusingOf } from "./renew.ts"
-import { type TaskRow, taskById } from "./statements.ts"
+import { noLock, type TaskRow, taskById } from "./statements.ts"
 
 /** A person who signed in, or with --dev whoever has the key. */
 export interface Decider {
@@ -101,6 +101,7 @@ function decisionOf(
   return {
     steps: [
       ...guards,
+      notLocked(decider, now),
       { statement: decideApproval, values, rows: 1 },
       ...parts.ledger.steps(
         { ...told, at: now, api, operation, resource, outcome, body },
@@ -110,3 +111,10 @@ function decisionOf(
     answer: () => viewApproval({ ...row, ...decided, decided_at: now }),
   }
 }
+
+/** Who has left says neither yes nor no. */
+const notLocked = ({ person }: Decider, now: number): Step => ({
+  statement: noLock,
+  values: { now, agent: "", instance: "", orchestrator: "", sub: person, api: "" },
+  rows: 0,
+})

@@ -3,11 +3,11 @@
 import { SKEW_SECONDS } from "../time.ts"
 import { isEpoch, isText, onlyMembers, parseScopeTokens } from "./claims.ts"
 import { isId } from "./id.ts"
-import { isJsonObject, type JsonObject } from "./json.ts"
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
 import { readJwt, signJwt, Unreadable } from "./jwt.ts"
 import { isHash, isName } from "./name.ts"
 import { type IssuingKey, type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
-import { TASK_TOKEN_TYP } from "./token.ts"
+import { isSubject, TASK_TOKEN_TYP } from "./token.ts"
 
 /** How long a service token lives. */
 export const SERVICE_TOKEN_SECONDS = 300
@@ -20,6 +20,8 @@ export interface ServiceToken {
   readonly exp: number
   readonly scope: readonly string[]
   readonly jkt?: string
+  /** Who signed in as the client, `provider/subject`; always bound to a key. */
+  readonly person?: string
 }
 
 export interface ServiceTokenInput {
@@ -30,20 +32,28 @@ export interface ServiceTokenInput {
   /** May be empty: then the claim is left out. */
   readonly scope: readonly string[]
   readonly jkt?: string | undefined
+  /** A person who signed in: who, and the epoch second at which they would have to sign in again. */
+  readonly person?: { readonly name: string; readonly until: number } | undefined
 }
 
 /** The exact payload of a service token. Does NOT check that the caller may have these scopes. */
-export const serviceTokenClaims = (input: ServiceTokenInput): Record<string, unknown> => ({
+export const serviceTokenClaims = (input: ServiceTokenInput) => ({
   iss: input.iss,
   aud: input.iss,
   sub: input.clientId,
   client_id: input.clientId,
   jti: input.jti,
   iat: input.iat,
-  exp: input.iat + SERVICE_TOKEN_SECONDS,
+  exp: input.iat + lifeOf(input),
   ...(input.scope.length > 0 && { scope: input.scope.join(" ") }),
   ...(input.jkt !== undefined && { cnf: { jkt: input.jkt } }),
+  ...(input.person && { person: input.person.name }),
 })
+
+/** Five minutes, or until a person would have to sign in again; a second at least, for a token has an end after its start. */
+function lifeOf({ iat, person }: ServiceTokenInput): number {
+  return Math.min(SERVICE_TOKEN_SECONDS, Math.max(1, (person?.until ?? Infinity) - iat))
+}
 
 /** Signs a service token. */
 export function signServiceToken(claims: object, key: SigningKey): string
@@ -53,7 +63,7 @@ export function signServiceToken(claims: object, key: IssuingKey): string | Prom
 }
 
 const RULES = { typ: [TASK_TOKEN_TYP], header: ["typ", "alg", "kid"], maxLength: 4096 } as const
-const MEMBERS = new Set("iss aud sub client_id jti iat exp scope cnf".split(" "))
+const MEMBERS = new Set("iss aud sub client_id jti iat exp scope cnf person".split(" "))
 
 /**
  * Opens a service token at the issuer: form, key, signature, claims, issuer, time (epoch seconds, 5 s of skew). Any
@@ -92,9 +102,15 @@ function parseServiceToken(payload: JsonObject): ServiceToken | Unreadable {
   if (!isEpoch(exp) || exp <= iat || exp - iat > SERVICE_TOKEN_SECONDS) return new Unreadable("claims", "exp")
   const scope = payload.scope === undefined ? [] : parseScopeTokens(payload.scope)
   if (!scope) return new Unreadable("claims", "scope")
-  if (cnf === undefined) return { iss, clientId, jti, iat, exp, scope }
-  const bound = isJsonObject(cnf) && Object.keys(cnf).length === 1 && isHash(cnf.jkt) ? cnf.jkt : undefined
-  return bound === undefined
-    ? new Unreadable("claims", "cnf")
-    : { iss, clientId, jti, iat, exp, scope, jkt: bound }
+  const token = { iss, clientId, jti, iat, exp, scope }
+  const { person } = payload
+  if (cnf === undefined) return person === undefined ? token : new Unreadable("claims", "person")
+  const jkt = isJsonObject(cnf) && Object.keys(cnf).length === 1 && isHash(cnf.jkt) ? cnf.jkt : undefined
+  if (jkt === undefined) return new Unreadable("claims", "cnf")
+  if (person === undefined) return { ...token, jkt }
+  return isPerson(person) ? { ...token, jkt, person } : new Unreadable("claims", "person")
 }
+
+/** Always of a provider: a name alone is a caller's. */
+const isPerson = (value: JsonValue): value is string =>
+  typeof value === "string" && value.includes("/") && isSubject(value)

@@ -41,8 +41,8 @@ const FOR_USER = {
 
 export type Users = Awaited<ReturnType<typeof openUsers>>
 
-export async function openUsers() {
-  const house: House = await openHouse({ files: { "users.yaml": USER_POLICY } })
+export async function openUsers(files: Readonly<Record<string, string>> = {}) {
+  const house: House = await openHouse({ files: { "users.yaml": USER_POLICY, ...files } })
   let made = 0
   /** The ID token of ana, who is in support. */
   const token = (changes: object = {}, header: Readonly<Record<string, unknown>> = {}, signer = SIGNER) => {

@@ -38,6 +38,18 @@ describe("a service token", () => {
     })
   })
 
+  test("of a person names them, is bound, and ends when they would have to sign in again", () => {
+    const person = { name: "people/lea@example.com", until: NOW + 100 }
+    const text = signServiceToken(serviceTokenClaims({ ...base, jkt, person }), es256)
+    expect(openAt(text)).toEqual({ ...base, jkt, person: person.name, exp: NOW + 100 })
+    const claimed = { person: person.name, cnf: { jkt } }
+    expect(changed(claimed)).toBe("accepted")
+    expect(changed({ ...claimed, cnf: undefined })).toBe("claims")
+    for (const name of ["lea", "", 7, "people/", { name: "people/lea" }])
+      expect(changed({ ...claimed, person: name })).toBe("claims")
+    for (const member of ["txn", "act"]) expect(changed({ ...claimed, [member]: "x" })).toBe("claims")
+  })
+
   test("without scopes has no scope claim", () => {
     const text = signServiceToken(serviceTokenClaims({ ...base, scope: [] }), es256)
     expect(openAt(text)).toMatchObject({ scope: [] })
