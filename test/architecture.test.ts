@@ -45,6 +45,7 @@ const HOMES: Record<string, readonly string[]> = {
   "eventsource-parser": ["verifier"],
   pino: ["cli"],
   commander: ["cli"],
+  "openid-client": ["cli/sign-in"],
   "@bomb.sh/tab": ["cli"],
   picocolors: ["cli"],
   "cli-table3": ["cli"],
@@ -63,7 +64,7 @@ const VERIFIER_MAY_LOAD = [
   /^src\/verifier\//,
 ]
 const VERIFIER_MAY_NOT_LOAD =
-  /^(drizzle-orm|zod|@hono\/zod-openapi|yaml|re2js|pg|commander|pino|@opentelemetry\/(sdk|exporter)-\w+)(\/|$)/
+  /^(drizzle-orm|zod|@hono\/zod-openapi|yaml|re2js|pg|commander|openid-client|pino|@opentelemetry\/(sdk|exporter)-\w+)(\/|$)/
 
 const BANNED_FILES = /^(utils?|helpers?|common|shared|types|services?|managers?|misc|lib)(\.ts)?$/
 const BANNED_NAMES =

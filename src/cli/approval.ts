@@ -1,38 +1,79 @@
 // `approval`: what agents ask people for, and the decision of one person, as an approver.
 import type { Command } from "commander"
-import { asRecord } from "../client/issuer-call.ts"
+import { asRecord, type IssuerCalls, openIssuer } from "../client/issuer-call.ts"
+import { systemClock } from "../time.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { asCaller, type CallerFlags, issuerOf } from "./options.ts"
+import { patient } from "./patience.ts"
+import { signIn } from "./sign-in.ts"
 
-interface ListFlags extends CallerFlags {
+interface PersonFlags extends CallerFlags {
+  readonly signInIssuer?: string
+  readonly signInClientId?: string
+  readonly signInScope?: string
+  readonly browser: boolean
+}
+
+interface ListFlags extends PersonFlags {
   readonly state: string
 }
 
-interface DecideFlags extends CallerFlags {
+interface DecideFlags extends PersonFlags {
   readonly reason?: string
 }
 
 export function addApproval(program: Command, context: Context): void {
   const approval = program.command("approval").description("what tasks ask people for")
-  asCaller(approval.command("list"))
+  asPerson(approval.command("list"))
     .description("the approvals that you may decide, with the parameters that they are for")
     .option("--state <state>", "requested, granted, collected, denied or expired", "requested")
     .action((flags: ListFlags) => list(context, flags))
   for (const decision of ["grant", "deny"] as const)
-    asCaller(approval.command(decision))
+    asPerson(approval.command(decision))
       .description(`${decision} one; the ledger names you`)
       .argument("<approval>", "the id, apr_...")
       .option("--reason <text>", "why, for the ledger")
       .action((id: string, flags: DecideFlags) => decide(context, id, decision, flags))
 }
 
+const asPerson = (command: Command): Command =>
+  asCaller(command)
+    .option("--sign-in-issuer <url>", "sign in at this OpenID provider (TASKMINT_SIGN_IN_ISSUER)")
+    .option("--sign-in-client-id <id>", "as this client of the provider's (TASKMINT_SIGN_IN_CLIENT_ID)")
+    .option("--sign-in-scope <scopes>", "asking it for these scopes (TASKMINT_SIGN_IN_SCOPE)")
+    .option("--no-browser", "print the page's address and open no browser")
+
+/** As a person who signs in where a provider is named; else with a key, which --dev alone lets decide. */
+async function issuerFor(context: Context, flags: PersonFlags): Promise<IssuerCalls> {
+  const { settings, terminal } = context
+  const hasKey = flags.clientKeyFile !== undefined || flags.clientAssertionFile !== undefined
+  const provider = hasKey ? undefined : settings.get("signInIssuer", flags.signInIssuer)
+  if (provider === undefined) return issuerOf(context, flags)
+  const issuer = settings.need("issuer", flags.issuer)
+  const clientId = settings.need("clientId", flags.clientId)
+  const plainHttp = settings.isOn("plainHttp")
+  const asked = {
+    provider,
+    clientId: settings.need("signInClientId", flags.signInClientId),
+    scope: settings.need("signInScope", flags.signInScope),
+    browser: flags.browser,
+    plainHttp,
+  }
+  const credential = { clientId, idToken: await signIn(asked, terminal) }
+  return patient(
+    openIssuer({ issuer, credential, dangerouslyAllowPlainHttp: plainHttp }, systemClock),
+    terminal,
+  )
+}
+
 type View = Readonly<Record<string, unknown>>
 
 async function list(context: Context, flags: ListFlags): Promise<void> {
   const { terminal } = context
+  const issuer = await issuerFor(context, flags)
   const path = `/approvals?state=${encodeURIComponent(flags.state)}`
-  const { body } = await terminal.progress("asking", issuerOf(context, flags).call("GET", path))
+  const { body } = await terminal.progress("asking", issuer.call("GET", path))
   if (flags.json) return terminal.json(body)
   const { approvals } = asRecord(body)
   const found = Array.isArray(approvals) ? approvals.map(asRecord) : []
@@ -56,7 +97,8 @@ async function decide(
 ): Promise<void> {
   const { terminal } = context
   const asked = { decision, ...(flags.reason !== undefined && { reason: flags.reason }) }
-  const call = issuerOf(context, flags).call("POST", `/approvals/${encodeURIComponent(id)}`, asked)
+  const issuer = await issuerFor(context, flags)
+  const call = issuer.call("POST", `/approvals/${encodeURIComponent(id)}`, asked)
   const { body } = await terminal.progress("deciding", call)
   if (flags.json) return terminal.json(body)
   const { state, operation, resource, expires_at: until } = asRecord(body)

@@ -56,7 +56,8 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
     "It runs, and is starting, stopping or out of room: its log says which. Try again in a minute",
   too_many_requests:
     "Wait as long as it says, a minute for tokens; programs keep a service token for its five minutes",
-  invalid_client: "Check TASKMINT_CLIENT_ID and its key file against `authenticate` in the policy",
+  invalid_client:
+    "Check TASKMINT_CLIENT_ID, and its key file or who signed in, against `authenticate` in the policy",
   key_encryption_key_wrong: "Give the one that `serve` was started with, or that the last `keys rewrap` gave",
   role_missing: "Use the credential of a caller whose role allows this (staff: auditor, operator)",
   not_found: "Check the id, and that this caller may see it (orchestrators see their own tasks)",

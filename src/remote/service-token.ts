@@ -16,8 +16,15 @@ export type ServiceCredential =
   | { readonly clientId: string; readonly privateJwk: object }
   | { readonly clientId: string; readonly privateJwkFile: string }
   | { readonly clientId: string; readonly assertionFile: string }
+  | SignedIn
 
-type KeyCredential = Exclude<ServiceCredential, { readonly assertionFile: string }>
+/** A person of staff, by the ID token that they signed in for just now: it makes one service token. */
+export interface SignedIn {
+  readonly clientId: string
+  readonly idToken: string
+}
+
+type KeyCredential = Exclude<ServiceCredential, { readonly assertionFile: string } | SignedIn>
 
 export interface ServiceTokenOptions {
   /** The issuer's name: the audience of assertions and the URL in proofs. */
@@ -26,7 +33,7 @@ export interface ServiceTokenOptions {
   readonly issuerAddress?: string
   readonly credential: ServiceCredential
   /**
-   * Binds the token to this key (RFC 9449): every call then carries a proof by it. A platform's JWT always needs one: where
+   * Binds the token to this key (RFC 9449): every call then carries a proof by it. A platform's JWT and a person's always need one: where
    * none is given, a key is made that never leaves this process.
    */
   readonly proofKey?: SigningKey
@@ -76,7 +83,9 @@ const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 /** Gets and keeps service tokens by private_key_jwt or a workload assertion (RFC 7523). Sends nothing until asked. */
 export function createServiceTokens(given: ServiceTokenOptions): ServiceTokens {
-  const options = "assertionFile" in given.credential ? { proofKey: newProofKey(), ...given } : given
+  const { credential } = given
+  const isOthers = "assertionFile" in credential || "idToken" in credential
+  const options = isOthers ? { proofKey: newProofKey(), ...given } : given
   const { clock, proofKey } = options
   let held: Held | undefined
   let pending: Promise<Held> | undefined
@@ -135,6 +144,7 @@ async function requestToken(options: ServiceTokenOptions): Promise<Held> {
 const newProofKey = () => importSigningKey(generatePrivateJwk("ES256"))
 
 async function createAssertion({ issuer, credential }: ServiceTokenOptions, now: number): Promise<string> {
+  if ("idToken" in credential) return credential.idToken
   if ("assertionFile" in credential) return readAssertion(credential.assertionFile)
   const key = importSigningKey(await readPrivateJwk(credential))
   return signClientAssertion({ clientId: credential.clientId, issuer, jti: newUuid(), now }, key)
