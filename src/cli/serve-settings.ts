@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs"
 import { isLoopback } from "../client/address.ts"
 import { isPostgres } from "../database/database.ts"
+import type { WebhookOptions } from "../issuer/webhook.ts"
 import { parseDuration } from "../time.ts"
 import type { Algorithm } from "../token/signature.ts"
 import type { Context } from "./context.ts"
@@ -22,6 +23,8 @@ export interface ServeFlags {
   readonly dev?: boolean
   readonly algorithm?: Algorithm
   readonly keyRotation?: string
+  readonly webhook?: string
+  readonly webhookAllowPrivate?: string
   readonly logLevel: string
 }
 
@@ -40,6 +43,8 @@ export interface ServeSettings {
   readonly plainHttp: boolean
   readonly algorithm: Algorithm | undefined
   readonly keyRotationSeconds: number
+  /** Undefined: nobody is told. */
+  readonly webhooks: WebhookOptions | undefined
 }
 
 /** Where --dev keeps what it makes, below the current folder. */
@@ -67,6 +72,7 @@ export function readServeSettings({ settings }: Context, flags: ServeFlags): Ser
     plainHttp: settings.isOn("plainHttp"),
     algorithm: flags.algorithm,
     keyRotationSeconds: readKeyRotation(settings.need("keyRotation", flags.keyRotation)),
+    webhooks: readWebhookOptions(settings, flags),
   }
 }
 
@@ -143,6 +149,21 @@ export function readManagement(
   if (port === undefined) return undefined
   return { host: settings.need("managementHost", flags.managementHost), port: readPort(port) }
 }
+
+/** What the addresses must be like is the issuer's to say. */
+function readWebhookOptions(settings: Settings, flags: ServeFlags): WebhookOptions | undefined {
+  const addresses = listOf(settings.get("webhook", flags.webhook))
+  const privateHosts = listOf(settings.get("webhookAllowPrivate", flags.webhookAllowPrivate))
+  if (addresses.length > 0) return { addresses, privateHosts }
+  if (privateHosts.length === 0) return undefined
+  throw wrongUse("there is a private host for webhooks, and no webhook", "Give --webhook, too")
+}
+
+const listOf = (text = ""): string[] =>
+  text
+    .split(",")
+    .map((one) => one.trim())
+    .filter((one) => one !== "")
 
 const HOUR_SECONDS = 3600
 

@@ -30,9 +30,18 @@ export function addServe(program: Command, context: Context): void {
     .option("--dev", "for trying out on one machine: makes keys and policies when there are none")
     .addOption(new Option("--algorithm <name>", "of new signing keys").choices(["ES256", "EdDSA"]))
     .option("--key-rotation <duration>", "how long a key signs, an hour or more (TASKMINT_KEY_ROTATION, 30d)")
+    .option("--webhook <url>", "who is told of approvals and alarms; repeatable (TASKMINT_WEBHOOK)", joined)
+    .option(
+      "--webhook-allow-private <host>",
+      "a webhook's host that is at a private address; repeatable (TASKMINT_WEBHOOK_ALLOW_PRIVATE)",
+      joined,
+    )
     .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
     .action((flags: ServeFlags) => serve(context, flags))
 }
+
+/** What is given several times, as the variable has it. */
+const joined = (value: string, before?: string) => (before === undefined ? value : `${before},${value}`)
 
 async function serve(context: Context, flags: ServeFlags): Promise<void> {
   const settings = readServeSettings(context, flags)
@@ -99,6 +108,7 @@ async function start(settings: ServeSettings, name: string, log: Log, server: Li
       dangerouslyAllowPlainHttp: settings.plainHttp,
       keyRotationSeconds: settings.keyRotationSeconds,
       ...(settings.algorithm && { algorithm: settings.algorithm }),
+      ...(settings.webhooks && { webhooks: settings.webhooks }),
       onFault: (error, request) => log.error({ err: error, request }, "fault"),
     })
   } catch (error) {

@@ -27,6 +27,11 @@ export const SETTINGS = {
   policies: { variable: "TASKMINT_POLICIES", flag: "--policies" },
   keyEncryptionKey: { variable: "TASKMINT_KEY_ENCRYPTION_KEY", secret: true },
   keyRotation: { variable: "TASKMINT_KEY_ROTATION", flag: "--key-rotation", standard: "30d" },
+  webhook: { variable: "TASKMINT_WEBHOOK", flag: "--webhook" },
+  webhookAllowPrivate: {
+    variable: "TASKMINT_WEBHOOK_ALLOW_PRIVATE",
+    flag: "--webhook-allow-private",
+  },
   plainHttp: { variable: "TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP" },
   managementPort: { variable: "TASKMINT_MANAGEMENT_PORT", flag: "--management-port" },
   managementHost: {

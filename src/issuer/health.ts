@@ -31,6 +31,8 @@ export interface HealthOptions {
   readonly verifierSilent: () => boolean
   /** Whether an identity provider's keys are not to be had: its workloads and people can't come in. */
   readonly providerAway: () => boolean
+  /** Whether what is told outwards waits for long: a webhook does not take it. */
+  readonly webhookLate: () => boolean
 }
 
 /** However often somebody asks, the disk is written to at most once in this time. */
@@ -76,7 +78,8 @@ export function watchHealth(options: HealthOptions): Health {
 }
 
 /** What an operator has to do, while it can mint all the same. */
-function warningsOf({ policies, keyring, rotation, verifierSilent, providerAway }: HealthOptions): string[] {
+function warningsOf(options: HealthOptions): string[] {
+  const { policies, keyring, rotation, verifierSilent, providerAway, webhookLate } = options
   const { refused } = policies.state()
   return [
     ...(refused ? [`policy_${refused.reason}`] : []),
@@ -84,6 +87,7 @@ function warningsOf({ policies, keyring, rotation, verifierSilent, providerAway 
     ...(rotation.waitsForSigner() ? ["key_signer_missing"] : []),
     ...(verifierSilent() ? ["verifier_silent"] : []),
     ...(providerAway() ? ["identity_provider_away"] : []),
+    ...(webhookLate() ? ["webhook_late"] : []),
   ]
 }
 

@@ -27,9 +27,10 @@ import type { Algorithm } from "../token/signature.ts"
 import { createAdmission } from "./admission.ts"
 import { createApp, endpointsOf } from "./app.ts"
 import { createCallers } from "./caller.ts"
+import { createDeliveries } from "./delivery.ts"
 import { countFailures } from "./failures.ts"
 import { createFeedStreams } from "./feed-stream.ts"
-import { watchHealth } from "./health.ts"
+import { type Health, watchHealth } from "./health.ts"
 import { createIdentities } from "./identities.ts"
 import { claimDatabase } from "./mark.ts"
 import { problem } from "./problem.ts"
@@ -37,6 +38,7 @@ import type { Rooms } from "./rooms.ts"
 import { createTelemetry } from "./telemetry.ts"
 import { startChores } from "./timers.ts"
 import { createWatch } from "./watch.ts"
+import { readWebhooks, tellOf, type Webhook, type WebhookOptions } from "./webhook.ts"
 
 export interface IssuerOptions {
   /**
@@ -65,6 +67,8 @@ export interface IssuerOptions {
    * is made here. The one that signs now must be among them at every start.
    */
   readonly signers?: readonly Signer[]
+  /** Who is told of approvals and alarms, by signed events. Default: nobody. */
+  readonly webhooks?: WebhookOptions
   readonly clock?: Clock
   /** Lets the issuer and APIs be plain http beyond loopback: every token can then be read on the way. Default false. */
   readonly dangerouslyAllowPlainHttp?: boolean
@@ -104,10 +108,11 @@ export class NotStarted extends Error {
  */
 export async function createIssuer(options: IssuerOptions): Promise<Issuer> {
   checkIssuerUrl(options)
+  const webhooks = options.webhooks ? readWebhooks(options.webhooks) : []
   const engine =
     typeof options.database === "string" ? await openDatabase(options.database) : options.database
   try {
-    return await start(options, engine)
+    return await start(options, engine, webhooks)
   } catch (error) {
     await engine.close()
     throw error
@@ -125,7 +130,7 @@ function checkIssuerUrl({ issuer, dangerouslyAllowPlainHttp }: IssuerOptions): v
   throw new TypeError("issuer must be an https URL; plain http is for loopback only")
 }
 
-async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
+async function start(options: IssuerOptions, engine: Engine, webhooks: readonly Webhook[]): Promise<Issuer> {
   const { dev = false, clock = systemClock } = options
   const telemetry = createTelemetry()
   const onFault: NonNullable<IssuerOptions["onFault"]> = (...fault) => {
@@ -134,7 +139,10 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
   }
   const objection = await claimDatabase(engine, dev)
   if (objection !== undefined) throw new NotStarted(objection)
-  const { rooms, feed } = await openRooms({ ...options, clock, dev, onFault }, telemetry.engine(engine))
+  const { rooms, feed } = await openRooms(
+    { ...options, clock, dev, onFault, told: webhooks },
+    telemetry.engine(engine),
+  )
   const callers = createCallers(rooms)
   const failures = countFailures(rooms.ledger)
   const admission = createAdmission(clock)
@@ -163,6 +171,7 @@ async function start(options: IssuerOptions, engine: Engine): Promise<Issuer> {
       await gate.close(graceMilliseconds)
       following.stop()
       deafen()
+      rooms.deliveries.stop()
       await Promise.all([chores.stop(), feed.close()])
       telemetry.close()
       await failures.sum().catch(onFault)
@@ -176,12 +185,13 @@ async function openRooms(
     readonly clock: Clock
     readonly dev: boolean
     readonly onFault: (error: unknown) => void
+    readonly told: readonly Webhook[]
   },
   engine: Engine,
 ): Promise<{ readonly rooms: Rooms; readonly feed: FeedWatch }> {
-  const { issuer, clock, dev, onFault } = options
+  const { issuer, clock, dev, onFault, told: webhooks } = options
   const names = createNames(engine)
-  const ledger = await createLedger({ engine, names, clock })
+  const ledger = await createLedger({ engine, names, clock, also: tellOf(issuer, webhooks) })
   const plainHttp = options.dangerouslyAllowPlainHttp ?? false
   const identities = createIdentities({ issuer, engine, ledger, clock, plainHttp, onFault })
   const policies = await createPolicyStore({
@@ -201,10 +211,8 @@ async function openRooms(
   const parts = { ...log, engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
   const tasks = createTasks(parts)
   const watch = createWatch(parts)
-  const verifierSilent = () => watch.standing().has("verifier_silent")
-  const standing = { unready: tasks.unready, verifierSilent }
-  const providerAway = () => identities.away(policies.inForce())
-  const health = watchHealth({ engine, policies, keyring, rotation, clock, providerAway, ...standing })
+  const deliveries = createDeliveries({ engine, ledger, keyring, webhooks, onFault })
+  const health = openHealth({ ...parts, engine, identities, rotation, tasks, watch, deliveries })
   const approvals = createApprovals(parts)
   const revocations = createRevocations(parts)
   const streams = createFeedStreams({ revocations, feed, clock, onFault })
@@ -227,9 +235,23 @@ async function openRooms(
       streams,
       health,
       watch,
+      deliveries,
     },
     feed,
   }
+}
+
+type Judged = Pick<Rooms, "engine" | "policies" | "keyring" | "rotation" | "clock"> &
+  Pick<Rooms, "identities" | "tasks" | "watch" | "deliveries">
+
+function openHealth({ identities, tasks, watch, deliveries, ...rooms }: Judged): Health {
+  return watchHealth({
+    ...rooms,
+    unready: tasks.unready,
+    verifierSilent: () => watch.standing().has("verifier_silent"),
+    providerAway: () => identities.away(rooms.policies.inForce()),
+    webhookLate: () => deliveries.standing().late > 0,
+  })
 }
 
 async function openKeys(options: IssuerOptions & { readonly clock: Clock }, engine: Engine, ledger: Ledger) {

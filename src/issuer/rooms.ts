@@ -15,6 +15,7 @@ import type { Tasks } from "../task/task.ts"
 import type { Uses } from "../task/use.ts"
 import type { Verifiers } from "../task/verifiers.ts"
 import type { Clock } from "../time.ts"
+import type { Deliveries } from "./delivery.ts"
 import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
 import type { Identities } from "./identities.ts"
@@ -44,4 +45,6 @@ export interface Rooms {
   readonly health: Health
   /** Of silence. */
   readonly watch: Watch
+  /** Of what is told outwards. */
+  readonly deliveries: Deliveries
 }

@@ -34,7 +34,9 @@ export interface Telemetry {
   close(): void
 }
 
-type Observed = Pick<Rooms, "streams" | "policies" | "health" | "watch"> & { readonly admission: Admission }
+type Observed = Pick<Rooms, "streams" | "policies" | "health" | "watch" | "deliveries"> & {
+  readonly admission: Admission
+}
 
 const SCOPE = "taskmint"
 /** The boundaries that the semantic conventions recommend for requests, with finer ones below. */
@@ -116,7 +118,7 @@ const histogram = (meter: Meter, name: string, description: string) =>
 type Observations = readonly (readonly [value: number, attributes: Attributes])[]
 
 function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
-  const { admission, streams, policies, health, watch } = rooms
+  const { admission, streams, policies, health, watch, deliveries } = rooms
   const perLane = (what: "running" | "waiting") => (): Observations =>
     Object.entries(admission.count()).map(([lane, count]) => [count[what], { "taskmint.lane": lane }])
   const gauge = (name: string, description: string, look: () => Observations | Promise<Observations>) =>
@@ -133,6 +135,9 @@ function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
     gauge("taskmint.alarms", "Alarms of silence that stand", () =>
       ALARMS.map((kind) => [watch.standing().get(kind) ?? 0, { "taskmint.alarm": kind }]),
     ),
+    gauge("taskmint.webhook.waiting", "Events that no webhook has taken yet", () => [
+      [deliveries.standing().waiting, {}],
+    ]),
     gauge("taskmint.ready", "1 while this process can mint", async () => [
       [(await health.ready()) === undefined ? 0 : 1, {}],
     ]),

@@ -1,5 +1,5 @@
 // What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
-// entries to be signed, silence looked for, counts summed up, old rows forgotten. It decides when, and that nothing is over by a clock that was
+// entries to be signed, silence looked for, webhooks told, counts summed up, old rows forgotten. It decides when, and that nothing is over by a clock that was
 // set; a fault is told and the next round tries again.
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
@@ -8,6 +8,7 @@ import type { Approvals } from "../task/approvals.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Clock } from "../time.ts"
+import type { Deliveries } from "./delivery.ts"
 import type { Failures } from "./failures.ts"
 import { forgetSpent } from "./replay.ts"
 import { pruneClientHours } from "./statements.ts"
@@ -23,6 +24,7 @@ export interface ChoresOptions {
   readonly revocations: Revocations
   readonly failures: Failures
   readonly watch: Watch
+  readonly deliveries: Deliveries
   readonly onFault: (error: unknown) => void
 }
 
@@ -38,8 +40,19 @@ const KEPT_HOURS = 48
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
-  const { engine, clock, rotation, sequence, tasks, approvals, revocations, failures, watch, onFault } =
-    options
+  const {
+    engine,
+    clock,
+    rotation,
+    sequence,
+    tasks,
+    approvals,
+    revocations,
+    failures,
+    watch,
+    deliveries,
+    onFault,
+  } = options
   const expire = async () => {
     await tasks.sweep()
     await approvals.sweep()
@@ -56,11 +69,14 @@ export function startChores(options: ChoresOptions): Chores {
   const whileSteady = (work: () => Promise<void>) => async () => {
     if (tasks.unsteady() === undefined) await work()
   }
-  const works: readonly [milliseconds: number, work: () => Promise<void>][] = [
+  const works: readonly (readonly [milliseconds: number, work: () => Promise<void>])[] = [
     [1000, whileSteady(expire)],
     [1000, whileSteady(rotation.tick)],
     [1000, sequence.advance],
     [5000, whileSteady(watch.look)],
+    // After what writes them, so that one round of everything tells them, too.
+    ...deliveries.looks.map((look) => [1000, whileSteady(look)] as const),
+    [5000, whileSteady(deliveries.tend)],
     [60_000, failures.sum],
     [60_000, whileSteady(forget)],
   ]

@@ -1,5 +1,5 @@
 // What the issuer does about silence (audit/silence.ts): each alarm is raised once, whichever issuers see it, and says so
-// when it is over. It decides the words of the entries, and what goes with them in the same transaction.
+// when it is over. It decides the words of the entries.
 
 import { type Alarm, type AlarmCounts, countAlarms } from "../audit/alarm.ts"
 import { type Begun, createSilence, type Over, type Silence } from "../audit/silence.ts"
@@ -10,19 +10,11 @@ import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import { type Clock, toInstant } from "../time.ts"
 
-/** One change of an alarm, for those who are told outwards. Times are epoch milliseconds. */
-export interface AlarmChange extends Alarm {
-  readonly change: "raised" | "cleared"
-  readonly at: number
-}
-
 export interface WatchOptions {
   readonly engine: Engine
   readonly ledger: Ledger
   readonly policies: PolicyStore
   readonly clock: Clock
-  /** Steps that belong to a change: durable with it or not at all, and once, whichever issuer writes it. */
-  readonly also?: (change: AlarmChange) => readonly Step[]
 }
 
 export interface Watch {
@@ -78,11 +70,11 @@ async function unlessMoved(engine: Engine, steps: readonly Step[]): Promise<void
 
 interface Said {
   readonly at: number
-  readonly change: AlarmChange["change"]
+  readonly change: "raised" | "cleared"
   readonly returned?: boolean
 }
 
-function entryOf({ ledger, also }: WatchOptions, alarm: Alarm, said: Said): Step[] {
+function entryOf({ ledger }: WatchOptions, alarm: Alarm, said: Said): Step[] {
   const { kind, value, facts, since } = alarm
   const { task, agent, instance, orchestrator, api, ...rest } = facts
   const event: Event = {
@@ -96,10 +88,7 @@ function entryOf({ ledger, also }: WatchOptions, alarm: Alarm, said: Said): Step
     ...(api !== undefined && { api }),
     body: { alarm: kind, since: toInstant(since), ...nameOf(alarm, value), ...rest },
   }
-  return [
-    ...ledger.steps(event),
-    ...(also?.({ kind, value, facts, since, change: said.change, at: said.at }) ?? []),
-  ]
+  return ledger.steps(event)
 }
 
 /** A verifier's silence and return have kinds of their own; one that was written off has not returned. */

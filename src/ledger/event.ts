@@ -44,6 +44,7 @@ export const KINDS = [
   "key.rewrapped",
   "alarm.raised",
   "alarm.cleared",
+  "webhook.abandoned",
   "access.read",
   "ledger.erased",
 ] as const

@@ -28,11 +28,17 @@ export async function createLedger(options: {
   readonly engine: Engine
   readonly names: Names
   readonly clock: Clock
+  /** Steps that belong to an event, after those that record it: durable with it or not at all. */
+  readonly also?: (event: Event) => readonly Step[]
 }): Promise<Ledger> {
-  const { engine, names, clock } = options
+  const { engine, names, clock, also } = options
   const [newest] = await engine.query(newestTime)
   let floor = newest?.at ?? 0
-  const steps = (event: Event, taskKey?: Uint8Array): Step[] => stepsFor(names, event, taskKey)
+  const steps = (event: Event, taskKey?: Uint8Array): Step[] => {
+    const recording = stepsFor(names, event, taskKey)
+    const more = also?.(event) ?? []
+    return more.length === 0 ? recording : [...recording, ...more]
+  }
   return {
     steps,
     append: (events) => engine.atomically(events.flatMap((event) => steps(event))),

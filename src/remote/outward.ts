@@ -1,10 +1,10 @@
-// One bounded GET of a document that somebody else publishes, at an address that policy or that somebody else named: https,
-// no redirects, no coding, a deadline over all of it, and only to addresses that may be asked. The address that was checked
-// is the one that is connected to, so that a name can't mean another one the second time. It decides nothing about what
-// the document means.
+// One bounded GET of a document that somebody else publishes, or one POST to them, at an address that policy, an operator or
+// that somebody else named: https, no redirects, no coding, a deadline over all of it, and only to addresses that may be
+// asked. The address that was checked is the one that is connected to, so that a name can't mean another one the second
+// time. It decides nothing about what a document means, and of what a POST is answered it reads the status alone.
 import { type LookupAddress, lookup as systemLookup } from "node:dns"
-import { type IncomingMessage, get as plainGet } from "node:http"
-import { get as secureGet } from "node:https"
+import { type IncomingMessage, request as plainRequest } from "node:http"
+import { request as secureRequest } from "node:https"
 import { BlockList, isIP, type LookupFunction } from "node:net"
 import { Unreachable } from "./exchange.ts"
 
@@ -33,20 +33,54 @@ const MAX_BYTES = 64 * 1024
 const DEADLINE_MILLISECONDS = 3000
 
 /** The text of a JSON document. Throws NotAllowed, or Unreachable. */
-export async function fetchDocument(address: string, outward: Outward): Promise<string> {
+export function fetchDocument(address: string, outward: Outward): Promise<string> {
+  const headers = { accept: "application/json" }
+  return exchangeOnce(address, outward, { method: "GET", headers }, readAnswer)
+}
+
+export interface Posting {
+  readonly type: string
+  readonly text: string
+  /** Gives up at once. */
+  readonly signal: AbortSignal
+}
+
+/** Hands a text over. Throws NotAllowed, or Unreachable: nobody said within three seconds that they have it. */
+export function postDocument(address: string, outward: Outward, posting: Posting): Promise<void> {
+  const { type, text, signal } = posting
+  const body = Buffer.from(text, "utf8")
+  const headers = { accept: "application/json", "content-type": type, "content-length": body.length }
+  return exchangeOnce(address, outward, { method: "POST", headers, body, signal }, takeStatus)
+}
+
+interface Sent {
+  readonly method: "GET" | "POST"
+  readonly headers: Readonly<Record<string, string | number>>
+  readonly body?: Uint8Array
+  readonly signal?: AbortSignal
+}
+
+async function exchangeOnce<T>(
+  address: string,
+  outward: Outward,
+  sent: Sent,
+  read: (answer: IncomingMessage, url: URL) => T | Promise<T>,
+): Promise<T> {
   const url = new URL(address)
   const wrong = urlFault(url, outward)
   if (wrong !== undefined) throw new NotAllowed(wrong)
-  const signal = AbortSignal.timeout(DEADLINE_MILLISECONDS)
+  const deadline = AbortSignal.timeout(DEADLINE_MILLISECONDS)
+  const signal = sent.signal ? AbortSignal.any([deadline, sent.signal]) : deadline
   try {
-    return await readAnswer(await ask(url, outward, signal), url)
+    return await read(await ask(url, outward, sent, signal), url)
   } catch (cause) {
     if (cause instanceof Unreachable) throw cause
     throw new Unreachable(`no answer from ${url.host}`, { cause })
   }
 }
 
-function urlFault(url: URL, { privateAddresses, plainHttp = false }: Outward): string | undefined {
+/** Why an address is never asked, whatever its name means; undefined: it may be. */
+export function urlFault(url: URL, { privateAddresses, plainHttp = false }: Outward): string | undefined {
   const host = url.hostname.replace(/^\[|\]$/g, "")
   const loopback = host === "localhost" || host === "::1" || /^127\./.test(host)
   if (url.protocol !== "https:" && !(url.protocol === "http:" && (loopback || plainHttp)))
@@ -56,15 +90,15 @@ function urlFault(url: URL, { privateAddresses, plainHttp = false }: Outward): s
 
 const notAsked = (host: string) => `${host} is at an address that may not be asked`
 
-function ask(url: URL, outward: Outward, signal: AbortSignal): Promise<IncomingMessage> {
-  const get = url.protocol === "https:" ? secureGet : plainGet
-  const headers = { accept: "application/json", "user-agent": "taskmint" }
+function ask(url: URL, outward: Outward, sent: Sent, signal: AbortSignal): Promise<IncomingMessage> {
+  const request = url.protocol === "https:" ? secureRequest : plainRequest
+  const { method, body } = sent
+  const headers = { ...sent.headers, "user-agent": "taskmint" }
+  const lookup = checkedLookup(outward)
   return new Promise((resolve, reject) => {
-    get(
-      url,
-      { headers, signal, agent: false, lookup: checkedLookup(outward), maxHeaderSize: 16_384 },
-      resolve,
-    ).on("error", reject)
+    request(url, { method, headers, signal, agent: false, lookup, maxHeaderSize: 16_384 }, resolve)
+      .on("error", reject)
+      .end(body)
   })
 }
 
@@ -80,9 +114,20 @@ function checkedLookup({ privateAddresses, lookup = systemLookup }: Outward): Lo
     })
 }
 
+/** The rest of the answer is dropped unread: nothing that is told outwards is a way back in. */
+function takeStatus(answer: IncomingMessage, url: URL): void {
+  const status = answer.statusCode ?? 0
+  answer.destroy()
+  if (status >= 200 && status < 300) return
+  throw isRedirect(status) ? redirected(url) : new Unreachable(`${url.host} answered ${status}`)
+}
+
+const isRedirect = (status: number) => status >= 300 && status < 400
+const redirected = (url: URL) => new NotAllowed(`${url.host} redirects elsewhere`)
+
 async function readAnswer(answer: IncomingMessage, url: URL): Promise<string> {
   const status = answer.statusCode ?? 0
-  if (status >= 300 && status < 400) throw dropped(answer, new NotAllowed(`${url.host} redirects elsewhere`))
+  if (isRedirect(status)) throw dropped(answer, redirected(url))
   if (status !== 200) throw dropped(answer, new Unreachable(`${url.host} answered ${status}`))
   if ((answer.headers["content-encoding"] ?? "identity") !== "identity")
     throw dropped(answer, new NotAllowed(`${url.host} answered in a coding that was not asked for`))

@@ -2,7 +2,7 @@
 // whether an id exists is the database's to say.
 import { takeRandomHex } from "./random.ts"
 
-export type IdPrefix = "task" | "tok" | "del" | "apr" | "rev" | "use"
+export type IdPrefix = "task" | "tok" | "del" | "apr" | "rev" | "use" | "evt"
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 /** The hex digits whose upper bits are RFC 9562's variant. */

@@ -4,6 +4,7 @@ import { judgeAssertion, readClientAssertion, signClientAssertion } from "../../
 import { readUseBatch, type UseBatch } from "../../src/token/batch.ts"
 import { Unreadable } from "../../src/token/jwt.ts"
 import { readProof, signProof } from "../../src/token/proof.ts"
+import { signSecurityEvent } from "../../src/token/security-event.ts"
 import { openServiceToken, serviceTokenClaims, signServiceToken } from "../../src/token/service-token.ts"
 import { publicHalf } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
@@ -234,6 +235,7 @@ describe("kinds", () => {
     ),
     "DPoP proof": signProof({ method: "POST", url: `${ISSUER}/token`, now: NOW }, es256),
     "batch of uses": signBatch(batch, es256),
+    "security event": String(signSecurityEvent(JSON.stringify({ ...claims(), events: {} }), es256)),
     "ID token": compact({ typ: "JWT", alg: "ES256", kid: es256.kid }, idToken),
     "anything without typ": compact({ alg: "ES256", kid: es256.kid }, claims()),
   }

@@ -1,9 +1,20 @@
-// Catalogue, section E, E08: which addresses are asked at all for another issuer's keys. A name counts for what it means at
+// Catalogue, section E, E08: which addresses are asked at all for another issuer's keys, or told by webhook. A name counts for what it means at
 // the moment of connecting, and for nothing else.
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { describe, expect, test } from "vitest"
-import { fetchDocument, type Lookup, mayBeAsked, NotAllowed } from "../../src/remote/outward.ts"
+import { readWebhooks } from "../../src/issuer/webhook.ts"
+import {
+  fetchDocument,
+  type Lookup,
+  mayBeAsked,
+  NotAllowed,
+  type Outward,
+  postDocument,
+} from "../../src/remote/outward.ts"
+
+const posted = (address: string, outward: Outward) =>
+  postDocument(address, outward, { type: "text/plain", text: "x", signal: new AbortController().signal })
 
 describe("E08 addresses", () => {
   test.each([
@@ -55,7 +66,11 @@ describe("E08 addresses", () => {
     ["one of a cloud's metadata", "https://169.254.169.254/"],
     ["a file", "file:///etc/passwd"],
   ])("E08 %s is refused before anything is sent", async (_what, address) => {
-    await expect(fetchDocument(address, { privateAddresses: false })).rejects.toBeInstanceOf(NotAllowed)
+    const outward = { privateAddresses: false }
+    await expect(fetchDocument(address, outward)).rejects.toBeInstanceOf(NotAllowed)
+    await expect(posted(address, outward)).rejects.toBeInstanceOf(NotAllowed)
+    const webhooks = { addresses: [address] }
+    expect(() => readWebhooks(webhooks)).toThrow(/a webhook can't be told/)
   })
 
   const server = createServer((_request, response) => response.end("{}"))
@@ -79,6 +94,11 @@ describe("E08 addresses", () => {
     await expect(fetched(told("127.0.0.1"))).rejects.toBeInstanceOf(NotAllowed)
     await expect(fetched(told("140.82.112.3", "127.0.0.1"))).rejects.toBeInstanceOf(NotAllowed)
     await expect(fetched(told("169.254.169.254"), true)).rejects.toBeInstanceOf(NotAllowed)
+    const post = (lookup: Lookup, privateAddresses: boolean) =>
+      posted(`http://rebound.example:${port}/`, { privateAddresses, plainHttp: true, lookup })
+    await expect(post(told("127.0.0.1"), false)).rejects.toBeInstanceOf(NotAllowed)
+    await expect(post(told("140.82.112.3", "127.0.0.1"), false)).rejects.toBeInstanceOf(NotAllowed)
+    await expect(post(told("169.254.169.254"), true)).rejects.toBeInstanceOf(NotAllowed)
     expect(connections).toBe(0)
     expect(await fetched(told("127.0.0.1"), true)).toBe("{}")
     await closed()

@@ -60,6 +60,7 @@ describe("another key-encryption key", () => {
       unready: () => undefined,
       verifierSilent: () => false,
       providerAway: () => false,
+      webhookLate: () => false,
     })
     expect(await health.ready()).toEqual([])
     await world.keyring.rewrap("operations", world.keyEncryptionKey, randomBytes(32))
@@ -124,6 +125,7 @@ describe("keys that rest elsewhere", () => {
         unready: () => undefined,
         verifierSilent: () => false,
         providerAway: () => false,
+        webhookLate: () => false,
       }).ready()
     await world.rotation.rotate("operations")
     ahead()

@@ -22,6 +22,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/cli/serve.test.ts":
     "is about settings and an SQLite file's modes and locks; serve-postgres is the other half",
   "test/cli/serve-postgres.test.ts": "is about the address of a server",
+  "test/cli/serve-webhook.test.ts": "is about settings, and starts nothing",
   "test/database/durability.test.ts": "counts the system calls of SQLite's writer",
   "test/database/postgres.test.ts": "is the contract on PostgreSQL",
   "test/database/postgres-faults.test.ts": "ends and cuts connections to a server of its own",
@@ -54,6 +55,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/three-hours.test.ts":
     "is a long story about all sides; what the issuer does in it is held on both elsewhere",
   "test/issuer/replicas.test.ts": "has several issuers on one database, which a file can't have",
+  "test/issuer/webhook-replicas.test.ts": "has two issuers on one database, which a file can't have",
   "test/keys/upgrade.test.ts": "opens a file of a version that knew SQLite only",
 }
 

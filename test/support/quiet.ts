@@ -3,7 +3,7 @@
 import { expect } from "vitest"
 import { standingAlarms } from "../../src/audit/alarm.ts"
 import { Refusal } from "../../src/errors.ts"
-import { type AlarmChange, createWatch, type Watch } from "../../src/issuer/watch.ts"
+import { createWatch, type Watch } from "../../src/issuer/watch.ts"
 import type { Kind } from "../../src/ledger/event.ts"
 import type { Started } from "../../src/task/start.ts"
 import { toEpochSeconds, toInstant } from "../../src/time.ts"
@@ -41,21 +41,11 @@ function createReporter(world: World) {
 export type Quiet = Awaited<ReturnType<typeof createQuiet>>
 
 export async function createQuiet() {
-  const changes: AlarmChange[] = []
   const world = await createWorld()
-  const newWatch = () =>
-    createWatch({
-      ...world,
-      also: (change) => {
-        changes.push(change)
-        return []
-      },
-    })
+  const newWatch = () => createWatch(world)
   const entries = async (kind: Kind) => (await world.ledger.read({ kind, limit: 100 })).entries
   const quiet = {
     world,
-    /** What was to be told outwards. */
-    changes,
     verifier: createReporter(world),
     /** The one that looks while time passes; tests replace it. */
     watch: newWatch() as Watch,
