@@ -19,10 +19,14 @@ export const ledgerTree = sqliteTable(
     id: integer().primaryKey(),
     /** The first line of every checkpoint. */
     origin: text().notNull(),
-    /** Entries in the tree: those of the places 1 to this. */
+    /** Entries in the tree, from the log's first on. */
     size: integer().notNull(),
     /** Hashes of its full subtrees, from the largest to the smallest. */
     frontier: blob({ mode: "buffer" }).notNull(),
+    /** The place before the log's first entry: 0, unless it was begun anew after a rollback. */
+    first: integer().notNull().default(0),
+    /** What is added to the cursors of the feed, so that none is below those of a ledger that was lost. */
+    feedFrom: integer("feed_from").notNull().default(0),
     /** Why nothing is minted any more: the ledger does not continue what it signed. JSON; null as long as it does. */
     stopped: text(),
   },
@@ -40,7 +44,7 @@ export const ledgerNode = sqliteTable(
   (table) => [primaryKey({ columns: [table.level, table.place] })],
 )
 
-/** What was signed. Of one size there is one. */
+/** What was signed. `size` is the place of the newest entry in it: of one there is one, in all logs that there were. */
 export const ledgerCheckpoint = sqliteTable(
   "ledger_checkpoint",
   {

@@ -13,6 +13,8 @@ export const ledgerTree = pgTable(
     origin: text().notNull(),
     size: bigint(number).notNull(),
     frontier: bytes().notNull(),
+    first: bigint(number).notNull().default(0),
+    feedFrom: bigint("feed_from", number).notNull().default(0),
     stopped: text(),
   },
   (table) => [check("ledger_tree_one", sql`${table.id} = 1`)],
