@@ -21,6 +21,7 @@ export interface ServeFlags {
   readonly database?: string
   readonly policies?: string
   readonly dev?: boolean
+  readonly acceptRollback?: boolean
   readonly algorithm?: Algorithm
   readonly keyRotation?: string
   readonly webhook?: string
@@ -40,6 +41,7 @@ export interface ServeSettings {
   readonly policies: string
   readonly keyEncryptionKey: Uint8Array
   readonly dev: boolean
+  readonly acceptRollback: boolean
   readonly plainHttp: boolean
   readonly algorithm: Algorithm | undefined
   readonly keyRotationSeconds: number
@@ -69,6 +71,7 @@ export function readServeSettings({ settings }: Context, flags: ServeFlags): Ser
       settings.get("keyEncryptionKey") ?? made?.keyEncryptionKey ?? settings.need("keyEncryptionKey"),
     ),
     dev,
+    acceptRollback: flags.acceptRollback === true,
     plainHttp: settings.isOn("plainHttp"),
     algorithm: flags.algorithm,
     keyRotationSeconds: readKeyRotation(settings.need("keyRotation", flags.keyRotation)),

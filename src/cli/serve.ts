@@ -27,6 +27,10 @@ export function addServe(program: Command, context: Context): void {
     .option("--management-host <address>", "where that port is (TASKMINT_MANAGEMENT_HOST, 127.0.0.1)")
     .option("--database <address>", "sqlite:<path> or postgres://<user>@<host>/<name> (TASKMINT_DATABASE)")
     .option("--policies <folder>", "the policy files (TASKMINT_POLICIES)")
+    .option(
+      "--accept-rollback",
+      "once: goes on with a database that was rolled back; ends every task and key",
+    )
     .option("--dev", "for trying out on one machine: makes keys and policies when there are none")
     .addOption(new Option("--algorithm <name>", "of new signing keys").choices(["ES256", "EdDSA"]))
     .option("--key-rotation <duration>", "how long a key signs, an hour or more (TASKMINT_KEY_ROTATION, 30d)")
@@ -62,6 +66,7 @@ async function serve(context: Context, flags: ServeFlags): Promise<void> {
     greet(context, settings, name, address)
     const told = { issuer: name, address, management_port: management?.port, policy: issuer.policyDigest() }
     log.info(told, "listening")
+    tellStopped(context, log, issuer)
     await end(await Promise.race([signals.ended, issuer.broken]), issuer, server, log).finally(() =>
       management?.close(),
     )
@@ -107,6 +112,7 @@ async function start(settings: ServeSettings, name: string, log: Log, server: Li
       dev: settings.dev,
       dangerouslyAllowPlainHttp: settings.plainHttp,
       keyRotationSeconds: settings.keyRotationSeconds,
+      acceptRollback: settings.acceptRollback,
       ...(settings.algorithm && { algorithm: settings.algorithm }),
       ...(settings.webhooks && { webhooks: settings.webhooks }),
       onFault: (error, request) => log.error({ err: error, request }, "fault"),
@@ -132,6 +138,18 @@ function greet(
     `Next: ${command} task start --help   (SIGTERM or Ctrl-C ends it, SIGHUP reads the policies again)`,
   )
 }
+
+function tellStopped({ terminal }: Context, log: Log, issuer: Issuer): void {
+  const why = issuer.ledgerStopped()
+  if (why === undefined) return
+  log.error({ why }, "ledger_broken")
+  for (const line of STOPPED) terminal.note(terminal.errorColors.bold(line))
+}
+
+const STOPPED = [
+  "NOTHING IS MINTED: the database is not the one that was signed, because an older copy or another took its place.",
+  "If there is a newer one, put it back. If it is lost, start once with --accept-rollback: every task ends, every key goes.",
+]
 
 function warn({ terminal }: Context): void {
   const { bold, yellow } = terminal.errorColors

@@ -4,12 +4,10 @@ import type { Engine } from "../database/database.ts"
 import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
 import { refuse } from "../errors.ts"
-import { type Keyring, openKeyring } from "../keys/keyring.ts"
-import { openLedgerKeys } from "../keys/ledger-key.ts"
+import { openKeyring } from "../keys/keyring.ts"
 import { createRotation } from "../keys/rotation.ts"
 import type { Signer } from "../keys/signer.ts"
 import { createLedger, type Ledger } from "../ledger/ledger.ts"
-import { beginLog, createSequence } from "../ledger/sequence.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { createApprovals } from "../task/approvals.ts"
@@ -33,6 +31,7 @@ import { createFeedStreams } from "./feed-stream.ts"
 import { type Health, watchHealth } from "./health.ts"
 import { createIdentities } from "./identities.ts"
 import { claimDatabase } from "./mark.ts"
+import { openLog } from "./opened-log.ts"
 import { problem } from "./problem.ts"
 import type { Rooms } from "./rooms.ts"
 import { createTelemetry } from "./telemetry.ts"
@@ -69,6 +68,11 @@ export interface IssuerOptions {
   readonly signers?: readonly Signer[]
   /** Who is told of approvals and alarms, by signed events. Default: nobody. */
   readonly webhooks?: WebhookOptions
+  /**
+   * Once, and only where the log was stopped (`ledgerStopped`): goes on with this database although a newer one was lost.
+   * Every task ends, every key goes, and a log of another name begins. Default false.
+   */
+  readonly acceptRollback?: boolean
   readonly clock?: Clock
   /** Lets the issuer and APIs be plain http beyond loopback: every token can then be read on the way. Default false. */
   readonly dangerouslyAllowPlainHttp?: boolean
@@ -81,6 +85,8 @@ export interface Issuer {
   readonly fetch: (request: Request) => Promise<Response>
   /** The digest of the policy in force, for the start-up message. */
   readonly policyDigest: () => string
+  /** Why the ledger's log was stopped and nothing is minted, as JSON; undefined while it goes on. */
+  readonly ledgerStopped: () => string | undefined
   /** Reads the policy folder again now (SIGHUP). A bad policy is recorded and the one in force stays. */
   readonly reload: () => Promise<void>
   /** Does now what else happens on timers: tasks and locks that ran out, counts of failures, old rows. */
@@ -160,6 +166,7 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
   return Object.freeze({
     fetch: gate.fetch,
     policyDigest: () => rooms.policies.inForce().digest,
+    ledgerStopped: rooms.sequence.stopped,
     reload: async () => {
       await rooms.policies.reload()
     },
@@ -205,10 +212,12 @@ async function openRooms(
   })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
   const { keyring, rotation } = await openKeys(options, engine, ledger)
-  const log = await openLog(options, engine, ledger, keyring)
   const statusPlaces = await openStatusPlaces(engine, issuer, toEpochSeconds(ledger.at()))
+  const known = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
+  const log = await openLog(known, options.acceptRollback)
+  if (typeof log === "string") throw new NotStarted(log)
   const feed = await watchFeed({ engine, clock, onFault })
-  const parts = { ...log, engine: feed.engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
+  const parts = { ...known, ...log, engine: feed.engine }
   const tasks = createTasks(parts)
   const watch = createWatch(parts)
   const deliveries = createDeliveries({ engine, ledger, keyring, webhooks, onFault })
@@ -216,10 +225,6 @@ async function openRooms(
   const approvals = createApprovals(parts)
   const revocations = createRevocations(parts)
   const streams = createFeedStreams({ revocations, feed, clock, onFault })
-  const uses = createUses(parts)
-  const verifiers = createVerifiers(parts)
-  const introspections = createIntrospections(parts)
-  const statusLists = createStatusLists(parts)
   return {
     rooms: {
       ...parts,
@@ -227,11 +232,11 @@ async function openRooms(
       rotation,
       tasks,
       approvals,
-      uses,
-      verifiers,
+      uses: createUses(parts),
+      verifiers: createVerifiers(parts),
       revocations,
-      introspections,
-      statusLists,
+      introspections: createIntrospections(parts),
+      statusLists: createStatusLists(parts),
       streams,
       health,
       watch,
@@ -267,20 +272,6 @@ async function openKeys(options: IssuerOptions & { readonly clock: Clock }, engi
   const every = keyRotationSeconds === undefined ? {} : { everySeconds: keyRotationSeconds }
   const rotation = createRotation({ engine, ledger, keyring, clock, ...every })
   return { keyring, rotation }
-}
-
-/** The log and its keys; one that was stopped, or has lost entries, is known as such before anything is minted. */
-async function openLog(
-  { issuer, clock }: IssuerOptions & { readonly clock: Clock },
-  engine: Engine,
-  ledger: Ledger,
-  { wrapping }: Keyring,
-) {
-  const name = await beginLog(engine, new URL(issuer).host)
-  const ledgerKeys = await openLedgerKeys({ engine, ledger, wrapping, clock, name })
-  const sequence = createSequence({ engine, clock, origin: name, signing: ledgerKeys.signing })
-  await sequence.look()
-  return { ledgerKeys, sequence }
 }
 
 /** A request that is still being sent after that has lost its chance. */

@@ -46,6 +46,13 @@ export const retireLedgerKey = statement(
     WHERE state = 'leaving' AND vkey = ${p("vkey")}`,
 )
 
+/** All of them, with nobody handing over. */
+export const retireLedgerKeys = statement(
+  "ledger_key.retire_all",
+  sql`UPDATE ledger_key SET state = 'retired', retired_at = ${p("now")}, wrapped = ${p("nothing")}
+    WHERE state <> 'retired'`,
+)
+
 export const rewrapLedgerKey = statement(
   "ledger_key.rewrap",
   sql`UPDATE ledger_key SET wrapped = ${p("to")} WHERE vkey = ${p("vkey")} AND state <> 'retired'

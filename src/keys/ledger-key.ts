@@ -16,6 +16,7 @@ import {
   ledgerKeys,
   noLedgerKeys,
   retireLedgerKey,
+  retireLedgerKeys,
   rewrapLedgerKey,
   supersedeLedgerKey,
 } from "./ledger-key-statements.ts"
@@ -108,6 +109,17 @@ export async function openLedgerKeys(options: LedgerKeysOptions): Promise<Ledger
       return insert(first, { by })
     },
   }
+}
+
+/** Of a log that begins anew: a key of its own, and no other signs any more. */
+export function newLedgerKeySteps(ledger: Ledger, wrapping: Wrapping, name: string, by: string): Step[] {
+  const { vkey, wrapped } = make(name, wrapping)
+  const now = ledger.at()
+  return [
+    { statement: retireLedgerKeys, values: { now, nothing: new Uint8Array() } },
+    { statement: insertLedgerKey, values: { vkey, wrapped, now }, rows: 1 },
+    ...ledger.steps({ kind: "key.created", at: now, body: { use: "ledger", vkey, by } }),
+  ]
 }
 
 function make(name: string, wrapping: Wrapping) {

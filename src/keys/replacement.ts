@@ -47,6 +47,35 @@ export async function planReplacement(
   }
 }
 
+/**
+ * Takes every key out of service at once; a fresh one signs, published or not. `revocations` has an order for each of
+ * them, by its id. `key_signer_missing`.
+ */
+export async function planReplacingAll(
+  keyring: Keyring,
+  ledger: Ledger,
+  by: string,
+  revocations: ReadonlyMap<string, string>,
+): Promise<Replacement | Refusal> {
+  const fresh = await keyring.make()
+  if (!fresh) return refuse("key_signer_missing", "[signer] every signer has had its turn")
+  const now = ledger.at()
+  const retired = keyring.standing().flatMap((key) => {
+    const revocation = revocations.get(key.kid)
+    return [asKnown(key), ...retireSteps(ledger, key, revocation === undefined ? { by } : { by, revocation })]
+  })
+  const body = { kid: fresh.kid, alg: fresh.alg, by }
+  return {
+    steps: [
+      ...retired,
+      { statement: insertKey, values: { ...fresh, state: "current", now, activatedAt: now }, rows: 1 },
+      ...entry(ledger, "key.created", now, body),
+      ...entry(ledger, "key.activated", now, body),
+    ],
+    successor: fresh.kid,
+  }
+}
+
 /** The current key while no use under it has been recorded: its rotation is not finished. */
 export const unconfirmedKey = (keyring: Keyring): string | undefined =>
   keyring.standing().find(({ state, usedAt }) => state === "current" && usedAt === undefined)?.kid

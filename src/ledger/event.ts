@@ -47,6 +47,7 @@ export const KINDS = [
   "webhook.abandoned",
   "access.read",
   "ledger.erased",
+  "ledger.begun",
 ] as const
 
 export type Kind = (typeof KINDS)[number]

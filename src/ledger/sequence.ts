@@ -60,6 +60,8 @@ const WINDOW = 2048
 /** Who waits for a checkpoint makes one no earlier than this after the last. */
 const PAUSE_MILLISECONDS = 200
 const KEPT_MILLISECONDS = 3_600_000
+/** Another process began a new log: this one is over for whoever was opened on it. */
+const REPLACED = JSON.stringify({ why: "log_replaced" })
 const SIGNED_TWICE = "%\n\u2014 %\n\u2014 %"
 
 /** Begins the tree where there is none, and answers the origin of the one that there is. Throws Unavailable. */
@@ -75,20 +77,22 @@ export function createSequence(options: SequenceOptions): Sequence {
   let advancedAt = Number.NEGATIVE_INFINITY
   const read = async (): Promise<TreeRow> => {
     const row = await readRow(engine)
-    stopped = row.stopped ?? undefined
+    stopped = row.origin === origin ? (row.stopped ?? undefined) : REPLACED
     return row
   }
 
   const stop = async (why: string): Promise<void> => {
-    await engine.atomically([{ statement: stopTree, values: { why } }])
+    await engine.atomically([{ statement: stopTree, values: { why, origin } }])
     await read()
   }
   /** Undefined where the log stands still. */
   const lookAt = async (): Promise<TreeRow | undefined> => {
     const row = await read()
+    if (stopped !== undefined) return undefined
     const objection = objectionTo(row)
-    if (objection !== undefined) await stop(objection)
-    return objection !== undefined || row.stopped !== null ? undefined : row
+    if (objection === undefined) return row
+    await stop(objection)
+    return undefined
   }
   const { now: advance } = oneAtATime(async () => {
     for (;;) {
@@ -168,7 +172,11 @@ async function nextSteps(
   const grown: Grown[] = []
   const frontier = extend({ size: from, hashes: splitHashes(row.frontier) }, leaves, (one) => grown.push(one))
   const steps: Step[] = [
-    { statement: growTree, values: { size: to, frontier: Buffer.concat(frontier.hashes), from }, rows: 1 },
+    {
+      statement: growTree,
+      values: { size: to, frontier: Buffer.concat(frontier.hashes), from, origin: row.origin },
+      rows: 1,
+    },
     ...grown.filter(({ level }) => level % TILE_HEIGHT === 0).map(nodeStep),
   ]
   if (to < newest) return steps

@@ -1,16 +1,24 @@
 // Every statement of the tree, once: what is built of the entries' leaves after they were committed. The guard is the size
-// that the tree was read at: of several issuers who would build on, one does.
+// that the tree was read at: of several issuers who would build on, one does. Sizes and places are the log's, which may
+// have begun anew after entries of one that was lost: only here and in verify-statements.ts they become places of entries.
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 
 const p = sql.placeholder
+
+/** Of the last entry before the log's own: 0, unless it was begun anew. */
+export const before = sql`coalesce((SELECT first FROM ledger_tree WHERE id = 1), 0)`
+/** Checkpoints rest under the place of their newest entry, so that those of a lost log can stay beside the new one's. */
+const ofThisLog = sql`c.size > ${before}`
 
 export interface TreeRow {
   readonly origin: string
   readonly size: number
   readonly frontier: Uint8Array
   readonly stopped: string | null
-  /** Place of the newest entry. */
+  /** The place of the entry before the log's first. */
+  readonly first: number
+  /** Entries there are, signed or not. */
   readonly newest: number | null
   /** Size of the newest checkpoint. */
   readonly signed: number | null
@@ -18,8 +26,8 @@ export interface TreeRow {
 
 export const readTree = statement<TreeRow>(
   "tree.read",
-  sql`SELECT origin, size, frontier, stopped, (SELECT max(seq) FROM entry) AS newest,
-    (SELECT max(size) FROM ledger_checkpoint) AS signed FROM ledger_tree WHERE id = 1`,
+  sql`SELECT origin, size, frontier, stopped, first, (SELECT max(seq) FROM entry) - first AS newest,
+    (SELECT max(c.size) FROM ledger_checkpoint c WHERE ${ofThisLog}) - first AS signed FROM ledger_tree WHERE id = 1`,
 )
 
 export const insertTree = statement(
@@ -31,12 +39,12 @@ export const insertTree = statement(
 export const growTree = statement(
   "tree.grow",
   sql`UPDATE ledger_tree SET size = ${p("size")}, frontier = ${p("frontier")}
-    WHERE id = 1 AND size = ${p("from")} AND stopped IS NULL`,
+    WHERE id = 1 AND size = ${p("from")} AND origin = ${p("origin")} AND stopped IS NULL`,
 )
 
 export const stopTree = statement(
   "tree.stop",
-  sql`UPDATE ledger_tree SET stopped = ${p("why")} WHERE id = 1 AND stopped IS NULL`,
+  sql`UPDATE ledger_tree SET stopped = ${p("why")} WHERE id = 1 AND origin = ${p("origin")} AND stopped IS NULL`,
 )
 
 export const insertNode = statement(
@@ -54,13 +62,14 @@ export const nodesBetween = statement<{ place: number; hash: Uint8Array }>(
 /** The leaves themselves: `place` counts from 0. */
 export const leavesBetween = statement<{ place: number; hash: Uint8Array }>(
   "tree.leaves",
-  sql`SELECT seq - 1 AS place, leaf AS hash FROM entry_bytes WHERE seq > ${p("from")} AND seq <= ${p("to")}
-    ORDER BY seq`,
+  sql`SELECT seq - ${before} - 1 AS place, leaf AS hash FROM entry_bytes
+    WHERE seq > ${before} + ${p("from")} AND seq <= ${before} + ${p("to")} ORDER BY seq`,
 )
 
 export const bytesBetween = statement<{ place: number; bytes: Uint8Array }>(
   "tree.bytes",
-  sql`SELECT seq - 1 AS place, bytes FROM entry_bytes WHERE seq > ${p("from")} AND seq <= ${p("to")} ORDER BY seq`,
+  sql`SELECT seq - ${before} - 1 AS place, bytes FROM entry_bytes
+    WHERE seq > ${before} + ${p("from")} AND seq <= ${before} + ${p("to")} ORDER BY seq`,
 )
 
 export interface CheckpointRow {
@@ -71,12 +80,42 @@ export interface CheckpointRow {
 /** Of one size there is one: whoever comes second is refused by the key. */
 export const insertCheckpoint = statement(
   "checkpoint.insert",
-  sql`INSERT INTO ledger_checkpoint (size, at, note) VALUES (${p("size")}, ${p("at")}, ${p("note")})`,
+  sql`INSERT INTO ledger_checkpoint (size, at, note) VALUES (${before} + ${p("size")}, ${p("at")}, ${p("note")})`,
 )
 
 export const newestCheckpoint = statement<CheckpointRow>(
   "checkpoint.newest",
-  sql`SELECT size, note FROM ledger_checkpoint ORDER BY size DESC LIMIT 1`,
+  sql`SELECT c.size - ${before} AS size, c.note AS note FROM ledger_checkpoint c WHERE ${ofThisLog} ORDER BY c.size DESC LIMIT 1`,
+)
+
+/** A guard: the newest entry has this place. */
+export const entriesEnd = statement(
+  "tree.entries_end",
+  sql`SELECT 1 AS fits WHERE (SELECT coalesce(max(seq), 0) FROM entry) = ${p("first")}`,
+)
+
+/** Of a log that was stopped: another one begins behind all entries that there are. */
+export const beginTree = statement(
+  "tree.begin",
+  sql`UPDATE ledger_tree SET origin = ${p("origin")}, first = ${p("first")}, feed_from = ${p("feed_from")}, size = 0,
+      frontier = ${p("frontier")}, stopped = NULL
+    WHERE id = 1 AND origin = ${p("was")} AND stopped IS NOT NULL`,
+)
+
+/** Hashes are made of entries, and those of the log before are not the new one's. */
+export const forgetNodes = statement("tree.forget_nodes", sql`DELETE FROM ledger_node`)
+
+/** Of entries that are gone: their places will be others'. */
+export const forgetCheckpoints = statement(
+  "checkpoint.forget",
+  sql`DELETE FROM ledger_checkpoint WHERE size > ${p("first")}`,
+)
+
+/** Whatever log they are of; some may be missing. */
+export const anyBytes = statement<{ seq: number; bytes: Uint8Array }>(
+  "tree.any_bytes",
+  sql`SELECT seq, bytes FROM entry_bytes WHERE seq > ${p("from")} AND seq <= ${p("to")} ORDER BY seq
+    LIMIT ${p("limit")}`,
 )
 
 /** Of the old ones the last of each hour stays, and those that more than one key signed. */

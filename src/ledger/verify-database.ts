@@ -1,5 +1,6 @@
 // The ledger of a database as verify.ts reads it: every entry with its row and its values beside it, and the tree as it rests.
 import type { Engine } from "../database/database.ts"
+import { leftBefore, readLeft } from "./left.ts"
 import { TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
 import { nodesBetween, readTree } from "./tree-statements.ts"
 import type { Examined, Source } from "./verify.ts"
@@ -22,17 +23,19 @@ export async function databaseSource(engine: Queries): Promise<Source> {
   const [tree] = await engine.query(readTree)
   const checkpoints = await engine.query(everyCheckpoint)
   const size = tree?.size ?? 0
-  const entries = counts?.newest ?? 0
+  const first = tree?.first ?? 0
+  const entries = (counts?.newest ?? 0) - first
   return {
     keys: (await engine.query(everyKey)).map(({ vkey }) => vkey),
     checkpoints: checkpoints.map(({ note }) => note),
     entries,
+    first,
     ...(tree && { tree: { size, frontier: tree.frontier } }),
     async read(from, to) {
       const examined: Examined[] = []
-      for (const row of await engine.query(restingEntries, { from, to })) {
+      for (const row of await engine.query(restingEntries, { from: first + from, to: first + to })) {
         // What is missing between is found where the next one ought to stand.
-        if (row.seq !== from + examined.length + 1) break
+        if (row.seq !== first + from + examined.length + 1) break
         examined.push(await examine(engine, row))
       }
       return examined
@@ -51,9 +54,19 @@ export async function databaseSource(engine: Queries): Promise<Source> {
       const newest = checkpoints.at(-1)
       if (newest && (newest.size > size || newest.note.split("\n")[0] !== tree.origin)) return "tree_differs"
       if (size > entries) return undefined // the walk says from where on
-      return (await hasItsNodes(engine, size)) ? undefined : "tree_differs"
+      if (!(await hasItsNodes(engine, size))) return "tree_differs"
+      return (await continuesWhatWasLeft(engine, first)) ? undefined : "entries_before_differ"
     },
   }
+}
+
+/** The first entry of a log that was begun anew says what it left behind: that is still there, and the same. */
+async function continuesWhatWasLeft(engine: Queries, first: number): Promise<boolean> {
+  if (first === 0) return true
+  const [row] = await engine.query(restingEntries, { from: first, to: first + 1 })
+  const told = row?.bytes ? readLeft(readHashed(row.bytes)?.body) : undefined
+  const { entries, root } = await leftBefore(engine, first)
+  return told?.entries === entries && told.root === root
 }
 
 /** As many hashes of each level as a tree of that size has. */

@@ -2,6 +2,7 @@
 // was signed. Nothing is written.
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
+import { before } from "./tree-statements.ts"
 
 const p = sql.placeholder
 
@@ -60,12 +61,12 @@ export const ledgerCounts = statement<{ entries: number; bytes: number; newest: 
 
 export const everyCheckpoint = statement<{ size: number; note: string }>(
   "verify.checkpoints",
-  sql`SELECT size, note FROM ledger_checkpoint ORDER BY size`,
+  sql`SELECT size - ${before} AS size, note FROM ledger_checkpoint c WHERE c.size > ${before} ORDER BY c.size`,
 )
 
 export const everyKey = statement<{ vkey: string }>(
   "verify.keys",
-  sql`SELECT vkey FROM ledger_key ORDER BY created_at DESC`,
+  sql`SELECT vkey FROM ledger_key ORDER BY created_at DESC, state`,
 )
 
 export const nodeCounts = statement<{ level: number; nodes: number }>(

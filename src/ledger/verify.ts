@@ -23,6 +23,8 @@ export interface Source {
   readonly keys: readonly string[]
   /** Entries there are; those of the places 1 to this. */
   readonly entries: number
+  /** The place before the first of them, where they are not all that there is: places are told from the very first. */
+  readonly first?: number
   /** Notes, from the smallest ledger to the largest. */
   readonly checkpoints: readonly string[]
   /** The entries after one place and up to another. Throws where they can't be read. */
@@ -74,6 +76,13 @@ const WINDOW = 2048
 
 /** Throws TypeError on a key that is no vkey, NothingSigned, and what the source throws. */
 export async function verifyLedger(options: VerifyOptions): Promise<Verified | Broken> {
+  const found = await verifyLog(options)
+  const { first = 0 } = options.source
+  if (found.verdict === "verified" || found.seq === undefined) return found
+  return { ...found, seq: found.seq + first, ...(found.to !== undefined && { to: found.to + first }) }
+}
+
+async function verifyLog(options: VerifyOptions): Promise<Verified | Broken> {
   const { source, progress } = options
   const trusted = trustedKeys(options)
   const heads = openAll(options, trusted)

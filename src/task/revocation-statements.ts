@@ -10,6 +10,12 @@ import { atAnApi } from "./statements.ts"
 
 const p = sql.placeholder
 
+/**
+ * What verifiers are told as a cursor is this much above the row's own. A feed that began anew after a rollback so has
+ * cursors above all that were told before, and tells every verifier everything that still matters.
+ */
+export const feedFrom = sql`coalesce((SELECT feed_from FROM ledger_tree WHERE id = 1), 0)`
+
 /** Live tokens under a name. `exp` goes first: it bounds the search to what still lives. */
 export const covered = sql`k.exp > ${p("now_seconds")} AND k.ended_at IS NULL AND (
     (${p("kind")} = 'token' AND k.jti = ${p("value")})
@@ -131,7 +137,7 @@ export interface AppliedRow {
 /** Every verifier instance of the APIs that were told, and how far each has come. */
 export const appliedBy = statement<AppliedRow>(
   "revocation.applied_by",
-  sql`SELECT v.instance AS instance, a.text AS api, f.wanted AS wanted, v.cursor AS cursor, v.applied_at AS applied_at,
+  sql`SELECT v.instance AS instance, a.text AS api, f.wanted + ${feedFrom} AS wanted, v.cursor AS cursor, v.applied_at AS applied_at,
       d.at AS at, v.last_seen AS last_seen, v.final AS final
     FROM (SELECT api, max(cursor) AS wanted FROM feed WHERE revocation = ${p("id")} GROUP BY api) f
       JOIN verifier_instance v ON v.api = f.api JOIN name a ON a.id = v.api
@@ -149,25 +155,25 @@ export const itemOf = ({ successor, ...item }: FeedRow): RevocationItem =>
 /** What still matters to one API after a cursor: items whose last token ran out before that instant are left out. */
 export const feedAfter = statement<FeedRow>(
   "feed.after",
-  sql`SELECT cursor, kind, value, before, until, code, successor FROM feed
-    WHERE api = ${nameId("api")} AND cursor > ${p("after")} AND until > ${p("since_seconds")}
-    ORDER BY cursor LIMIT ${p("limit")}`,
+  sql`SELECT cursor + ${feedFrom} AS cursor, kind, value, before, until, code, successor FROM feed f
+    WHERE api = ${nameId("api")} AND f.cursor > ${p("after")} - ${feedFrom} AND until > ${p("since_seconds")}
+    ORDER BY f.cursor LIMIT ${p("limit")}`,
 )
 
 export const feedHead = statement<{ cursor: number }>(
   "feed.head",
-  sql`SELECT coalesce(max(cursor), 0) AS cursor FROM feed WHERE api = ${nameId("api")}`,
+  sql`SELECT coalesce(max(cursor), 0) + ${feedFrom} AS cursor FROM feed WHERE api = ${nameId("api")}`,
 )
 
 /** What was written after a cursor, for every API. */
 export const feedSince = statement<FeedRow & { readonly api: string }>(
   "feed.since",
-  sql`SELECT f.cursor AS cursor, f.kind AS kind, f.value AS value, f.before AS before, f.until AS until, f.code AS code,
+  sql`SELECT f.cursor + ${feedFrom} AS cursor, f.kind AS kind, f.value AS value, f.before AS before, f.until AS until, f.code AS code,
       f.successor AS successor, a.text AS api
-    FROM feed f JOIN name a ON a.id = f.api WHERE f.cursor > ${p("after")} ORDER BY f.cursor LIMIT ${p("limit")}`,
+    FROM feed f JOIN name a ON a.id = f.api WHERE f.cursor > ${p("after")} - ${feedFrom} ORDER BY f.cursor LIMIT ${p("limit")}`,
 )
 
 export const feedEnd = statement<{ cursor: number }>(
   "feed.end",
-  sql`SELECT coalesce(max(cursor), 0) AS cursor FROM feed`,
+  sql`SELECT coalesce(max(cursor), 0) + ${feedFrom} AS cursor FROM feed`,
 )

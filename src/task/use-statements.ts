@@ -4,6 +4,8 @@
 import { statement } from "../database/database.ts"
 import { sql, wholeNumber } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
+import { before } from "../ledger/tree-statements.ts"
+import { feedFrom } from "./revocation-statements.ts"
 
 const p = sql.placeholder
 
@@ -69,7 +71,7 @@ export const insertBatch = statement(
 /** The entry that tells of a batch. */
 export const batchEntry = statement<{ entry: number; bytes: Uint8Array }>(
   "use_batch.entry",
-  sql`SELECT b.entry AS entry, e.bytes AS bytes FROM use_batch b JOIN entry_bytes e ON e.seq = b.entry
+  sql`SELECT b.entry - ${before} AS entry, e.bytes AS bytes FROM use_batch b JOIN entry_bytes e ON e.seq = b.entry
     WHERE b.sequence = ${p("sequence")}
       AND b.instance = (SELECT id FROM verifier_instance WHERE instance = ${p("instance")})`,
 )
@@ -95,7 +97,7 @@ export const insertApplied = statement(
     SELECT DISTINCT r.id, v.id, CASE WHEN ${p("applied_at")} < r.at THEN r.at WHEN ${wholeNumber("applied_at")} > ${p("now")}
       THEN ${p("now")} ELSE ${p("applied_at")} END
     FROM verifier_instance v JOIN feed f ON f.api = v.api JOIN revocation r ON r.id = f.revocation
-    WHERE v.instance = ${p("instance")} AND f.cursor > ${p("from")} AND f.cursor <= ${p("to")}
+    WHERE v.instance = ${p("instance")} AND f.cursor > ${p("from")} - ${feedFrom} AND f.cursor <= ${p("to")} - ${feedFrom}
     ON CONFLICT (revocation, instance) DO NOTHING`,
 )
 

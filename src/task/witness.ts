@@ -64,7 +64,8 @@ async function raise(parts: Parts, api: string, batch: UseBatch, why: string): P
 export async function attest(parts: Parts, named: Checkpoint, batch: UseBatch): Promise<Attested> {
   const { sequence, engine } = parts
   const { instance, sequence: number } = batch
-  const [row] = await engine.query(batchEntry, { instance, sequence: number })
+  const [found] = await engine.query(batchEntry, { instance, sequence: number })
+  const row = found && found.entry > 0 ? found : undefined // of before a log that was begun anew
   const { size, note } = await sequence.covering(row ? Math.max(row.entry, named.size) : named.size)
   const tree = sequence.tree()
   const index = row ? row.entry - 1 : null

@@ -45,6 +45,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/renewal.test.ts":
     "is about the agent's side, on a clock that leaps; test/issuer/exchange is on both",
   "test/flows/replicas.test.ts": "has several issuers on one database, which a file can't have",
+  "test/flows/rollback.test.ts": "restores an SQLite file; test/task/rollback is the rest, on both",
   "test/flows/rotation-leader.test.ts": "has several issuers on one database, which a file can't have",
   "test/flows/session.test.ts": "is about a command and its proxy",
   "test/flows/sidecar.test.ts": "has a stub for an issuer",
