@@ -53,9 +53,9 @@ export async function databaseSource(engine: Queries): Promise<Source> {
       if (misplaced) return "checkpoint_misplaced"
       const newest = checkpoints.at(-1)
       if (newest && (newest.size > size || newest.note.split("\n")[0] !== tree.origin)) return "tree_differs"
+      if (!(await continuesWhatWasLeft(engine, first))) return "entries_before_differ"
       if (size > entries) return undefined // the walk says from where on
-      if (!(await hasItsNodes(engine, size))) return "tree_differs"
-      return (await continuesWhatWasLeft(engine, first)) ? undefined : "entries_before_differ"
+      return (await hasItsNodes(engine, size)) ? undefined : "tree_differs"
     },
   }
 }

@@ -37,7 +37,7 @@ const COLUMNS: readonly [string, string][] = [
   ...["outcome", "code", "subject", "resource", "reference", "seq"].map(of("entry")),
   ...["bytes", "leaf", "personal", "key", "seq"].map(of("entry_bytes")),
   ...["level", "place", "hash"].map(of("ledger_node")),
-  ...["origin", "size", "frontier"].map(of("ledger_tree")),
+  ...["origin", "first", "size", "frontier"].map(of("ledger_tree")),
   ...["size", "note"].map(of("ledger_checkpoint")),
   ...["vkey"].map(of("ledger_key")),
   ...["task_id", "key", "reference"].map(of("task")),

@@ -43,6 +43,14 @@ async function reopen(): Promise<void> {
   await world.close()
   world = await createWorld({ folder, keyEncryptionKey, clock })
 }
+/** More entries than a tile has, so that the tree has rows of its own. */
+const fillTile = () =>
+  world.ledger.append(
+    Array.from(
+      { length: 300 },
+      (_, n) => ({ kind: "access.read", at: world.ledger.at(), body: { n } }) as const,
+    ),
+  )
 const verify = async () => verifyLedger({ source: await databaseSource(world.engine) })
 const stateOf = async (id: string) => {
   const shown = await world.tasks.show({ clientId: "support-orchestrator", staff: false }, id)
@@ -150,7 +158,7 @@ describe("H06, I11: a rollback that is accepted", () => {
   test("twice begins twice, and each log holds to what was before it", async () => {
     const names = new Set([world.sequence.origin])
     for (let round = 0; round < 2; round++) {
-      await startWell()
+      await fillTile()
       await world.sequence.advance()
       await stop()
       world.clock.advance(5000)
@@ -158,6 +166,7 @@ describe("H06, I11: a rollback that is accepted", () => {
       await reopen()
     }
     expect(names.size).toBe(3)
+    await fillTile()
     await world.sequence.advance()
     expect(await verify()).toMatchObject({ verdict: "verified", origin: world.sequence.origin })
   })
