@@ -4,10 +4,8 @@ import type { Engine } from "../database/database.ts"
 import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
 import { refuse } from "../errors.ts"
-import { openKeyring } from "../keys/keyring.ts"
-import { createRotation } from "../keys/rotation.ts"
 import type { Signer } from "../keys/signer.ts"
-import { createLedger, type Ledger } from "../ledger/ledger.ts"
+import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { createApprovals } from "../task/approvals.ts"
@@ -31,6 +29,7 @@ import { createFeedStreams } from "./feed-stream.ts"
 import { type Health, watchHealth } from "./health.ts"
 import { createIdentities } from "./identities.ts"
 import { claimDatabase } from "./mark.ts"
+import { openKeys } from "./opened-keys.ts"
 import { openLog } from "./opened-log.ts"
 import { problem } from "./problem.ts"
 import type { Rooms } from "./rooms.ts"
@@ -211,7 +210,7 @@ async function openRooms(
     onFault,
   })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
-  const { keyring, rotation } = await openKeys(options, engine, ledger)
+  const { keyring, rotation } = await openKeys({ ...options, engine, ledger })
   const statusPlaces = await openStatusPlaces(engine, issuer, toEpochSeconds(ledger.at()))
   const known = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
   const log = await openLog(known, options.acceptRollback)
@@ -257,21 +256,6 @@ function openHealth({ identities, tasks, watch, deliveries, ...rooms }: Judged):
     providerAway: () => identities.away(rooms.policies.inForce()),
     webhookLate: () => deliveries.standing().late > 0,
   })
-}
-
-async function openKeys(options: IssuerOptions & { readonly clock: Clock }, engine: Engine, ledger: Ledger) {
-  const { keyEncryptionKey, algorithm, signers, keyRotationSeconds, clock } = options
-  const keyring = await openKeyring({
-    engine,
-    ledger,
-    keyEncryptionKey,
-    clock,
-    ...(algorithm && { algorithm }),
-    ...(signers && { signers }),
-  })
-  const every = keyRotationSeconds === undefined ? {} : { everySeconds: keyRotationSeconds }
-  const rotation = createRotation({ engine, ledger, keyring, clock, ...every })
-  return { keyring, rotation }
 }
 
 /** A request that is still being sent after that has lost its chance. */

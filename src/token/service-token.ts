@@ -10,7 +10,7 @@ import { type IssuingKey, type SigningKey, type VerificationKey, verifySignature
 import { isSubject, TASK_TOKEN_TYP } from "./token.ts"
 
 /** How long a service token lives. */
-export const SERVICE_TOKEN_SECONDS = 300
+const SERVICE_TOKEN_SECONDS = 300
 
 export interface ServiceToken {
   readonly iss: string

@@ -50,7 +50,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
   }
 }
 
-export function factsIn(token: string) {
+function factsIn(token: string) {
   const { jti = "", events } = decodeJwt<{ events: Record<string, Record<string, unknown>> }>(token)
   const [[uri = "", facts = {}] = []] = Object.entries(events)
   if (decodeProtectedHeader(token).typ !== "secevent+jwt" || !uri.startsWith(EVENT_URI))
