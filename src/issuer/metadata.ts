@@ -15,6 +15,7 @@ const Metadata = z
     issuer: z.string(),
     token_endpoint: z.string(),
     introspection_endpoint: z.string(),
+    introspection_endpoint_auth_methods_supported: z.array(z.string()),
     revocation_endpoint: z.string(),
     jwks_uri: z.string(),
     grant_types_supported: z.array(z.string()),
@@ -81,6 +82,8 @@ const serverMetadata = (issuer: string, ledgerKey: string) => ({
   issuer,
   token_endpoint: `${issuer}/token`,
   introspection_endpoint: `${issuer}${INTROSPECTION_PATH}`,
+  // Access token types (RFC 8414 section 2): a service token is the one credential there.
+  introspection_endpoint_auth_methods_supported: ["Bearer", "DPoP"],
   revocation_endpoint: `${issuer}${REVOCATION_PATH}`,
   jwks_uri: `${issuer}/.well-known/jwks.json`,
   grant_types_supported: ["client_credentials", EXCHANGE_GRANT],
