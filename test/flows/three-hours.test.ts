@@ -231,11 +231,13 @@ test("every use that was served is in the ledger, exactly once", () => {
 })
 
 test("nothing was refused but the question itself", () => {
-  // Of an operation that can't be undone the guard says "cannot tell", when on this clock its news are old.
+  // Of an operation that can't be undone the guard says "cannot tell", when on this clock its news are old;
+  // a sub-agent that renews after the outage before its delegator did is told to wait.
+  const waits = new Set(["revocations_stale", "holder_above_expired"])
   const refused = of("use.refused", "token.refused", "task.refused").filter(
-    ({ code }) => code !== "revocations_stale",
+    ({ code = "" }) => !waits.has(code),
   )
-  expect(refused).toMatchObject([{ kind: "use.refused", code: "operation_not_granted" }])
+  expect(refused.map(({ kind, code }) => `${kind} ${code}`)).toEqual(["use.refused operation_not_granted"])
   expect(of("approval.requested", "approval.granted")).toHaveLength(2)
 })
 
