@@ -135,6 +135,19 @@ describe("what is so at the moment", () => {
     expect(await valueNow("taskmint.alarms", { "taskmint.alarm": "verifier_silent" })).toBe(0)
   })
 
+  test("what no webhook has taken", async () => {
+    const webhooks = { addresses: ["https://127.0.0.1:1/"], privateHosts: ["127.0.0.1"] }
+    await house.restart({ webhooks })
+    expect(await valueNow("taskmint.webhook.waiting")).toBe(0)
+    const json = { ...START, type: "nonsense" }
+    for (let index = 0; index < 5; index++)
+      await house.ask("POST", "/tasks", { as: "support-orchestrator", json })
+    house.clock.advance(600_000)
+    await house.issuer.sweep()
+    await house.issuer.sweep()
+    expect(await valueNow("taskmint.webhook.waiting")).toBeGreaterThan(0)
+  })
+
   test("whether policy files are refused", async () => {
     expect(await valueNow("taskmint.policy.refused")).toBe(0)
   })

@@ -51,6 +51,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/sidecar.test.ts": "has a stub for an issuer",
   "test/flows/signer.test.ts": "runs an example as it is printed, which opens no database",
   "test/flows/sub-agent.test.ts": "is about the agent's side; test/issuer/exchange is the issuer's, on both",
+  "test/flows/webhook.test.ts": "is about the receiver's side; test/issuer/webhooks is the issuer's, on both",
   "test/ledger/copy.test.ts": "copies from a file to both",
   "test/ledger/copy-refused.test.ts": "copies from a file to both",
   "test/flows/three-hours.test.ts":
