@@ -6,7 +6,6 @@ import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { asCaller, type CallerFlags, issuerOf } from "./options.ts"
 import { patient } from "./patience.ts"
-import { signIn } from "./sign-in.ts"
 
 interface PersonFlags extends CallerFlags {
   readonly signInIssuer?: string
@@ -60,6 +59,7 @@ async function issuerFor(context: Context, flags: PersonFlags): Promise<IssuerCa
     browser: flags.browser,
     plainHttp,
   }
+  const { signIn } = await import("./sign-in.ts") // a library that no other command needs
   const credential = { clientId, idToken: await signIn(asked, terminal) }
   return patient(
     openIssuer({ issuer, credential, dangerouslyAllowPlainHttp: plainHttp }, systemClock),

@@ -23,7 +23,10 @@ const TokenForm = z
   .object({
     grant_type: z.string(),
     client_assertion_type: z.string().optional(),
-    client_assertion: z.string().optional(),
+    client_assertion: z.string().optional().openapi({
+      description:
+        "A JWT by the caller's key, of its platform, or for staff the ID token of a person who just signed in",
+    }),
     client_id: z.string().optional(),
     client_secret: z.string().optional(),
     scope: z.string().optional(),
