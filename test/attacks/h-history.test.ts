@@ -103,6 +103,15 @@ describe("history is made anew", () => {
       "x",
     ])
       expect(await ledger.changed(place(note))).toMatchObject({ verdict: "broken" })
+    // Of the oldest nobody can say that it is from before a key handed over, unless such a key signed it.
+    const oldest = ledger.notes[0] ?? ""
+    const renamed = () =>
+      run(
+        "UPDATE ledger_checkpoint SET note = ? WHERE note = ?",
+        oldest.replace("\u2014 t", "\u2014 x"),
+        oldest,
+      )
+    expect(await ledger.changed(renamed)).toMatchObject({ verdict: "broken", how: "checkpoint_unsigned" })
     const stranger = "taskmint.internal+96f50a10+AYRvq4PZwTWpJ8fBVU7mAHqBWpqrrkmwRk0pUkXcAn7Q"
     await expect(ledger.verify({ key: stranger })).rejects.toThrow(TypeError)
     const other = await makeLedgerFile(1)
