@@ -112,6 +112,7 @@ describe("I23 timers, which fire at once when they are told to wait for longer t
   const LONGEST = 2 ** 31 - 1
   /** Whose waits are neither a number nor a constant, and what bounds them. */
   const BOUNDED: Readonly<Record<string, string>> = {
+    "src/cli/browser.ts": "the time that a person has to sign in, a constant of sign-in.ts",
     "src/cli/demo/actor.ts": "the demo's own steps",
     "src/cli/demo/agent.ts": "the demo's own steps",
     "src/cli/patience.ts": "refuses to wait for more than its patience of ten seconds",
