@@ -30,6 +30,11 @@ const LONGEST = [
   "task/status-list",
 ]
 
+/** Their clock leaps while real processes work: beside everything else, what a busy machine delays would be hours to them. */
+const LEAPING = ["asking", "collecting", "renewal", "sub-agent", "three-hours"].map(
+  (name) => `test/flows/${name}.test.ts`,
+)
+
 const placeOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const gone = LONGEST.filter((name) => !existsSync(placeOf(`test/${name}.test.ts`)))
 if (gone.length > 0) throw new Error(`vitest.config.ts: LONGEST names ${gone.join(", ")}, which is not there`)
@@ -58,7 +63,11 @@ export default defineConfig({
     reporters: ["default"],
     globalSetup: ["test/support/postgres-setup.ts"],
     projects: [
-      { extends: true, test: { name: "sqlite", include: ["test/**/*.test.ts"] } },
+      { extends: true, test: { name: "sqlite", include: ["test/**/*.test.ts"], exclude: LEAPING } },
+      {
+        extends: true,
+        test: { name: "leaping", include: LEAPING, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
       {
         extends: true,
         test: {
