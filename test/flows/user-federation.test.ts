@@ -10,6 +10,7 @@ import { systemClock } from "../../src/time.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { foreignSigner } from "../support/foreign-issuer.ts"
 import { type House, ISSUER, openHouse, TICKETS } from "../support/issuer-house.ts"
+import { browse } from "../support/openid-provider.ts"
 
 const SECRET = randomBytes(16).toString("hex")
 const PRIVATE = generatePrivateJwk("ES256")
@@ -52,23 +53,9 @@ async function startProvider(): Promise<string> {
   return origin
 }
 
-/** A browser, as far as it is needed: it follows redirects, keeps cookies and sends the forms that it is shown. */
+/** The ID token that the helpdesk gets of somebody who signs in. */
 async function signIn(name: string): Promise<string> {
   const verifier = randomBytes(32).toString("base64url")
-  const cookies = new Map<string, string>()
-  const visit = async (url: string, form?: Record<string, string>) => {
-    const cookie = [...cookies].map(([key, value]) => `${key}=${value}`).join("; ")
-    const answer = await fetch(url, {
-      redirect: "manual",
-      headers: { cookie },
-      ...(form && { method: "POST", body: new URLSearchParams(form) }),
-    })
-    for (const set of answer.headers.getSetCookie()) {
-      const [pair = ""] = set.split(";")
-      cookies.set(pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1))
-    }
-    return answer
-  }
   const asked = new URLSearchParams({
     client_id: "helpdesk",
     response_type: "code",
@@ -77,21 +64,8 @@ async function signIn(name: string): Promise<string> {
     code_challenge: createHash("sha256").update(verifier).digest("base64url"),
     code_challenge_method: "S256",
   })
-  let answer = await visit(`${issuer}/auth?${asked}`)
-  for (let step = 0; step < 12; step++) {
-    const to = answer.headers.get("location")
-    if (to?.startsWith(BACK)) return redeem(new URL(to).searchParams.get("code") ?? "", verifier)
-    if (to) {
-      answer = await visit(new URL(to, issuer).href)
-      continue
-    }
-    const page = await answer.text()
-    const action = /action="([^"]+)"/.exec(page)?.[1] ?? ""
-    const prompt = /name="prompt" value="([a-z]+)"/.exec(page)?.[1] ?? ""
-    const filled: Record<string, string> = prompt === "login" ? { login: name, password: "x" } : {}
-    answer = await visit(new URL(action, issuer).href, { prompt, ...filled })
-  }
-  throw new Error("nobody was signed in")
+  const back = await browse(`${issuer}/auth?${asked}`, name)
+  return redeem(back.searchParams.get("code") ?? "", verifier)
 }
 
 async function redeem(code: string, code_verifier: string): Promise<string> {
