@@ -56,9 +56,8 @@ test("a name whose transaction was refused is interned again", async () => {
 test("a name whose transaction took place is noticed without being asked for", async () => {
   const names = createNames(engine)
   await engine.atomically(names.steps(["e"]))
-  names.steps(["e"])
-  await engine.query(all)
-  expect(names.steps(["e"])).toEqual([])
+  // Each asking looks it up once more beside other work, on a connection of its own where there are several.
+  await expect.poll(() => names.steps(["e"])).toEqual([])
 })
 
 test("statements find it by its text", async () => {
