@@ -15,7 +15,7 @@ const LONGEST = [
   "cli/serve",
   "flows/demo",
   "flows/command-line",
-  "verifier/adapters",
+  "guard/adapters",
   "flows/readme",
   "flows/workers-kill",
   "flows/guard-kill",

@@ -4,7 +4,7 @@ import { createServer } from "node:http"
 import { setTimeout } from "node:timers/promises"
 import express from "express"
 import { auth } from "express-oauth2-jwt-bearer"
-import { guard } from "../../src/verifier/express.ts"
+import { guard } from "../../src/guard/express.ts"
 import { openGuard } from "./given.ts"
 import { announce } from "./listen.ts"
 

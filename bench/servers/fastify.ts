@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs"
 import { setTimeout } from "node:timers/promises"
 import jwt from "@fastify/jwt"
 import Fastify from "fastify"
-import { guard } from "../../src/verifier/fastify.ts"
+import { guard } from "../../src/guard/fastify.ts"
 import { openGuard } from "./given.ts"
 
 const given = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8"))

@@ -4,7 +4,7 @@ import { createServer } from "node:http"
 import { setTimeout } from "node:timers/promises"
 import { getRequestListener } from "@hono/node-server"
 import { Hono } from "hono"
-import { guard } from "../../src/verifier/hono.ts"
+import { guard } from "../../src/guard/hono.ts"
 import { openGuard } from "./given.ts"
 import { announce } from "./listen.ts"
 

@@ -1,9 +1,9 @@
 // The listeners of the sidecar: one for what it guards, one for those who watch it. It decides limits and the end;
 // everything that is asked is the proxy's, the forward-auth's and the verifier's.
 import { createServer, type RequestListener, type Server } from "node:http"
-import { createForwardAuth } from "../verifier/forward-auth.ts"
-import { createProxy } from "../verifier/proxy.ts"
-import { isWebSocket } from "../verifier/tunnel.ts"
+import { createForwardAuth } from "../sidecar/forward-auth.ts"
+import { createProxy } from "../sidecar/proxy.ts"
+import { isWebSocket } from "../sidecar/tunnel.ts"
 import type { Verifier } from "../verifier/verifier.ts"
 import type { GuardSettings } from "./guard-settings.ts"
 import { openManagement } from "./management.ts"

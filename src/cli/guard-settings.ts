@@ -1,10 +1,11 @@
 // What `guard` needs, read and checked before anything is opened: flags, settings and the routes file.
+
+import { FRONTS, type Front } from "../sidecar/forward-auth.ts"
+import type { RouteRule } from "../sidecar/routes.ts"
+import { readOrigin } from "../sidecar/upstream.ts"
 import { parseInstant } from "../time.ts"
-import { FRONTS, type Front } from "../verifier/forward-auth.ts"
 import { MAX_OBSERVE_MILLISECONDS } from "../verifier/observe.ts"
 import type { VerifierOptions } from "../verifier/options.ts"
-import type { RouteRule } from "../verifier/routes.ts"
-import { readOrigin } from "../verifier/upstream.ts"
 import type { Context } from "./context.ts"
 import { wrongUse } from "./exit.ts"
 import type { ManagementPlace } from "./management.ts"

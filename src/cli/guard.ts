@@ -1,7 +1,7 @@
 // `guard`: the verifier as a process of its own, before an API in any language. It decides when to listen and when to stop;
 // what passes is decided by the verifier.
 import { type Command, Option } from "commander"
-import { FRONTS } from "../verifier/forward-auth.ts"
+import { FRONTS } from "../sidecar/forward-auth.ts"
 import { createVerifier, type Verifier } from "../verifier/verifier.ts"
 import type { Context } from "./context.ts"
 import { cannotTell } from "./exit.ts"

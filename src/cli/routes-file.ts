@@ -1,10 +1,10 @@
 // The routes file of the sidecar: YAML into rules, every fault with the place where it stands. What a rule may say is
-// decided in verifier/routes.ts.
+// decided in sidecar/routes.ts.
 import { readFileSync } from "node:fs"
 import { formatFault, type PolicyFault } from "../policy/fault.ts"
 import { suggest } from "../policy/nearest.ts"
 import { type ParsedFile, parsePolicyFile } from "../policy/parse.ts"
-import { type RouteRule, readRoute, shapeOf } from "../verifier/routes.ts"
+import { type RouteRule, readRoute, shapeOf } from "../sidecar/routes.ts"
 import { wrongUse } from "./exit.ts"
 
 const MEMBERS = ["method", "path", "operation", "resource"] as const

@@ -10,8 +10,8 @@ import {
 import { request as overHttps, Agent as TlsAgent } from "node:https"
 import { pipeline } from "node:stream"
 import type { Sending } from "../client/sending.ts"
-import { answerHeaders, passedHeaders } from "../verifier/forwarded.ts"
-import { isPassable } from "../verifier/upstream.ts"
+import { answerHeaders, passedHeaders } from "../sidecar/forwarded.ts"
+import { isPassable } from "../sidecar/upstream.ts"
 
 /** An answer, and what of its body was read already to look at it. */
 export interface Relayed {

@@ -1,7 +1,7 @@
 // How old the knowledge of revocations may be for an operation: by its risk, as the issuer's catalogue says. An operation
 // that the catalogue does not name is held to be of high risk. It decides nothing about what an operation may do.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
-import type { Spool } from "./spool.ts"
+import type { Spool } from "../spool/spool.ts"
 
 export interface Catalogue {
   /** Throws Unreachable, or CatalogueFault; what was known stays. */

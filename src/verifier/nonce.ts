@@ -16,7 +16,7 @@ export const NONCE_LIFE_SECONDS = 120
 const ROUND_MILLISECONDS = (NONCE_LIFE_SECONDS / 2) * 1000
 
 /** As text, base64url. */
-export const newKey = (): string => randomBytes(32).toString("base64url")
+const newKey = (): string => randomBytes(32).toString("base64url")
 
 export function createNonces(clock: Clock, key: string = newKey()): Nonces {
   const nonceOf = (round: number) => createHmac("sha256", key).update(String(round)).digest("base64url")

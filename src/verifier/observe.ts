@@ -2,11 +2,11 @@
 // end date. It decides when that is over, and that the handler still sees no token of ours; what would be refused, the
 // check decides.
 import { Refusal } from "../errors.ts"
+import type { Recorder } from "../spool/recorder.ts"
 import { type Clock, toInstant } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
 import { NOT_SHARED } from "./challenge.ts"
 import { namesIssuer } from "./credential.ts"
-import type { Recorder } from "./recorder.ts"
 
 export interface Observer {
   /** Whether refusals are let through now. */

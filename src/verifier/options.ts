@@ -1,10 +1,10 @@
 // What a host says when it creates a verifier, read once: misuse is a TypeError before anything opens. It decides nothing
 // about requests.
 import type { ServiceCredential } from "../remote/service-token.ts"
+import type { Recording } from "../spool/recorder.ts"
 import { type Clock, parseInstant, systemClock } from "../time.ts"
 import { isName } from "../token/name.ts"
 import { MAX_OBSERVE_MILLISECONDS } from "./observe.ts"
-import type { Recording } from "./recorder.ts"
 
 export interface VerifierOptions {
   /** The issuer's name, an https URL (plain http on loopback only), compared byte for byte with `iss`. */

@@ -2,13 +2,13 @@
 // proof. It decides nothing about the token itself.
 import { hash } from "node:crypto"
 import { type Refusal, refuse } from "../errors.ts"
+import type { Spool } from "../spool/spool.ts"
 import { type Clock, toEpochSeconds } from "../time.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { judgeProof, MAX_PROOF_AGE_SECONDS, readProof } from "../token/proof.ts"
 import type { TaskToken } from "../token/token.ts"
 import type { Credential } from "./credential.ts"
 import { NONCE_LIFE_SECONDS, type Nonces } from "./nonce.ts"
-import type { Spool } from "./spool.ts"
 
 export interface Possession {
   /** `target` as received. Throws Unavailable when it can't be remembered that the proof was used. */

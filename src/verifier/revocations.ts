@@ -2,6 +2,8 @@
 // token. It decides whether a token was ended and how old that knowledge is; how old it may be is the catalogue's.
 import { type Refusal, refuse } from "../errors.ts"
 import type { IssuerCalls, IssuerStreams } from "../remote/issuer-calls.ts"
+import type { Applied } from "../spool/seal.ts"
+import type { Spool } from "../spool/spool.ts"
 import type { Clock } from "../time.ts"
 import { type RevocationItem, type RevocationKind, revocableNames } from "../token/revocation.ts"
 import type { TaskToken } from "../token/token.ts"
@@ -9,9 +11,8 @@ import { createEnded, type Ended } from "./ended.ts"
 import { askFeed, followFeed, isCursor } from "./feed.ts"
 import type { Order } from "./id-table.ts"
 import type { IssuerTime } from "./issuer-time.ts"
-import type { Spool } from "./spool.ts"
 
-export interface Revocations {
+export interface Revocations extends Applied {
   /** Asks for what is new until there is nothing more. Throws Unreachable, or FeedFault; what was known stays. */
   poll(): Promise<void>
   /**
@@ -28,9 +29,6 @@ export interface Revocations {
   forget(before: number): number
   /** Milliseconds since the feed was last known to its end; undefined: never. */
   age(): number | undefined
-  cursor(): number
-  /** Epoch milliseconds at which the cursor was reached; zero: the feed was never known to its end. */
-  appliedAt(): number
 }
 
 interface Position {

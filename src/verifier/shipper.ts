@@ -2,10 +2,10 @@
 // is acknowledged. Of several processes that share a spool each seals its own uses, and one sends for all. It decides when
 // and what to send; what is recorded is decided before.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
+import type { StoredBatch } from "../spool/batch-row.ts"
+import { createSealer, type Sealed, type Sealer, type SealerOptions } from "../spool/seal.ts"
+import type { Sharing } from "../spool/sharing.ts"
 import { HEARTBEAT_MILLISECONDS } from "../token/batch.ts"
-import type { StoredBatch } from "./batch-row.ts"
-import { createSealer, type Sealed, type Sealer, type SealerOptions } from "./seal.ts"
-import type { Sharing } from "./sharing.ts"
 
 export interface Shipper {
   /**

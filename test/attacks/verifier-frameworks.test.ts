@@ -1,5 +1,5 @@
 // L18 One list of requests at every framework, behind the sidecar and as calls of an MCP server's tool: the same decisions,
-// in the same words, with the same records. Where routers differ, before the guard, is in test/verifier/router.contract.ts.
+// in the same words, with the same records. Where routers differ, before the guard, is in test/guard/router.contract.ts.
 import { expect, test } from "vitest"
 import { newId } from "../../src/token/id.ts"
 import { signProof } from "../../src/token/proof.ts"

@@ -1,12 +1,12 @@
 // Requests that try to reach what their token does not grant, as bytes on a socket, at a real server. What
-// routers make of paths is in test/verifier/router.contract.ts, for every framework.
+// routers make of paths is in test/guard/router.contract.ts, for every framework.
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Hono } from "hono"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { guard } from "../../src/guard/hono.ts"
 import { newId } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { guard } from "../../src/verifier/hono.ts"
 import { compact, header as headerOf } from "../support/forge.ts"
 import { type GuardedApi, startGuardedApi } from "../support/guarded-api.ts"
 import { API, OPERATIONS } from "../support/issuer-stub.ts"

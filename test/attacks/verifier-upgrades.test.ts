@@ -1,5 +1,5 @@
 // C35, G12 What is not one request and one answer: WebSocket upgrades, event streams, HTTP/2 and its extended CONNECT, and
-// answers that go on when their token has ended. The sidecar's tunnel is in test/verifier/tunnel.test.ts.
+// answers that go on when their token has ended. The sidecar's tunnel is in test/sidecar/tunnel.test.ts.
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2"

@@ -38,7 +38,7 @@ function write(name: string): string {
 }
 
 beforeAll(async () => {
-  if (!existsSync(join(ROOT, "dist/verifier/mcp.js"))) throw new Error("run `npm run build` first")
+  if (!existsSync(join(ROOT, "dist/guard/mcp.js"))) throw new Error("run `npm run build` first")
   ports.issuer = await freePort()
   ports.api = await freePort()
   mkdirSync(programs, { recursive: true })

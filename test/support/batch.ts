@@ -1,8 +1,9 @@
 // A batch of uses as a verifier signs it, from its uses as values.
+
+import { joinOutcome, type NewBatch, type Taking } from "../../src/spool/batch-row.ts"
+import { readGroup, type StoredUse, splitUses, type UseGroup } from "../../src/spool/group-row.ts"
 import { type BatchFrame, envelopeOf, signUseBatch, type UseBatch } from "../../src/token/batch.ts"
 import type { SigningKey } from "../../src/token/signature.ts"
-import { joinOutcome, type NewBatch, type Taking } from "../../src/verifier/batch-row.ts"
-import { readGroup, type StoredUse, splitUses, type UseGroup } from "../../src/verifier/group-row.ts"
 
 export const signBatch = (batch: UseBatch, key: SigningKey): string =>
   Buffer.from(

@@ -8,7 +8,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { getRequestListener } from "@hono/node-server"
 import { Hono } from "hono"
-import { guard } from "../../src/verifier/hono.ts"
+import { guard } from "../../src/guard/hono.ts"
 import { createVerifier } from "../../src/verifier/verifier.ts"
 import { optionsOf } from "./guarded-api.ts"
 

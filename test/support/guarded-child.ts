@@ -2,7 +2,7 @@
 // last argument is where the issuer is reached, when that is not its name.
 import { openSync, writeSync } from "node:fs"
 import { Hono } from "hono"
-import { guard } from "../../src/verifier/hono.ts"
+import { guard } from "../../src/guard/hono.ts"
 import { createVerifier } from "../../src/verifier/verifier.ts"
 import { optionsOf, serveApp } from "./guarded-api.ts"
 

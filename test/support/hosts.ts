@@ -5,19 +5,15 @@ import { getRequestListener, type HttpBindings } from "@hono/node-server"
 import express, { type RequestHandler, Router } from "express"
 import fastify, { type FastifyReply, type FastifyRequest } from "fastify"
 import { type Context, Hono } from "hono"
-import { guard as guardExpress } from "../../src/verifier/express.ts"
-import { guarded as guardedExpress, metadata as metadataExpress } from "../../src/verifier/express-mount.ts"
-import { guard as guardFastify } from "../../src/verifier/fastify.ts"
-import { guarded as guardedFastify, metadata as metadataFastify } from "../../src/verifier/fastify-mount.ts"
-import { guard as guardHono } from "../../src/verifier/hono.ts"
-import { guarded as guardedHono, metadata as metadataHono } from "../../src/verifier/hono-mount.ts"
-import type { MountOptions } from "../../src/verifier/mount.ts"
-import { guard as guardNode } from "../../src/verifier/node.ts"
-import {
-  guarded as guardedNode,
-  metadata as metadataNode,
-  type Route,
-} from "../../src/verifier/node-mount.ts"
+import { guard as guardExpress } from "../../src/guard/express.ts"
+import { guarded as guardedExpress, metadata as metadataExpress } from "../../src/guard/express-mount.ts"
+import { guard as guardFastify } from "../../src/guard/fastify.ts"
+import { guarded as guardedFastify, metadata as metadataFastify } from "../../src/guard/fastify-mount.ts"
+import { guard as guardHono } from "../../src/guard/hono.ts"
+import { guarded as guardedHono, metadata as metadataHono } from "../../src/guard/hono-mount.ts"
+import type { MountOptions } from "../../src/guard/mount.ts"
+import { guard as guardNode } from "../../src/guard/node.ts"
+import { guarded as guardedNode, metadata as metadataNode, type Route } from "../../src/guard/node-mount.ts"
 import type { TaskUse, Verifier } from "../../src/verifier/verifier.ts"
 
 export interface Handled {

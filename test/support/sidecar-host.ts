@@ -2,9 +2,9 @@
 // what the proxy tells it.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { createProxy, type ProxyOptions } from "../../src/verifier/proxy.ts"
-import type { RouteRule } from "../../src/verifier/routes.ts"
-import { isWebSocket } from "../../src/verifier/tunnel.ts"
+import { createProxy, type ProxyOptions } from "../../src/sidecar/proxy.ts"
+import type { RouteRule } from "../../src/sidecar/routes.ts"
+import { isWebSocket } from "../../src/sidecar/tunnel.ts"
 import type { TaskUse, Verifier } from "../../src/verifier/verifier.ts"
 import { type Host, listen, type Seen } from "./hosts.ts"
 import { API } from "./issuer-stub.ts"

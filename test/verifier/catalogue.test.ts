@@ -1,8 +1,8 @@
 // How old the knowledge of revocations may be, by risk, as the issuer says and never wider than the contract.
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
+import { openSpool, type Spool } from "../../src/spool/spool.ts"
 import { createCatalogue } from "../../src/verifier/catalogue.ts"
-import { openSpool, type Spool } from "../../src/verifier/spool.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
 
 let folder: string

@@ -1,6 +1,6 @@
 // A second sample API: deployments. Its tokens are of no use at tickets, nor theirs here.
 import { Hono } from "hono"
-import { guard } from "../../verifier/hono.ts"
+import { guard } from "../../guard/hono.ts"
 import type { Verifier } from "../../verifier/verifier.ts"
 
 const RESOURCE = "environments/{environment}/services/{service}"

@@ -1,6 +1,6 @@
 // A sample API, as its owner would write it: tickets, with one guard on each route.
 import { Hono } from "hono"
-import { guard } from "../../verifier/hono.ts"
+import { guard } from "../../guard/hono.ts"
 import type { Verifier } from "../../verifier/verifier.ts"
 
 export function createTicketsApi(verifier: Verifier) {

@@ -1,0 +1,34 @@
+// A Hono app in which nothing runs that no guard covers, and the handler that serves the resource's metadata. It decides
+// nothing about tokens and chooses no status.
+import { type Env, Hono } from "hono"
+import { findTargetHandler, isMiddleware } from "hono/utils/handler"
+import type { Answer } from "../verifier/challenge.ts"
+import { asGuard } from "../verifier/target.ts"
+import type { Verifier } from "../verifier/verifier.ts"
+import { isCovered, type MountOptions, tellUnmapped } from "./mount.ts"
+
+/**
+ * What to mount instead of `api`, once its routes are there: `app.route("/v1", guarded(verifier, api, options))`.
+ * Middleware for all of `api` (`use` without a path) runs, and what it answers by itself is the host's. Every other
+ * handler of `api` without a guard on its own route is replaced by a refusal; so are addresses that have none.
+ */
+export function guarded<E extends Env>(verifier: Verifier, api: Hono<E>, options: MountOptions = {}) {
+  const parts = api.routes.map(({ method, path, basePath, handler }) => {
+    const target = findTargetHandler(handler)
+    const all = method === "ALL" && path === `${basePath}/*`.replace("//", "/")
+    return { method, path, handler: target, passesOn: isMiddleware(target), all }
+  })
+  const unmapped = api.routes.filter(
+    (_, at) => !isCovered(parts, at) && !(parts[at]?.all && parts[at]?.passesOn),
+  )
+  tellUnmapped(unmapped, options)
+  const refuse = asGuard(() => copy(verifier.unmapped().answer))
+  for (const route of unmapped) route.handler = refuse
+  return new Hono<E>().route("/", api).all("*", refuse)
+}
+
+/** Serves RFC 9728 metadata: `app.get(verifier.metadata.path, metadata(verifier))`. */
+export const metadata = (verifier: Verifier): (() => Response) =>
+  asGuard(() => copy(verifier.metadata.answer))
+
+const copy = (answer: Answer) => new Response(answer.body, answer)

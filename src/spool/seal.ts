@@ -1,0 +1,178 @@
+// Recorded uses become a signed batch on disk, chained to the one before it: whichever process made that. It decides which
+// uses a batch takes; when one is made, and what is sent, shipper.ts decides.
+import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
+import { batchDigest, envelopeOf, signUseBatch } from "../token/batch.ts"
+import type { NewBatch, StoredBatch, Taking } from "./batch-row.ts"
+import { readGroup, type StoredUse, splitUses, type UseGroup } from "./group-row.ts"
+import type { Instance } from "./instance.ts"
+import type { Recorder } from "./recorder.ts"
+import { type Part, ROW_OVERHEAD_BYTES, type Spool } from "./spool.ts"
+
+/** How far the feed of revocations is applied. */
+export interface Applied {
+  cursor(): number
+  /** Epoch milliseconds at which the cursor was reached; zero: the feed was never known to its end. */
+  appliedAt(): number
+}
+
+export interface SealerOptions {
+  readonly issuer: string
+  /** The API's client id. */
+  readonly clientId: string
+  readonly instance: Instance
+  readonly spool: Spool
+  readonly recorder: Recorder
+  /** What every process that the instance speaks for has applied. */
+  readonly applied: Applied
+  readonly clock: Clock
+}
+
+/** A batch on disk. */
+export interface Sealed extends Pick<StoredBatch, "sequence" | "shares"> {
+  /** How far the feed of revocations is applied, as it says. */
+  readonly cursor: number
+}
+
+export interface Sealer {
+  /** Of the oldest uses those whose outcome need not be waited for longer; undefined: there are none. Default part: this process's. */
+  sealReady(waitMilliseconds: number, part?: Part): Promise<Sealed | undefined>
+  sealEmpty(final: boolean): Promise<Sealed>
+}
+
+/** Of one batch, and the rest of the last group: most of what a batch costs, it costs however short it is. */
+const MAX_USES = 1000
+/** Looked at for it: behind those that wait for their handlers, others may be ready. */
+const SEEN_USES = 2 * MAX_USES
+/** Of the uses' JSON: in base64url, with its frame, it stays below the issuer's 1 MiB. */
+const MAX_USES_BYTES = 640 * 1024
+
+export function createSealer(options: SealerOptions): Sealer {
+  const { spool, recorder, applied } = options
+  const seal = async ({ uses, taking }: Ready, final: boolean): Promise<Sealed> => {
+    const first = uses[0]?.stored.seq ?? 0
+    const shares = sharesOf(uses)
+    const outcomes = uses.map(outcomeOf)
+    // Where another process's batch came between, that one is followed, and this one is signed anew.
+    for (;;) {
+      const from = spool.chain()
+      const before = readChain(from)
+      const sequence = before.sequence + 1
+      const cursor = applied.cursor()
+      const signed = signBatch(options, before, { sequence, cursor, uses, final })
+      const to = JSON.stringify({ sequence, digest: batchDigest(signed.bytes) })
+      const stored = await spool.storeBatch({ sequence, first, shares, outcomes, ...signed }, taking, {
+        from,
+        to,
+      })
+      if (!stored) continue
+      recorder.taken(uses.map((one) => one.stored))
+      return { sequence, shares, cursor }
+    }
+  }
+  return {
+    async sealReady(waitMilliseconds, part) {
+      const waiting = spool.oldestUses(SEEN_USES, part)
+      const ready = findReady(waiting, (use) => recorder.readyUse(use, waitMilliseconds))
+      return ready.uses.length > 0 ? seal(ready, false) : undefined
+    },
+    sealEmpty: (final) => seal(NOTHING, final),
+  }
+}
+
+interface Chain {
+  readonly sequence: number
+  readonly digest: string | null
+}
+
+function readChain(kept: string | undefined): Chain {
+  if (kept === undefined) return { sequence: 0, digest: null }
+  const { sequence, digest }: { sequence?: unknown; digest?: unknown } = JSON.parse(kept)
+  if (!Number.isSafeInteger(sequence) || typeof digest !== "string")
+    throw new Error("the spool's chain of batches can't be read; move the spool aside and keep it")
+  return { sequence: Number(sequence), digest }
+}
+
+interface ReadyUse {
+  readonly stored: StoredUse
+  /** JSON, outcome included. */
+  readonly text: string
+}
+
+/** What the next batch takes. */
+interface Ready {
+  readonly uses: readonly ReadyUse[]
+  readonly taking: Taking
+}
+
+const NOTHING: Ready = { uses: [], taking: { groups: [], split: [], pieces: [], highest: 0 } }
+
+/** Of these uses those that are ready, up to a batch full. */
+function findReady(from: readonly UseGroup[], readyUse: (use: StoredUse) => string | undefined): Ready {
+  const uses: ReadyUse[] = []
+  const groups: UseGroup[] = []
+  const split: UseGroup[] = []
+  const pieces: UseGroup[] = []
+  let bytes = 0
+  for (const group of from) {
+    const ready = new Set<StoredUse>()
+    const all = readGroup(group)
+    for (const stored of all) {
+      const text = bytes > MAX_USES_BYTES ? undefined : readyUse(stored)
+      bytes += text === undefined ? 0 : Buffer.byteLength(text) + 1
+      if (text === undefined || bytes > MAX_USES_BYTES) continue
+      uses.push({ stored, text })
+      ready.add(stored)
+    }
+    if (ready.size === all.length) groups.push(group)
+    else if (ready.size > 0) {
+      const runs = splitUses(all, (use) => ready.has(use))
+      split.push(group)
+      pieces.push(...runs.map((run) => run.group))
+      groups.push(...runs.flatMap((run) => (run.is ? [run.group] : [])))
+    }
+    // Never within a group, where it need not be: what stays of one is written again.
+    if (bytes > MAX_USES_BYTES || uses.length >= MAX_USES) break
+  }
+  return { uses, taking: { groups, split, pieces, highest: uses.at(-1)?.stored.seq ?? 0 } }
+}
+
+interface Content {
+  readonly sequence: number
+  readonly cursor: number
+  readonly uses: readonly ReadyUse[]
+  readonly final: boolean
+}
+
+function signBatch(
+  { issuer, clientId, instance, applied, clock }: SealerOptions,
+  before: Chain,
+  { sequence, cursor, uses, final }: Content,
+): Pick<NewBatch, "bytes" | "envelope"> {
+  const appliedAt = applied.appliedAt()
+  const frame = {
+    iss: clientId,
+    aud: issuer,
+    iat: toEpochSeconds(clock.now()),
+    instance: instance.id,
+    sequence,
+    previous: before.digest,
+    cursor,
+    applied_at: appliedAt === 0 ? null : toInstant(appliedAt),
+    checkpoint: null,
+    final,
+  }
+  const texts = uses.map((one) => one.text)
+  const bytes = signUseBatch(frame, texts, instance.key)
+  return { bytes, envelope: envelopeOf(frame, bytes) }
+}
+
+/** What its text says beyond the stored one. */
+const outcomeOf = ({ stored, text }: ReadyUse): string =>
+  text === stored.text ? "" : text.slice(stored.text.length - 1, -1)
+
+function sharesOf(uses: readonly ReadyUse[]): Record<string, number> {
+  const shares: Record<string, number> = {}
+  for (const { stored } of uses)
+    shares[stored.task] = (shares[stored.task] ?? 0) + stored.text.length + ROW_OVERHEAD_BYTES
+  return shares
+}

@@ -1,0 +1,100 @@
+// A spool that remembers what it was given answers as the disk would, whatever is done to it and however often it is opened.
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import type { StoredBatch } from "../../src/spool/batch-row.ts"
+import { readGroup, writeGroup } from "../../src/spool/group-row.ts"
+import { rememberRecent } from "../../src/spool/recent.ts"
+import { openSpool, type Spool } from "../../src/spool/spool.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { newBatch, takingOf } from "../support/batch.ts"
+import { newFolder, removeFolder } from "../support/guarded-api.ts"
+
+const KEY = importSigningKey(generatePrivateJwk("ES256"))
+
+const plain = (batch: StoredBatch | undefined) => batch && { ...batch, bytes: [...batch.bytes] }
+
+/** Numbers that look random and are the same in every run. */
+function numbers(seed: number) {
+  let state = seed
+  return (below: number) => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+/** One spool, driven through what a verifier does; each answer is compared with the disk's. */
+async function drive(seed: number, steps: number) {
+  const folder = newFolder()
+  const path = join(folder, "uses.db")
+  const next = numbers(seed)
+  let disk = await openSpool(path)
+  let spool: Spool = rememberRecent(disk)
+  const seen = { fromDisk: 0, fromMemory: 0, partly: 0 }
+  try {
+    for (let step = 0; step < steps; step++) {
+      const turn = next(20)
+      if (turn < 10) {
+        const seq = spool.highestSeq() + 1
+        const group = Array.from({ length: 1 + next(40) }, (_, at) => ({
+          seq: seq + at,
+          task: `task_${next(3)}`,
+          text: `{"n":${seq + at}}`,
+        }))
+        await spool.addUses(writeGroup(group))
+      } else if (turn < 16) {
+        const groups = spool.oldestUses(1 + next(100))
+        const chosen = new Set(groups.flatMap(readGroup).flatMap(({ seq }) => (next(4) > 0 ? [seq] : [])))
+        const { taking, uses } = takingOf(groups, ({ seq }) => chosen.has(seq))
+        if (taking.split.length > 0) seen.partly++
+        const from = spool.chain()
+        const sequence = Number(from ?? 0) + 1
+        const batch = newBatch(sequence, uses, KEY)
+        expect(await spool.storeBatch(batch, taking, { from, to: String(sequence) })).toBe(true)
+      } else if (turn < 19) {
+        const oldest = spool.oldestBatch()
+        if (oldest) await spool.releaseBatch(oldest.sequence)
+      } else {
+        await spool.close()
+        disk = await openSpool(path)
+        spool = rememberRecent(disk)
+      }
+      const limit = 1 + next(200)
+      const before = disk.oldestUses(limit)
+      const answer = spool.oldestUses(limit)
+      expect(answer).toEqual(before)
+      if (spool.oldestUses(limit)[0] === answer[0]) seen.fromMemory++
+      else seen.fromDisk++
+      expect(plain(spool.oldestBatch())).toEqual(plain(disk.oldestBatch()))
+    }
+  } finally {
+    await spool.close()
+    removeFolder(folder)
+  }
+  return seen
+}
+
+test.each([1, 2, 3])("what is remembered is what the disk holds (seed %i)", async (seed) => {
+  const seen = await drive(seed, 150)
+  for (const times of Object.values(seen)) expect(times).toBeGreaterThan(0)
+})
+
+test("more than is remembered is read from the disk, and none of it is passed over", async () => {
+  const folder = newFolder()
+  const disk = await openSpool(join(folder, "uses.db"))
+  const spool = rememberRecent(disk)
+  for (let first = 1; first < 15_000; first += 250)
+    await spool.addUses(
+      writeGroup(Array.from({ length: 250 }, (_, at) => ({ seq: first + at, task: "t", text: "{}" }))),
+    )
+  let sequence = 0
+  for (let groups = spool.oldestUses(1000); groups.length > 0; groups = spool.oldestUses(1000)) {
+    expect(groups).toEqual(disk.oldestUses(1000))
+    const { taking, uses } = takingOf(groups, () => true)
+    const from = spool.chain()
+    const to = String(++sequence)
+    await spool.storeBatch(newBatch(sequence, uses, KEY), taking, { from, to })
+  }
+  expect([sequence, disk.oldestUses(1)]).toEqual([15, []])
+  await spool.close()
+  removeFolder(folder)
+})
