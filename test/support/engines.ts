@@ -15,10 +15,14 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/i-damage.test.ts": "damages an SQLite file",
   "test/attacks/i-disk.test.ts": "is about the disk below an SQLite file",
   "test/attacks/i-migration.test.ts": "kills migrations of either engine",
+  "test/attacks/i-overload.test.ts": "is about who waits at the issuer's door, before any database",
   "test/attacks/i-postgres.test.ts": "loses the answers of a server",
   "test/attacks/i-serve.test.ts": "makes an fsync of SQLite's log fail",
+  "test/attacks/l-shipping.test.ts": "is about the spool's side; test/task/use is the issuer's, on both",
   "test/audit/statements.test.ts": "opens both, to compare them",
+  "test/cli/keys.test.ts": "is about a command; test/keys is what it asks for, on both",
   "test/cli/ledger-verify.test.ts": "verifies an SQLite file, and tiles",
+  "test/cli/revoke.test.ts": "is about a command; test/task/revocation is what it asks for, on both",
   "test/cli/serve.test.ts":
     "is about settings and an SQLite file's modes and locks; serve-postgres is the other half",
   "test/cli/serve-postgres.test.ts": "is about the address of a server",
@@ -56,7 +60,9 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/ledger/copy-refused.test.ts": "copies from a file to both",
   "test/flows/three-hours.test.ts":
     "is a long story about all sides; what the issuer does in it is held on both elsewhere",
+  "test/issuer/feed-stream.test.ts": "is about streams; test/task/feed is what they are told, on both",
   "test/issuer/replicas.test.ts": "has several issuers on one database, which a file can't have",
+  "test/issuer/sign-in.test.ts": "is about a provider's tokens; what it writes other suites hold on both",
   "test/issuer/webhook-replicas.test.ts": "has two issuers on one database, which a file can't have",
   "test/keys/upgrade.test.ts": "opens a file of a version that knew SQLite only",
 }
