@@ -37,6 +37,8 @@ export interface Chores {
 
 const HOUR_MILLISECONDS = 3_600_000
 const KEPT_HOURS = 48
+/** Of what a new policy covers no more verifiers are told within a second. */
+const REVIEW_MILLISECONDS = 250
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
@@ -70,6 +72,7 @@ export function startChores(options: ChoresOptions): Chores {
     if (tasks.unsteady() === undefined) await work()
   }
   const works: readonly (readonly [milliseconds: number, work: () => Promise<void>])[] = [
+    [REVIEW_MILLISECONDS, whileSteady(tasks.review)],
     [1000, whileSteady(expire)],
     [1000, whileSteady(rotation.tick)],
     [1000, sequence.advance],

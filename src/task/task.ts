@@ -5,6 +5,7 @@ import { type CollectRequest, collectTokens } from "./collect.ts"
 import type { Exchanged } from "./delegate.ts"
 import { type ExchangeRequest, exchangeToken } from "./exchange.ts"
 import { type Change, type Changed, changeTask, expireTasks } from "./finish.ts"
+import { createOutgrown } from "./outgrown.ts"
 import { assembleParts, type TaskOptions } from "./parts.ts"
 import { type Renewed, type RenewRequest, renewTask } from "./renew.ts"
 import { type ListFilter, listTasks, showTask, type TaskSummary, type TaskView, type Viewer } from "./show.ts"
@@ -26,6 +27,8 @@ export interface Tasks {
   ): Promise<{ readonly tasks: readonly TaskSummary[]; readonly next: string | null }>
   /** Records the tasks that ran out; call it every second or so. */
   sweep(): Promise<number>
+  /** Ends live tokens that the policy in force covers no more, where it is a new one; call it several times a second. */
+  review(): Promise<void>
   /** Why this process can't mint at the moment, for readiness. */
   unready(): Refusal | undefined
   /** Why nothing can be dated at the moment: no service token either. */
@@ -35,6 +38,7 @@ export interface Tasks {
 /** NOT checked here: who the caller is, and the shape of the wire; both are the issuer's. */
 export function createTasks(options: TaskOptions): Tasks {
   const parts = assembleParts(options)
+  const outgrown = createOutgrown(options)
   return {
     start: (orchestrator, request) => startTask(parts, orchestrator, request),
     renew: (orchestrator, taskId, request) => renewTask(parts, orchestrator, taskId, request),
@@ -44,6 +48,7 @@ export function createTasks(options: TaskOptions): Tasks {
     show: (viewer, taskId) => showTask(parts, viewer, taskId),
     list: (viewer, filter) => listTasks(parts, viewer, filter),
     sweep: () => expireTasks(parts),
+    review: outgrown.look,
     unready: () => parts.mayMint(),
     unsteady: () => parts.steady(),
   }
