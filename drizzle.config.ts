@@ -10,6 +10,7 @@ export default defineConfig({
     "./src/database/delegation-tables.ts",
     "./src/database/alarm-tables.ts",
     "./src/database/approval-tables.ts",
+    "./src/database/statement-tables.ts",
   ],
   out: "./migrations/sqlite",
 })

@@ -10,6 +10,7 @@ export default defineConfig({
     "./src/database/postgres-delegation-tables.ts",
     "./src/database/postgres-alarm-tables.ts",
     "./src/database/postgres-approval-tables.ts",
+    "./src/database/postgres-statement-tables.ts",
   ],
   out: "./migrations/postgres",
 })
