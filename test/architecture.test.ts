@@ -34,7 +34,7 @@ const HOMES: Record<string, readonly string[]> = {
   "better-sqlite3": ["database"],
   pg: ["database/postgres"],
   "drizzle-orm": ["database", "ledger"],
-  hono: ["issuer", "guard/hono", "cli/demo"],
+  hono: ["issuer", "console", "guard/hono", "cli/demo"],
   express: ["guard/express"],
   fastify: ["guard/fastify"],
   "@modelcontextprotocol/server": ["guard/mcp"],

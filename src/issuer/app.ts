@@ -20,6 +20,7 @@ import { reportEndpoints } from "./reports.ts"
 import { revocationEndpoints } from "./revocations.ts"
 import type { Rooms } from "./rooms.ts"
 import { statusListEndpoints } from "./status-lists.ts"
+import { statementEndpoints } from "./task-statement.ts"
 import { taskEndpoints } from "./tasks.ts"
 import type { Answered, Telemetry } from "./telemetry.ts"
 import { TOKEN_PATH, tokenEndpoints } from "./token.ts"
@@ -44,6 +45,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...introspectionEndpoints(rooms),
     ...statusListEndpoints(rooms),
     ...taskEndpoints(rooms),
+    ...statementEndpoints(rooms),
     ...approvalEndpoints(rooms),
     ...useEndpoints(rooms),
     ...verifierEndpoints(rooms),

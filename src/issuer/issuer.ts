@@ -23,6 +23,7 @@ import type { Algorithm } from "../token/signature.ts"
 import { createAdmission } from "./admission.ts"
 import { createApp, endpointsOf } from "./app.ts"
 import { createCallers } from "./caller.ts"
+import { createClosings } from "./closing.ts"
 import { createDeliveries } from "./delivery.ts"
 import { countFailures } from "./failures.ts"
 import { createFeedStreams } from "./feed-stream.ts"
@@ -233,6 +234,7 @@ async function openRooms(
       approvals,
       uses: createUses(parts),
       verifiers: createVerifiers(parts),
+      closings: createClosings(parts),
       revocations,
       introspections: createIntrospections(parts),
       statusLists: createStatusLists(parts),

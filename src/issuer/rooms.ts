@@ -15,6 +15,7 @@ import type { Tasks } from "../task/task.ts"
 import type { Uses } from "../task/use.ts"
 import type { Verifiers } from "../task/verifiers.ts"
 import type { Clock } from "../time.ts"
+import type { Closings } from "./closing.ts"
 import type { Deliveries } from "./delivery.ts"
 import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
@@ -38,6 +39,8 @@ export interface Rooms {
   readonly approvals: Approvals
   readonly uses: Uses
   readonly verifiers: Verifiers
+  /** Closing statements. */
+  readonly closings: Closings
   readonly revocations: Revocations
   readonly introspections: Introspections
   readonly statusLists: StatusLists

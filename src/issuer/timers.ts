@@ -1,6 +1,6 @@
 // What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
-// entries to be signed, silence looked for, webhooks told, counts summed up, old rows forgotten. It decides when, and that nothing is over by a clock that was
-// set; a fault is told and the next round tries again.
+// entries to be signed, silence looked for, tasks closed, webhooks told, counts summed up, old rows forgotten. It decides
+// when, and that nothing is over by a clock that was set; a fault is told and the next round tries again.
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
 import type { Sequence } from "../ledger/sequence.ts"
@@ -8,6 +8,7 @@ import type { Approvals } from "../task/approvals.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Clock } from "../time.ts"
+import type { Closings } from "./closing.ts"
 import type { Deliveries } from "./delivery.ts"
 import type { Failures } from "./failures.ts"
 import { forgetSpent } from "./replay.ts"
@@ -24,6 +25,7 @@ export interface ChoresOptions {
   readonly revocations: Revocations
   readonly failures: Failures
   readonly watch: Watch
+  readonly closings: Closings
   readonly deliveries: Deliveries
   readonly onFault: (error: unknown) => void
 }
@@ -52,6 +54,7 @@ export function startChores(options: ChoresOptions): Chores {
     revocations,
     failures,
     watch,
+    closings,
     deliveries,
     onFault,
   } = options
@@ -77,6 +80,7 @@ export function startChores(options: ChoresOptions): Chores {
     [1000, whileSteady(rotation.tick)],
     [1000, sequence.advance],
     [5000, whileSteady(watch.look)],
+    [5000, whileSteady(closings.look)],
     // After what writes them, so that one round of everything tells them, too.
     ...deliveries.looks.map((look) => [1000, whileSteady(look)] as const),
     [5000, whileSteady(deliveries.tend)],

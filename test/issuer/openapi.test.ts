@@ -116,6 +116,8 @@ describe("the document", () => {
     for (const change of ["fail", "cancel"])
       await answers("POST", `${path}/${change}`, { as, json: { reason: "no" } })
     await answers("GET", path, { as: "audit-team" })
+    await answers("GET", `${path}/statement`, { as })
+    await answers("GET", `${path}/statement`, { as: "release-orchestrator" })
   })
 
   test("says what approvals answer", async () => {

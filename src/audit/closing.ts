@@ -1,0 +1,80 @@
+// Which tasks are owed a closing statement: those that ended, once every verifier instance of their APIs has reported past the
+// end or a day has gone by, and those of which uses came after a final one. It keeps how far it has read and what is owed,
+// both of which the ledger could be asked again, and writes no entry: closing is the issuer's (issuer/closing.ts).
+import { setImmediate } from "node:timers/promises"
+import { type Engine, Unexpected } from "../database/database.ts"
+import type { Ledger } from "../ledger/ledger.ts"
+import {
+  beginClosingPlace,
+  type DueRow,
+  dueStatements,
+  moveClosingPlace,
+  owe,
+  oweSuccessors,
+  readClosingPlace,
+} from "./account-statements.ts"
+import { PAST_END_MILLISECONDS } from "./statement.ts"
+import { newestNumbers } from "./statements.ts"
+
+export interface Closing {
+  /** Reads on in the ledger, then answers whose statement can be made now. Throws Unavailable; nothing is lost by that. */
+  look(): Promise<readonly DueRow[]>
+}
+
+/** Who has not reported by then is not waited for. */
+const AWAITED_MILLISECONDS = 86_400_000
+/** What a spool sends late comes in many batches: they become one successor, not many. */
+const LATE_MILLISECONDS = 60_000
+
+const ENTRIES_AT_ONCE = 10_000
+const ROWS_AT_ONCE = 500
+/** Looked at in one look; the next one goes on from there. */
+const MOST_LOOKED_AT = 5000
+
+export function createClosing(options: { readonly engine: Engine; readonly ledger: Ledger }): Closing {
+  const { engine, ledger } = options
+  let after = 0
+  return {
+    async look() {
+      await readOn(engine, ledger.at())
+      const now = ledger.at()
+      const found: DueRow[] = []
+      for (let seen = 0; seen < MOST_LOOKED_AT; seen += ROWS_AT_ONCE) {
+        const values = { after, margin: PAST_END_MILLISECONDS, limit: ROWS_AT_ONCE }
+        const page = await engine.query(dueStatements, values)
+        found.push(...page.filter((row) => isDue(row, now)))
+        after = page.length < ROWS_AT_ONCE ? 0 : (page.at(-1)?.id ?? 0)
+        if (after === 0) break
+        await setImmediate()
+      }
+      return found
+    },
+  }
+}
+
+function isDue({ since, late, awaited }: DueRow, now: number): boolean {
+  if (late === 1) return now >= since + LATE_MILLISECONDS
+  return now >= since + AWAITED_MILLISECONDS || (awaited === 0 && now > since + PAST_END_MILLISECONDS)
+}
+
+/** Window by window; where another issuer reads, it is left to that one. */
+async function readOn(engine: Engine, now: number): Promise<void> {
+  const [kept] = await engine.query(readClosingPlace)
+  if (!kept) await engine.atomically([{ statement: beginClosingPlace, values: {} }])
+  const [newest] = await engine.query(newestNumbers)
+  for (let from = Number(kept?.value ?? 0); from < (newest?.seq ?? 0); ) {
+    const to = Math.min(from + ENTRIES_AT_ONCE, newest?.seq ?? 0)
+    const window = { after: from, up_to: to }
+    try {
+      await engine.atomically([
+        { statement: moveClosingPlace, values: { from: String(from), to: String(to) }, rows: 1 },
+        { statement: owe, values: window },
+        { statement: oweSuccessors, values: { ...window, now } },
+      ])
+    } catch (cause) {
+      if (cause instanceof Unexpected) return
+      throw cause
+    }
+    from = to
+  }
+}

@@ -1,0 +1,98 @@
+// The lower half of a statement's page: what was refused, who agreed, who held, who reported, and what of the ledger it covers.
+// Plain data into escaped HTML, as statement-page.ts.
+import { html } from "hono/html"
+import { type Fragment, numberOf, type Shown, textOf, timeOf } from "./statement-text.ts"
+
+export function refusalsPart({ refusals, further_refusals: further = 0 }: Shown): Fragment {
+  if (refusals.length === 0) return html``
+  return html`<section>
+<h2>Refused</h2>
+<div class="scroll"><table><tr><th>By</th><th>Code</th><th>What, or why</th><th>How often</th><th>Last</th></tr>
+${refusals.map(
+  (
+    one,
+  ) => html`<tr><td>${one.by === "api" ? `API ${one.api ?? ""}` : "issuer"}</td><td><code>${one.code}</code></td>
+<td>${one.operation === undefined ? "" : html`<code>${one.operation}</code> `}${one.why ?? ""}</td>
+<td class="count">${numberOf(one.count)}</td><td>${timeOf(one.last)}</td></tr>`,
+)}
+</table></div>
+${further > 0 ? html`<p class="note">And ${numberOf(further)} more, of other kinds.</p>` : ""}
+</section>`
+}
+
+export function approvalsPart({ approvals }: Shown): Fragment {
+  if (approvals.length === 0) return html``
+  return html`<section>
+<h2>Approvals</h2>
+<div class="scroll"><table><tr><th>Asked for</th><th>By</th><th>Decision</th><th>Tokens</th></tr>
+${approvals.map(
+  (
+    one,
+  ) => html`<tr><td><code>${one.operation}</code>${one.resource === undefined ? "" : html` on <code>${textOf(one.resource)}</code>`}
+${one.reason === undefined ? "" : html`<p class="note">${textOf(one.reason)}</p>`}</td>
+<td>${one.requested_by}<p class="note">${timeOf(one.requested_at)}</p></td>
+<td>${one.decision}${one.by === undefined ? "" : html` by ${one.by}`}${one.as === undefined ? "" : html` <span class="tag">${one.as}</span>`}
+${one.decided_at === undefined ? "" : html`<p class="note">${timeOf(one.decided_at)}</p>`}
+${one.decision_reason === undefined ? "" : html`<p class="note">${textOf(one.decision_reason)}</p>`}</td>
+<td class="count">${one.collected}</td></tr>`,
+)}
+</table></div>
+</section>`
+}
+
+export function holdersPart({ holders, renewals, unsigned_tokens: unsigned = 0 }: Shown): Fragment {
+  const renewed = renewals.reduce((sum, { count }) => sum + count, 0)
+  return html`<section>
+<h2>Who held tokens</h2>
+<div class="scroll"><table><tr><th>Holder</th><th>Tokens</th><th>Uses</th><th>Refused</th></tr>
+${holders.map(
+  (
+    one,
+  ) => html`<tr><td>${one.agent}/${one.instance}${one.lineage.length === 0 ? "" : html` <span class="tag">sub-agent</span><p class="note">${one.lineage.map((id) => html`<code>${id}</code> `)}</p>`}</td>
+<td class="count">${numberOf(one.tokens)}</td><td class="count">${numberOf(one.allowed + one.observed)}</td><td class="count">${numberOf(one.refused)}</td></tr>`,
+)}
+</table></div>
+<p class="note">${numberOf(renewed)} tokens were renewals.${unsigned > 0 ? html` ${numberOf(unsigned)} were authorised and never left the issuer.` : ""}</p>
+</section>`
+}
+
+const STANDINGS = {
+  reporting: "reports",
+  past_end: "has reported past the end",
+  behind: "has not reported past the end",
+  closed: "closed",
+} as const
+
+export function reportersPart({ verifiers, not_recording: missing }: Shown): Fragment {
+  return html`<section>
+<h2>Who reported</h2>
+${verifiers.length === 0 ? html`<p class="note">No verifier instance.</p>` : ""}
+${
+  verifiers.length === 0
+    ? ""
+    : html`<div class="scroll"><table><tr><th>API</th><th>Verifier instance</th><th>Up to</th><th></th></tr>
+${verifiers.map(
+  (
+    one,
+  ) => html`<tr><td>${one.api}</td><td><code>${one.verifier}</code></td><td>batch ${numberOf(one.sequence)}, ${timeOf(one.last_report)}</td>
+<td>${one.standing === "behind" ? html`<span class="warn">${STANDINGS[one.standing]}</span>` : STANDINGS[one.standing]}</td></tr>`,
+)}
+</table></div>`
+}
+${missing.map(
+  (one) =>
+    html`<p class="warn">${one.api} ${one.verifiers === 0 ? "records nothing" : "records"}${one.introspected > 0 ? html`, and asked ${numberOf(one.introspected)} times whether a token stands: what it did then is not told here` : ""}.</p>`,
+)}
+</section>`
+}
+
+export function coveredPart({ ledger, previous }: Shown): Fragment {
+  return html`<section>
+<h2>What it is made of</h2>
+<dl>
+<dt>Entries</dt><dd>${numberOf(ledger.entries)} of this task, from ${ledger.first} to ${ledger.last}</dd>
+<dt>Ledger</dt><dd>up to entry ${ledger.through}, under this checkpoint:<pre>${ledger.checkpoint}</pre></dd>
+${previous === undefined ? "" : html`<dt>Before it</dt><dd><code>${previous}</code></dd>`}
+</dl>
+</section>`
+}
