@@ -16,6 +16,7 @@ import {
   required,
 } from "./options.ts"
 import { readSecret, writeNew } from "./secret-file.ts"
+import { addStatement } from "./task-statement.ts"
 
 interface StartFlags extends CallerFlags {
   readonly agent: { readonly id: string; readonly instance: string }
@@ -41,6 +42,7 @@ export function addTask(program: Command, context: Context): void {
   addStart(task, context)
   addList(task, context)
   addShow(task, context)
+  addStatement(task, context)
   for (const [change, description] of CHANGES) addChange(task, context, change, description)
 }
 
