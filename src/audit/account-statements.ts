@@ -139,13 +139,6 @@ export const insertStatement = statement(
     VALUES (${taskId}, ${p("number")}, ${p("at")}, ${p("through")}, ${p("digest")}, ${p("jws")})`,
 )
 
-/** A guard: no use came after what the statement covers. */
-export const laterUses = statement(
-  "statement.later_uses",
-  sql`SELECT seq FROM entry WHERE task = ${taskId} AND seq > ${p("through")}
-    AND kind IN (SELECT id FROM name WHERE text IN ('use.allowed', 'use.observed', 'use.refused')) LIMIT 1`,
-)
-
 export interface DueRow {
   readonly id: number
   readonly task_id: string
@@ -207,7 +200,10 @@ export const owe = statement(
     ON CONFLICT (task) DO NOTHING`,
 )
 
-/** Of the tasks of which uses came between two places that no final statement covers. */
+/**
+ * Of the tasks told of between two places that have uses which no final statement covers. A use can be read past before the
+ * statement that lacks it is committed: the entry of that statement, which comes after both, makes the task be looked at again.
+ */
 export const oweSuccessors = statement(
   "statement.owe_successors",
   sql`INSERT INTO statement_due (task, since, cursor, late)

@@ -56,7 +56,7 @@ export interface Windows {
   readonly entries: number
 }
 
-const WINDOWS: Windows = { uses: 20_000, entries: 500 }
+const WINDOWS: Windows = { uses: 10_000, entries: 500 }
 
 /**
  * The newest checkpoint, after everything that is committed by now is under one. Where the log was stopped, the last that

@@ -29,7 +29,7 @@ const LATE_MILLISECONDS = 60_000
 const ENTRIES_AT_ONCE = 10_000
 const ROWS_AT_ONCE = 500
 /** Looked at in one look; the next one goes on from there. */
-const MOST_LOOKED_AT = 5000
+const MOST_LOOKED_AT = 2000
 
 export function createClosing(options: { readonly engine: Engine; readonly ledger: Ledger }): Closing {
   const { engine, ledger } = options

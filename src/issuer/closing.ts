@@ -11,7 +11,6 @@ import {
   forgetDue,
   insertStatement,
   type KeptRow,
-  laterUses,
   newestStatement,
 } from "../audit/account-statements.ts"
 import { createClosing } from "../audit/closing.ts"
@@ -149,14 +148,13 @@ async function close(options: ClosingsOptions, due: DueRow, signed: Signed): Pro
   const kept = { task_id: id, number, at, through: signed.through, digest, jws }
   const steps: Step[] = [
     { statement: forgetDue, values: { task_id: id }, rows: 1 },
-    { statement: laterUses, values: { task_id: id, through: signed.through }, rows: 0 },
     { statement: insertStatement, values: kept, rows: 1 },
     ...closedEntry(options, account.statement, { at, digest, through: signed.through }),
   ]
   try {
     await engine.atomically(steps)
   } catch (cause) {
-    // Another issuer was first, or a use came meanwhile: either way the next look knows.
+    // Another issuer was first.
     if (!(cause instanceof Unexpected)) throw cause
   }
 }

@@ -2,8 +2,9 @@
 import type { Statement } from "../../src/audit/statement.ts"
 import { commit } from "../../src/ledger/commitment.ts"
 
-const KEY = new Uint8Array(32).fill(7)
-export const hidden = (name: string, value: string) => commit(KEY, name, value)
+/** The key of its commitments. */
+export const KEY = new Uint8Array(32).fill(7)
+const hidden = (name: string, value: string) => commit(KEY, name, value)
 
 const RULE = "support.yaml#/tasks/triage-ticket/grants"
 const AT = "2026-03-01T09:00:00.250Z"

@@ -1,0 +1,96 @@
+// Closing a task when others do the same, or report, at that moment: one statement of each number, and no use that none covers.
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { createClosing } from "../../src/audit/closing.ts"
+import type { Engine } from "../../src/database/database.ts"
+import { createClosings } from "../../src/issuer/closing.ts"
+import { approvalDesk } from "../support/approvals.ts"
+import { createWorld, type World } from "../support/world.ts"
+
+let world: World
+let taskId: string
+beforeEach(async () => {
+  world = await createWorld()
+  const started = await approvalDesk(() => world).start()
+  taskId = started.taskId
+  await world.tasks.change("support-orchestrator", taskId, "complete")
+  world.clock.advance(11_000)
+})
+afterEach(async () => {
+  await world.close()
+  await world.remove()
+})
+
+const closed = async () =>
+  (await world.ledger.read({ task: taskId, limit: 1000 })).entries.filter(
+    ({ kind }) => kind === "task.closed",
+  )
+
+const use = () =>
+  world.ledger.append([
+    {
+      kind: "use.allowed",
+      at: world.ledger.at(),
+      task: taskId,
+      agent: "triage-bot",
+      instance: "pod-1",
+      api: "tickets",
+      operation: "tickets:read",
+      resource: "tickets/SUP-1042",
+      outcome: "allowed",
+      body: {},
+    },
+  ])
+
+/** An issuer beside which something happens, once, before the statement of that name. */
+function meeting(name: string, work: () => Promise<unknown>) {
+  let met = false
+  const meet = async (statement: string) => {
+    if (met || statement !== name) return
+    met = true
+    await work()
+  }
+  const engine: Engine = {
+    ...world.engine,
+    async query(statement, values) {
+      await meet(statement.name)
+      return world.engine.query(statement, values)
+    },
+    async atomically(steps) {
+      for (const { statement } of steps) await meet(statement.name)
+      return world.engine.atomically(steps)
+    },
+  }
+  return createClosings({ ...world, engine })
+}
+
+test("of issuers that close a task at once, one does, and all answer its bytes", async () => {
+  const issuers = [1, 2, 3, 4].map(() => createClosings(world))
+  for (const _ of [1, 2]) await Promise.all(issuers.map((one) => one.look()))
+  expect(await closed()).toMatchObject([{ body: { number: 1 } }])
+  const viewer = { clientId: "support-orchestrator", staff: false }
+  const answers = await Promise.all(issuers.map((one) => one.readSigned(viewer, taskId)))
+  expect(new Set(answers).size).toBe(1)
+})
+
+test.each([
+  ["before it reads what there is", "statement.newest"],
+  ["before it commits", "statement.insert"],
+])("an issuer that another one overtakes %s closes nothing twice", async (_when, name) => {
+  const other = createClosings(world)
+  await meeting(name, () => other.look()).look()
+  expect(await closed()).toMatchObject([{ body: { number: 1 } }])
+})
+
+test("a use that another issuer has read past while the task was closed is in a statement all the same", async () => {
+  const slow = meeting("statement.insert", async () => {
+    await use()
+    await createClosing(world).look()
+  })
+  await slow.look()
+  await slow.look()
+  world.clock.advance(61_000)
+  await slow.look()
+  const made = await slow.read({ clientId: "audit-team", staff: true }, taskId)
+  if (!("jws" in made)) throw new Error(made.reason)
+  expect(made).toMatchObject({ state: "final", statement: { uses: [{ allowed: 1 }] } })
+})
