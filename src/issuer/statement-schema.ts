@@ -119,6 +119,9 @@ const StatementMembers = z
   })
   .openapi("StatementMembers")
 
+/** Names of what is signed of a task. */
+export const STATEMENT_MEMBERS: readonly string[] = Object.keys(StatementMembers.shape)
+
 /** Whether it is an account as this version writes it. Does NOT check that anything in it is so. */
 export const isStatement = (value: unknown): value is Statement => StatementMembers.safeParse(value).success
 

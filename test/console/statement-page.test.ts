@@ -52,7 +52,7 @@ describe("the page", () => {
     for (const { value } of OPENED) expect(erased).not.toContain(value)
   })
 
-  test("no text of others is markup", () => {
+  test("K06 no text of others is markup", () => {
     const plain = elementsIn(
       pageOf(
         withTexts("x"),
@@ -76,7 +76,7 @@ describe("the page", () => {
     }
   })
 
-  test("nor is any other text", () => {
+  test("K06 nor is any other text", () => {
     const plain = elementsIn(pageOf(withTexts("x")))
     fc.assert(
       fc.property(

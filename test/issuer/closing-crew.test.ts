@@ -70,7 +70,7 @@ describe("it is answered", () => {
     })
   })
 
-  test("as a page to browsers, with a policy under which nothing runs, and no purpose that is markup", async () => {
+  test("K06 as a page to browsers, with a policy under which nothing runs, and no purpose that is markup", async () => {
     const answer = await get("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
     expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8")
     expect(answer.headers.get("content-security-policy")).toMatch(/^default-src 'none'; style-src 'sha256-/)

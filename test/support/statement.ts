@@ -10,7 +10,7 @@ const RULE = "support.yaml#/tasks/triage-ticket/grants"
 const AT = "2026-03-01T09:00:00.250Z"
 const LATER = "2026-03-01T09:41:12.000Z"
 
-export const TICKET = hidden("resource", "tickets/SUP-1042")
+const TICKET = hidden("resource", "tickets/SUP-1042")
 
 /** What it commits to. */
 export const OPENED = [
