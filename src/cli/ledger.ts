@@ -1,55 +1,39 @@
-// `ledger query`: what happened, for an auditor. Every query is itself an entry of the ledger. `ledger copy` and
-// `ledger verify` are files of their own.
+// `ledger query`: what happened, for an auditor. Every query is itself an entry of the ledger. The other
+// commands of the noun are files of their own.
 import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { addLedgerCopy } from "./ledger-copy.ts"
+import { addLedgerExport } from "./ledger-export.ts"
+import { type FilterFlags, filtersIn, withFilters } from "./ledger-filters.ts"
 import { addVerify } from "./ledger-verify.ts"
 import { asCaller, type CallerFlags, issuerOf, readCount } from "./options.ts"
 
-/** The filters of GET /ledger/entries, and what they are. */
-const FILTERS = [
-  ["task", "task id"],
-  ["reference", "the orchestrator's own execution id"],
-  ["jti", "token id"],
-  ["agent", "agent"],
-  ["instance", "instance of an agent"],
-  ["orchestrator", "orchestrator"],
-  ["sub", "the principal"],
-  ["api", "the API's name in the policy"],
-  ["operation", "operation, as in tickets:read"],
-  ["resource", "resource, or how it begins"],
-  ["kind", "kind of entry, as in use.refused"],
-  ["outcome", "allowed or refused"],
-  ["from", "RFC 3339 time"],
-  ["to", "RFC 3339 time"],
-  ["after", "go on where the last query ended"],
-] as const
-
-type Flags = CallerFlags &
-  Readonly<Partial<Record<(typeof FILTERS)[number][0], string>>> & { readonly limit?: number }
+interface Flags extends CallerFlags, FilterFlags {
+  readonly after?: string
+  readonly limit: number
+}
 
 export function addLedger(program: Command, context: Context): void {
   const ledger = program.command("ledger").description("what happened")
-  const query = asCaller(ledger.command("query")).description("entries, the oldest first")
-  for (const [name, description] of FILTERS) query.option(`--${name} <value>`, description)
+  withFilters(asCaller(ledger.command("query")))
+    .description("entries, the oldest first")
+    .option("--after <cursor>", "go on where the last query ended")
+    .option("--limit <count>", "how many, up to 1000", readCount, 100)
+    .action((flags: Flags) => query(context, flags))
+  addLedgerExport(ledger, context)
   addVerify(ledger, context)
-  query.option("--limit <count>", "how many, up to 1000", readCount, 100).action(async (flags: Flags) => {
-    const { body } = await context.terminal.progress(
-      "asking",
-      issuerOf(context, flags).call("GET", pathOf(flags)),
-    )
-    if (flags.json) return context.terminal.json(body)
-    showEntries(context, asRecord(body))
-  })
   addLedgerCopy(ledger, context)
 }
 
-function pathOf(flags: Flags): string {
-  const filter = new URLSearchParams({ limit: String(flags.limit ?? 100) })
-  for (const [name] of FILTERS) if (flags[name] !== undefined) filter.set(name, flags[name])
-  return `/ledger/entries?${filter}`
+async function query(context: Context, flags: Flags): Promise<void> {
+  const { after, limit } = flags
+  const asked = { ...filtersIn(flags), limit: String(limit), ...(after !== undefined && { after }) }
+  const path = `/ledger/entries?${new URLSearchParams(asked)}`
+  const { body } = await context.terminal.progress("asking", issuerOf(context, flags).call("GET", path))
+  if (flags.json) return context.terminal.json(body)
+  showEntries(context, asRecord(body))
 }
 
 function showEntries({ terminal }: Context, answer: Readonly<Record<string, unknown>>): void {

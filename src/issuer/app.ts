@@ -7,6 +7,7 @@ import { type Admission, retryAfterSeconds } from "./admission.ts"
 import { approvalEndpoints } from "./approvals.ts"
 import type { Callers } from "./caller.ts"
 import { type Endpoint, type Entrance, JSON_TYPE, open } from "./endpoint.ts"
+import { exportEndpoints } from "./export.ts"
 import { healthEndpoints } from "./health.ts"
 import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
 import { keyEndpoints } from "./keys.ts"
@@ -52,6 +53,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...revocationEndpoints(rooms),
     ...keyEndpoints(rooms),
     ...ledgerEndpoints(rooms),
+    ...exportEndpoints(rooms),
     ...reportEndpoints(rooms),
     ...logEndpoints(rooms),
     ...policyEndpoints(rooms),

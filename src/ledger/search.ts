@@ -40,6 +40,8 @@ export interface EntryPage {
 
 export const MOST_ENTRIES = 1000
 const DEFAULT_ENTRIES = 100
+/** Of an export, held at once: an entry is 60 KiB at most and some hundred bytes as a rule. */
+const PAGE_ENTRIES = 500
 /** Entries looked through at once; between two such windows others get their turn. */
 const WINDOW = 50_000
 /** What an index finds without looking at anything else: one look, however long the ledger is. */
@@ -62,18 +64,52 @@ export async function findIn(engine: Engine, filter: EntryFilter): Promise<Entry
   if (start === undefined) throw new TypeError("after is not a cursor of this ledger")
   if (!Number.isInteger(limit) || limit < 1 || limit > MOST_ENTRIES)
     throw new TypeError("limit must be 1 to 1,000")
-  const { statement, values } = prepare(filter)
   const newest = (await engine.query(newestPlace))[0]?.seq ?? 0
-  const found: Resting[] = []
-  const step = FOUND_AT_ONCE.some((name) => filter[name] !== undefined) ? newest : WINDOW
-  for (let from = start; from < newest && found.length <= limit; from += step) {
-    if (from > start) await setImmediate()
-    const window = { after: from, upTo: Math.min(from + step, newest), limit: limit + 1 - found.length }
-    found.push(...(await engine.query(statement, { ...values, ...window })))
-  }
+  const found = await look(engine, filter, { after: start, upTo: newest, most: limit + 1 })
   const entries = found.slice(0, limit).map(show)
   const last = entries.at(-1)
   return { entries, next: found.length > limit && last ? cursorOf(last.seq) : null }
+}
+
+/** A range of places: after one, up to another. */
+export interface Places {
+  readonly after: number
+  readonly upTo: number
+}
+
+/**
+ * All entries of a range that meet the filter (its own `after` and `limit` don't count), in order and a page at a time: the
+ * next is read when it is asked for, so that however many there are, little is held. What is appended meanwhile is not
+ * among them. Throws Unavailable.
+ */
+export async function* findAll(
+  engine: Engine,
+  filter: EntryFilter,
+  { after, upTo }: Places,
+): AsyncGenerator<Entry[], void, void> {
+  for (let from = after; from < upTo; ) {
+    const found = await look(engine, filter, { after: from, upTo, most: PAGE_ENTRIES })
+    if (found.length > 0) yield found.map(show)
+    if (found.length < PAGE_ENTRIES) return
+    from = found.at(-1)?.seq ?? upTo
+  }
+}
+
+/** The first of a range, at most so many. */
+async function look(
+  engine: Engine,
+  filter: EntryFilter,
+  { after, upTo, most }: Places & { readonly most: number },
+): Promise<Resting[]> {
+  const { statement, values } = prepare(filter)
+  const found: Resting[] = []
+  const step = FOUND_AT_ONCE.some((name) => filter[name] !== undefined) ? upTo : WINDOW
+  for (let from = after; from < upTo && found.length < most; from += step) {
+    if (from > after) await setImmediate()
+    const window = { after: from, upTo: Math.min(from + step, upTo), limit: most - found.length }
+    found.push(...(await engine.query(statement, { ...values, ...window })))
+  }
+  return found
 }
 
 /** Sets of filters in use; each is compiled once. */

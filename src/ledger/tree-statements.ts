@@ -74,6 +74,8 @@ export const bytesBetween = statement<{ place: number; bytes: Uint8Array }>(
 
 export interface CheckpointRow {
   readonly size: number
+  /** Of the newest entry that it holds. */
+  readonly place: number
   readonly note: string
 }
 
@@ -85,7 +87,7 @@ export const insertCheckpoint = statement(
 
 export const newestCheckpoint = statement<CheckpointRow>(
   "checkpoint.newest",
-  sql`SELECT c.size - ${before} AS size, c.note AS note FROM ledger_checkpoint c WHERE ${ofThisLog} ORDER BY c.size DESC LIMIT 1`,
+  sql`SELECT c.size - ${before} AS size, c.size AS place, c.note AS note FROM ledger_checkpoint c WHERE ${ofThisLog} ORDER BY c.size DESC LIMIT 1`,
 )
 
 /** A guard: the newest entry has this place. */

@@ -66,7 +66,7 @@ async function answers(method: string, path: string, call: Call = {}): Promise<J
   expect(told, `${method} ${template} ${response.status}`).toBeDefined()
   const type = (response.headers.get("content-type") ?? "").split(";")[0] ?? ""
   const schema = at(told, "content", type, "schema")
-  if (type === "text/plain") return { text }
+  if (/^text\/(plain|csv)$|x-ndjson/.test(type)) return { text }
   if (schema === undefined) {
     expect(at(told, "content"), `${template}: nothing is documented for ${type}`).toBeUndefined()
   } else {
@@ -174,6 +174,7 @@ describe("the document", () => {
     expect((await answers("GET", "/ledger/checkpoint", auditor)).text).toMatch(/^taskmint\.internal\n/)
     expect((await answers("GET", "/ledger/key", auditor)).text).toMatch(/^taskmint\.internal\+/)
     await answers("GET", "/ledger/tile/none", auditor)
+    for (const format of ["ndjson", "csv"]) await answers("GET", `/ledger/export?format=${format}`, auditor)
   })
 
   test("says what staff get", async () => {

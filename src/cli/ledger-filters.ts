@@ -1,0 +1,35 @@
+// The filters of entries as options, and as the query that the issuer reads. It decides spelling, never meaning.
+import type { Command } from "commander"
+
+const FILTERS = [
+  ["task", "task id"],
+  ["reference", "the orchestrator's own execution id"],
+  ["jti", "token id"],
+  ["agent", "agent"],
+  ["instance", "instance of an agent"],
+  ["orchestrator", "orchestrator"],
+  ["sub", "the principal"],
+  ["api", "the API's name in the policy"],
+  ["operation", "operation, as in tickets:read"],
+  ["resource", "resource, or how it begins"],
+  ["kind", "kind of entry, as in use.refused"],
+  ["outcome", "allowed or refused"],
+  ["from", "RFC 3339 time"],
+  ["to", "RFC 3339 time"],
+] as const
+
+type FilterName = (typeof FILTERS)[number][0]
+export type FilterFlags = { readonly [Name in FilterName]?: string | undefined }
+
+/** Adds all of them but these. */
+export function withFilters(command: Command, but: readonly FilterName[] = []): Command {
+  for (const [name, description] of FILTERS)
+    if (!but.includes(name)) command.option(`--${name} <value>`, description)
+  return command
+}
+
+/** Those that were given. */
+export const filtersIn = (flags: FilterFlags): Record<string, string> =>
+  Object.fromEntries(
+    FILTERS.flatMap(([name]) => (flags[name] === undefined ? [] : [[name, flags[name]] as const])),
+  )
