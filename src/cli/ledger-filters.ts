@@ -18,7 +18,7 @@ const FILTERS = [
   ["to", "RFC 3339 time"],
 ] as const
 
-type FilterName = (typeof FILTERS)[number][0]
+export type FilterName = (typeof FILTERS)[number][0]
 export type FilterFlags = { readonly [Name in FilterName]?: string | undefined }
 
 /** Adds all of them but these. */
@@ -27,6 +27,13 @@ export function withFilters(command: Command, but: readonly FilterName[] = []): 
     if (!but.includes(name)) command.option(`--${name} <value>`, description)
   return command
 }
+
+/** Adds these alone. */
+export const withSome = (command: Command, names: readonly FilterName[]): Command =>
+  withFilters(
+    command,
+    FILTERS.flatMap(([name]) => (names.includes(name) ? [] : [name])),
+  )
 
 /** Those that were given. */
 export const filtersIn = (flags: FilterFlags): Record<string, string> =>

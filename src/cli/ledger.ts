@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
+import { addLedgerAsk } from "./ledger-ask.ts"
 import { addLedgerCopy } from "./ledger-copy.ts"
 import { addLedgerExport } from "./ledger-export.ts"
 import { type FilterFlags, filtersIn, withFilters } from "./ledger-filters.ts"
@@ -22,6 +23,7 @@ export function addLedger(program: Command, context: Context): void {
     .option("--after <cursor>", "go on where the last query ended")
     .option("--limit <count>", "how many, up to 1000", readCount, 100)
     .action((flags: Flags) => query(context, flags))
+  addLedgerAsk(ledger, context)
   addLedgerExport(ledger, context)
   addVerify(ledger, context)
   addLedgerCopy(ledger, context)

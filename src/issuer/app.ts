@@ -17,6 +17,7 @@ import { metadataEndpoints } from "./metadata.ts"
 import { describeSurface } from "./openapi.ts"
 import { policyEndpoints } from "./policy.ts"
 import { oauthError, problem } from "./problem.ts"
+import { questionEndpoints } from "./questions.ts"
 import { reportEndpoints } from "./reports.ts"
 import { revocationEndpoints } from "./revocations.ts"
 import type { Rooms } from "./rooms.ts"
@@ -55,6 +56,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...ledgerEndpoints(rooms),
     ...exportEndpoints(rooms),
     ...reportEndpoints(rooms),
+    ...questionEndpoints(rooms),
     ...logEndpoints(rooms),
     ...policyEndpoints(rooms),
     ...healthEndpoints(rooms.health),

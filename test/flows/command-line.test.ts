@@ -91,6 +91,23 @@ describe("an orchestrator's day", () => {
     expect(listed.stdout).toContain(id)
   })
 
+  test("an auditor's questions are answered in a table, or as JSON", async () => {
+    const { task_id: id } = await start("--operation", "tickets:read")
+    const shown = await as("audit-team", "ledger", "ask", "rule", "--task", id)
+    expect([shown.code, shown.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^PLACE +TEXT[\s\S]*support\.yaml:\d+ +- api: tickets/),
+    ])
+    expect(shown.stderr).toContain("started by support-orchestrator for support-orchestrator")
+    const told = await as("audit-team", "ledger", "ask", "did", "--task", id, "--json")
+    expect(JSON.parse(told.stdout)).toMatchObject({ question: "did", about: { task_id: id }, rows: [] })
+    const unknown = await as("audit-team", "ledger", "ask", "did", "--task", "task_x")
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining("not_found, 404")])
+    const path = join(folder, "export.csv")
+    expect((await as("audit-team", "ledger", "export", "--format", "csv", "--to", path)).code).toBe(0)
+    expect(readFileSync(path, "utf8").split("\r\n").at(-2)).toMatch(/^\d+,/)
+  })
+
   test("the same reference is the same task; another request with it is refused", async () => {
     const one = await start("--reference", "run-1")
     expect((await start("--reference", "run-1")).task_id).toBe(one.task_id)

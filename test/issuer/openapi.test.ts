@@ -174,6 +174,12 @@ describe("the document", () => {
     expect((await answers("GET", "/ledger/checkpoint", auditor)).text).toMatch(/^taskmint\.internal\n/)
     expect((await answers("GET", "/ledger/key", auditor)).text).toMatch(/^taskmint\.internal\+/)
     await answers("GET", "/ledger/tile/none", auditor)
+    const { tasks } = await answers("GET", "/tasks?limit=1", auditor)
+    const task = (tasks as Json[])[0]?.task_id
+    for (const question of ["did", "could", "behalf", "rule", "approved"])
+      expect(await answers("GET", `/reports/${question}?task=${task}`, auditor)).toHaveProperty("rows")
+    await answers("GET", "/reports/who?operation=tickets:read", auditor)
+    await answers("GET", "/reports/who", auditor)
     for (const format of ["ndjson", "csv"]) await answers("GET", `/ledger/export?format=${format}`, auditor)
   })
 
