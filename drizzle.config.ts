@@ -11,6 +11,7 @@ export default defineConfig({
     "./src/database/alarm-tables.ts",
     "./src/database/approval-tables.ts",
     "./src/database/statement-tables.ts",
+    "./src/database/rollup-tables.ts",
   ],
   out: "./migrations/sqlite",
 })

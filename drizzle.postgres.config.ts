@@ -11,6 +11,7 @@ export default defineConfig({
     "./src/database/postgres-alarm-tables.ts",
     "./src/database/postgres-approval-tables.ts",
     "./src/database/postgres-statement-tables.ts",
+    "./src/database/postgres-rollup-tables.ts",
   ],
   out: "./migrations/postgres",
 })

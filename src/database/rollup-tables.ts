@@ -1,0 +1,47 @@
+// The tables of what was granted against what was used, as drizzle sees them on SQLite. They are made of entries after the
+// fact, by the audit room, and could be made of them again at any time.
+import { check, index, integer, primaryKey, sqliteTable } from "drizzle-orm/sqlite-core"
+import { sql } from "./drizzle.ts"
+
+/** One row: up to which entry the others have come. */
+export const rollupPlace = sqliteTable(
+  "rollup_place",
+  {
+    id: integer().primaryKey(),
+    seq: integer().notNull(),
+  },
+  (table) => [check("rollup_place_one", sql`${table.id} = 1`)],
+)
+
+export const rollupDay = sqliteTable("rollup_day", {
+  /** Whole days since 1970, UTC. */
+  day: integer().primaryKey(),
+  /** Of all kinds. */
+  entries: integer().notNull(),
+})
+
+export const rollupPrivilege = sqliteTable(
+  "rollup_privilege",
+  {
+    day: integer().notNull(),
+    /** → name */
+    type: integer().notNull(),
+    /** → name: the holder's, so of a delegation the sub-agent */
+    agent: integer().notNull(),
+    /** → name */
+    api: integer().notNull(),
+    /** → name */
+    operation: integer().notNull(),
+    /** → name; 0: none of the token's rules grants it. */
+    rule: integer().notNull(),
+    /** Tasks that were given it that day. */
+    granted: integer().notNull(),
+    used: integer().notNull(),
+    refused: integer().notNull(),
+    lastUsed: integer("last_used"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.day, table.type, table.agent, table.api, table.operation, table.rule] }),
+    index("rollup_privilege_agent").on(table.agent, table.day),
+  ],
+)
