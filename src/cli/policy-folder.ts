@@ -1,0 +1,29 @@
+// The policy of a folder for commands that look at it: read as the issuer would read it, or everything that is wrong with
+// it and the end of the command. What a policy may say is the policy room's.
+import { formatFault, PolicyFaults } from "../policy/fault.ts"
+import { loadPolicy } from "../policy/load.ts"
+import type { Policy } from "../policy/policy.ts"
+import type { Context } from "./context.ts"
+import { forTerminal } from "./escape.ts"
+import { answerIsNo } from "./exit.ts"
+
+export interface FolderFlags {
+  readonly dev?: boolean
+  readonly json?: boolean
+}
+
+/** The policy of a folder; Stop (the answer is no) after telling everything that is wrong with it. */
+export async function loadFolder(
+  { terminal }: Context,
+  folder: string,
+  { dev = false, json }: FolderFlags,
+): Promise<Policy> {
+  const read = await terminal.progress("reading the policy", loadPolicy(folder, { dev }))
+  if (!(read instanceof PolicyFaults)) return read
+  if (json) terminal.json({ valid: false, faults: read.faults })
+  else for (const fault of read.faults) terminal.print(forTerminal(formatFault(fault)))
+  throw refusedFolder(folder, read)
+}
+
+const refusedFolder = (folder: string, { faults }: PolicyFaults) =>
+  answerIsNo(`${faults.length} mistake(s) in ${folder}; the issuer would refuse it`)
