@@ -20,10 +20,18 @@ export async function loadFolder(
 ): Promise<Policy> {
   const read = await terminal.progress("reading the policy", loadPolicy(folder, { dev }))
   if (!(read instanceof PolicyFaults)) return read
-  if (json) terminal.json({ valid: false, faults: read.faults })
-  else for (const fault of read.faults) terminal.print(forTerminal(formatFault(fault)))
+  showFaults({ terminal }, read, { ...(json !== undefined && { json }) })
   throw refusedFolder(folder, read)
 }
 
-const refusedFolder = (folder: string, { faults }: PolicyFaults) =>
+export const refusedFolder = (folder: string, { faults }: PolicyFaults) =>
   answerIsNo(`${faults.length} mistake(s) in ${folder}; the issuer would refuse it`)
+
+export function showFaults(
+  { terminal }: Pick<Context, "terminal">,
+  { faults }: PolicyFaults,
+  { json }: FolderFlags,
+): void {
+  if (json) terminal.json({ valid: false, faults })
+  else for (const fault of faults) terminal.print(forTerminal(formatFault(fault)))
+}

@@ -1,6 +1,5 @@
 // The command line, whole: which nouns there are, how a command begins and how it ends. Each noun's file decides what its
 // commands do; exit.ts decides what an error means.
-import { readFileSync } from "node:fs"
 import { Command, CommanderError } from "commander"
 import { addApproval } from "./approval.ts"
 import { addBackup } from "./backup.ts"
@@ -23,6 +22,7 @@ import { addTask } from "./task.ts"
 import { createTerminal } from "./terminal.ts"
 import { addToken } from "./token.ts"
 import { addVerifier } from "./verifier.ts"
+import { versionOfPackage } from "./version.ts"
 
 /** Runs one command line and answers its exit code. Never throws. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -73,9 +73,3 @@ function createProgram(context: Context): Command {
 
 const EXIT_CODES =
   "\nExit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not tell; of `session`, the command's."
-
-function versionOfPackage(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8")
-  const found: unknown = JSON.parse(text)
-  return typeof found === "object" && found !== null && "version" in found ? String(found.version) : "unknown"
-}
