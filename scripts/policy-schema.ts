@@ -1,6 +1,11 @@
-// Writes policies/policy.schema.json, the JSON Schema with which editors check and complete policy files.
+// Writes the JSON Schemas with which editors check and complete policy files and scenarios: policies/*.schema.json.
 import { writeFileSync } from "node:fs"
+import { scenarioJsonSchema } from "../src/policy/scenario-schema.ts"
 import { policyJsonSchema } from "../src/policy/schema.ts"
 
-const target = new URL("../policies/policy.schema.json", import.meta.url)
-writeFileSync(target, `${JSON.stringify(policyJsonSchema(), null, 2)}\n`)
+const SCHEMAS = { policy: policyJsonSchema(), scenario: scenarioJsonSchema() }
+
+for (const [name, schema] of Object.entries(SCHEMAS)) {
+  const target = new URL(`../policies/${name}.schema.json`, import.meta.url)
+  writeFileSync(target, `${JSON.stringify(schema, null, 2)}\n`)
+}

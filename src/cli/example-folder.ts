@@ -36,8 +36,12 @@ export function writeExampleFolder(
   const made = pathsOf(folder)
   const files: string[] = []
   for (const name of shipped("", ".yaml")) {
-    const text = readFileSync(join(SHIPPED, name), "utf8").replace(/^# yaml-language-server:.*\n/, "")
+    const text = withoutModeline(readFileSync(join(SHIPPED, name), "utf8"))
     files.push(write(join(made.policies, name), rewrite(text), 0o644))
+  }
+  for (const name of shipped("scenarios", ".yaml")) {
+    const text = withoutModeline(readFileSync(join(SHIPPED, "scenarios", name), "utf8"))
+    files.push(write(join(made.policies, "scenarios", name), text, 0o644))
   }
   for (const name of shipped("keys", ".jwks.json")) {
     const places = { privateTo: join(folder, "credentials"), publicTo: join(made.policies, "keys") }
@@ -59,6 +63,9 @@ export function pathsOf(path: string): Omit<ExampleFolder, "files"> {
     keyFileOf: (clientId) => join(folder, "credentials", `${clientId}.private.json`),
   }
 }
+
+/** It names a schema that lies beside the shipped files only. */
+const withoutModeline = (text: string): string => text.replace(/^# yaml-language-server:.*\n/, "")
 
 const shipped = (folder: string, ending: string): string[] =>
   readdirSync(join(SHIPPED, folder))

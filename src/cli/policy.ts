@@ -4,9 +4,13 @@ import type { Command } from "commander"
 import type { Context } from "./context.ts"
 import { addCheck } from "./policy-check.ts"
 import { addExplain } from "./policy-explain.ts"
+import { addTest } from "./policy-test.ts"
 
 export function addPolicy(program: Command, context: Context): void {
-  const policy = program.command("policy").description("policy files: find mistakes, explain decisions")
+  const policy = program
+    .command("policy")
+    .description("policy files: find mistakes, test what is expected of them, explain decisions")
   addCheck(policy, context)
+  addTest(policy, context)
   addExplain(policy, context)
 }

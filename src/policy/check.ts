@@ -1,4 +1,4 @@
-// One parsed file against the schema: what does not fit, where, what was expected and the nearest valid name. What the
+// One parsed file against its schema: what does not fit, where, what was expected and the nearest valid name. What the
 // schema asks for is schema.ts's.
 import type { z } from "zod"
 import type { PolicyFault } from "./fault.ts"
@@ -7,6 +7,15 @@ import { nearest, suggest } from "./nearest.ts"
 import type { ParsedFile } from "./parse.ts"
 import { quote } from "./quote.ts"
 import { keysAt, type PolicyFile, policyFile } from "./schema.ts"
+
+/** What a kind of file is held against. */
+export interface Form<Schema extends z.ZodType> {
+  readonly schema: Schema
+  /** Whether a member is one that a later version brings. */
+  isLater(path: Path): boolean
+}
+
+const POLICY: Form<typeof policyFile> = { schema: policyFile, isLater }
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
@@ -18,30 +27,40 @@ export interface CheckedFile {
 }
 
 export function checkPolicyFile(parsed: ParsedFile): CheckedFile | readonly PolicyFault[] {
-  const result = policyFile.safeParse(parsed.content)
-  if (result.success) return { parsed, rules: result.data }
+  const checked = checkForm(parsed, POLICY)
+  return "rules" in checked ? { parsed, rules: checked.rules } : checked
+}
+
+/** A parsed file as its schema reads it, defaults filled in; else everything that does not fit. */
+export function checkForm<Schema extends z.ZodType>(
+  parsed: ParsedFile,
+  form: Form<Schema>,
+): { readonly rules: z.output<Schema> } | readonly PolicyFault[] {
+  const result = form.schema.safeParse(parsed.content)
+  if (result.success) return { rules: result.data }
   const { issues } = result.error
   return issues
-    .filter((issue) => !isFollowing(parsed, issue, issues))
-    .flatMap((issue) => toFaults(parsed, issue))
+    .filter((issue) => !isFollowing(parsed, issue, issues, form))
+    .flatMap((issue) => toFaults(parsed, issue, form))
 }
 
 /** Whether a member is missing only because another stands in its place: mistyped, or of a later version. */
-function isFollowing(file: ParsedFile, issue: Issue, all: readonly Issue[]): boolean {
+function isFollowing(file: ParsedFile, issue: Issue, all: readonly Issue[], form: Form<z.ZodType>): boolean {
   const parent = issue.path.slice(0, -1)
   const name = String(issue.path.at(-1))
   if (issue.code !== "invalid_type" || valueAt(file.content, issue.path) !== undefined) return false
   const strangers = all.flatMap((one) =>
     one.code === "unrecognized_keys" && samePath(one.path, parent) ? one.keys : [],
   )
-  return strangers.some((key) => isLater([...parent, key]) || nearest(key, [name]) !== undefined)
+  return strangers.some((key) => form.isLater([...parent, key]) || nearest(key, [name]) !== undefined)
 }
 
 const samePath = (one: Path, other: Path) =>
   one.length === other.length && one.every((part, at) => part === other[at])
 
-function toFaults(file: ParsedFile, issue: Issue): readonly PolicyFault[] {
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(file, issue.path, key))
+function toFaults(file: ParsedFile, issue: Issue, form: Form<z.ZodType>): readonly PolicyFault[] {
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => unknownKey(file, issue.path, key, form))
   const value = valueAt(file.content, issue.path)
   const place = file.place(issue.path, issue.code === "invalid_key" ? "key" : "value")
   if (value === undefined) return [missing(file, issue.path)]
@@ -49,10 +68,10 @@ function toFaults(file: ParsedFile, issue: Issue): readonly PolicyFault[] {
   return [{ place, message: messageOf(issue, value), ...(hint !== undefined && { hint }) }]
 }
 
-function unknownKey(file: ParsedFile, path: Path, key: string): PolicyFault {
+function unknownKey(file: ParsedFile, path: Path, key: string, form: Form<z.ZodType>): PolicyFault {
   const place = file.place([...path, key], "key")
-  if (isLater([...path, key])) return { place, message: `"${key}" is not supported yet` }
-  const hint = suggest(key, keysAt(path))
+  if (form.isLater([...path, key])) return { place, message: `"${key}" is not supported yet` }
+  const hint = suggest(key, keysAt(path, form.schema))
   return { place, message: `expected a known key, found ${quote(key)}`, ...(hint !== undefined && { hint }) }
 }
 

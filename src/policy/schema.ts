@@ -9,13 +9,15 @@ import { openid, workload } from "./identity-schema.ts"
 const KEY_PATH = /^(\.\.\/)?([A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/
 const CONTROL_OR_BIDI = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
 
-const name = z.string().regex(NAME, "expected a name: a-z first, then a-z, 0-9 and -, at most 63 characters")
-const operation = z
+export const name = z
+  .string()
+  .regex(NAME, "expected a name: a-z first, then a-z, 0-9 and -, at most 63 characters")
+export const operation = z
   .string()
   .regex(OPERATION, "expected an operation such as tickets:read: the API's name, a colon, a word")
 const enabled = z.boolean().default(true).describe("false: nothing is minted for this name")
 
-const text = (longest: number) =>
+export const text = (longest: number) =>
   z
     .string()
     .min(1, "expected a text, found an empty one")
@@ -25,13 +27,13 @@ const text = (longest: number) =>
 const owner = text(200).describe("Who answers for it: a mailing list or a team")
 
 /** A list that is never empty and names nothing twice. */
-const list = <Item extends z.ZodType<string>>(item: Item) =>
+export const list = <Item extends z.ZodType<string>>(item: Item) =>
   z
     .array(item)
     .min(1, "expected at least one item")
     .refine((items) => new Set(items).size === items.length, "expected each item once")
 
-const members = <Key extends z.ZodType<string, string>, Value extends z.ZodType>(
+export const members = <Key extends z.ZodType<string, string>, Value extends z.ZodType>(
   key: Key,
   value: Value,
   atLeast = 0,
@@ -242,8 +244,11 @@ export const policyJsonSchema = (): Record<string, unknown> => ({
 })
 
 /** The keys that are known at a path: what a mistyped one is compared with. */
-export function keysAt(path: readonly PropertyKey[]): readonly string[] {
-  let at: z.core.$ZodType = policyFile
+export function keysAt(
+  path: readonly PropertyKey[],
+  schema: z.core.$ZodType = policyFile,
+): readonly string[] {
+  let at = schema
   for (const member of path) {
     const next = memberOf(bare(at), member)
     if (!next) return []

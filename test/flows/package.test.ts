@@ -92,6 +92,7 @@ describe("every export of package.json is there", () => {
     "taskmint/redact": ["redact", "redactSpans", "redactText"],
     "taskmint/client": ["createOrchestrator", "createSession", "createSessionKey"],
     "taskmint/policy.schema.json": expect.arrayContaining(["$schema", "title", "properties"]),
+    "taskmint/scenario.schema.json": expect.arrayContaining(["$schema", "title", "properties"]),
     "taskmint/package.json": expect.arrayContaining(["name", "version"]),
   }
 

@@ -186,7 +186,7 @@ test("about a policy that is as it should be, nothing is said", async () => {
 
 test.each(CHANGES)(
   "%s is a finding of severity %s, with its place and what to do",
-  async (id, severity, replaced, by, at, more) => {
+  async (id, severity, replaced = "", by = "", at = "", more = "") => {
     expect(whole).toContain(replaced)
     const text = whole.replace(replaced, by)
     const found = review(await policyWith(text, more)).filter(({ rule }) => rule === id)

@@ -1,13 +1,20 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect, test } from "vitest"
+import { scenarioJsonSchema } from "../../src/policy/scenario-schema.ts"
 import { keysAt, policyJsonSchema } from "../../src/policy/schema.ts"
 import { POLICIES } from "../support/policies.ts"
 
-test("the JSON Schema for editors is the one that the reader's definition gives (npm run schema)", () => {
-  const written = readFileSync(join(POLICIES, "policy.schema.json"), "utf8")
-  expect(written).toBe(`${JSON.stringify(policyJsonSchema(), null, 2)}\n`)
-})
+test.each([
+  ["policy", policyJsonSchema],
+  ["scenario", scenarioJsonSchema],
+])(
+  "the JSON Schema of a %s for editors is the one that the reader's definition gives (npm run schema)",
+  (name, made) => {
+    const written = readFileSync(join(POLICIES, `${name}.schema.json`), "utf8")
+    expect(written).toBe(`${JSON.stringify(made(), null, 2)}\n`)
+  },
+)
 
 test("the JSON Schema refuses unknown keys, as the reader does", () => {
   expect(policyJsonSchema()).toMatchObject({

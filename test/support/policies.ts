@@ -17,7 +17,9 @@ export type Texts = Readonly<Record<string, string>>
 /** The shipped policy files and keys, by path. */
 export function shippedTexts(): Record<string, string> {
   const names = readdirSync(POLICIES, { recursive: true, encoding: "utf8" })
-  const read = names.filter((name) => /\.yaml$|\.jwks\.json$/.test(name)).map((name) => [name, textOf(name)])
+  const read = names
+    .filter((name) => /^[^/]+\.yaml$|\.jwks\.json$/.test(name))
+    .map((name) => [name, textOf(name)])
   return Object.fromEntries(read)
 }
 
