@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import type { Context } from "./context.ts"
 import { addCheck } from "./policy-check.ts"
 import { addExplain } from "./policy-explain.ts"
+import { addInventory } from "./policy-inventory.ts"
 import { addTest } from "./policy-test.ts"
 
 export function addPolicy(program: Command, context: Context): void {
@@ -11,6 +12,7 @@ export function addPolicy(program: Command, context: Context): void {
     .command("policy")
     .description("policy files: find mistakes, test what is expected of them, explain decisions")
   addCheck(policy, context)
+  addInventory(policy, context)
   addTest(policy, context)
   addExplain(policy, context)
 }

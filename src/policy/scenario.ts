@@ -1,7 +1,7 @@
 // Scenarios: requests with what is expected of them, held against a policy's own decision. It decides what a scenario file
 // is, whether an expectation is met, and which grants scenarios have shown at work; decide.ts makes the decisions.
-import { Refusal } from "../errors.ts"
-import type { Authority } from "../token/authority.ts"
+import { Refusal, refuse } from "../errors.ts"
+import type { Authority, Grant } from "../token/authority.ts"
 import { coversResource, formatResource, parseResource } from "../token/resource.ts"
 import { fittingUser } from "./behalf.ts"
 import { checkForm } from "./check.ts"
@@ -75,8 +75,13 @@ function outcomeOf(policy: Policy, scenario: Scenario): Outcome | Refusal {
   })
   if (decision instanceof Refusal || !chain) return decision
   const links = chain.map((name) => ({ agent: name }))
-  const authority = authorityBelow(policy, decision.taskType, agent, decision.authority, links)
-  return authority instanceof Refusal ? authority : { authority, approvable: [] }
+  const below = <G extends Grant>(held: readonly G[]) =>
+    authorityBelow(policy, decision.taskType, agent, held, links)
+  const [authority, approvable] = [below(decision.authority), below(decision.approvable)]
+  if (authority instanceof Refusal) return authority
+  if (approvable instanceof Refusal) return approvable
+  if (authority.length + approvable.length > 0) return { authority, approvable }
+  return refuse("access_denied", "nothing is left that the sub-agent may do")
 }
 
 function differenceOf({ expect }: Scenario, got: Outcome | Refusal): readonly string[] {

@@ -97,12 +97,13 @@ describe("an expectation", () => {
   test("of a sub-agent is what is left for it", async () => {
     const text = textOf("support.yaml").replace(
       "    limits: { active_tasks: 50",
-      "    delegation: { to: { summarizer: [tickets:read, tickets:comment] } }\n    limits: { active_tasks: 50",
+      "    delegation: { to: { summarizer: [tickets:read, tickets:comment], deploy-bot: [tickets:close] } }\n    limits: { active_tasks: 50",
     )
     const by = await policyOf({ ...shippedTexts(), "support.yaml": text })
-    expect(
-      difference(`{ authority: { tickets:read: ${BOTH} } }`, "\n    delegated_to: [summarizer]", by),
-    ).toEqual([])
+    const below = (expected: string, agent: string) =>
+      difference(expected, `\n    delegated_to: [${agent}]`, by)
+    expect(below(`{ authority: { tickets:read: ${BOTH} } }`, "summarizer")).toEqual([])
+    expect(below("{ refused: access_denied }", "deploy-bot")).toEqual([])
   })
 })
 
