@@ -1,8 +1,13 @@
 // `policy explain`: one request, decided on the files at hand, step by step. The decision and its reasons are the policy
 // room's.
 import type { Command } from "commander"
+import { Refusal } from "../errors.ts"
 import { fittingUser } from "../policy/behalf.ts"
+import type { TaskRequest } from "../policy/decide.ts"
+import { authorityBelow } from "../policy/delegate.ts"
+import { editsFor, type PolicyEdit } from "../policy/edit.ts"
 import { type Explanation, explain } from "../policy/explain.ts"
+import type { Policy } from "../policy/policy.ts"
 import { formatResource } from "../token/resource.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
@@ -17,13 +22,14 @@ interface ExplainFlags extends FolderFlags {
   readonly input?: Readonly<Record<string, string>>
   readonly operation?: readonly string[]
   readonly resource?: readonly string[]
+  readonly delegatedTo?: readonly string[]
   readonly policies?: string
 }
 
 export function addExplain(policy: Command, context: Context): void {
   withJson(policy.command("explain"))
     .description(
-      "why a task would be allowed or not, step by step; limits, locks and proofs are not looked at",
+      "why a task would be allowed or not, step by step, and what would have to change; limits, locks and proofs are not looked at",
     )
     .argument("<type>", "the task type's name in the policy")
     .addOption(required("--orchestrator <name>", "who starts it"))
@@ -32,6 +38,7 @@ export function addExplain(policy: Command, context: Context): void {
     .option("--input <name=value>", "an input of the task type; again for each", readInput)
     .option("--operation <name>", "asks for this operation only; again for more", collect)
     .option("--resource <url>", "the API whose token is wanted; again for more", collect)
+    .option("--delegated-to <agent>", "handed down to this agent; again for one below it", collect)
     .option("--policies <folder>", "the policy folder (TASKMINT_POLICIES)")
     .option("--dev", "as `serve --dev` would read it")
     .action((type: string, flags: ExplainFlags) => explainOne(context, type, flags))
@@ -40,7 +47,7 @@ export function addExplain(policy: Command, context: Context): void {
 async function explainOne(context: Context, type: string, flags: ExplainFlags): Promise<void> {
   const { terminal, settings } = context
   const policy = await loadFolder(context, settings.need("policies", flags.policies), flags)
-  const explanation = explain(policy, {
+  const request = {
     type,
     orchestrator: flags.orchestrator,
     agent: flags.agent.split("/")[0] ?? "",
@@ -48,9 +55,15 @@ async function explainOne(context: Context, type: string, flags: ExplainFlags): 
     ...(flags.user !== undefined && { user: fittingUser(policy, flags.user) }),
     ...(flags.operation && { operations: flags.operation }),
     ...(flags.resource && { resources: flags.resource }),
-  })
-  if (flags.json) terminal.json(explanation)
-  else showExplanation(context, explanation)
+  }
+  const chain = flags.delegatedTo ?? []
+  const explanation = handedDown(policy, request, chain, explain(policy, request))
+  const edits = editsFor(policy, request, chain)
+  if (flags.json) terminal.json({ ...explanation, edits })
+  else {
+    showExplanation(context, explanation)
+    showEdits(context, edits)
+  }
   if (!explanation.allowed) throw answerIsNo("The policy does not allow this", "The steps marked ✗ say why")
 }
 
@@ -69,4 +82,36 @@ function showExplanation({ terminal }: Context, { steps, authority = [] }: Expla
     grant.rule,
   ])
   terminal.table(["API", "MAY", "ON", "BY"], rows)
+}
+
+/** The explanation of what the last of the chain may, where the task itself is allowed. */
+function handedDown(
+  policy: Policy,
+  { type: name, agent }: TaskRequest,
+  chain: readonly string[],
+  explanation: Explanation,
+): Explanation {
+  const { allowed, steps, authority = [] } = explanation
+  const type = policy.tasks.get(name)
+  if (!allowed || !type || chain.length === 0) return explanation
+  const links = chain.map((one) => ({ agent: one }))
+  const below = authorityBelow(policy, type, agent, authority, links)
+  const place = type.place
+  if (below instanceof Refusal)
+    return { allowed: false, steps: [...steps, { ok: false, text: `refused: ${below.reason}`, place }] }
+  const text = `"${name}" may be handed down to ${chain.join(", then ")}`
+  if (below.length > 0) return { allowed, steps: [...steps, { ok: true, text, place }], authority: below }
+  return { allowed: false, steps: [...steps, { ok: false, text: `${text}, with nothing left to do`, place }] }
+}
+
+function showEdits({ terminal }: Context, edits: readonly PolicyEdit[]): void {
+  if (edits.length === 0) return
+  const { bold, dim, green } = terminal.colors
+  terminal.print(bold("\nWhat would have to change for all of it to be allowed:"))
+  for (const { place, why, yaml } of edits) {
+    terminal.print(
+      `  ${forTerminal(`${place.file}:${place.line}:${place.column}`)}  ${dim(forTerminal(why))}`,
+    )
+    for (const line of yaml?.split("\n") ?? []) terminal.print(green(`    + ${forTerminal(line)}`))
+  }
 }

@@ -20,6 +20,8 @@ const COMMANDS = [
   "demo",
   "init",
   "policy check",
+  "policy inventory",
+  "policy test",
   "policy explain",
   "credential new",
   "task start",
