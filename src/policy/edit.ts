@@ -141,8 +141,9 @@ function grantEdits(editing: Editing, type: TaskType, chain: readonly string[]):
   const missing = wanted.filter((operation) => !granted.has(operation))
   const apis = new Set(type.grants.map(({ api }) => api))
   const disabled = [...apis].flatMap((name) => nameEdits(editing, "apis", name, policy.apis, "{ ... }"))
+  const below = request.operations || handable(editing, type, chain).length === 0 ? chain : []
   const named = [
-    ...[request.agent, ...chain].map((name) => ({ section: "agents", rule: policy.agents.get(name) })),
+    ...[request.agent, ...below].map((name) => ({ section: "agents", rule: policy.agents.get(name) })),
     { section: "users", rule: policy.users.get(request.user?.rule ?? "") },
   ]
   const limits = named.flatMap(({ section, rule }): PolicyEdit[] => {
@@ -177,12 +178,19 @@ function approvalEdits({ policy, placeOf }: Editing, type: TaskType): PolicyEdit
   })
 }
 
+/** What the task grants and `at_most` of everybody in the chain leaves. */
+function handable({ policy }: Editing, type: TaskType, chain: readonly string[]): readonly string[] {
+  const limits = chain.map((name) => policy.agents.get(name)?.atMost)
+  const all = new Set(type.grants.flatMap(({ operations }) => operations))
+  return [...all].filter((operation) => limits.every((atMost) => atMost?.has(operation) ?? true))
+}
+
 function delegationEdits(editing: Editing, type: TaskType, chain: readonly string[]): PolicyEdit[] {
   if (chain.length === 0) return []
   const { delegation } = type
-  const wanted = editing.request.operations ?? [
-    ...new Set(type.grants.flatMap(({ operations }) => operations)),
-  ]
+  const some = handable(editing, type, chain)
+  const all = type.grants.flatMap(({ operations }) => operations)
+  const wanted = editing.request.operations ?? (some.length > 0 ? some : [...new Set(all)])
   const given = chain.map((agent) => `${agent}: ${flow(wanted)}`)
   if (!delegation) {
     const depth = chain.length > 1 ? `max_depth: ${chain.length}, ` : ""
