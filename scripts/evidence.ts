@@ -1,9 +1,9 @@
-// npm run evidence [-- kills|mutations|replicas|copies|chains] [--kills N] [--mutations N] [--starts N] [--replica-kills N]
-//   [--copy-kills N] [--chains N]
+// npm run evidence [-- kills|mutations|replicas|copies|chains|differences] [--kills N] [--mutations N] [--starts N] [--replica-kills N]
+//   [--copy-kills N] [--chains N] [--differences N]
 // The long forms of tests that `npm test` runs short: 200 kills of a guarded API under load, 10,000,000 mutations of valid
 // tokens, 10,000 starts at three issuers on one PostgreSQL database of which 100 are killed, a copy of a ledger to
-// PostgreSQL that is killed 100 times, 1,000,000 lives of holders that stand one below the other. Exit code 1 when one
-// of them finds what must not be.
+// PostgreSQL that is killed 100 times, 1,000,000 lives of holders that stand one below the other, 1,000,000 pairs
+// of policies and their difference. Exit code 1 when one of them finds what must not be.
 import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -13,6 +13,7 @@ import { runChains } from "../test/support/chains.ts"
 import { runCopyStory } from "../test/support/copy-story.ts"
 import { runKillStory } from "../test/support/kill-story.ts"
 import { runMutations } from "../test/support/mutations.ts"
+import { runPairs } from "../test/support/policy-pairs.ts"
 import { startPostgres } from "../test/support/postgres-server.ts"
 import { runReplicaStory } from "../test/support/replica-story.ts"
 import { tablesHeld } from "../test/support/tables-held.ts"
@@ -27,6 +28,7 @@ const { values, positionals } = parseArgs({
     "replica-kills": { type: "string", default: "100" },
     "copy-kills": { type: "string", default: "100" },
     chains: { type: "string", default: "1000000" },
+    differences: { type: "string", default: "1000000" },
   },
 })
 
@@ -39,6 +41,7 @@ const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = {
   replicas,
   copies,
   chains,
+  differences,
 }
 const wanted = positionals.length > 0 ? positionals : Object.keys(EVIDENCE)
 const unknown = wanted.filter((name) => !(name in EVIDENCE))
@@ -98,6 +101,17 @@ function chains(): string {
     if ((done / part) % 4 === 3) console.log(`  ${done + part} of ${runs} lives`)
   }
   return `${runs} lives of holders, none got more than policy and all above it leave, none lived longer`
+}
+
+function differences(): string {
+  const runs = Number(values.differences)
+  const part = 50_000
+  let unchanged = 0
+  for (let done = 0, seed = Date.now(); done < runs; done += part, seed++) {
+    unchanged += runPairs(Math.min(part, runs - done), seed).unchanged
+    if ((done / part) % 4 === 3) console.log(`  ${done + part} of ${runs} pairs`)
+  }
+  return `${runs} pairs of policies, ${unchanged} requests called unchanged, each answered alike; no direction was wrong`
 }
 
 async function replicas(): Promise<string> {

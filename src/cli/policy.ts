@@ -3,6 +3,7 @@
 import type { Command } from "commander"
 import type { Context } from "./context.ts"
 import { addCheck } from "./policy-check.ts"
+import { addPolicyDiff } from "./policy-diff.ts"
 import { addExplain } from "./policy-explain.ts"
 import { addInventory } from "./policy-inventory.ts"
 import { addTest } from "./policy-test.ts"
@@ -15,4 +16,5 @@ export function addPolicy(program: Command, context: Context): void {
   addInventory(policy, context)
   addTest(policy, context)
   addExplain(policy, context)
+  addPolicyDiff(policy, context)
 }

@@ -32,6 +32,9 @@ export function readInputs(
   })
 }
 
+/** Whether a value is data and fits the rule. */
+export const acceptsInput = (rule: InputRule, value: string): boolean => inputFault(rule, value) === undefined
+
 /** What was expected of a value that does not fit; undefined where it fits. */
 function inputFault(rule: InputRule, value: string): string | undefined {
   if (!isSegment(value)) return "1 to 256 characters of plain data: no / \\ % * { } ? # ; and no spaces"

@@ -1,0 +1,161 @@
+// Where a policy comes from that a command is given: a folder, or a folder as a git revision has it. Of a revision the files
+// are read out of the repository into a folder of their own, which is removed again; nothing is checked out and no hook runs.
+import { execFile } from "node:child_process"
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join, posix } from "node:path"
+import { promisify } from "node:util"
+import { formatFault, PolicyFaults } from "../policy/fault.ts"
+import { loadPolicy } from "../policy/load.ts"
+import type { Policy } from "../policy/policy.ts"
+import type { Context } from "./context.ts"
+import { answerIsNo, cannotTell, wrongUse } from "./exit.ts"
+
+export interface SourceOptions {
+  readonly dev?: boolean
+  /** The folder within a revision that names none: `git:main`. */
+  readonly folder?: string | undefined
+}
+
+/** A policy, and what it is called in answers. */
+export interface Source {
+  readonly name: string
+  readonly policy: Policy
+}
+
+const MOST_BYTES = 64 * 1024 * 1024
+const MOST_FILES = 5000
+
+/**
+ * `policies`: a folder. `git:main`: the policy folder as it is in a revision. `main:deploy/policies`: a folder of a
+ * revision. Stop where there is none, or where it is no policy.
+ */
+export async function openSource(context: Context, text: string, options: SourceOptions): Promise<Source> {
+  if (await isFolder(text)) return { name: text, policy: await load(context, text, text, options) }
+  const revision = revisionOf(text, options.folder)
+  if (!revision)
+    throw wrongUse(`${text} is no folder`, "Give a folder, git:<revision>, or <revision>:<folder>")
+  const folder = await mkdtemp(join(tmpdir(), "taskmint-revision-"))
+  try {
+    const within = await extract(revision, folder)
+    return { name: text, policy: await load(context, within, text, options) }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() ?? false
+}
+
+async function load(
+  { terminal }: Context,
+  folder: string,
+  name: string,
+  { dev = false }: SourceOptions,
+): Promise<Policy> {
+  const read = await terminal.progress(`reading ${name}`, loadPolicy(folder, { dev }))
+  if (!(read instanceof PolicyFaults)) return read
+  const [first] = read.faults
+  throw answerIsNo(
+    `${name} is no policy: ${first ? formatFault(first) : "it can't be read"}`,
+    read.faults.length > 1 ? `and ${read.faults.length - 1} more; \`policy check\` tells all` : undefined,
+  )
+}
+
+interface Revision {
+  readonly revision: string
+  /** Relative to where the command runs, in the spelling of the system. */
+  readonly folder: string
+}
+
+function revisionOf(text: string, folder: string | undefined): Revision | undefined {
+  const at = text.indexOf(":")
+  if (at < 1) return undefined
+  if (!text.startsWith("git:")) return { revision: text.slice(0, at), folder: text.slice(at + 1) || "." }
+  const [revision = "", within] = splitOnce(text.slice(4))
+  const meant = within ?? folder
+  if (revision === "") throw wrongUse(`${text} names no revision`, "As in git:main")
+  if (meant === undefined)
+    throw wrongUse(
+      `${text} names no folder`,
+      "Write git:main:policies, or set TASKMINT_POLICIES to the folder",
+    )
+  return { revision, folder: meant }
+}
+
+const splitOnce = (text: string): readonly string[] => {
+  const at = text.indexOf(":")
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** Writes the folder of a revision, and the folder `keys` beside it, into `to`. Answers where the policy folder is then. */
+async function extract({ revision, folder }: Revision, to: string): Promise<string> {
+  const prefix = (await git(["rev-parse", "--show-prefix"], "this is no git repository")).trim()
+  const path = posix.normalize(posix.join(prefix, folder.replaceAll("\\", "/"))).replace(/\/$/, "")
+  if (path.startsWith("..") || posix.isAbsolute(folder))
+    throw wrongUse(`${folder} is not in the repository`, "Give the folder as it is called from here")
+  const commit = await commitOf(revision)
+  const files = await listFiles(commit, path)
+  if (files.length === 0)
+    throw cannotTell(`${revision} has no ${path}`, "Give the folder as it was called then")
+  for (const file of files) await copyFile(commit, file, to)
+  return join(to, path)
+}
+
+/** The full name of a commit, so that nothing that was typed is read as an option or as a path. */
+async function commitOf(revision: string): Promise<string> {
+  if (!/^[A-Za-z0-9_][^\s:]*$/.test(revision)) throw wrongUse(`${revision} can't be a revision`)
+  const commit = await git(
+    ["rev-parse", "--verify", "--quiet", "--end-of-options", `${revision}^{commit}`],
+    `there is no revision ${revision}`,
+  )
+  return commit.trim()
+}
+
+/** Of the policy folder and of its parent, which key files may stand in (`../keys/...`). Symbolic links are left out. */
+async function listFiles(commit: string, path: string): Promise<string[]> {
+  const parent = posix.dirname(path)
+  const listed = await git(["ls-tree", "-r", "-z", "--full-tree", commit], "the revision can't be read")
+  const files = listed.split("\0").flatMap((line) => {
+    const [about = "", name = ""] = line.split("\t")
+    return /^100(644|755) blob /.test(about) ? [name] : []
+  })
+  const inside = files.filter((name) => path === "." || name.startsWith(`${path}/`))
+  const beside = files.filter(
+    (name) => name.endsWith(".json") && (parent === "." || name.startsWith(`${parent}/`)),
+  )
+  const wanted = [...new Set(inside.length === 0 ? [] : [...inside, ...beside])].filter((name) =>
+    /\.(yaml|yml|json)$/.test(name),
+  )
+  if (wanted.length > MOST_FILES)
+    throw cannotTell(`${path} has more than ${MOST_FILES} files in that revision`)
+  return wanted
+}
+
+async function copyFile(commit: string, name: string, to: string): Promise<void> {
+  const text = await git(["cat-file", "blob", `${commit}:${name}`], `${name} can't be read`)
+  const path = join(to, name)
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, text, "latin1")
+  await chmod(path, 0o600)
+}
+
+const run = promisify(execFile)
+
+/** Git's answer, byte for byte as latin1. Stop (could not tell) with our words where it has none. */
+async function git(args: readonly string[], otherwise: string): Promise<string> {
+  try {
+    const { stdout } = await run("git", [...args], {
+      encoding: "latin1",
+      maxBuffer: MOST_BYTES,
+      windowsHide: true,
+    })
+    return stdout
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined
+    if (code === "ENOENT") throw cannotTell("git is not there", "Give two folders instead")
+    throw cannotTell(`git: ${otherwise}`)
+  }
+}

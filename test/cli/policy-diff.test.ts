@@ -1,0 +1,109 @@
+import { execFileSync } from "node:child_process"
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import { runCli } from "../support/command-line.ts"
+import { createFolders } from "../support/folder.ts"
+import { POLICIES } from "../support/policies.ts"
+
+const createFolder = createFolders()
+
+/** A repository with the shipped policies below `deploy`, and their keys where `keys` says. */
+function repository(keys = "deploy/policies/keys") {
+  const root = createFolder()
+  const git = (...args: string[]) =>
+    execFileSync(
+      "git",
+      ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", ...args],
+      { cwd: root, stdio: "pipe" },
+    )
+  git("init", "-q", "-b", "main")
+  cpSync(POLICIES, join(root, "deploy/policies"), {
+    recursive: true,
+    filter: (path) => !path.endsWith(join("policies", "keys")),
+  })
+  cpSync(join(POLICIES, "keys"), join(root, keys), { recursive: true })
+  const file = join(root, "deploy/policies/support.yaml")
+  const edit = (from: string, to: string) =>
+    writeFileSync(file, readFileSync(file, "utf8").replaceAll(from, to))
+  const commit = () => {
+    git("add", "-A")
+    git("commit", "-q", "-m", "x")
+  }
+  return { root, edit, commit, git }
+}
+const diff = (cwd: string, ...args: string[]) => runCli(["policy", "diff", "--dev", ...args], { cwd })
+
+test("the working folder is compared with a revision, and a wider policy fails the pipeline", async () => {
+  const { root, edit, commit } = repository()
+  commit()
+  const same = await diff(root, "git:main", "deploy/policies", "--fail-on", "any")
+  expect([same.code, same.stdout]).toEqual([0, "Nobody may do more or less.\n"])
+  edit("deadline: 2h", "deadline: 4h")
+  const wider = await diff(root, "git:main", "deploy/policies", "--fail-on", "widening")
+  expect([wider.code, wider.stdout]).toEqual([
+    1,
+    "Wider\n  triage-ticket may run for 4h; before: 2h  support.yaml:31\n",
+  ])
+  const narrower = await diff(root, "deploy/policies", "main:deploy/policies", "--fail-on", "widening")
+  expect([narrower.code, narrower.stderr]).toEqual([0, ""])
+  edit("[A-Z]{2,5}", "[A-Z]{2,6}")
+  edit("deadline: 4h", "deadline: 2h")
+  expect((await diff(join(root, "deploy"), "git:main", "policies", "--fail-on", "widening")).code).toBe(3)
+  commit()
+  const revisions = await diff(root, "main~1:deploy/policies", "main:deploy/policies", "--json")
+  expect(JSON.parse(revisions.stdout)).toMatchObject({
+    counts: { widening: 0, unknown: 2, narrowing: 0, neutral: 0 },
+  })
+})
+
+test("key files beside the folder come along, and nothing is left behind", async () => {
+  const { root, edit, commit } = repository("deploy/keys")
+  edit("jwks: keys/", "jwks: ../keys/")
+  for (const name of ["deployments.yaml", "staff.yaml"]) {
+    const path = join(root, "deploy/policies", name)
+    writeFileSync(path, readFileSync(path, "utf8").replaceAll("jwks: keys/", "jwks: ../keys/"))
+  }
+  commit()
+  const answer = await diff(root, "git:HEAD", "deploy/policies")
+  expect([answer.code, answer.stderr]).toEqual([0, ""])
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith("taskmint-revision-"))).toEqual([])
+})
+
+test("for a pull request it is Markdown in which nothing of the policy is markup", async () => {
+  const { root, edit, commit } = repository()
+  commit()
+  edit('"tickets/{ticket}/**"', '"*/{ticket}/**"')
+  const { stdout } = await diff(root, "git:main", "deploy/policies", "--markdown")
+  expect(stdout).toContain("### Policy: 1 widening\n")
+  expect(stdout).toContain("may now tickets:read on \\*/\\{ticket\\}/\\*\\* of tickets")
+})
+
+test.each([
+  [["git:main", "deploy/policies"], 3, "git: there is no revision main"],
+  [["git:--output=x", "deploy/policies"], 2, "--output=x can't be a revision"],
+  [["git:main:../elsewhere", "deploy/policies"], 2, "../elsewhere is not in the repository"],
+  [["nowhere", "deploy/policies"], 2, "nowhere is no folder"],
+  [["git:main"], 2, "TASKMINT_POLICIES is not set"],
+])("what can't be compared is said: %j", async (args, code, said) => {
+  const { root } = repository()
+  const answer = await diff(root, ...args)
+  expect(answer.stderr).toContain(said)
+  expect(answer.code).toBe(code)
+})
+
+test("outside of a repository, and where a side is no policy, it says so", async () => {
+  const folder = createFolder()
+  mkdirSync(join(folder, "policies"))
+  const outside = await runCli(["policy", "diff", "git:main", "policies"], {
+    cwd: folder,
+    env: { GIT_CEILING_DIRECTORIES: tmpdir() },
+  })
+  expect([outside.code, outside.stderr]).toEqual([3, "error: git: this is no git repository\n"])
+  const none = await runCli(["policy", "diff", "policies", "policies"], { cwd: folder })
+  expect([none.code, none.stderr]).toMatchObject([
+    1,
+    expect.stringContaining("policies is no policy: .:1:1: expected at least one *.yaml file"),
+  ])
+})
