@@ -80,6 +80,11 @@ export interface Engine {
    * Never calls where one process has the database to itself.
    */
   hearOthers(listener: () => void): () => void
+  /**
+   * What was deleted or overwritten is gone from the files, too, when this answers true. False: where it rested is a server's,
+   * is too large to be rewritten while others wait, or is being read by another process. Throws Unavailable.
+   */
+  scrub(): Promise<boolean>
   /** Resolves when what was accepted is durable and the file is released. Later calls throw Unavailable. */
   close(): Promise<void>
   /** Resolves with the cause when the engine can never commit again (a failed fsync): the process must end. */

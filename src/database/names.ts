@@ -4,7 +4,7 @@ import type { SQL } from "drizzle-orm"
 import { type Engine, type Statement, type Step, statement, type Value, type Values } from "./database.ts"
 import { sql } from "./drizzle.ts"
 
-/** Texts of one table. Rows are never changed or deleted, so a text once seen committed stays interned. */
+/** Texts of one table. A text once seen committed stays interned, but for people: their rows lose their text when it is erased. */
 export interface Interned {
   /** Interns texts durably and remembers them. Throws Unavailable. */
   ensure(texts: readonly string[]): Promise<void>
@@ -59,10 +59,16 @@ interface Found {
 }
 
 export const NAME = {
+  lasts: () => true,
   intern: statement("intern-name", sql`INSERT INTO name (text) VALUES (${p("text")}) ON CONFLICT DO NOTHING`),
   find: statement<Found>("find-name", sql`SELECT id FROM name WHERE text = ${p("text")}`),
 }
+/** A person is `provider/name`; an orchestrator is a name of the policy. */
+export const isPerson = (sub: string): boolean => sub.includes("/")
+
 export const SUBJECT = {
+  // Another process may have erased them: they are looked up whenever they are pointed at.
+  lasts: (text: string) => !isPerson(text),
   intern: statement(
     "intern-subject",
     sql`INSERT INTO subject (text) VALUES (${p("text")}) ON CONFLICT DO NOTHING`,
@@ -100,11 +106,17 @@ const MOST_REMEMBERED = 20_000
 
 function createInterned(
   engine: Engine,
-  table: { readonly intern: Statement; readonly find: Statement<Found> },
+  table: {
+    readonly intern: Statement
+    readonly find: Statement<Found>
+    /** Whether its row stays as it is for ever, so that its integer may be remembered. */
+    readonly lasts: (text: string) => boolean
+  },
 ): Interned {
   const committed = new Map<string, number>()
   const offered = new Set<string>()
   const look = async (text: string) => {
+    if (!table.lasts(text)) return
     const [row] = await engine.query(table.find, { text })
     if (!row) return
     if (committed.size >= MOST_REMEMBERED) committed.clear()
@@ -113,9 +125,13 @@ function createInterned(
   }
   /** A text that comes a second time was probably committed with the first: worth a look, whose failure costs nothing. */
   const notice = (text: string) => {
+    if (!table.lasts(text)) return
     if (offered.size >= MOST_REMEMBERED) offered.clear()
-    if (!offered.has(text)) return offered.add(text)
-    return void look(text).catch(() => offered.delete(text))
+    if (!offered.has(text)) {
+      offered.add(text)
+      return
+    }
+    void look(text).catch(() => offered.delete(text))
   }
   const stepsFor = (texts: readonly string[]): Step[] =>
     texts

@@ -134,6 +134,11 @@ class PostgresEngine implements Engine {
     return this.#notices.hear(listener)
   }
 
+  /** Dead rows are the server's: it reuses their room, and VACUUM FULL rewrites a table. */
+  async scrub(): Promise<boolean> {
+    return false
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed

@@ -24,7 +24,7 @@ export async function openSqlite(options: { path: string; migrations?: string })
     } finally {
       first.close()
     }
-    const writer = await openWriter({ path: options.path })
+    const writer = await openWriter({ path: options.path, overwrites: true })
     return new SqliteEngine(writer, openFile(options.path, { readonly: true }), lock)
   } catch (error) {
     lock.release()
@@ -67,6 +67,11 @@ class SqliteEngine implements Engine {
 
   hearOthers(): () => void {
     return () => undefined
+  }
+
+  async scrub(): Promise<boolean> {
+    if (this.#closed) throw new Unavailable("the database is closed")
+    return this.#writer.scrub()
   }
 
   close(): Promise<void> {

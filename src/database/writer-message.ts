@@ -20,6 +20,8 @@ type Flat = Exclude<Value, Uint8Array> | undefined
 export type Answer =
   | { readonly tag: "open" | "closed" }
   | { readonly tag: "broken"; readonly message: string }
+  /** Whether nothing but what the rows hold is left in the files. */
+  | { readonly tag: "scrubbed"; readonly done: boolean }
   | { readonly tag: "decided"; readonly count: number; readonly failures: readonly Failure[] }
 
 export interface Failure {

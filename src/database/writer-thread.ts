@@ -9,6 +9,8 @@ import { type Answer, Arrived, type Failure, type Requests, type Step } from "./
 
 /** Pages in the write-ahead log above which it is copied over, after the answers went out: about 4 MB. */
 const CHECKPOINT_PAGES = 1000
+/** A file above this is not rewritten while everybody waits: it takes a second for each 100 MB, and as much memory. */
+const MOST_REWRITTEN_BYTES = 128 * 1024 * 1024
 /** Requests in one transaction at most, so that no one waits for a whole backlog. */
 const MOST_TOGETHER = 512
 
@@ -21,7 +23,10 @@ const STATEMENTS = {
   release: "RELEASE request",
   measure: "PRAGMA wal_checkpoint(NOOP)",
   copy: "PRAGMA wal_checkpoint(PASSIVE)",
+  empty: "PRAGMA wal_checkpoint(TRUNCATE)",
 } as const
+
+type Message = Requests | "close" | "scrub"
 
 interface Prepared {
   readonly statement: Statement
@@ -35,17 +40,20 @@ class Thread {
   readonly #sql: string[] = []
   readonly #prepared: Prepared[] = []
   readonly #waiting: Arrived[] = []
+  #scrubs = 0
   #broken = false
   #closing = false
 
-  constructor(port: MessagePort, { path, ...options }: WriterOptions) {
+  constructor(port: MessagePort, { path, overwrites, ...options }: WriterOptions) {
     this.#port = port
     this.#database = openFile(path, options)
     // Copied over by hand: SQLite's own checkpoint swallows its errors, a failed fsync among them.
     this.#database.pragma("wal_autocheckpoint = 0")
+    // Copies that moving rows about left behind stay: see #scrub.
+    if (overwrites) this.#database.pragma("secure_delete = ON")
     this.#run = prepareAll(this.#database)
     this.#say({ tag: "open" })
-    port.on("message", (message: Requests | "close") => this.#wake(message))
+    port.on("message", (message: Message) => this.#wake(message))
   }
 
   #say(answer: Answer): void {
@@ -53,19 +61,24 @@ class Thread {
   }
 
   /** Takes in this message and all that came meanwhile, then writes until nothing waits. */
-  #wake(first: Requests | "close"): void {
+  #wake(first: Message): void {
     this.#accept(first)
     do {
       for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port))
         this.#accept(next.message)
       if (this.#waiting.length > 0) this.#write(this.#waiting.splice(0, MOST_TOGETHER))
     } while (this.#waiting.length > 0 && !this.#broken)
+    for (; this.#scrubs > 0 && !this.#broken; this.#scrubs--) this.#scrub()
     if (this.#closing && !this.#broken) this.#close()
   }
 
-  #accept(message: Requests | "close"): void {
+  #accept(message: Message): void {
     if (message === "close") {
       this.#closing = true
+      return
+    }
+    if (message === "scrub") {
+      this.#scrubs += 1
       return
     }
     for (const text of message.sql) this.#sql.push(text)
@@ -146,6 +159,25 @@ class Thread {
     }
   }
 
+  /**
+   * Rewrites the file from its rows, which alone leaves nothing else in it, and empties the log beside it. Neither can be
+   * done while somebody reads what was there before.
+   */
+  #scrub(): void {
+    let done = false
+    try {
+      const pages = Number(this.#database.pragma("page_count", { simple: true }))
+      const small =
+        pages * Number(this.#database.pragma("page_size", { simple: true })) <= MOST_REWRITTEN_BYTES
+      if (small) this.#database.exec("VACUUM")
+      const [busy] = this.#run.empty.get() as [number]
+      done = small && busy === 0
+    } catch (error) {
+      if (endsEverything(codeOf(error))) this.#break(codeOf(error))
+    }
+    if (!this.#broken) this.#say({ tag: "scrubbed", done })
+  }
+
   /** Nothing of this transaction took place. Whoever waited is told so; after a failed fsync, for ever. */
   #abandon(count: number, error: unknown): void {
     const code = codeOf(error)
@@ -181,7 +213,7 @@ class Thread {
 }
 
 function prepareAll(database: Database): Readonly<Record<keyof typeof STATEMENTS, Statement>> {
-  const { begin, commit, rollback, save, undo, release, measure, copy } = STATEMENTS
+  const { begin, commit, rollback, save, undo, release, measure, copy, empty } = STATEMENTS
   return {
     begin: database.prepare(begin),
     commit: database.prepare(commit),
@@ -191,6 +223,7 @@ function prepareAll(database: Database): Readonly<Record<keyof typeof STATEMENTS
     release: database.prepare(release),
     measure: database.prepare(measure).raw(),
     copy: database.prepare(copy),
+    empty: database.prepare(empty).raw(),
   }
 }
 

@@ -23,6 +23,8 @@ export interface Writer {
   commit(steps: readonly WriterStep[]): Promise<void>
   /** The same for steps that `put` puts one by one, now; what it throws is thrown. */
   write(put: (request: Request) => void): Promise<void>
+  /** As the engine's; what was committed before is in it. Throws Unavailable. */
+  scrub(): Promise<boolean>
   /** Commits what was accepted, then lets go of the file. Later commits throw Unavailable. */
   close(): Promise<void>
   /** Resolves with the cause when nothing can ever be committed again: a failed fsync, a damaged file, a dead thread. */
@@ -36,6 +38,8 @@ export interface WriterOptions {
   readonly path: string
   /** How long a commit waits for another process that writes; default 250. */
   readonly busyMilliseconds?: number
+  /** What is deleted is overwritten where it was. It costs writes where much is deleted; default false. */
+  readonly overwrites?: boolean
 }
 
 /** Opens the file in a thread of its own (settings as openFile). Throws Unavailable when it can't be opened. */
@@ -64,6 +68,7 @@ class ThreadWriter implements Writer {
   #message = new Outgoing(this.#statements)
   /** Sent and not yet decided, oldest first: the thread decides them in this order. */
   #sent: Waiting[] = []
+  #scrubs: PromiseWithResolvers<boolean>[] = []
 
   constructor(workerData: WriterOptions) {
     this.opened = this.#open.promise
@@ -104,6 +109,14 @@ class ThreadWriter implements Writer {
     return promise
   }
 
+  scrub(): Promise<boolean> {
+    if (this.#state !== "open") return Promise.reject(new Unavailable(`the database is ${this.#state}`))
+    const scrub = Promise.withResolvers<boolean>()
+    this.#scrubs.push(scrub)
+    this.#thread.postMessage("scrub")
+    return scrub.promise
+  }
+
   close(): Promise<void> {
     if (this.#state === "open") {
       this.#send()
@@ -126,6 +139,7 @@ class ThreadWriter implements Writer {
   #take(answer: Answer): void {
     if (answer.tag === "decided") this.#decide(answer.count, answer.failures)
     else if (answer.tag === "broken") this.#break(new Error(answer.message))
+    else if (answer.tag === "scrubbed") this.#scrubs.shift()?.resolve(answer.done)
     else if (answer.tag === "open") this.#open.resolve()
     else this.#state = "closed"
   }
@@ -149,7 +163,8 @@ class ThreadWriter implements Writer {
     this.#thread.unref()
     const failed = new Unavailable("the database can't commit any more", { cause })
     this.#open.reject(new Unavailable(cause.message))
-    for (const request of [...this.#sent, ...this.#outgoing]) request.reject(failed)
+    for (const request of [...this.#sent, ...this.#outgoing, ...this.#scrubs]) request.reject(failed)
+    this.#scrubs = []
     this.#sent = []
     this.#outgoing = []
   }

@@ -86,6 +86,7 @@ export function createTelemetry(): Telemetry {
             query: (statement, values) => engine.query(statement, values),
             atomically: (steps) => commit(engine, steps),
             hearOthers: (listener) => engine.hearOthers(listener),
+            scrub: () => engine.scrub(),
             close: () => engine.close(),
             broken: engine.broken,
           },

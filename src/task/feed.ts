@@ -89,6 +89,7 @@ function noticing(engine: Engine, notice: () => void): Engine {
     },
     close: () => engine.close(),
     hearOthers: (listener) => engine.hearOthers(listener),
+    scrub: () => engine.scrub(),
     broken: engine.broken,
   }
 }

@@ -37,6 +37,7 @@ async function openHeld() {
         return engine.atomically(steps)
       },
       hearOthers: (listener) => engine.hearOthers(listener),
+      scrub: () => engine.scrub(),
       close: () => engine.close(),
       broken: engine.broken,
     },

@@ -1,4 +1,5 @@
 // The writer as a spool uses it: without statements of ours, on plain SQL.
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { Duplicate, Unavailable, Unexpected } from "../../src/database/database.ts"
@@ -113,6 +114,50 @@ describe("the writer", () => {
     const [log] = file.pragma("wal_checkpoint(NOOP)") as [{ log: number }]
     expect(log.log).toBeLessThan(2500)
     file.close()
+    await writer.close()
+  })
+})
+
+describe("what was overwritten", () => {
+  const COUNT = 3000
+  const secret = (n: number) => `${"s".repeat(n % 90)}ecret-${n}.`
+  const found = (path: string): number => {
+    const bytes = [path, `${path}-wal`].map((file) => readFileSync(file).toString("latin1")).join()
+    return Array.from({ length: COUNT }, (_, n) => n).filter((n) => bytes.includes(`ecret-${n}.`)).length
+  }
+  async function openUsed() {
+    const path = createTable()
+    const file = openFile(path)
+    file.exec("CREATE UNIQUE INDEX by_text ON t (text)")
+    file.close()
+    const writer = await openWriter({ path, overwrites: true })
+    const order = Array.from({ length: COUNT }, (_, n) => (n * 1009) % COUNT)
+    await Promise.all(order.map((n) => writer.commit([insert(n, secret(n))])))
+    const grow = { sql: "UPDATE t SET text = text || '-and-more'", values: [], rows: "any" } as const
+    await writer.commit([grow])
+    await writer.commit([{ sql: "UPDATE t SET text = NULL", values: [], rows: COUNT }])
+    return { path, writer }
+  }
+
+  test("is nowhere in the files once they are scrubbed, however often rows were moved about", async () => {
+    const { path, writer } = await openUsed()
+    expect(found(path)).toBeGreaterThan(0)
+    expect(await writer.scrub()).toBe(true)
+    expect(found(path)).toBe(0)
+    await writer.commit([insert(COUNT)])
+    await writer.close()
+    await expect(writer.scrub()).rejects.toThrow(Unavailable)
+  })
+
+  test("may still be there while somebody reads what was before: scrubbing says no, and yes the next time", async () => {
+    const { path, writer } = await openUsed()
+    const reader = openFile(path, { readonly: true })
+    reader.exec("BEGIN")
+    reader.prepare("SELECT count(*) FROM t").get()
+    expect(await writer.scrub()).toBe(false)
+    reader.close()
+    expect(await writer.scrub()).toBe(true)
+    expect(found(path)).toBe(0)
     await writer.close()
   })
 })

@@ -77,6 +77,7 @@ function fragile(engine: Engine) {
       return engine.atomically(steps)
     },
     hearOthers: (listener) => engine.hearOthers(listener),
+    scrub: () => engine.scrub(),
     close: () => engine.close(),
     broken: engine.broken,
   }

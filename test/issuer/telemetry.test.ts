@@ -27,6 +27,7 @@ beforeAll(async () => {
       atomically: (steps) =>
         failing ? Promise.reject(new Unavailable("no disk")) : engine.atomically(steps),
       hearOthers: (listener) => engine.hearOthers(listener),
+      scrub: () => engine.scrub(),
       close: () => engine.close(),
       broken: engine.broken,
     },

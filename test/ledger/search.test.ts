@@ -241,6 +241,7 @@ describe("reading", () => {
     const large: Engine = {
       atomically: (steps) => engine.atomically(steps),
       hearOthers: (listener) => engine.hearOthers(listener),
+      scrub: () => engine.scrub(),
       close: () => engine.close(),
       broken: engine.broken,
       query: async <Row>(one: Statement<Row>, values?: Values) => {

@@ -125,7 +125,12 @@ describe("the sequence", () => {
       return engine.atomically(steps)
     }
     const { origin } = world.sequence
-    const held = { query: engine.query.bind(engine), hearOthers: engine.hearOthers.bind(engine), atomically }
+    const held = {
+      query: engine.query.bind(engine),
+      hearOthers: engine.hearOthers.bind(engine),
+      scrub: engine.scrub.bind(engine),
+      atomically,
+    }
     const delayed = { ...held, broken: engine.broken, close: () => engine.close() }
     return createSequence({ ...world, engine: delayed, origin, signing: world.ledgerKeys.signing })
   }

@@ -44,6 +44,7 @@ export function tasksBefore(world: World, act: () => Promise<unknown> | unknown)
     ...world.engine,
     query: (statement, values) => world.engine.query(statement, values),
     hearOthers: (listener) => world.engine.hearOthers(listener),
+    scrub: () => world.engine.scrub(),
     close: () => world.engine.close(),
     async atomically(steps) {
       if (!acted) {

@@ -194,6 +194,7 @@ describe("H06, I11: a rollback that is accepted", () => {
       query: (one, values) => world.engine.query(one, values),
       close: () => world.engine.close(),
       hearOthers: (listener) => world.engine.hearOthers(listener),
+      scrub: () => world.engine.scrub(),
       broken: world.engine.broken,
       atomically: (steps) =>
         steps.some((step) => step.statement === beginTree)

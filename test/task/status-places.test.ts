@@ -71,6 +71,7 @@ describe("a place", () => {
         return world.engine.atomically(given)
       },
       hearOthers: (listener) => world.engine.hearOthers(listener),
+      scrub: () => world.engine.scrub(),
       close: () => world.engine.close(),
       broken: world.engine.broken,
     }
