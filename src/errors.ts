@@ -22,12 +22,7 @@ const row = (status: number, error: string, next: Next, title: string, issuerSta
 export const REFUSALS = {
   // Requests that can't be read.
   invalid_request: row(400, "invalid_request", "stop", "The request is malformed; see errors for the fields"),
-  unsupported_media_type: row(
-    415,
-    "invalid_request",
-    "stop",
-    "Send the content type that this endpoint documents",
-  ),
+  unsupported_media_type: row(415, "invalid_request", "stop", "Send the content type that is documented"),
   body_too_large: row(413, "invalid_request", "stop", "The body is larger than this endpoint takes"),
   not_found: row(404, "invalid_request", "stop", "There is no such thing, or you may not see it"),
   method_not_allowed: row(405, "invalid_request", "stop", "This method is not offered here"),
@@ -157,6 +152,10 @@ export const REFUSALS = {
   approver_not_allowed: row(403, "access_denied", "stop", "You may not decide this approval"),
   approval_decided: row(409, "invalid_request", "stop", "The approval was decided otherwise, or has ended"),
   token_used: row(401, "invalid_token", "ask_approval", "The task token was for one use and had it", 409),
+
+  // Erasing.
+  person_required: row(403, "access_denied", "stop", "Only a person who signed in may do this"),
+  erasure_blocked: row(409, "invalid_request", "wait", "It is still needed: end it, lift locks, or wait"),
 
   // Answers of a proof of possession (RFC 9449).
   proof_invalid: row(401, "invalid_dpop_proof", "renew", "The DPoP proof is missing or wrong"),

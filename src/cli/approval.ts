@@ -1,18 +1,9 @@
 // `approval`: what agents ask people for, and the decision of one person, as an approver.
 import type { Command } from "commander"
-import { asRecord, type IssuerCalls, openIssuer } from "../client/issuer-call.ts"
-import { systemClock } from "../time.ts"
+import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
-import { asCaller, type CallerFlags, issuerOf } from "./options.ts"
-import { patient } from "./patience.ts"
-
-interface PersonFlags extends CallerFlags {
-  readonly signInIssuer?: string
-  readonly signInClientId?: string
-  readonly signInScope?: string
-  readonly browser: boolean
-}
+import { asPerson, issuerForPerson, type PersonFlags } from "./person.ts"
 
 interface ListFlags extends PersonFlags {
   readonly state: string
@@ -36,42 +27,11 @@ export function addApproval(program: Command, context: Context): void {
       .action((id: string, flags: DecideFlags) => decide(context, id, decision, flags))
 }
 
-const asPerson = (command: Command): Command =>
-  asCaller(command)
-    .option("--sign-in-issuer <url>", "sign in at this OpenID provider (TASKMINT_SIGN_IN_ISSUER)")
-    .option("--sign-in-client-id <id>", "as this client of the provider's (TASKMINT_SIGN_IN_CLIENT_ID)")
-    .option("--sign-in-scope <scopes>", "asking it for these scopes (TASKMINT_SIGN_IN_SCOPE)")
-    .option("--no-browser", "print the page's address and open no browser")
-
-/** As a person who signs in where a provider is named; else with a key, which --dev alone lets decide. */
-async function issuerFor(context: Context, flags: PersonFlags): Promise<IssuerCalls> {
-  const { settings, terminal } = context
-  const hasKey = flags.clientKeyFile !== undefined || flags.clientAssertionFile !== undefined
-  const provider = hasKey ? undefined : settings.get("signInIssuer", flags.signInIssuer)
-  if (provider === undefined) return issuerOf(context, flags)
-  const issuer = settings.need("issuer", flags.issuer)
-  const clientId = settings.need("clientId", flags.clientId)
-  const plainHttp = settings.isOn("plainHttp")
-  const asked = {
-    provider,
-    clientId: settings.need("signInClientId", flags.signInClientId),
-    scope: settings.need("signInScope", flags.signInScope),
-    browser: flags.browser,
-    plainHttp,
-  }
-  const { signIn } = await import("./sign-in.ts") // a library that no other command needs
-  const credential = { clientId, idToken: await signIn(asked, terminal) }
-  return patient(
-    openIssuer({ issuer, credential, dangerouslyAllowPlainHttp: plainHttp }, systemClock),
-    terminal,
-  )
-}
-
 type View = Readonly<Record<string, unknown>>
 
 async function list(context: Context, flags: ListFlags): Promise<void> {
   const { terminal } = context
-  const issuer = await issuerFor(context, flags)
+  const issuer = await issuerForPerson(context, flags)
   const path = `/approvals?state=${encodeURIComponent(flags.state)}`
   const { body } = await terminal.progress("asking", issuer.call("GET", path))
   if (flags.json) return terminal.json(body)
@@ -97,7 +57,7 @@ async function decide(
 ): Promise<void> {
   const { terminal } = context
   const asked = { decision, ...(flags.reason !== undefined && { reason: flags.reason }) }
-  const issuer = await issuerFor(context, flags)
+  const issuer = await issuerForPerson(context, flags)
   const call = issuer.call("POST", `/approvals/${encodeURIComponent(id)}`, asked)
   const { body } = await terminal.progress("deciding", call)
   if (flags.json) return terminal.json(body)

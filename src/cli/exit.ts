@@ -63,6 +63,7 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
   not_found: "Check the id, and that this caller may see it (orchestrators see their own tasks)",
   task_ended: "An ended task stays ended; start another",
   task_conflict: "Try again in a second",
+  person_required: "Sign in: --sign-in-issuer and --sign-in-client-id",
   limit_reached: "Wait, finish running tasks, or raise `limits` in the policy",
   locked: "`lock list` shows the locks; an operator lifts one with `lock lift`",
   access_denied: "`policy explain` shows the decision step by step",

@@ -6,6 +6,7 @@ import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { addLedgerAsk } from "./ledger-ask.ts"
 import { addLedgerCopy } from "./ledger-copy.ts"
+import { addErase } from "./ledger-erase.ts"
 import { addLedgerExport } from "./ledger-export.ts"
 import { type FilterFlags, filtersIn, withFilters } from "./ledger-filters.ts"
 import { addVerify } from "./ledger-verify.ts"
@@ -27,6 +28,7 @@ export function addLedger(program: Command, context: Context): void {
   addLedgerExport(ledger, context)
   addVerify(ledger, context)
   addLedgerCopy(ledger, context)
+  addErase(ledger, context)
 }
 
 async function query(context: Context, flags: Flags): Promise<void> {

@@ -55,8 +55,11 @@ function proofOf(settings: Context["settings"], flags: CallerFlags) {
   return { privateJwk: readPrivateJwk(settings.need("clientKeyFile", key)) }
 }
 
-export const issuerOf = (context: Context, flags: CallerFlags) =>
-  patient(openIssuer(callerOf(context, flags), systemClock), context.terminal)
+export const issuerOf = (
+  context: Context,
+  flags: CallerFlags,
+  patience: { readonly timeoutMilliseconds?: number } = {},
+) => patient(openIssuer({ ...callerOf(context, flags), ...patience }, systemClock), context.terminal)
 
 export const orchestratorOf = (context: Context, flags: CallerFlags) =>
   orchestrate(issuerOf(context, flags), systemClock)

@@ -7,6 +7,7 @@ import { type Admission, retryAfterSeconds } from "./admission.ts"
 import { approvalEndpoints } from "./approvals.ts"
 import type { Callers } from "./caller.ts"
 import { type Endpoint, type Entrance, JSON_TYPE, open } from "./endpoint.ts"
+import { erasureEndpoints } from "./erasure.ts"
 import { exportEndpoints } from "./export.ts"
 import { healthEndpoints } from "./health.ts"
 import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
@@ -55,6 +56,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...keyEndpoints(rooms),
     ...ledgerEndpoints(rooms),
     ...exportEndpoints(rooms),
+    ...erasureEndpoints(rooms),
     ...reportEndpoints(rooms),
     ...questionEndpoints(rooms),
     ...logEndpoints(rooms),

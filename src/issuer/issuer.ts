@@ -9,6 +9,7 @@ import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { createApprovals } from "../task/approvals.ts"
+import { createErasures } from "../task/erase.ts"
 import { type FeedWatch, watchFeed } from "../task/feed.ts"
 import { createIntrospections } from "../task/introspection.ts"
 import { createRevocations } from "../task/revocation.ts"
@@ -228,6 +229,7 @@ async function openRooms(
   return {
     rooms: {
       ...parts,
+      dev,
       identities,
       rotation,
       tasks,
@@ -237,6 +239,7 @@ async function openRooms(
       closings: createClosings(parts),
       revocations,
       introspections: createIntrospections(parts),
+      erasures: createErasures(parts),
       statusLists: createStatusLists(parts),
       streams,
       health,

@@ -8,6 +8,7 @@ import type { Ledger } from "../ledger/ledger.ts"
 import type { Sequence } from "../ledger/sequence.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Approvals } from "../task/approvals.ts"
+import type { Erasures } from "../task/erase.ts"
 import type { Introspections } from "../task/introspection.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { StatusLists } from "../task/status-list.ts"
@@ -26,6 +27,8 @@ export interface Rooms {
   /** The issuer's URL, byte for byte. */
   readonly issuer: string
   readonly clock: Clock
+  /** Keys stand for people. */
+  readonly dev: boolean
   readonly engine: Engine
   readonly names: Names
   readonly ledger: Ledger
@@ -43,6 +46,7 @@ export interface Rooms {
   readonly closings: Closings
   readonly revocations: Revocations
   readonly introspections: Introspections
+  readonly erasures: Erasures
   readonly statusLists: StatusLists
   readonly streams: FeedStreams
   readonly health: Health

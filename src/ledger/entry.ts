@@ -10,6 +10,9 @@ import { leafHash } from "./merkle.ts"
 /** Bytes of one entry at most: tlog-tiles counts an entry's bytes in 16 bits. */
 export const MAX_ENTRY_BYTES = 60 * 1024
 
+/** The key of a task's commitments; erased with the task's values, and then of what comes later no value rests either. */
+export type TaskKey = Uint8Array | "erased"
+
 /** An event as it will rest. */
 export interface Sealed {
   readonly bytes: Buffer

@@ -3,7 +3,7 @@
 import type { Engine, Step } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import type { Clock } from "../time.ts"
-import { seal } from "./entry.ts"
+import { seal, type TaskKey } from "./entry.ts"
 import type { Event } from "./event.ts"
 import { type EntryFilter, type EntryPage, findIn, outcomeNumber } from "./search.ts"
 import { insertBytes, insertEntry, newestTime } from "./statements.ts"
@@ -11,10 +11,10 @@ import { insertBytes, insertEntry, newestTime } from "./statements.ts"
 export interface Ledger {
   /**
    * The steps that record one event. They belong after the steps that insert the task and the token it names. `at` must
-   * come from at(). `taskKey`: the key of the task's commitments; without one the entry gets its own. Throws TypeError
-   * when the entry can't be written (over 60 KiB, not JSON): then what it tells must not happen either.
+   * come from at(). `taskKey`: the key of the task's commitments; without one the entry gets its own; of an erased task
+   * personal values enter the hash under a key that is thrown away, and rest nowhere. Throws TypeError when the entry can't be written (over 60 KiB, not JSON): then what it tells must not happen either.
    */
-  steps(event: Event, taskKey?: Uint8Array): Step[]
+  steps(event: Event, taskKey?: TaskKey): Step[]
   /** Records events that have no other effect, in one transaction of their own. Throws Unavailable. */
   append(events: readonly Event[]): Promise<void>
   /** Epoch milliseconds now, never below an earlier answer or the newest entry committed before this process began. */
@@ -34,7 +34,7 @@ export async function createLedger(options: {
   const { engine, names, clock, also } = options
   const [newest] = await engine.query(newestTime)
   let floor = newest?.at ?? 0
-  const steps = (event: Event, taskKey?: Uint8Array): Step[] => {
+  const steps = (event: Event, taskKey?: TaskKey): Step[] => {
     const recording = stepsFor(names, event, taskKey)
     const more = also?.(event) ?? []
     return more.length === 0 ? recording : [...recording, ...more]
@@ -50,8 +50,11 @@ export async function createLedger(options: {
   }
 }
 
-function stepsFor(names: Names, event: Event, taskKey: Uint8Array | undefined): Step[] {
-  const { bytes, leaf, personal, key } = seal(event, taskKey)
+function stepsFor(names: Names, given: Event, taskKey: TaskKey | undefined): Step[] {
+  const sealed = seal(given, taskKey === "erased" ? undefined : taskKey)
+  const { bytes, leaf } = sealed
+  const { personal, key } = taskKey === "erased" ? { personal: null, key: null } : sealed
+  const event = taskKey === "erased" ? withoutValues(given) : given
   const { kind, agent = null, instance = null, orchestrator = null, api = null, operation = null } = event
   const { task = null, sub = null, code = null, resource = null, outcome } = event
   const values = {
@@ -76,3 +79,7 @@ function stepsFor(names: Names, event: Event, taskKey: Uint8Array | undefined): 
   const texts = [kind, agent, instance, orchestrator, api, operation, code].filter((text) => text !== null)
   return [...names.steps(texts), ...(sub === null ? [] : names.subjects.steps([sub])), entry, rest]
 }
+
+/** What of it rests in columns of its own. */
+const withoutValues = ({ sub: _sub, resource: _resource, reference: _reference, ...event }: Event): Event =>
+  event

@@ -3,6 +3,7 @@
 import { type Step, Unexpected } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { KEY_GUARDS } from "../keys/steps.ts"
+import type { TaskKey } from "../ledger/entry.ts"
 import type { Event } from "../ledger/event.ts"
 import { placeBelow } from "./delegation-statements.ts"
 import type { Parts } from "./parts.ts"
@@ -80,7 +81,7 @@ export async function commitDecision<T>(
 /** Who is told of in the entry of a refusal, and the key of its commitments where there is a task. */
 export interface Refusing {
   readonly facts: Omit<Event, "at" | "outcome" | "code" | "body">
-  readonly taskKey?: Uint8Array | undefined
+  readonly taskKey?: TaskKey | undefined
 }
 
 const DECISIONS = 2

@@ -58,7 +58,7 @@ export async function exchangeToken(parts: Parts, request: ExchangeRequest): Pro
 function refusingOf({ token }: Opened, row: SubjectRow): Refusing {
   const [holder] = token.actors
   const facts = { ...factsOf("token.refused", row), ...holder, jti: token.jti }
-  return { facts, taskKey: row.key ?? undefined }
+  return { facts, taskKey: row.key ?? "erased" }
 }
 
 async function planExchange(

@@ -61,7 +61,7 @@ export async function renewTask(
 /** How a refusal about a task is told. */
 export const refusingOf = (kind: "token.refused" | "task.refused", task: TaskRow): Refusing => ({
   facts: factsOf(kind, task),
-  taskKey: task.key ?? undefined,
+  taskKey: task.key ?? "erased",
 })
 
 export async function ownTask(

@@ -4,6 +4,7 @@
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { confirmSteps, unconfirmedKey } from "../keys/replacement.ts"
+import type { TaskKey } from "../ledger/entry.ts"
 import type { Event } from "../ledger/event.ts"
 import { parseInstant } from "../time.ts"
 import { readUseBatch, type UseBatch, type UseRecord } from "../token/batch.ts"
@@ -218,10 +219,10 @@ function reportSteps(parts: Parts, reporter: Reporter, read: Read): Step[] {
 }
 
 async function useSteps(parts: Parts, reporter: Reporter, batch: UseBatch): Promise<Step[]> {
-  const tasks = new Map<string, { key: Uint8Array | undefined; reference: string | undefined }>()
+  const tasks = new Map<string, { key: TaskKey; reference: string | undefined }>()
   for (const id of new Set(batch.uses.map((use) => use.task))) {
     const [row] = await parts.engine.query(taskKey, { task_id: id })
-    tasks.set(id, { key: row?.key ?? undefined, reference: row?.reference ?? undefined })
+    if (row) tasks.set(id, { key: row.key ?? "erased", reference: row.reference ?? undefined })
   }
   const { instance, sequence } = batch
   const resource = parts.policies.inForce().apis.get(reporter.api)?.resource

@@ -62,6 +62,7 @@ const ENDPOINTS: readonly [string, string][] = [
   ["GET", "/verifiers"],
   ["POST", "/verifiers/x/forget"],
   ["GET", "/ledger/entries"],
+  ["POST", "/ledger/erase"],
   ["POST", "/policy/reload"],
   ["POST", "/policy/use"],
   ["GET", "/nowhere"],

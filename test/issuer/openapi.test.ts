@@ -205,6 +205,8 @@ describe("the document", () => {
     await answers("POST", "/keys/rotate", { as, json: { emergency: true } })
     await answers("POST", "/keys/rotate", { as })
     await answers("POST", "/keys/rotate", { as, json: { emergency: true, reason: "drill" } })
+    for (const what of [{ sub: "people/ana" }, { task: "none" }])
+      await answers("POST", "/ledger/erase", { as, json: { ...what, reason: "drill" } })
     await answers("GET", "/keys", { as: "audit-team" })
     await answers("GET", "/ledger/entries", { as: "audit-team" })
     await answers("GET", "/ledger/entries?colour=red", { as: "audit-team" })

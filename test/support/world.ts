@@ -72,6 +72,8 @@ export async function createWorld(options: WorldOptions = {}) {
   return {
     ...parts,
     folder,
+    /** Where its data is, as `openDatabase` is told. */
+    place: at.place,
     policyFolder,
     keyEncryptionKey,
     rotation: createRotation({ engine, ledger, keyring, clock }),

@@ -1,0 +1,220 @@
+// Erasing: no value of the person rests anywhere any more, byte for byte where the files are ours, and the ledger is as
+// whole as before; also when it is killed in the middle, and of what is reported later.
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { type Engine, Unavailable } from "../../src/database/database.ts"
+import { createNames } from "../../src/database/names.ts"
+import { Refusal } from "../../src/errors.ts"
+import { verifyLedger } from "../../src/ledger/verify.ts"
+import { databaseSource } from "../../src/ledger/verify-database.ts"
+import { createErasures, type Erased } from "../../src/task/erase.ts"
+import { mustBe } from "../support/approvals.ts"
+import {
+  BYSTANDERS,
+  CANARIES,
+  createCanaryWorld,
+  OTTO,
+  play,
+  reportUse,
+  startVisit,
+  VERA,
+  type Visit,
+} from "../support/canary-world.ts"
+import { everythingAt, onPostgres } from "../support/engine.ts"
+import { createFolders } from "../support/folder.ts"
+import type { World } from "../support/world.ts"
+
+const newFolder = createFolders()
+const BY = { by: "people/lin@example.com", as: "operations-team", reason: "They asked for it" }
+const AN_HOUR = 3_600_000
+let world: World
+let visits: { readonly vera: Visit; readonly second: Visit; readonly otto: Visit }
+
+beforeEach(async () => {
+  world = await createCanaryWorld(newFolder())
+  visits = await play(world)
+})
+afterEach(async () => {
+  await world.close()
+  await world.remove()
+})
+
+const erasures = () => createErasures(world)
+const verify = async () => {
+  await world.sequence.advance()
+  return verifyLedger({ source: await databaseSource(world.engine) })
+}
+/** Which of these rest somewhere. */
+async function resting(texts: readonly string[]): Promise<string[]> {
+  const everything = (await everythingAt(world.place)).map(([, bytes]) => bytes.toString("latin1"))
+  return texts.filter((text) => everything.some((bytes) => bytes.includes(text)))
+}
+const erasedEntries = async () => (await world.ledger.read({ kind: "ledger.erased" })).entries
+
+describe("a person who is erased", () => {
+  test("H13: is nowhere any more, in no table and no file, with every task of theirs; others are", async () => {
+    expect(await resting(CANARIES)).toEqual([...CANARIES])
+    world.clock.advance(AN_HOUR)
+    const erased = mustBe(await erasures().subject(BY, VERA))
+    expect(erased).toMatchObject({ tasks: 2, fromFiles: !onPostgres })
+    expect(erased.entries).toBeGreaterThan(10)
+    expect(await resting(CANARIES)).toEqual([])
+    expect(await resting(BYSTANDERS)).toEqual(BYSTANDERS)
+  })
+
+  test("H13: leaves every hash, proof and checkpoint as it was, and verify counts what is gone", async () => {
+    const before = await verify()
+    world.clock.advance(AN_HOUR)
+    mustBe(await erasures().subject(BY, VERA))
+    const after = await verify()
+    expect(after).toMatchObject({
+      verdict: "verified",
+      erased: { purpose: 2, inputs: 2, parameters: expect.any(Number), sub: expect.any(Number) },
+    })
+    expect(before).toMatchObject({ verdict: "verified", erased: {} })
+    const earlier = (await world.sequence.newest())?.note
+    expect(await verifyLedger({ source: await databaseSource(world.engine), earlier })).toMatchObject({
+      verdict: "verified",
+    })
+  })
+
+  test("is told of by entries that say who, why and what, without the value", async () => {
+    world.clock.advance(AN_HOUR)
+    mustBe(await erasures().subject(BY, VERA))
+    const [first, second, last] = await erasedEntries()
+    const told = { of: "subject", by: BY.by, as: BY.as, reason: BY.reason }
+    expect([first?.task_id, second?.task_id]).toEqual([visits.vera.task, visits.second.task])
+    expect([first, last]).toMatchObject([{ body: told }, { body: { ...told, tasks: 2 } }])
+    expect(last).not.toHaveProperty("sub")
+  })
+
+  test("can be erased again, which changes nothing and says so", async () => {
+    world.clock.advance(AN_HOUR)
+    mustBe(await erasures().subject(BY, VERA))
+    const entries = (await erasedEntries()).length
+    expect(await erasures().subject(BY, VERA)).toMatchObject({ tasks: 0, entries: 0 })
+    expect(await erasures().task(BY, visits.vera.task)).toMatchObject({ tasks: 0, entries: 0 })
+    expect(await erasedEntries()).toHaveLength(entries)
+  })
+
+  test("killed after any commit: the ledger is whole, and the same order does the rest", async () => {
+    world.clock.advance(AN_HOUR)
+    let done: Erased | Refusal | undefined
+    let times = 0
+    for (; done === undefined; times++) {
+      done = await createErasures({ ...world, engine: dyingAfter(world.engine, 1) })
+        .subject(BY, VERA)
+        .catch((error: unknown) => {
+          if (error instanceof Unavailable) return undefined
+          throw error
+        })
+      expect(await verifyLedger({ source: await databaseSource(world.engine) })).toMatchObject({
+        verdict: "verified",
+      })
+    }
+    expect(times).toBeGreaterThan(3)
+    expect(done).not.toBeInstanceOf(Refusal)
+    expect(await resting(CANARIES)).toEqual([])
+  })
+
+  test("and comes back is somebody new, also for a process that knew them", async () => {
+    const others = createNames(world.engine)
+    await others.subjects.ensure([VERA])
+    expect(others.subjects.idOf(VERA)).toBeUndefined()
+    world.clock.advance(AN_HOUR)
+    mustBe(await erasures().subject(BY, VERA))
+    const again = await startVisit(world, VERA, "SUP-7", "again")
+    expect(await world.tasks.show({ clientId: "audit-team", staff: true }, again.task)).toMatchObject({
+      sub: VERA,
+    })
+    expect((await world.ledger.read({ sub: VERA })).entries.map(({ task_id }) => task_id)).toEqual([
+      again.task,
+      again.task,
+    ])
+    expect(await verify()).toMatchObject({ verdict: "verified" })
+  })
+})
+
+/** An engine of a process that dies after so many commits. */
+function dyingAfter(engine: Engine, commits: number): Engine {
+  let left = commits
+  return {
+    query: (statement, values) => engine.query(statement, values),
+    hearOthers: (listener) => engine.hearOthers(listener),
+    scrub: () => engine.scrub(),
+    close: () => engine.close(),
+    broken: engine.broken,
+    async atomically(steps) {
+      if (left === 0) throw new Unavailable("killed")
+      left -= 1
+      await engine.atomically(steps)
+    },
+  }
+}
+
+describe("a task that is erased alone", () => {
+  test("loses its values, its person too; their other tasks keep theirs", async () => {
+    const erased = mustBe(await erasures().task(BY, visits.vera.task))
+    expect(erased.tasks).toBe(1)
+    const viewer = { clientId: "audit-team", staff: true }
+    expect(await world.tasks.show(viewer, visits.vera.task)).toMatchObject({
+      sub: "",
+      reference: undefined,
+      grants: [{ operations: ["tickets:read"], resources: [] }],
+      lineage: [{ grants: [{ resources: [] }] }],
+    })
+    expect(await world.tasks.show(viewer, visits.second.task)).toMatchObject({
+      sub: VERA,
+      reference: "canary-second-reference",
+    })
+    expect(await resting(["canary-ask", "canary-parameter", "canary-cancel"])).toEqual([])
+    expect(await verify()).toMatchObject({ verdict: "verified" })
+  })
+
+  test("keeps no value of what is reported or asked of it later", async () => {
+    mustBe(await erasures().task(BY, visits.vera.task))
+    await reportUse(world, { ...visits.vera, ticket: "LATECANARY-1" })
+    await world.tasks.change("support-orchestrator", visits.vera.task, "complete")
+    const { entries } = await world.ledger.read({ task: visits.vera.task, limit: 1000 })
+    expect(entries.filter(({ kind }) => kind === "use.allowed").at(-1)).toMatchObject({
+      resource: { hmac: expect.any(String) },
+    })
+    expect(await resting(["LATECANARY"])).toEqual([])
+    expect(await verify()).toMatchObject({ verdict: "verified" })
+  })
+})
+
+describe("what is still needed is not erased", () => {
+  const blocked = { code: "erasure_blocked" }
+
+  test("a task that runs, and so its person", async () => {
+    expect(await erasures().task(BY, visits.otto.task)).toMatchObject(blocked)
+    expect(await erasures().subject(BY, OTTO)).toMatchObject(blocked)
+    expect(await resting(BYSTANDERS)).toEqual(BYSTANDERS)
+  })
+
+  test("a person whose revoked tokens could still be told of", async () => {
+    expect(await erasures().subject(BY, VERA)).toMatchObject(blocked)
+    expect(await resting(CANARIES)).toEqual([...CANARIES])
+    world.clock.advance(AN_HOUR)
+    expect(await erasures().subject(BY, VERA)).toMatchObject({ tasks: 2 })
+  })
+
+  test("a person whom a lock names", async () => {
+    const asked = { kind: "subject", value: VERA, reason: "canary-order" } as const
+    const lock = mustBe(await world.revocations.revoke("operations-team", asked))
+    world.clock.advance(AN_HOUR)
+    expect(await erasures().subject(BY, VERA)).toMatchObject(blocked)
+    await world.revocations.lift("operations-team", lock.id)
+    expect(await erasures().subject(BY, VERA)).toMatchObject({ tasks: 2 })
+  })
+
+  test("nor is an orchestrator, or with a reason that names the person", async () => {
+    expect(await erasures().subject(BY, "support-orchestrator")).toMatchObject({ code: "invalid_request" })
+    expect(await erasures().subject({ ...BY, reason: `${VERA} asked` }, VERA)).toMatchObject({
+      code: "invalid_request",
+    })
+    expect(await erasures().task(BY, "task_00000000-0000-7000-8000-000000000000")).toMatchObject({
+      code: "not_found",
+    })
+  })
+})
