@@ -44,50 +44,8 @@ const REVIEW_MILLISECONDS = 250
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
-  const {
-    engine,
-    clock,
-    rotation,
-    sequence,
-    tasks,
-    approvals,
-    revocations,
-    failures,
-    watch,
-    closings,
-    deliveries,
-    onFault,
-  } = options
-  const expire = async () => {
-    await tasks.sweep()
-    await approvals.sweep()
-    await revocations.sweep()
-  }
-  const forget = async () => {
-    await forgetSpent(engine, clock)
-    const hour = Math.floor(clock.now() / HOUR_MILLISECONDS) - KEPT_HOURS
-    await engine.atomically([{ statement: pruneClientHours, values: { hour } }])
-    await sequence.prune()
-  }
-  // By a clock an hour ahead, locks would lift, tasks and keys would end, silence would be told of, and what was spent could
-  // be spent again.
-  const whileSteady = (work: () => Promise<void>) => async () => {
-    if (tasks.unsteady() === undefined) await work()
-  }
-  const works: readonly (readonly [milliseconds: number, work: () => Promise<void>])[] = [
-    [REVIEW_MILLISECONDS, whileSteady(tasks.review)],
-    [1000, whileSteady(expire)],
-    [1000, whileSteady(rotation.tick)],
-    [1000, sequence.advance],
-    [5000, whileSteady(watch.look)],
-    [5000, whileSteady(closings.look)],
-    // After what writes them, so that one round of everything tells them, too.
-    ...deliveries.looks.map((look) => [1000, whileSteady(look)] as const),
-    [5000, whileSteady(deliveries.tend)],
-    [60_000, failures.sum],
-    [60_000, whileSteady(forget)],
-  ]
-  const chores = works.map(([milliseconds, work]) => repeat(milliseconds, work, onFault))
+  const works = worksOf(options)
+  const chores = works.map(([milliseconds, work]) => repeat(milliseconds, work, options.onFault))
   return {
     async all() {
       for (const [, work] of works) await work()
@@ -96,6 +54,44 @@ export function startChores(options: ChoresOptions): Chores {
       await Promise.all(chores.map((stop) => stop()))
     },
   }
+}
+
+type Work = readonly [everyMilliseconds: number, work: () => Promise<void>]
+
+/** Everything that is done, in the order in which one round of all does it. */
+function worksOf(options: ChoresOptions): readonly Work[] {
+  const { rotation, sequence, tasks, failures, watch, closings, deliveries } = options
+  // By a clock an hour ahead, locks would lift, tasks and keys would end, silence would be told of, and what was spent could
+  // be spent again.
+  const whileSteady = (work: () => Promise<void>) => async () => {
+    if (tasks.unsteady() === undefined) await work()
+  }
+  return [
+    [REVIEW_MILLISECONDS, whileSteady(tasks.review)],
+    [1000, whileSteady(() => expire(options))],
+    [1000, whileSteady(rotation.tick)],
+    [1000, sequence.advance],
+    [5000, whileSteady(watch.look)],
+    [5000, whileSteady(closings.look)],
+    // After what writes them, so that one round of everything tells them, too.
+    ...deliveries.looks.map((look): Work => [1000, whileSteady(look)]),
+    [5000, whileSteady(deliveries.tend)],
+    [60_000, failures.sum],
+    [60_000, whileSteady(() => forget(options))],
+  ]
+}
+
+async function expire({ tasks, approvals, revocations }: ChoresOptions): Promise<void> {
+  await tasks.sweep()
+  await approvals.sweep()
+  await revocations.sweep()
+}
+
+async function forget({ engine, clock, sequence }: ChoresOptions): Promise<void> {
+  await forgetSpent(engine, clock)
+  const hour = Math.floor(clock.now() / HOUR_MILLISECONDS) - KEPT_HOURS
+  await engine.atomically([{ statement: pruneClientHours, values: { hour } }])
+  await sequence.prune()
 }
 
 /** Never two rounds at once: a slow one skips those that it overlaps. */
