@@ -19,8 +19,9 @@ import {
 } from "./account-statements.ts"
 import { commitmentsIn, type Opened } from "./opening.ts"
 import { composeStatement, type Statement, type StatementState } from "./statement.ts"
-import { createStory, type HashedEntry } from "./story.ts"
+import { createStory } from "./story.ts"
 import { type AccountedGrant, createTally } from "./tally.ts"
+import type { HashedEntry } from "./told.ts"
 
 export interface AccountParts {
   readonly engine: Engine
@@ -88,6 +89,7 @@ export async function readAccount(
   await eachEntry(engine, { ...asked, limit: windows.entries }, (resting) => {
     const hashed: HashedEntry = JSON.parse(Buffer.from(resting.bytes).toString("utf8"))
     story.take(hashed)
+    if (!OPENED_OF.test(hashed.kind)) return
     for (const one of openedIn(hashed, resting)) opened.set(one.hmac, one)
   })
   const task = story.task()
@@ -134,6 +136,9 @@ async function eachUse(engine: Engine, { id, signed, limit }: Window, take: (row
     after = rows.reduce((last, { last_seq }) => Math.max(last, last_seq), after)
   }
 }
+
+/** Entries whose values an account commits to. Refused uses are not: what they asked for was chosen by whoever asked. */
+const OPENED_OF = /^(task\.started$|approval\.)/
 
 /** Beside an entry: its values, under the commitments that it has for them. */
 function openedIn(hashed: HashedEntry, resting: Resting): Opened[] {

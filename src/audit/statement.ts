@@ -5,8 +5,9 @@ import type { Commitment } from "../ledger/commitment.ts"
 import { toInstant } from "../time.ts"
 import type { ReporterRow } from "./account-statements.ts"
 import type { Span } from "./groups.ts"
-import type { ApprovalAccount, HolderStory, Refused, Story, TaskFacts } from "./story.ts"
+import type { Story } from "./story.ts"
 import type { HolderUses, RuleAccount, Tally, UseAccount, Uses } from "./tally.ts"
+import type { ApprovalAccount, HolderStory, Refused, Share, TaskFacts } from "./told.ts"
 
 export type StatementState = "provisional" | "final"
 
@@ -77,7 +78,11 @@ export interface Statement {
   readonly refusals: readonly (Refused & { readonly count: number } & Span)[]
   readonly further_refusals?: number
   readonly approvals: readonly ApprovalAccount[]
+  /** Questions beyond the thousand that are listed. */
+  readonly further_approvals?: number
   readonly holders: readonly HolderAccount[]
+  /** Of holders beyond those that are listed. */
+  readonly further_holders?: Share & Uses
   readonly renewals: readonly ({
     readonly agent: string
     readonly instance: string
@@ -127,7 +132,9 @@ export function composeStatement(facts: Facts): Statement {
     refusals: story.refusals(),
     ...(story.furtherRefusals() > 0 && { further_refusals: story.furtherRefusals() }),
     approvals: story.approvals(),
+    ...(story.furtherApprovals() > 0 && { further_approvals: story.furtherApprovals() }),
     holders: holdersOf(story.holders(), tally.holders()),
+    ...furtherHolders(story.furtherHolders(), tally.furtherHolders()),
     renewals: story.renewals(),
     ...(unsigned > 0 && { unsigned_tokens: unsigned }),
     verifiers: reporters.map((row) => reporterOf(row, task.ended_at)),
@@ -144,6 +151,9 @@ function neverUsed({ rule, api, operations, resources }: RuleAccount): NeverUsed
     ...resources.flatMap((one) => (isSome(one) ? [] : [{ rule, api, resource: one.resource }])),
   ]
 }
+
+const furtherHolders = (told: Share, used: Uses): Pick<Statement, "further_holders"> =>
+  told.tokens + told.refused > 0 || isSome(used) ? { further_holders: { ...told, ...used } } : {}
 
 /** Holders of tokens first, then whoever else uses are told of. */
 function holdersOf(told: readonly HolderStory[], used: readonly HolderUses[]): HolderAccount[] {

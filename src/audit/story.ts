@@ -2,78 +2,17 @@
 // delegated, approved and refused, and who asked instead of checking. Pure: one entry after the other, in their order. What
 // is personal goes into the account as it stands in the hashed bytes.
 import type { Commitment } from "../ledger/commitment.ts"
-import type { Json, Kind } from "../ledger/event.ts"
-import { createGroups, type Groups, type Span, spanAt } from "./groups.ts"
-
-/** An entry as it is hashed: personal members are commitments. */
-export interface HashedEntry {
-  readonly at: string
-  readonly kind: Kind
-  readonly agent?: string
-  readonly instance?: string
-  readonly orchestrator?: string
-  readonly api?: string
-  readonly operation?: string
-  readonly code?: string
-  readonly sub?: Commitment
-  readonly resource?: Commitment
-  readonly reference?: Commitment
-  readonly body?: { readonly [member: string]: Json }
-}
-
-export type TaskState = "active" | "paused" | "completed" | "failed" | "canceled" | "expired" | "revoked"
-
-/** Times in RFC 3339. */
-export interface TaskFacts {
-  readonly type: string
-  readonly state: TaskState
-  readonly agent: string
-  readonly instance: string
-  readonly orchestrator: string
-  readonly sub?: Commitment
-  readonly purpose?: Commitment
-  readonly reference?: Commitment
-  readonly started_at: string
-  readonly deadline: number
-  readonly ended_at?: string
-}
-
-export interface Refused {
-  /** Who refused: the API's verifier, or the issuer. */
-  readonly by: "api" | "issuer"
-  readonly api?: string
-  readonly operation?: string
-  readonly code: string
-  /** Of the issuer's: its reason. */
-  readonly why?: string
-}
-
-export interface ApprovalAccount {
-  readonly approval: string
-  readonly api: string
-  readonly operation: string
-  readonly resource?: Commitment
-  readonly requested_by: string
-  readonly requested_at: string
-  readonly reason?: Commitment
-  readonly decision: "requested" | "granted" | "denied" | "expired"
-  /** The person, and as which name of staff. */
-  readonly by?: string
-  readonly as?: string
-  readonly decided_at?: string
-  readonly decision_reason?: Commitment
-  /** Tokens that were collected of it. */
-  readonly collected: number
-}
-
-export interface HolderStory {
-  readonly agent: string
-  readonly instance: string
-  /** Of a sub-agent: every delegation that it held, outermost first, the last its own. */
-  readonly lineage: readonly string[]
-  readonly tokens: number
-  readonly refused: number
-}
+import type { Kind } from "../ledger/event.ts"
+import { createGroups, type Groups, MOST_GROUPS, type Span, spanAt } from "./groups.ts"
+import type {
+  ApprovalAccount,
+  HashedEntry,
+  HolderStory,
+  Refused,
+  Share,
+  TaskFacts,
+  TaskState,
+} from "./told.ts"
 
 type Counted<Key> = readonly (Key & { readonly count: number } & Span)[]
 
@@ -85,8 +24,12 @@ export interface Story {
   policies(): readonly string[]
   refusals(): Counted<Refused>
   furtherRefusals(): number
+  /** The first thousand, and how many were asked for beyond them. */
   approvals(): readonly ApprovalAccount[]
+  furtherApprovals(): number
+  /** The first thousand, and what is told of others. */
   holders(): readonly HolderStory[]
+  furtherHolders(): Share
   renewals(): Counted<{ readonly agent: string; readonly instance: string; readonly api?: string }>
   introspections(): Counted<{ readonly api: string }>
   /** APIs that tokens were minted for. */
@@ -106,6 +49,8 @@ const ENDS: Readonly<Partial<Record<Kind, TaskState>>> = {
 interface Telling {
   task: TaskFacts | undefined
   unsigned: number
+  furtherApprovals: number
+  furtherHolders: Share
   readonly policies: Set<string>
   readonly apis: Set<string>
   readonly approvals: Map<string, ApprovalAccount>
@@ -119,6 +64,8 @@ export function createStory(): Story {
   const told: Telling = {
     task: undefined,
     unsigned: 0,
+    furtherApprovals: 0,
+    furtherHolders: { tokens: 0, refused: 0 },
     policies: new Set(),
     apis: new Set(),
     approvals: new Map(),
@@ -134,7 +81,9 @@ export function createStory(): Story {
     refusals: told.refusals.all,
     furtherRefusals: told.refusals.further,
     approvals: () => [...told.approvals.values()],
+    furtherApprovals: () => told.furtherApprovals,
     holders: () => [...told.holders.values()],
+    furtherHolders: () => told.furtherHolders,
     renewals: told.renewals.all,
     introspections: told.introspections.all,
     apis: () => [...told.apis].sort(),
@@ -200,12 +149,20 @@ function takeChange(told: Telling, { kind, at }: HashedEntry): void {
   else if (kind === "task.resumed") told.task = { ...task, state: "active" }
 }
 
-function holderIn({ holders }: Telling, { agent = "", instance = "" }: HashedEntry): HolderStory {
-  return holders.get(`${agent}/${instance}`) ?? { agent, instance, lineage: [], tokens: 0, refused: 0 }
-}
+const NOBODY: HolderStory = { agent: "", instance: "", lineage: [], tokens: 0, refused: 0 }
 
-const putHolder = ({ holders }: Telling, holder: HolderStory): void =>
-  void holders.set(`${holder.agent}/${holder.instance}`, holder)
+function addToHolder(told: Telling, entry: HashedEntry, share: Share, lineage?: readonly string[]): void {
+  const { agent = "", instance = "" } = entry
+  const id = `${agent}/${instance}`
+  const known = told.holders.get(id)
+  const sum = (to: Share) => ({ tokens: to.tokens + share.tokens, refused: to.refused + share.refused })
+  if (!known && told.holders.size >= MOST_GROUPS) {
+    told.furtherHolders = sum(told.furtherHolders)
+    return
+  }
+  const holder = known ?? { ...NOBODY, agent, instance }
+  told.holders.set(id, { ...holder, ...sum(holder), ...(lineage && { lineage }) })
+}
 
 function takeToken(told: Telling, entry: HashedEntry): void {
   const { kind, at, agent = "", instance = "", api } = entry
@@ -218,9 +175,12 @@ function takeToken(told: Telling, entry: HashedEntry): void {
   if (asked) told.approvals.set(asked.approval, { ...asked, collected: asked.collected + 1 })
   if (kind === "token.renewed")
     told.renewals.add({ agent, instance, ...(api !== undefined && { api }) }, 1, spanAt(at))
-  const holder = holderIn(told, entry)
-  const above = Array.isArray(lineage) ? lineage.map(String) : holder.lineage
-  putHolder(told, { ...holder, lineage: above, tokens: holder.tokens + 1 })
+  addToHolder(
+    told,
+    entry,
+    { tokens: 1, refused: 0 },
+    Array.isArray(lineage) ? lineage.map(String) : undefined,
+  )
 }
 
 /** One entry of a verifier can stand for many refusals. */
@@ -236,8 +196,7 @@ function takeRefusal(told: Telling, entry: HashedEntry): void {
     ...(why !== undefined && { why }),
   }
   told.refusals.add(key, count, spanAt(at))
-  const holder = holderIn(told, entry)
-  putHolder(told, { ...holder, refused: holder.refused + count })
+  addToHolder(told, entry, { tokens: 0, refused: count })
 }
 
 const DECISIONS = {
@@ -250,6 +209,10 @@ function takeApproval(told: Telling, entry: HashedEntry): void {
   const { kind, at, api = "", operation = "", resource } = entry
   const approval = textIn(entry, "approval") ?? ""
   const reason = commitmentIn(entry, "reason")
+  if (kind === "approval.requested" && told.approvals.size >= MOST_GROUPS) {
+    told.furtherApprovals += 1
+    return
+  }
   if (kind === "approval.requested") {
     const requested_by = textIn(entry, "requested_by") ?? ""
     const asked = { approval, api, operation, ...(resource && { resource }), requested_by, requested_at: at }

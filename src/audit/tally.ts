@@ -45,6 +45,8 @@ export interface Tally {
   /** That no grant of the start covers: a sign that something is wrong, or that the values were erased. */
   outside(): Uses
   holders(): readonly HolderUses[]
+  /** Of all holders beyond the first thousand. */
+  furtherHolders(): Uses
 }
 
 export type AccountedGrant = Pick<Grant, "operations" | "resources" | "rule"> & {
@@ -82,14 +84,14 @@ export function createTally(
   conceal: (resource: string) => Commitment | undefined,
 ): Tally {
   const rules = rulesOf(authority)
-  const [further, outside] = [new Counter(), new Counter()]
+  const [further, outside, others] = [new Counter(), new Counter(), new Counter()]
   const pairs = new Map<string, { readonly key: UseRow; readonly counter: Counter }>()
   const holders = new Map<string, { readonly key: UseRow; readonly counter: Counter }>()
   return {
     take(row) {
       const id = JSON.stringify([row.api, row.operation, row.resource])
       counterIn(pairs, id, row, further).add(row)
-      counterIn(holders, `${row.agent}/${row.instance}`, row).add(row)
+      counterIn(holders, `${row.agent}/${row.instance}`, row, others).add(row)
       countFor(rules, row, outside)
     },
     rules: () => rules.map((rule) => accountOf(rule, conceal)),
@@ -100,6 +102,7 @@ export function createTally(
       }),
     further: () => further.counted(),
     outside: () => outside.counted(),
+    furtherHolders: () => others.counted(),
     holders: () =>
       [...holders.values()].map(({ key: { agent, instance }, counter }) => ({
         agent,
@@ -113,11 +116,11 @@ function counterIn(
   all: Map<string, { readonly key: UseRow; readonly counter: Counter }>,
   id: string,
   key: UseRow,
-  beyond?: Counter,
+  beyond: Counter,
 ): Counter {
   const known = all.get(id)
   if (known) return known.counter
-  if (beyond && all.size >= MOST_GROUPS) return beyond
+  if (all.size >= MOST_GROUPS) return beyond
   const counter = new Counter()
   all.set(id, { key, counter })
   return counter

@@ -20,7 +20,7 @@ ${further > 0 ? html`<p class="note">And ${numberOf(further)} more, of other kin
 </section>`
 }
 
-export function approvalsPart({ approvals }: Shown): Fragment {
+export function approvalsPart({ approvals, further_approvals: further = 0 }: Shown): Fragment {
   if (approvals.length === 0) return html``
   return html`<section>
 <h2>Approvals</h2>
@@ -37,10 +37,12 @@ ${one.decision_reason === undefined ? "" : html`<p class="note">${textOf(one.dec
 <td class="count">${one.collected}</td></tr>`,
 )}
 </table></div>
+${further > 0 ? html`<p class="note">And ${numberOf(further)} questions more.</p>` : ""}
 </section>`
 }
 
-export function holdersPart({ holders, renewals, unsigned_tokens: unsigned = 0 }: Shown): Fragment {
+export function holdersPart(shown: Shown): Fragment {
+  const { holders, renewals, further_holders: others, unsigned_tokens: unsigned = 0 } = shown
   const renewed = renewals.reduce((sum, { count }) => sum + count, 0)
   return html`<section>
 <h2>Who held tokens</h2>
@@ -52,6 +54,7 @@ ${holders.map(
 <td class="count">${numberOf(one.tokens)}</td><td class="count">${numberOf(one.allowed + one.observed)}</td><td class="count">${numberOf(one.refused)}</td></tr>`,
 )}
 </table></div>
+${others ? html`<p class="note">And others, with ${numberOf(others.tokens)} tokens, ${numberOf(others.allowed + others.observed)} uses and ${numberOf(others.refused)} refusals.</p>` : ""}
 <p class="note">${numberOf(renewed)} tokens were renewals.${unsigned > 0 ? html` ${numberOf(unsigned)} were authorised and never left the issuer.` : ""}</p>
 </section>`
 }

@@ -102,9 +102,11 @@ const StatementMembers = z
     refusals: z.array(Refused),
     further_refusals: count.optional(),
     approvals: z.array(Approval),
+    further_approvals: count.optional(),
     holders: z.array(
       z.strictObject({ ...holder, ...uses, lineage: z.array(z.string()), tokens: count, refused: count }),
     ),
+    further_holders: z.strictObject({ ...uses, tokens: count, refused: count }).optional(),
     renewals: z.array(z.strictObject({ ...holder, api: z.string().optional(), count, ...span })),
     unsigned_tokens: count.optional(),
     verifiers: z.array(Reporter),

@@ -202,6 +202,31 @@ describe("an account", () => {
     expect([statement.outside?.allowed, statement.holders[0]?.allowed]).toEqual([1100, 1100])
   })
 
+  test("tells of more than a thousand holders as a sum", async () => {
+    const { taskId } = await start()
+    const told = (kind: "use.allowed" | "use.refused", index: number) =>
+      world.ledger.steps({
+        kind,
+        at: world.ledger.at(),
+        task: taskId,
+        agent: "triage-bot",
+        instance: `pod-${index}`,
+        api: "tickets",
+        operation: "tickets:read",
+        resource: "tickets/SUP-1042",
+        ...(kind === "use.refused" && { code: "resource_not_granted" }),
+        body: {},
+      })
+    const all = Array.from({ length: 1010 }, (_, index) => [
+      ...told("use.refused", index),
+      ...told("use.allowed", index),
+    ])
+    await world.engine.atomically(all.flat())
+    const { statement } = await accountOf(taskId)
+    const { tokens, refused, allowed } = statement.further_holders ?? {}
+    expect([statement.holders.length, tokens, refused, allowed]).toEqual([1000, 0, 10, 10])
+  })
+
   test("tells of approvals: who asked, who agreed, and what was collected", async () => {
     const { taskId } = await start()
     const { approval } = await ask(taskId)
