@@ -1,10 +1,11 @@
-// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|memory] [--rounds N] [--seconds N]
+// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|memory] [--rounds N] [--seconds N]
 // [--tasks N] [--entries N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
 import { parseArgs } from "node:util"
 import { benchExchanges } from "./exchanges.ts"
 import { benchGrowth } from "./growth.ts"
+import { benchLeastPrivilege } from "./least-privilege.ts"
 import { pinLoad } from "./machine.ts"
 import { benchMemory } from "./memory.ts"
 import { benchReplicas } from "./replicas.ts"
@@ -43,6 +44,7 @@ const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>
   sidecar: benchSidecar,
   revocation: benchRevocation,
   revoked: benchRevoked,
+  privilege: benchLeastPrivilege,
   memory: benchMemory,
 }
 

@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
+import { addLeastPrivilege } from "./least-privilege.ts"
 import { addLedgerAsk } from "./ledger-ask.ts"
 import { addLedgerCopy } from "./ledger-copy.ts"
 import { addErase } from "./ledger-erase.ts"
@@ -25,6 +26,7 @@ export function addLedger(program: Command, context: Context): void {
     .option("--limit <count>", "how many, up to 1000", readCount, 100)
     .action((flags: Flags) => query(context, flags))
   addLedgerAsk(ledger, context)
+  addLeastPrivilege(ledger, context)
   addLedgerExport(ledger, context)
   addVerify(ledger, context)
   addLedgerCopy(ledger, context)

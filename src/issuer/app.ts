@@ -12,6 +12,7 @@ import { exportEndpoints } from "./export.ts"
 import { healthEndpoints } from "./health.ts"
 import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
 import { keyEndpoints } from "./keys.ts"
+import { privilegeEndpoints } from "./least-privilege.ts"
 import { ledgerEndpoints } from "./ledger.ts"
 import { logEndpoints } from "./log.ts"
 import { metadataEndpoints } from "./metadata.ts"
@@ -59,6 +60,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...erasureEndpoints(rooms),
     ...reportEndpoints(rooms),
     ...questionEndpoints(rooms),
+    ...privilegeEndpoints(rooms),
     ...logEndpoints(rooms),
     ...policyEndpoints(rooms),
     ...healthEndpoints(rooms.health),

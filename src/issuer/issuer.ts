@@ -1,5 +1,6 @@
 // The service, wired: engine, ledger, policy in force, keys, tasks, uses and revocations behind one fetch function. It
 // decides the order of starting and stopping; what is allowed is decided below it, and who asks in caller.ts.
+import { createRollups } from "../audit/rollup.ts"
 import type { Engine } from "../database/database.ts"
 import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
@@ -244,6 +245,7 @@ async function openRooms(
       streams,
       health,
       watch,
+      rollups: createRollups(parts),
       deliveries,
     },
     feed,

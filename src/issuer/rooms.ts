@@ -1,4 +1,5 @@
 // What the endpoints work with, handed in once. It decides nothing.
+import type { Rollups } from "../audit/rollup.ts"
 import type { Engine } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import type { Keyring } from "../keys/keyring.ts"
@@ -52,6 +53,8 @@ export interface Rooms {
   readonly health: Health
   /** Of silence. */
   readonly watch: Watch
+  /** Of granted against used. */
+  readonly rollups: Rollups
   /** Of what is told outwards. */
   readonly deliveries: Deliveries
 }

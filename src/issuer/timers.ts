@@ -1,6 +1,7 @@
 // What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
-// entries to be signed, silence looked for, tasks closed, webhooks told, counts summed up, old rows forgotten. It decides
-// when, and that nothing is over by a clock that was set; a fault is told and the next round tries again.
+// entries to be signed and counted, silence looked for, tasks closed, webhooks told, counts summed up, old rows forgotten. It
+// decides when, and that nothing is over by a clock that was set; a fault is told and the next round tries again.
+import type { Rollups } from "../audit/rollup.ts"
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
 import type { Sequence } from "../ledger/sequence.ts"
@@ -26,6 +27,7 @@ export interface ChoresOptions {
   readonly failures: Failures
   readonly watch: Watch
   readonly closings: Closings
+  readonly rollups: Rollups
   readonly deliveries: Deliveries
   readonly onFault: (error: unknown) => void
 }
@@ -60,7 +62,7 @@ type Work = readonly [everyMilliseconds: number, work: () => Promise<void>]
 
 /** Everything that is done, in the order in which one round of all does it. */
 function worksOf(options: ChoresOptions): readonly Work[] {
-  const { rotation, sequence, tasks, failures, watch, closings, deliveries } = options
+  const { rotation, sequence, tasks, failures, watch, closings, rollups, deliveries } = options
   // By a clock an hour ahead, locks would lift, tasks and keys would end, silence would be told of, and what was spent could
   // be spent again.
   const whileSteady = (work: () => Promise<void>) => async () => {
@@ -73,6 +75,7 @@ function worksOf(options: ChoresOptions): readonly Work[] {
     [1000, sequence.advance],
     [5000, whileSteady(watch.look)],
     [5000, whileSteady(closings.look)],
+    [5000, rollups.advance],
     // After what writes them, so that one round of everything tells them, too.
     ...deliveries.looks.map((look): Work => [1000, whileSteady(look)]),
     [5000, whileSteady(deliveries.tend)],

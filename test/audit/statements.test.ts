@@ -5,6 +5,16 @@ import Sqlite from "better-sqlite3"
 import { Client } from "pg"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import {
+  delegatedBefore,
+  entriesOfDays,
+  entriesToCount,
+  mintedWith,
+  privilegesOfAgent,
+  privilegesOfAll,
+  rollupPlaces,
+  seenInDays,
+} from "../../src/audit/rollup-statements.ts"
+import {
   alarmsPage,
   holdersOfKey,
   judgedAlarms,
@@ -25,6 +35,14 @@ import { createFolders } from "../support/folder.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 
 const LOOKS: [string, Statement<unknown>][] = [
+  delegatedBefore,
+  entriesOfDays,
+  entriesToCount,
+  mintedWith,
+  privilegesOfAgent,
+  privilegesOfAll,
+  rollupPlaces,
+  seenInDays,
   alarmsPage,
   holdersOfKey,
   judgedAlarms,
@@ -62,7 +80,8 @@ afterAll(async () => {
 })
 
 /** Tables that grow with what the issuer does, as statements call them; names and alarms are few. */
-const GROWING = /\b(SCAN|Seq Scan on) (task|token|entry|verifier_instance|t|k|n|o|v|e)\b(?! USING)/
+const GROWING =
+  /\b(SCAN|Seq Scan on) (task|token|entry|verifier_instance|rollup_day|rollup_privilege|t|k|n|o|v|e|u)\b(?! USING)/
 
 const planOnSqlite = (statement: Statement<unknown>): string => {
   const { sql, sources } = sqlite.compile(statement)
@@ -89,6 +108,9 @@ test.each([
   [stalledTasks, /SEARCH n USING (COVERING )?INDEX token_task \(task=\? AND exp>\?\)/],
   [sharedKeys, /SEARCH k USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
   [sharedKeys, /SEARCH o USING (COVERING )?INDEX task_key \(jkt=\?\)/],
+  [entriesToCount, /SEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
+  [privilegesOfAgent, /SEARCH u USING INDEX rollup_privilege_agent \(agent=\? AND day>\? AND day<\?\)/],
+  [privilegesOfAll, /SEARCH u USING INDEX sqlite_autoindex_rollup_privilege_1 \(day>\? AND day<\?\)/],
   [outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
 ])("%o is found by the place where the last look ended", (statement, by) => {
   expect(planOnSqlite(statement)).toMatch(by)

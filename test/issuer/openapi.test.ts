@@ -180,6 +180,9 @@ describe("the document", () => {
       expect(await answers("GET", `/reports/${question}?task=${task}`, auditor)).toHaveProperty("rows")
     await answers("GET", "/reports/who?operation=tickets:read", auditor)
     await answers("GET", "/reports/who", auditor)
+    await house.issuer.sweep()
+    expect((await answers("GET", "/reports/least-privilege", auditor)).items).not.toEqual([])
+    await answers("POST", "/reports/least-privilege/rebuild", { as: "operations-team" })
     for (const format of ["ndjson", "csv"]) await answers("GET", `/ledger/export?format=${format}`, auditor)
   })
 

@@ -1,0 +1,154 @@
+// What entries add to the roll-ups: which rights a task was given, and which were used or refused. It decides by which rule a
+// use counts, and reads nothing by itself but what it is handed.
+import { isJsonObject, parseJson } from "../token/json.ts"
+import { matchesResource, parseResource } from "../token/resource.ts"
+import { type Granted, grantsIn } from "./question.ts"
+import type { CountedRow } from "./rollup-statements.ts"
+
+/** One right of one agent in tasks of one type on one day. */
+export interface Privilege {
+  readonly day: number
+  readonly type: string
+  readonly agent: string
+  readonly api: string
+  readonly operation: string
+  /** Empty: none of the token's rules grants it. */
+  readonly rule: string
+}
+
+export interface Count {
+  granted: number
+  used: number
+  refused: number
+  /** Epoch milliseconds. */
+  lastUsed: number | null
+}
+
+export interface Tally {
+  readonly privileges: ReadonlyMap<string, Privilege & Count>
+  readonly entries: ReadonlyMap<number, number>
+}
+
+/** What only the ledger knows beside the entries at hand. */
+export interface Before {
+  /** Bodies of `token.delegated` of the same holder in the same task, before this entry. */
+  delegated(row: CountedRow): Promise<readonly Uint8Array[]>
+  /** The entry of the mint of the used token; undefined where it is not there. */
+  minted(row: CountedRow): Promise<Uint8Array | undefined>
+}
+
+const DAY_MILLISECONDS = 86_400_000
+export const dayOf = (at: number): number => Math.floor(at / DAY_MILLISECONDS)
+
+export async function tally(rows: readonly CountedRow[], before: Before): Promise<Tally> {
+  const privileges = new Map<string, Privilege & Count>()
+  const entries = new Map<number, number>()
+  const rules = new Map<string, readonly SignedGrant[]>()
+  const count = (row: CountedRow, operation: string, rule: string): Count => {
+    const { type, agent } = row
+    const of = {
+      day: dayOf(row.at),
+      type: type ?? "",
+      agent: agent ?? "",
+      api: apiOf(operation),
+      operation,
+      rule,
+    }
+    const key = JSON.stringify(of)
+    const known = privileges.get(key) ?? { ...of, granted: 0, used: 0, refused: 0, lastUsed: null }
+    privileges.set(key, known)
+    return known
+  }
+  for (const row of rows) {
+    entries.set(dayOf(row.at), (entries.get(dayOf(row.at)) ?? 0) + 1)
+    if (row.type === null || row.agent === null) continue
+    for (const { operation, rule } of await newlyGranted(row, before))
+      count(row, operation, rule).granted += 1
+    if (row.operation === null || (row.kind !== "use.allowed" && row.kind !== "use.refused")) continue
+    const counted = count(row, row.operation, await ruleOf(row, rules, before))
+    if (row.kind === "use.refused") counted.refused += timesOf(row)
+    else {
+      counted.used += 1
+      counted.lastUsed = Math.max(counted.lastUsed ?? 0, row.at)
+    }
+  }
+  return { privileges, entries }
+}
+
+const apiOf = (operation: string): string => operation.split(":")[0] ?? ""
+
+interface Right {
+  readonly operation: string
+  readonly rule: string
+}
+
+/** A sub-agent that is delegated to again is given only what it was not given before in that task. */
+async function newlyGranted(row: CountedRow, before: Before): Promise<readonly Right[]> {
+  if (row.bytes === null) return []
+  if (row.kind === "task.started") return distinct(rightsIn(row.bytes))
+  if (row.kind !== "token.delegated") return []
+  const had = new Set((await before.delegated(row)).flatMap(rightsIn).map(keyOf))
+  return distinct(rightsIn(row.bytes)).filter((right) => !had.has(keyOf(right)))
+}
+
+const keyOf = ({ operation, rule }: Right): string => `${operation} ${rule}`
+
+const distinct = (rights: readonly Right[]): Right[] => [
+  ...new Map(rights.map((right) => [keyOf(right), right])).values(),
+]
+
+function rightsIn(bytes: Uint8Array): Right[] {
+  const { grants, approvals } = bodyOf(bytes)
+  return [...grantsIn(grants), ...grantsIn(approvals)].flatMap(({ operations, rule }) =>
+    operations.map((operation) => ({ operation, rule })),
+  )
+}
+
+const bodyOf = (bytes: Uint8Array): Readonly<Record<string, unknown>> =>
+  JSON.parse(Buffer.from(bytes).toString("utf8")).body ?? {}
+
+/** Refusals that came too fast are one entry with their number. */
+function timesOf({ bytes }: CountedRow): number {
+  const count = bytes === null ? undefined : bodyOf(bytes).count
+  return typeof count === "number" ? count : 1
+}
+
+interface SignedGrant extends Granted {
+  /** Absent where the claims were erased. */
+  readonly resources?: readonly string[]
+}
+
+/** The rule of the token that grants operation and resource; of several, or where the resource was erased, the first. */
+async function ruleOf(
+  row: CountedRow,
+  known: Map<string, readonly SignedGrant[]>,
+  before: Before,
+): Promise<string> {
+  const key = row.claims ?? `${row.task} ${row.token}`
+  const grants = known.get(key) ?? (await grantsOf(row, before))
+  known.set(key, grants)
+  const granting = grants.filter(({ operations }) => operations.includes(row.operation ?? ""))
+  const fitting = granting.find(({ resources }) => resources?.some((one) => fits(one, row.resource)))
+  return (fitting ?? granting[0])?.rule ?? ""
+}
+
+async function grantsOf(row: CountedRow, before: Before): Promise<readonly SignedGrant[]> {
+  if (row.claims === null) {
+    const minted = await before.minted(row)
+    return minted ? grantsIn(bodyOf(minted).grants) : []
+  }
+  const claims = parseJson(row.claims)
+  const details = isJsonObject(claims) ? claims.authorization_details : undefined
+  return (Array.isArray(details) ? details : []).filter(isJsonObject).map(({ actions, resources, rule }) => ({
+    operations: textsIn(actions),
+    resources: textsIn(resources),
+    rule: String(rule),
+  }))
+}
+
+const textsIn = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : [])
+
+function fits(granted: string, resource: string | null): boolean {
+  const pattern = parseResource(granted)
+  return resource !== null && pattern !== undefined && matchesResource(pattern, resource.split("/"))
+}

@@ -1,0 +1,97 @@
+// Granted against used, a row for each day and right, kept up with the ledger: entries are counted after they were committed,
+// a window at a time, once, by whichever issuer is first. It decides that the place and the counts move together; what an
+// entry counts as is privilege-count.ts's.
+import { setImmediate } from "node:timers/promises"
+import { type Engine, type Step, Unexpected } from "../database/database.ts"
+import type { Names } from "../database/names.ts"
+import { type Before, type Tally, tally } from "./privilege-count.ts"
+import {
+  advanceRollup,
+  beginRollup,
+  countEntries,
+  countPrivilege,
+  delegatedBefore,
+  entriesToCount,
+  forgetDays,
+  forgetPrivileges,
+  mintedWith,
+  resetRollup,
+  rollupPlaces,
+} from "./rollup-statements.ts"
+
+export interface Rollups {
+  /** Counts what is new, at most 50,000 entries; the rest next time. Throws Unavailable; then nothing is counted twice. */
+  advance(): Promise<void>
+  /** Forgets every count: they are made again from the ledger, by this and later calls of `advance`. Throws Unavailable. */
+  reset(): Promise<void>
+}
+
+/** Entries in one transaction: some milliseconds of the main thread; between two of them others get their turn. */
+const WINDOW = 500
+const MOST_WINDOWS = 100
+
+export function createRollups({
+  engine,
+  names,
+}: {
+  readonly engine: Engine
+  readonly names: Names
+}): Rollups {
+  const before = readBefore(engine)
+  return {
+    async advance() {
+      for (let windows = 0; windows < MOST_WINDOWS; windows++) {
+        const [place] = await engine.query(rollupPlaces)
+        if (!place || place.newest <= place.seq) return
+        const upTo = Math.min(place.newest, place.seq + WINDOW)
+        const rows = await engine.query(entriesToCount, { after: place.seq, upTo })
+        if (!(await won(engine, stepsOf(names, await tally(rows, before), { from: place.seq, to: upTo }))))
+          return
+        await setImmediate()
+      }
+    },
+    reset: () =>
+      engine.atomically(
+        [forgetPrivileges, forgetDays, resetRollup].map((statement) => ({ statement, values: {} })),
+      ),
+  }
+}
+
+const readBefore = (engine: Engine): Before => ({
+  async delegated({ task, seq, agent }) {
+    const rows = await engine.query(delegatedBefore, { task, seq, agent, kind: "token.delegated" })
+    return rows.map(({ bytes }) => bytes)
+  },
+  minted: async ({ task, token }) => (await engine.query(mintedWith, { task, token }))[0]?.bytes,
+})
+
+function stepsOf(names: Names, { privileges, entries }: Tally, move: { from: number; to: number }): Step[] {
+  const counts = [...privileges.values()]
+  const texts = counts.flatMap(({ type, agent, api, operation, rule }) => [type, agent, api, operation, rule])
+  return [
+    ...(move.from === 0 ? [{ statement: beginRollup, values: {} }] : []),
+    { statement: advanceRollup, values: move, rows: 1 },
+    ...names.steps([...new Set(texts)].filter((text) => text !== "")),
+    ...[...entries].map(([day, count]) => ({
+      statement: countEntries,
+      values: { day, entries: count },
+      rows: 1,
+    })),
+    ...counts.map(({ lastUsed, ...count }) => ({
+      statement: countPrivilege,
+      values: { ...count, last_used: lastUsed },
+      rows: 1,
+    })),
+  ]
+}
+
+/** Another issuer was first: it counted these. */
+async function won(engine: Engine, steps: readonly Step[]): Promise<boolean> {
+  try {
+    await engine.atomically(steps)
+    return true
+  } catch (error) {
+    if (error instanceof Unexpected) return false
+    throw error
+  }
+}

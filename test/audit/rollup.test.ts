@@ -1,0 +1,121 @@
+// The roll-ups are what a reader of the whole ledger counts, however they were kept up, and so is what a rebuild makes.
+import fc from "fast-check"
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { createRollups } from "../../src/audit/rollup.ts"
+import { type Engine, statement, Unavailable } from "../../src/database/database.ts"
+import { sql } from "../../src/database/drizzle.ts"
+import { createNames } from "../../src/database/names.ts"
+import { openDatabase } from "../../src/database/open.ts"
+import { createLedger } from "../../src/ledger/ledger.ts"
+import { type TestPlace, testPlace } from "../support/engine.ts"
+import { createFakeClock } from "../support/fake-clock.ts"
+import { createFolders } from "../support/folder.ts"
+import { type Act, countRights, createTeller } from "../support/rights.ts"
+
+const newFolder = createFolders()
+let at: TestPlace
+let engine: Engine
+
+beforeAll(async () => {
+  at = await testPlace(newFolder())
+  engine = await openDatabase(at.place)
+})
+afterAll(async () => {
+  await engine.close()
+  await at.remove()
+})
+
+const TABLES = ["rollup_privilege", "rollup_day", "rollup_place", "entry_bytes", "entry", "token", "task"]
+const empty = () =>
+  engine.atomically(
+    TABLES.map((table) => ({
+      statement: statement(`empty-${table}`, sql`DELETE FROM ${sql.raw(table)}`),
+      values: {},
+    })),
+  )
+beforeEach(empty)
+
+const counted = statement<{ key: string; counts: string }>(
+  "counted",
+  sql`SELECT u.day || ' ' || ty.text || ' ' || a.text || ' ' || o.text || ' ' || coalesce(r.text, '') AS key,
+      u.granted || ' ' || u.used || ' ' || u.refused || ' ' || coalesce(CAST(u.last_used AS text), 'null') AS counts
+    FROM rollup_privilege u JOIN name ty ON ty.id = u.type JOIN name a ON a.id = u.agent
+      JOIN name o ON o.id = u.operation LEFT JOIN name r ON r.id = u.rule`,
+)
+const counts = async () => new Map((await engine.query(counted)).map(({ key, counts }) => [key, counts]))
+const days = statement<{ entries: number }>("days", sql`SELECT sum(entries) AS entries FROM rollup_day`)
+
+async function open() {
+  const names = createNames(engine)
+  const ledger = await createLedger({ engine, names, clock: createFakeClock() })
+  return { names, tell: createTeller({ engine, names, ledger }), rollups: createRollups({ engine, names }) }
+}
+
+const operation = fc.constantFrom("tickets:read", "tickets:close", "deployments:start")
+const resource = fc.constantFrom("tickets/A", "tickets/B")
+const rule = fc.constantFrom("a.yaml#/tasks/t/grants/0", "a.yaml#/tasks/t/grants/1")
+const rights = fc.array(fc.record({ operation, rule, resource }), { maxLength: 3 })
+const agent = fc.constantFrom("bot", "helper")
+const act: fc.Arbitrary<Act> = fc.oneof(
+  fc.record({ act: fc.constant("start" as const), type: fc.constantFrom("t", "u"), agent, rights }),
+  fc.record({ act: fc.constant("delegate" as const), agent, rights }),
+  fc.record({
+    act: fc.constant("use" as const),
+    ...{ operation, resource, allowed: fc.boolean(), count: fc.integer({ min: 1, max: 9 }) },
+  }),
+)
+
+test("kept up at any pace they are what a reader of everything counts, and so is a rebuild", async () => {
+  const acts = fc.array(fc.tuple(act, fc.boolean()), { minLength: 1, maxLength: 25 })
+  await fc.assert(
+    fc.asyncProperty(acts, async (told) => {
+      await empty()
+      const { tell, rollups } = await open()
+      for (const [one, isLookedAt] of told) {
+        await tell(one)
+        if (isLookedAt) await rollups.advance()
+      }
+      await rollups.advance()
+      const oracle = countRights(told.map(([one]) => one))
+      expect(await counts()).toEqual(oracle)
+      await rollups.reset()
+      expect(await counts()).toEqual(new Map())
+      await rollups.advance()
+      expect(await counts()).toEqual(oracle)
+    }),
+    { numRuns: 25 },
+  )
+})
+
+const START: Act = {
+  act: "start",
+  type: "t",
+  agent: "bot",
+  rights: [{ operation: "tickets:read", rule: "a.yaml#/tasks/t/grants/0", resource: "tickets/A" }],
+}
+const USE: Act = { act: "use", operation: "tickets:read", resource: "tickets/A", allowed: true, count: 1 }
+
+test("several that count at once count each entry once", async () => {
+  const { tell, rollups, names } = await open()
+  const others = [1, 2, 3].map(() => createRollups({ engine, names }))
+  const acts = [START, ...Array.from({ length: 20 }, () => USE)]
+  for (const one of acts) {
+    await tell(one)
+    await Promise.all([rollups, ...others].map((one) => one.advance()))
+  }
+  expect(await counts()).toEqual(countRights(acts))
+  expect(Number((await engine.query(days))[0]?.entries)).toBe(acts.length)
+})
+
+test("place and counts move together: what could not be written is counted next time, once", async () => {
+  const { tell, rollups, names } = await open()
+  for (const one of [START, USE]) await tell(one)
+  const failing: Engine = { ...engine, atomically: () => Promise.reject(new Unavailable("full")) }
+  await expect(
+    createRollups({ engine: { ...failing, query: (...asked) => engine.query(...asked) }, names }).advance(),
+  ).rejects.toThrow(Unavailable)
+  expect(await counts()).toEqual(new Map())
+  await rollups.advance()
+  await rollups.advance()
+  expect(await counts()).toEqual(countRights([START, USE]))
+})
