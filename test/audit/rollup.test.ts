@@ -95,6 +95,25 @@ const START: Act = {
 }
 const USE: Act = { act: "use", operation: "tickets:read", resource: "tickets/A", allowed: true, count: 1 }
 
+test.each([
+  ["tickets/A", "first"],
+  ["tickets/B", "second"],
+  ["tickets/C", "first"],
+])(
+  "a use of %s counts for the %s rule that grants the operation: by the resource, where one fits",
+  async (resource, by) => {
+    const { tell, rollups } = await open()
+    const rights = [
+      { operation: "tickets:read", rule: "first", resource: "tickets/A" },
+      { operation: "tickets:read", rule: "second", resource: "tickets/B" },
+    ]
+    for (const one of [{ ...START, rights } as Act, { ...USE, resource } as Act]) await tell(one)
+    await rollups.advance()
+    const used = [...(await counts())].filter(([, told]) => told.startsWith("1 1 "))
+    expect(used.map(([key]) => key.split(" ").at(-1))).toEqual([by])
+  },
+)
+
 test("several that count at once count each entry once", async () => {
   const { tell, rollups, names } = await open()
   const others = [1, 2, 3].map(() => createRollups({ engine, names }))
