@@ -12,6 +12,9 @@ import { answerIsNo, cannotTell, wrongUse } from "./exit.ts"
 import { asCaller, type CallerFlags, issuerOf } from "./options.ts"
 import { sqlitePath } from "./serve-settings.ts"
 
+/** Longest wait for one tile. */
+const ANSWER_MILLISECONDS = 30_000
+
 interface Flags extends CallerFlags {
   readonly database?: string
   readonly tiles?: string
@@ -23,7 +26,10 @@ interface Flags extends CallerFlags {
 export function addVerify(ledger: Command, context: Context): void {
   asCaller(ledger.command("verify"))
     .description("is the ledger the one that was signed? exit code 0: it is, 1: it is not, 3: could not tell")
-    .option("--database <address>", "sqlite:<path>, its issuer may run (TASKMINT_DATABASE)")
+    .option(
+      "--database <address>",
+      "sqlite:<path>, its issuer may run, or an auditor's copy (TASKMINT_DATABASE)",
+    )
     .option("--tiles <folder>", "instead: files as the log serves them (checkpoint, key, tile/...)")
     .option("--served", "instead: the running issuer's log, asked as an auditor")
     .option("--key <vkey>", "the ledger's key as you know it, or a file that holds it")
@@ -93,8 +99,14 @@ interface Opened {
 
 async function openSource(context: Context, flags: Flags): Promise<Opened> {
   if (flags.tiles !== undefined) return openTiles(filesIn(flags.tiles))
-  if (flags.served) return openTiles(served(context, flags))
+  if (flags.served) return openTiles(servedLog(context, flags))
   const path = sqlitePath(context.settings.need("database", flags.database))
+  const { isAuditCopy, openAuditCopy } = await import("../ledger/audit-copy.ts")
+  if (isAuditCopy(path)) {
+    const { copySource } = await import("../ledger/verify-copy.ts")
+    const copy = openAuditCopy(path)
+    return { source: copySource(copy), close: () => copy.close() }
+  }
   const { openReader } = await import("../database/reader.ts")
   const { databaseSource } = await import("../ledger/verify-database.ts")
   const reader = openReader(path)
@@ -122,7 +134,7 @@ const filesIn =
   }
 
 /** Tiles are bytes, and a log is long: the service token is asked for again when it has run out. */
-function served(context: Context, flags: Flags): FetchFile {
+export function servedLog(context: Context, flags: CallerFlags): FetchFile {
   const issuer = issuerOf(context, flags)
   const base = context.settings.need("issuer", flags.issuer).replace(/\/$/, "")
   return async (path) => {
@@ -130,13 +142,16 @@ function served(context: Context, flags: Flags): FetchFile {
     const answer = await fetch(`${base}/ledger/${path}`, {
       headers: { authorization },
       redirect: "error",
-    }).catch(() => {
-      throw cannotTell(`The issuer at ${base} can't be asked`)
-    })
+      signal: AbortSignal.timeout(ANSWER_MILLISECONDS),
+    }).catch(unreachable(base))
     if (answer.status !== 200)
       throw cannotTell(`The issuer answered ${answer.status} for ${path}`, "Only an auditor reads the log")
-    return new Uint8Array(await answer.arrayBuffer())
+    return new Uint8Array(await answer.arrayBuffer().catch(unreachable(base)))
   }
+}
+
+const unreachable = (base: string) => (): never => {
+  throw cannotTell(`The issuer at ${base} can't be asked`)
 }
 
 async function textIn(path: string): Promise<string> {
@@ -147,5 +162,6 @@ async function textIn(path: string): Promise<string> {
   }
 }
 
-const keyIn = async (given: string): Promise<string> =>
+/** A vkey, or the file that holds it. */
+export const keyIn = async (given: string): Promise<string> =>
   /^[^+/]+\+[0-9a-f]{8}\+/.test(given) ? given : ((await textIn(given)).trim().split("\n")[0] ?? "")

@@ -10,6 +10,7 @@ import { addLedgerCopy } from "./ledger-copy.ts"
 import { addErase } from "./ledger-erase.ts"
 import { addLedgerExport } from "./ledger-export.ts"
 import { type FilterFlags, filtersIn, withFilters } from "./ledger-filters.ts"
+import { addFollow } from "./ledger-follow.ts"
 import { addVerify } from "./ledger-verify.ts"
 import { asCaller, type CallerFlags, issuerOf, readCount } from "./options.ts"
 
@@ -31,6 +32,7 @@ export function addLedger(program: Command, context: Context): void {
   addVerify(ledger, context)
   addLedgerCopy(ledger, context)
   addErase(ledger, context)
+  addFollow(ledger, context)
 }
 
 async function query(context: Context, flags: Flags): Promise<void> {

@@ -2,7 +2,7 @@
 // no values.
 import { leafHash } from "./merkle.ts"
 import { type TilePath, unbundle, writeTilePath } from "./tiles.ts"
-import { TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
+import { type ReadHashes, TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
 import type { Examined, Source } from "./verify.ts"
 import { readHashed } from "./verify-entry.ts"
 
@@ -49,6 +49,16 @@ function createTiles(fetch: FetchFile, size: number) {
     known.set(path, tile)
     const at = (index % TILE_WIDTH) * 32
     return tile.subarray(at, at + 32)
+  }
+}
+
+/** Hashes of a log of that size as tree.ts reads them. */
+export function tileHashes(fetch: FetchFile, size: number): ReadHashes {
+  const tiles = createTiles(fetch, size)
+  return async (level, from, to) => {
+    const hashes: Uint8Array[] = []
+    for (let index = from; index < to; index++) hashes.push(await tiles(level, index))
+    return hashes
   }
 }
 

@@ -21,6 +21,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/l-shipping.test.ts": "is about the spool's side; test/task/use is the issuer's, on both",
   "test/audit/statements.test.ts": "opens both, to compare them",
   "test/cli/keys.test.ts": "is about a command; test/keys is what it asks for, on both",
+  "test/cli/ledger-follow.test.ts": "restores an SQLite file; what is served is held on both elsewhere",
   "test/cli/ledger-verify.test.ts": "verifies an SQLite file, and tiles",
   "test/cli/revoke.test.ts": "is about a command; test/task/revocation is what it asks for, on both",
   "test/cli/serve.test.ts":
