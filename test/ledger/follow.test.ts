@@ -79,7 +79,8 @@ describe("who signs", () => {
     await look(log(entries.slice(0, 1)))
     const alone = log(entries, { signers: [next], named: [next, signer] })
     expect(await look(alone)).toMatchObject({ how: "checkpoint_unsigned" })
-    await look(log(entries.slice(0, 2), { signers: [signer, next] }))
+    const both = { signers: [signer, next], named: [next, signerOf(ORIGIN), signer] }
+    await look(log(entries.slice(0, 2), both))
     expect(copy.keys()).toEqual([next.vkey, signer.vkey])
     expect(await look(alone)).toEqual({ size: 3, fresh: 1 })
   })
