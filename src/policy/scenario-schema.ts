@@ -30,7 +30,7 @@ const scenario = z.strictObject({
   orchestrator: name.describe("Who starts it"),
   agent: name.describe("Who acts"),
   user: name.optional().describe("For somebody whom this rule in users lets in"),
-  inputs: z.record(z.string(), z.string()).default({}),
+  inputs: z.record(z.string(), z.string()).default({}).describe("As the start gives them"),
   operations: z.array(text(200)).optional().describe("Only these are asked for; absent: everything"),
   delegated_to: z
     .array(name)
@@ -39,7 +39,7 @@ const scenario = z.strictObject({
     .describe(
       "The agents that it is handed down to, one below the other; what the last one may is looked at",
     ),
-  expect: expectation,
+  expect: expectation.describe("What is expected"),
 })
 
 export const scenarioFile = z

@@ -88,7 +88,10 @@ const identityProvider = z.strictObject({
 })
 
 const way = {
-  private_key_jwt: z.strictObject({ jwks: keySet }).optional(),
+  private_key_jwt: z
+    .strictObject({ jwks: keySet.describe("The public keys: a path, or the key set inline") })
+    .optional()
+    .describe("A key of its own, for assertions (RFC 7523)"),
   workload: workload.optional(),
 }
 const ways = <Way extends z.ZodType<object>>(one: Way) =>
@@ -105,8 +108,16 @@ const api = z.strictObject({
     .max(200, "expected at most 200 characters")
     .describe("RFC 8707 resource URL, the aud of its tokens"),
   owner,
-  authenticate: authenticate.optional(),
-  operations: members(operation, z.strictObject({ risk: z.enum(["low", "moderate", "high"]) }), 1),
+  authenticate: authenticate.optional().describe("How its verifier proves that it is this API"),
+  operations: members(
+    operation,
+    z.strictObject({
+      risk: z
+        .enum(["low", "moderate", "high"])
+        .describe("How stale revocations may be: high 30 s, moderate 5 min, low until the token ends"),
+    }),
+    1,
+  ).describe("What can be done there: the API's name, a colon, a word"),
   foreign: z
     .boolean()
     .default(false)
@@ -120,21 +131,31 @@ const api = z.strictObject({
 
 const agent = z.strictObject({
   owner,
-  at_most: list(operation).optional(),
-  authenticate: authenticate.optional(),
+  at_most: list(operation)
+    .optional()
+    .describe("Whatever tasks grant, nothing beyond these; absent: all that they grant"),
+  authenticate: authenticate.optional().describe("For agents that collect their own tokens"),
   enabled,
 })
 
-const orchestrator = z.strictObject({ owner, authenticate: authenticate.optional(), enabled })
+const orchestrator = z.strictObject({
+  owner,
+  authenticate: authenticate.optional().describe("How it proves who it is; without, it can't start anything"),
+  enabled,
+})
 
 const staff = z.strictObject({
-  roles: list(z.enum(["auditor", "approver", "operator"])),
-  authenticate: authenticateStaff.optional(),
+  roles: list(z.enum(["auditor", "approver", "operator"])).describe("Who reads, who agrees, who operates"),
+  authenticate: authenticateStaff.optional().describe("How they prove who they are; approvers are people"),
   enabled,
 })
 
 const user = z
-  .strictObject({ ...openid.shape, at_most: list(operation).optional(), enabled })
+  .strictObject({
+    ...openid.shape,
+    at_most: list(operation).optional().describe("Tasks for them may do nothing beyond these"),
+    enabled,
+  })
   .describe("People for whom tasks may run: their provider's token comes with the start")
 
 const bound = z.int("expected a whole number")
@@ -142,18 +163,20 @@ const bound = z.int("expected a whole number")
 const inputRule = z
   .strictObject({
     pattern: z.string().min(1, "expected a pattern").optional().describe("RE2, anchored at both ends"),
-    enum: list(z.string()).optional(),
+    enum: list(z.string()).optional().describe("One of these"),
     integer: z
-      .strictObject({ min: bound, max: bound })
+      .strictObject({ min: bound.describe("The least"), max: bound.describe("The most") })
       .optional()
       .describe("Canonical decimal, as a JSON string"),
   })
   .refine((rule) => Object.keys(rule).length === 1, "expected exactly one of pattern, enum, integer")
 
 const grant = z.strictObject({
-  api: name,
-  operations: list(operation),
-  resources: list(text(500)),
+  api: name.describe("A name in apis"),
+  operations: list(operation).describe("Of this API; there are no patterns"),
+  resources: list(text(500)).describe(
+    "Paths: a segment is a text, an {input} or * for any one; a last ** is one or more",
+  ),
   approval: z
     .strictObject({
       by: list(name).describe("Staff of whom one person decides"),
@@ -183,24 +206,39 @@ const delegation = z.strictObject({
   ),
 })
 
-const limits = z.strictObject({ active_tasks: count.default(100), starts_per_hour: count.default(1000) })
+const limits = z.strictObject({
+  active_tasks: count.default(100).describe("Of this type at a time"),
+  starts_per_hour: count.default(1000).describe("Of this type"),
+})
 
 const BEHALF = "expected a list of names in users, or { users: [...], required: true }"
 const behalf = z
-  .union([list(name), z.strictObject({ users: list(name), required: z.boolean().default(false) })], BEHALF)
+  .union(
+    [
+      list(name),
+      z.strictObject({
+        users: list(name).describe("Rules in users: the first that fits decides"),
+        required: z.boolean().default(false).describe("true: never without a user"),
+      }),
+    ],
+    BEHALF,
+  )
   .describe("Whom it may run for; absent: a subject_token is refused")
 
 const task = z.strictObject({
-  description: text(1000).optional(),
-  orchestrators: list(name),
-  agents: list(name),
+  description: text(1000).optional().describe("What it is for: approvers and auditors read it"),
+  orchestrators: list(name).describe("Who may start it"),
+  agents: list(name).describe("Who may act in it"),
   on_behalf_of: behalf.optional(),
-  token_lifetime: duration("5m", "30m").default("10m"),
+  token_lifetime: duration("5m", "30m").default("10m").describe("Of each token; 5m to 30m"),
   deadline: duration("1s", "7d").describe("Of the task; nothing passes it"),
-  inputs: members(name, inputRule).default({}),
-  grants: z.array(grant).min(1, "expected at least one item"),
-  proof_of_possession: z.enum(["optional", "required"]).default("optional"),
-  delegation: delegation.optional(),
+  inputs: members(name, inputRule).default({}).describe("What the start must give: data, put into resources"),
+  grants: z.array(grant).min(1, "expected at least one item").describe("What its tokens may do"),
+  proof_of_possession: z
+    .enum(["optional", "required"])
+    .default("optional")
+    .describe("required: every token is bound to a key of the agent (DPoP)"),
+  delegation: delegation.optional().describe("Absent: nobody hands it down"),
   renew: z
     .enum(["orchestrator", "agent", "none"])
     .default("orchestrator")
@@ -208,20 +246,24 @@ const task = z.strictObject({
   renewal_grace: duration("0s", "30m")
     .default("0s")
     .describe("For how long the agent's own token still renews after it has run out; renew: agent only"),
-  limits: limits.default({ active_tasks: 100, starts_per_hour: 1000 }),
+  limits: limits.default({ active_tasks: 100, starts_per_hour: 1000 }).describe("How many, and how often"),
   enabled,
 })
 
 export const policyFile = z
   .strictObject({
-    version: z.literal(1),
-    identity_providers: members(name, identityProvider).default({}),
-    apis: members(name, api).default({}),
-    agents: members(name, agent).default({}),
-    orchestrators: members(name, orchestrator).default({}),
-    users: members(name, user).default({}),
-    staff: members(name, staff).default({}),
-    tasks: members(name, task).default({}),
+    version: z.literal(1).describe("Of the format"),
+    identity_providers: members(name, identityProvider)
+      .default({})
+      .describe("Other issuers whose word is taken for who somebody is"),
+    apis: members(name, api).default({}).describe("Services behind a verifier, and their operations"),
+    agents: members(name, agent).default({}).describe("The software that acts"),
+    orchestrators: members(name, orchestrator).default({}).describe("The callers that start tasks"),
+    users: members(name, user).default({}).describe("The people that tasks may run for"),
+    staff: members(name, staff)
+      .default({})
+      .describe("The people and pipelines that watch, approve or operate"),
+    tasks: members(name, task).default({}).describe("Task types: what may be started, and what it may do"),
   })
   .describe("A taskmint policy file")
 
