@@ -1,7 +1,7 @@
 // What a scenario file looks like: the one definition, from which the reader and the JSON Schema for editors both come.
 import { z } from "zod"
 import { type Code, REFUSALS } from "../errors.ts"
-import { list, members, name, operation, text } from "./schema.ts"
+import { list, members, name, operation, text } from "./schema-words.ts"
 
 const CODES = Object.keys(REFUSALS) as Code[]
 
