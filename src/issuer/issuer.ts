@@ -224,9 +224,7 @@ async function openRooms(
   const watch = createWatch(parts)
   const deliveries = createDeliveries({ engine, ledger, keyring, webhooks, onFault })
   const health = openHealth({ ...parts, engine, identities, rotation, tasks, watch, deliveries })
-  const approvals = createApprovals(parts)
   const revocations = createRevocations(parts)
-  const streams = createFeedStreams({ revocations, feed, clock, onFault })
   return {
     rooms: {
       ...parts,
@@ -234,7 +232,7 @@ async function openRooms(
       identities,
       rotation,
       tasks,
-      approvals,
+      approvals: createApprovals(parts),
       uses: createUses(parts),
       verifiers: createVerifiers(parts),
       closings: createClosings(parts),
@@ -242,7 +240,7 @@ async function openRooms(
       introspections: createIntrospections(parts),
       erasures: createErasures(parts),
       statusLists: createStatusLists(parts),
-      streams,
+      streams: createFeedStreams({ revocations, feed, clock, onFault }),
       health,
       watch,
       rollups: createRollups(parts),
