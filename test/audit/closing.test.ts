@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, test } from "vitest"
 import { createClosing } from "../../src/audit/closing.ts"
 import type { Engine } from "../../src/database/database.ts"
 import { createClosings } from "../../src/issuer/closing.ts"
-import { approvalDesk } from "../support/approvals.ts"
+import { createErasures } from "../../src/task/erase.ts"
+import { approvalDesk, mustBe } from "../support/approvals.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 let world: World
@@ -93,4 +94,38 @@ test("a use that another issuer has read past while the task was closed is in a 
   const made = await slow.read({ clientId: "audit-team", staff: true }, taskId)
   if (!("jws" in made)) throw new Error(made.reason)
   expect(made).toMatchObject({ state: "final", statement: { uses: [{ allowed: 1 }] } })
+})
+
+const STAFF = { clientId: "audit-team", staff: true }
+const BY = { by: "people/lin@example.com", as: "operations-team", reason: "They asked for it" }
+const HOUR = 3_600_000
+
+test("erasing a task leaves its final statement as it was, to the byte, and nothing beside it", async () => {
+  await use()
+  const closings = createClosings(world)
+  await closings.look()
+  const before = mustBe(await closings.read(STAFF, taskId))
+  expect(before.opened.map(({ value }) => value)).toContain("tickets/SUP-1042")
+  world.clock.advance(HOUR)
+  mustBe(await createErasures(world).task(BY, taskId))
+  const after = mustBe(await closings.read(STAFF, taskId))
+  expect(after).toEqual({ ...before, opened: [], key: undefined })
+})
+
+test("a task that is erased before it is closed is closed all the same, with its counts", async () => {
+  await use()
+  world.clock.advance(HOUR)
+  mustBe(await createErasures(world).task(BY, taskId))
+  const closings = createClosings(world)
+  await closings.look()
+  const made = mustBe(await closings.read(STAFF, taskId))
+  expect(made).toMatchObject({
+    state: "final",
+    opened: [],
+    key: undefined,
+    statement: {
+      task: { erased: true, state: "completed" },
+      uses: [{ operation: "tickets:read", allowed: 1 }],
+    },
+  })
 })
