@@ -1,9 +1,9 @@
-// npm run evidence [-- kills|mutations|replicas|copies|chains|differences] [--kills N] [--mutations N] [--starts N] [--replica-kills N]
-//   [--copy-kills N] [--chains N] [--differences N]
+// npm run evidence [-- kills|mutations|policies|replicas|copies|chains|differences] [--kills N] [--mutations N]
+//   [--policies N] [--starts N] [--replica-kills N] [--copy-kills N] [--chains N] [--differences N]
 // The long forms of tests that `npm test` runs short: 200 kills of a guarded API under load, 10,000,000 mutations of valid
-// tokens, 10,000 starts at three issuers on one PostgreSQL database of which 100 are killed, a copy of a ledger to
-// PostgreSQL that is killed 100 times, 1,000,000 lives of holders that stand one below the other, 1,000,000 pairs
-// of policies and their difference. Exit code 1 when one of them finds what must not be.
+// tokens, 100,000 deformed policy files, 10,000 starts at three issuers on one PostgreSQL database of which 100 are
+// killed, a copy of a ledger to PostgreSQL that is killed 100 times, 1,000,000 lives of holders that stand one below the
+// other, 1,000,000 pairs of policies and their difference. Exit code 1 when one of them finds what must not be.
 import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -13,6 +13,7 @@ import { runChains } from "../test/support/chains.ts"
 import { runCopyStory } from "../test/support/copy-story.ts"
 import { runKillStory } from "../test/support/kill-story.ts"
 import { runMutations } from "../test/support/mutations.ts"
+import { runPolicyFuzz } from "../test/support/policy-fuzz.ts"
 import { runPairs } from "../test/support/policy-pairs.ts"
 import { startPostgres } from "../test/support/postgres-server.ts"
 import { runReplicaStory } from "../test/support/replica-story.ts"
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
   options: {
     kills: { type: "string", default: "200" },
     mutations: { type: "string", default: "10000000" },
+    policies: { type: "string", default: "100000" },
     starts: { type: "string", default: "10000" },
     "replica-kills": { type: "string", default: "100" },
     "copy-kills": { type: "string", default: "100" },
@@ -38,6 +40,7 @@ const TASKS_PER_KILL = 400
 const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = {
   kills,
   mutations,
+  policies,
   replicas,
   copies,
   chains,
@@ -91,6 +94,19 @@ function mutations(): string {
     if (seed % 10 === 0) console.log(`  ${done + part} of ${runs} mutations`)
   }
   return `${runs} deformed tokens, none genuine, none made the reader throw`
+}
+
+function policies(): string {
+  const runs = Number(values.policies)
+  const part = 5000
+  const all = { loaded: 0, refused: 0 }
+  for (let done = 0, seed = Date.now(); done < runs; done += part, seed++) {
+    const { loaded, refused } = runPolicyFuzz(Math.min(part, runs - done), seed)
+    all.loaded += loaded
+    all.refused += refused
+    if ((done / part) % 4 === 3) console.log(`  ${done + part} of ${runs} files`)
+  }
+  return `${runs} deformed policy files, ${all.refused} refused with a place, ${all.loaded} loaded whole; none threw or took a second`
 }
 
 function chains(): string {

@@ -28,7 +28,7 @@ export interface InventoryAgent {
   readonly reaches: readonly InventoryLine[]
 }
 
-export const RISKS: readonly Risk[] = ["low", "moderate", "high"]
+const RISKS: readonly Risk[] = ["low", "moderate", "high"]
 
 /** Every agent, those of the highest risk first. What is disabled (agent, task type, API, starter) reaches nothing. */
 export function inventoryOf(policy: Policy): readonly InventoryAgent[] {

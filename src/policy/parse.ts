@@ -14,7 +14,7 @@ import {
 } from "yaml"
 import type { PolicyFault } from "./fault.ts"
 import type { Place } from "./policy.ts"
-import { quote } from "./quote.ts"
+import { quote, showHidden } from "./quote.ts"
 
 /** Deepest nesting of a policy file. The contract's own files reach 8. */
 const MAX_DEPTH = 24
@@ -65,7 +65,7 @@ function syntaxMessage(code: string, message: string): string {
   if (code === "MULTIPLE_DOCS") return "expected one document in a file, found a second"
   if (code === "TAG_RESOLVE_FAILED") return "expected no tag"
   if (code === "RESOURCE_EXHAUSTION") return "expected less deeply nested values"
-  return `expected valid YAML: ${message.split("\n")[0]}`
+  return `expected valid YAML: ${showHidden(message.split("\n")[0] ?? "")}`
 }
 
 function hasDirective(document: Document.Parsed): boolean {

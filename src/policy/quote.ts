@@ -6,7 +6,10 @@ const LONGEST = 80
 /** In double quotes, JSON escapes, invisible and bidirectional characters escaped too, cut at 80 characters. */
 export function quote(text: string): string {
   const short = text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text
-  return JSON.stringify(short).replace(HIDDEN, escaped)
+  return showHidden(JSON.stringify(short))
 }
+
+/** The text with what is invisible or reorders it as escapes. */
+export const showHidden = (text: string): string => text.replace(HIDDEN, escaped)
 
 const escaped = (character: string) => `\\u{${character.codePointAt(0)?.toString(16) ?? ""}}`

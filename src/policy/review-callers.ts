@@ -14,7 +14,7 @@ interface Caller {
   readonly place: Place
 }
 
-export const callersOf = ({ apis, agents, orchestrators, staff }: Policy): Caller[] => [
+const callersOf = ({ apis, agents, orchestrators, staff }: Policy): Caller[] => [
   ...[...apis.values()].map((one) => ({ ...one, section: "apis" }) as const),
   ...[...agents.values()].map((one) => ({ ...one, section: "agents" }) as const),
   ...[...orchestrators.values()].map((one) => ({ ...one, section: "orchestrators" }) as const),
