@@ -6,6 +6,7 @@ import { addCheck } from "./policy-check.ts"
 import { addPolicyDiff } from "./policy-diff.ts"
 import { addExplain } from "./policy-explain.ts"
 import { addInventory } from "./policy-inventory.ts"
+import { addPolicyNarrow } from "./policy-narrow.ts"
 import { addTest } from "./policy-test.ts"
 
 export function addPolicy(program: Command, context: Context): void {
@@ -17,4 +18,5 @@ export function addPolicy(program: Command, context: Context): void {
   addTest(policy, context)
   addExplain(policy, context)
   addPolicyDiff(policy, context)
+  addPolicyNarrow(policy, context)
 }

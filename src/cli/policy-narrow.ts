@@ -1,0 +1,111 @@
+// `policy narrow`: the narrower policy that evidence supports, as a unified diff or written into the folder. It decides what
+// is told and written; what goes, policy/narrow.ts decides, and the result is loaded and compared before anybody sees it.
+import { readFile, rename, stat, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import type { Command } from "commander"
+import { type Evidence, readEvidence } from "../policy/evidence.ts"
+import { PolicyFaults } from "../policy/fault.ts"
+import { loadStoredPolicy } from "../policy/load.ts"
+import { type Narrowed, narrowFault, narrowPolicy } from "../policy/narrow.ts"
+import type { Policy } from "../policy/policy.ts"
+import type { Context } from "./context.ts"
+import { forTerminal } from "./escape.ts"
+import { cannotTell, wrongUse } from "./exit.ts"
+import { asCaller, type CallerFlags, issuerOf, readCount } from "./options.ts"
+import { openSource } from "./policy-source.ts"
+import { unifiedDiff } from "./unified.ts"
+
+interface Flags extends CallerFlags {
+  readonly evidence?: string
+  readonly minTasks: number
+  readonly write?: boolean
+  readonly dev?: boolean
+}
+
+export function addPolicyNarrow(policy: Command, context: Context): void {
+  asCaller(policy.command("narrow"))
+    .description(
+      "take out what nobody used, as edits of the policy files; the evidence is the issuer's report",
+    )
+    .argument("[folder]", "the policy folder (TASKMINT_POLICIES)")
+    .option("--evidence <file>", "instead of asking the issuer: its least-privilege report, as JSON")
+    .option("--min-tasks <count>", "leave what fewer tasks were given", readCount, 20)
+    .option("--write", "change the files, instead of printing the difference")
+    .option("--dev", "as `serve --dev` would read the folder")
+    .action((folder: string | undefined, flags: Flags) => narrow(context, folder, flags))
+}
+
+async function narrow(context: Context, given: string | undefined, flags: Flags): Promise<void> {
+  const folder = context.settings.need("policies", given)
+  const { policy } = await openSource(context, folder, { ...(flags.dev && { dev: true }) })
+  const evidence = await evidenceOf(context, flags)
+  const narrowed = narrowPolicy(policy, evidence, { minTasks: flags.minTasks })
+  await checkResult(policy, narrowed, evidence, flags.dev ?? false)
+  if (flags.write) await writeChanged(folder, policy, narrowed)
+  show(context, policy, narrowed, flags)
+}
+
+async function evidenceOf(context: Context, flags: Flags): Promise<Evidence> {
+  const read = readEvidence(
+    flags.evidence === undefined ? await askForReport(context, flags) : await textIn(flags.evidence),
+  )
+  if (typeof read === "string") throw cannotTell(`This is no least-privilege report: ${read}`)
+  return read
+}
+
+async function askForReport(context: Context, flags: Flags): Promise<string> {
+  const asking = issuerOf(context, flags).call("GET", "/reports/least-privilege")
+  const { body } = await context.terminal.progress("asking", asking)
+  return JSON.stringify(body ?? null)
+}
+
+const textIn = (path: string): Promise<string> =>
+  readFile(path, "utf8").catch(() => {
+    throw wrongUse(`--evidence ${path} can't be read`)
+  })
+
+/** Nothing is shown or written that does not load, that widens, or that takes away what was used. */
+async function checkResult(
+  policy: Policy,
+  { texts }: Narrowed,
+  evidence: Evidence,
+  dev: boolean,
+): Promise<void> {
+  const narrower = await loadStoredPolicy(texts, { dev })
+  if (narrower instanceof PolicyFaults) throw cannotTell(`The narrower policy would not load: ${narrower}`)
+  const fault = narrowFault(policy, narrower, evidence)
+  if (fault !== undefined) throw cannotTell(`The narrower policy would not be narrower: ${fault}`)
+}
+
+const changedFiles = (policy: Policy, { texts }: Narrowed) =>
+  [...texts].flatMap(([name, text]) => {
+    const old = policy.files.get(name)
+    return old === undefined || old === text ? [] : [{ name, old, text }]
+  })
+
+/** Each file is whole at every moment, and stays as readable as it was. */
+async function writeChanged(folder: string, policy: Policy, narrowed: Narrowed): Promise<void> {
+  for (const { name, text } of changedFiles(policy, narrowed)) {
+    const path = join(folder, name)
+    const { mode } = await stat(path)
+    await writeFile(`${path}.narrower`, text, { flag: "wx", mode })
+    await rename(`${path}.narrower`, path)
+  }
+}
+
+function show({ terminal }: Context, policy: Policy, narrowed: Narrowed, flags: Flags): void {
+  const { removed, left } = narrowed
+  const files = changedFiles(policy, narrowed)
+  if (flags.json) {
+    terminal.json({ removed, left, files: Object.fromEntries(files.map(({ name, text }) => [name, text])) })
+    return
+  }
+  if (!flags.write)
+    for (const { name, old, text } of files)
+      for (const line of unifiedDiff(name, old, text)) terminal.print(forTerminal(line))
+  for (const { rule, operation, granted } of removed)
+    terminal.note(forTerminal(`${operation} goes from ${rule}: ${granted} tasks were given it, none used it`))
+  for (const { rule, operation, why } of left)
+    terminal.note(forTerminal(`${operation} stays in ${rule}: ${why}`))
+  if (removed.length === 0) terminal.note("Nothing can be taken out.")
+}
