@@ -1,7 +1,7 @@
 // Where a policy comes from that a command is given: a folder, or a folder as a git revision has it. Of a revision the files
 // are read out of the repository into a folder of their own, which is removed again; nothing is checked out and no hook runs.
 import { execFile } from "node:child_process"
-import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join, posix } from "node:path"
 import { promisify } from "node:util"
@@ -90,22 +90,30 @@ const splitOnce = (text: string): readonly string[] => {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** Writes the folder of a revision, and the folder `keys` beside it, into `to`. Answers where the policy folder is then. */
+/** Writes the folder of a revision, and the key files beside it, into `to`. Answers where the policy folder is then. */
 async function extract({ revision, folder }: Revision, to: string): Promise<string> {
+  // A folder that is there says itself which repository it is in; one that is gone is meant from here.
+  const there = await isFolder(folder)
+  const git = gitIn(there ? folder : ".")
   const prefix = (await git(["rev-parse", "--show-prefix"], "this is no git repository")).trim()
-  const path = posix.normalize(posix.join(prefix, folder.replaceAll("\\", "/"))).replace(/\/$/, "")
-  if (path.startsWith("..") || posix.isAbsolute(folder))
+  const joined = there ? prefix : posix.join(prefix, folder.replaceAll("\\", "/"))
+  const path = posix.normalize(joined || ".").replace(/(.)\/$/, "$1")
+  if (path.startsWith("..") || posix.isAbsolute(path))
     throw wrongUse(`${folder} is not in the repository`, "Give the folder as it is called from here")
-  const commit = await commitOf(revision)
-  const files = await listFiles(commit, path)
+  const commit = await commitOf(git, revision)
+  const files = await listFiles(git, commit, path)
   if (files.length === 0)
     throw cannotTell(`${revision} has no ${path}`, "Give the folder as it was called then")
-  for (const file of files) await copyFile(commit, file, to)
+  for (const name of files) {
+    const text = await git(["cat-file", "blob", `${commit}:${name}`], `${name} can't be read`)
+    await mkdir(dirname(join(to, name)), { recursive: true })
+    await writeFile(join(to, name), text, { encoding: "latin1", mode: 0o600 })
+  }
   return join(to, path)
 }
 
 /** The full name of a commit, so that nothing that was typed is read as an option or as a path. */
-async function commitOf(revision: string): Promise<string> {
+async function commitOf(git: Git, revision: string): Promise<string> {
   if (!/^[A-Za-z0-9_][^\s:]*$/.test(revision)) throw wrongUse(`${revision} can't be a revision`)
   const commit = await git(
     ["rev-parse", "--verify", "--quiet", "--end-of-options", `${revision}^{commit}`],
@@ -115,47 +123,36 @@ async function commitOf(revision: string): Promise<string> {
 }
 
 /** Of the policy folder and of its parent, which key files may stand in (`../keys/...`). Symbolic links are left out. */
-async function listFiles(commit: string, path: string): Promise<string[]> {
+async function listFiles(git: Git, commit: string, path: string): Promise<string[]> {
   const parent = posix.dirname(path)
   const listed = await git(["ls-tree", "-r", "-z", "--full-tree", commit], "the revision can't be read")
   const files = listed.split("\0").flatMap((line) => {
     const [about = "", name = ""] = line.split("\t")
-    return /^100(644|755) blob /.test(about) ? [name] : []
+    return /^100(644|755) blob /.test(about) && /\.(yaml|yml|json)$/.test(name) ? [name] : []
   })
-  const inside = files.filter((name) => path === "." || name.startsWith(`${path}/`))
-  const beside = files.filter(
-    (name) => name.endsWith(".json") && (parent === "." || name.startsWith(`${parent}/`)),
-  )
-  const wanted = [...new Set(inside.length === 0 ? [] : [...inside, ...beside])].filter((name) =>
-    /\.(yaml|yml|json)$/.test(name),
-  )
+  const isBelow = (name: string, folder: string) => folder === "." || name.startsWith(`${folder}/`)
+  const inside = files.filter((name) => isBelow(name, path))
+  const beside = files.filter((name) => name.endsWith(".json") && isBelow(name, parent))
+  const wanted = inside.length === 0 ? [] : [...new Set([...inside, ...beside])]
   if (wanted.length > MOST_FILES)
     throw cannotTell(`${path} has more than ${MOST_FILES} files in that revision`)
   return wanted
 }
 
-async function copyFile(commit: string, name: string, to: string): Promise<void> {
-  const text = await git(["cat-file", "blob", `${commit}:${name}`], `${name} can't be read`)
-  const path = join(to, name)
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(path, text, "latin1")
-  await chmod(path, 0o600)
-}
-
 const run = promisify(execFile)
 
+type Git = (args: readonly string[], otherwise: string) => Promise<string>
+
 /** Git's answer, byte for byte as latin1. Stop (could not tell) with our words where it has none. */
-async function git(args: readonly string[], otherwise: string): Promise<string> {
-  try {
-    const { stdout } = await run("git", [...args], {
-      encoding: "latin1",
-      maxBuffer: MOST_BYTES,
-      windowsHide: true,
-    })
-    return stdout
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined
-    if (code === "ENOENT") throw cannotTell("git is not there", "Give two folders instead")
-    throw cannotTell(`git: ${otherwise}`)
+const gitIn =
+  (cwd: string): Git =>
+  async (args, otherwise) => {
+    try {
+      const options = { cwd, encoding: "latin1", maxBuffer: MOST_BYTES, windowsHide: true } as const
+      return (await run("git", [...args], options)).stdout
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : undefined
+      if (code === "ENOENT") throw cannotTell("git is not there", "Give two folders instead")
+      throw cannotTell(`git: ${otherwise}`)
+    }
   }
-}

@@ -1,5 +1,4 @@
-// `policy`: look at policy files before they decide. Nothing is sent: the files are read as the issuer would read them.
-// Each command is a file of its own, `policy-*.ts`.
+// `policy`: look at policy files before they decide, as the issuer would read them. Each command is a file of its own, `policy-*.ts`.
 import type { Command } from "commander"
 import type { Context } from "./context.ts"
 import { addCheck } from "./policy-check.ts"
@@ -7,6 +6,7 @@ import { addPolicyDiff } from "./policy-diff.ts"
 import { addExplain } from "./policy-explain.ts"
 import { addInventory } from "./policy-inventory.ts"
 import { addPolicyNarrow } from "./policy-narrow.ts"
+import { addPolicyReplay } from "./policy-replay.ts"
 import { addTest } from "./policy-test.ts"
 
 export function addPolicy(program: Command, context: Context): void {
@@ -19,4 +19,5 @@ export function addPolicy(program: Command, context: Context): void {
   addExplain(policy, context)
   addPolicyDiff(policy, context)
   addPolicyNarrow(policy, context)
+  addPolicyReplay(policy, context)
 }

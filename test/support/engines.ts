@@ -19,11 +19,13 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/i-postgres.test.ts": "loses the answers of a server",
   "test/attacks/i-serve.test.ts": "makes an fsync of SQLite's log fail",
   "test/attacks/l-shipping.test.ts": "is about the spool's side; test/task/use is the issuer's, on both",
+  "test/audit/replay.test.ts": "judges entries apart from any database",
   "test/audit/statements.test.ts": "opens both, to compare them",
   "test/cli/keys.test.ts": "is about a command; test/keys is what it asks for, on both",
   "test/cli/ledger-follow.test.ts": "restores an SQLite file; what is served is held on both elsewhere",
   "test/cli/ledger-verify.test.ts": "verifies an SQLite file, and tiles",
   "test/cli/revoke.test.ts": "is about a command; test/task/revocation is what it asks for, on both",
+  "test/cli/policy-replay.test.ts": "reads a file of entries",
   "test/cli/serve.test.ts":
     "is about settings and an SQLite file's modes and locks; serve-postgres is the other half",
   "test/cli/serve-postgres.test.ts": "is about the address of a server",
@@ -46,6 +48,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/mcp.test.ts": "runs a page's commands as they are printed, with the SQLite file of `init`",
   "test/flows/move.test.ts": "moves from a file to a server, so it has both",
   "test/flows/package.test.ts": "is about what is published; no database is made",
+  "test/flows/policy-change.test.ts": "is about policy files; what the issuer does in it is held on both",
   "test/flows/readme.test.ts": "runs a page's commands as they are printed, with the SQLite file of `init`",
   "test/flows/renewal.test.ts":
     "is about the agent's side, on a clock that leaps; test/issuer/exchange is on both",

@@ -1,0 +1,171 @@
+// One policy's change, as its owners live it: written, compared with main, replayed over what happened, deployed, narrowed to
+// what was used, and compared again. Each step is a process of its own, against an issuer that runs.
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { basename, dirname, join } from "node:path"
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
+import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
+import { type Running, runCli, startCli } from "../support/command-line.ts"
+import { type TestPlace, testPlace } from "../support/engine.ts"
+import { ROOT } from "../support/source.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+
+const folder = mkdtempSync(join(tmpdir(), "taskmint-change-"))
+let house: ExampleFolder
+let serving: Running
+let at: TestPlace
+let issuer = ""
+let support = ""
+
+beforeAll(async () => {
+  at = await testPlace(folder)
+  house = writeExampleFolder(join(folder, "house"))
+  support = join(house.policies, "support.yaml")
+  const env = {
+    TASKMINT_POLICIES: house.policies,
+    ...at.settings,
+    TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
+  }
+  serving = startCli(["serve", "--dev", "--port", "0"], { env })
+  issuer = (await serving.said(/"address":"([^"]+)".*"msg":"listening"/))[1] ?? ""
+})
+afterAll(async () => {
+  serving.child.kill("SIGTERM")
+  await serving.ended
+  await at.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const as = (name: string, ...args: string[]) => {
+  const env = {
+    TASKMINT_ISSUER: issuer,
+    TASKMINT_CLIENT_ID: name,
+    TASKMINT_CLIENT_KEY_FILE: house.keyFileOf(name),
+    TASKMINT_POLICIES: house.policies,
+  }
+  return runCli(args, { env, cwd: dirname(house.policies) })
+}
+const policy = (...args: string[]) => as("audit-team", "policy", ...args)
+const git = (...args: string[]) =>
+  execFileSync(
+    "git",
+    ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", ...args],
+    { cwd: dirname(house.policies), stdio: "pipe" },
+  )
+const edit = (from: string, to: string) =>
+  writeFileSync(support, readFileSync(support, "utf8").replace(from, to))
+const start = async (ticket: string) => {
+  const task = [
+    "task",
+    "start",
+    "triage-ticket",
+    "--agent",
+    "triage-bot/pod-1",
+    "--input",
+    `ticket=${ticket}`,
+    "--purpose",
+    "a test",
+  ]
+  return (await as("support-orchestrator", ...task)).code
+}
+
+/** The commands that docs/policy-changes.md begins with. */
+const documented = (): string[] => {
+  const text = readFileSync(join(ROOT, "docs/policy-changes.md"), "utf8")
+  const lines = (/```sh\n(.+?)```/s.exec(text)?.[1] ?? "").trim().split("\n")
+  return lines.map((line) => line.replace(/^taskmint /, ""))
+}
+
+const operate = async (path: string, body?: object) => {
+  const token = (await as("operations-team", "token", "get")).stdout.trim()
+  const headers = {
+    authorization: `Bearer ${token}`,
+    ...(body && { "content-type": "application/json" }),
+  }
+  const answer = await fetch(issuer + path, {
+    method: "POST",
+    headers,
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  return answer.status
+}
+
+test("a change is compared, replayed, deployed, narrowed and taken back", async () => {
+  git("init", "-q", "-b", "main")
+  git("add", basename(house.policies))
+  git("commit", "-q", "-m", "x")
+  expect([await start("SUP-1"), await start("OPS-2")]).toEqual([0, 0])
+
+  edit('ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" }', "ticket: { enum: [SUP-1] }")
+  expect((await policy("check", "--dev")).code).toBe(0)
+  const compared = await policy("diff", "git:main", "--dev", "--fail-on", "widening")
+  expect([compared.code, compared.stdout]).toMatchObject([
+    0,
+    expect.stringContaining("takes one of SUP-1; before"),
+  ])
+  const hit = await policy("replay", "--dev", "--since", "1h")
+  expect([hit.code, hit.stdout]).toMatchObject([1, expect.stringMatching(/starts +2 +1 +0 +1 +0/)])
+
+  edit("ticket: { enum: [SUP-1] }", "ticket: { enum: [SUP-1, OPS-2] }")
+  const certificate = join(folder, "replay.jws")
+  const passed = await policy("replay", "--dev", "--since", "1h", "--certificate", certificate)
+  expect([passed.code, passed.stdout]).toMatchObject([
+    0,
+    expect.stringContaining("0 of 0 uses in the window permitted"),
+  ])
+  const jwks = join(house.policies, "keys/audit-team.jwks.json")
+  const genuine = await policy(
+    "replay",
+    house.policies,
+    "--dev",
+    "--verify",
+    certificate,
+    "--jwks",
+    jwks,
+    "--json",
+  )
+  expect(JSON.parse(genuine.stdout)).toMatchObject({
+    iss: "audit-team",
+    ledger: issuer,
+    checkpoint: expect.stringContaining("\n\n— "),
+  })
+
+  const first = JSON.parse((await policy("diff", "git:main", "--dev", "--json")).stdout).old
+  expect(await operate("/policy/reload")).toBe(200)
+  expect([await start("SUP-1"), await start("SUP-3")]).toEqual([0, 1])
+
+  const report = join(folder, "report.json")
+  const item = {
+    type: "triage-ticket",
+    agent: "triage-bot",
+    rule: "support.yaml#/tasks/triage-ticket/grants/0",
+    api: "tickets",
+    granted: 90,
+    refused: 0,
+    last_used: null,
+    resources: null,
+  }
+  const items = [
+    { ...item, operation: "tickets:read", used: 70 },
+    { ...item, operation: "tickets:comment", used: 0 },
+  ]
+  writeFileSync(report, JSON.stringify({ from: "x", to: "y", entries: 160, items }))
+  expect((await policy("narrow", "--dev", "--evidence", report, "--write")).code).toBe(0)
+  const narrower = await policy("diff", "git:main", "--dev", "--fail-on", "widening")
+  expect([narrower.code, narrower.stdout]).toMatchObject([
+    0,
+    expect.stringContaining("may no longer tickets:comment"),
+  ])
+
+  for (const line of documented()) {
+    const ran = await as("audit-team", ...line.replace("report.json", report).split(" "), "--dev")
+    expect([line, ran.code, ran.stderr]).toMatchObject([line, 0, expect.not.stringContaining("error")])
+  }
+  expect(await operate("/policy/use", { digest: first })).toBe(200)
+  expect(await start("SUP-3")).toBe(0)
+  git("checkout", "-q", "--", basename(house.policies))
+  const back = await policy("diff", "git:main", "--dev", "--fail-on", "any")
+  expect([back.code, back.stdout]).toEqual([0, "Nobody may do more or less.\n"])
+})
