@@ -104,12 +104,26 @@ async function extract({ revision, folder }: Revision, to: string): Promise<stri
   const files = await listFiles(git, commit, path)
   if (files.length === 0)
     throw cannotTell(`${revision} has no ${path}`, "Give the folder as it was called then")
-  for (const name of files) {
-    const text = await git(["cat-file", "blob", `${commit}:${name}`], `${name} can't be read`)
+  const names = files.map((name) => `${commit}:${name}\n`).join("")
+  const blobs = splitBlobs(await git(["cat-file", "--batch"], "the revision can't be read", names))
+  for (const [index, name] of files.entries()) {
     await mkdir(dirname(join(to, name)), { recursive: true })
-    await writeFile(join(to, name), text, { encoding: "latin1", mode: 0o600 })
+    await writeFile(join(to, name), blobs[index] ?? "", { encoding: "latin1", mode: 0o600 })
   }
   return join(to, path)
+}
+
+/** What `cat-file --batch` answers: of each a line that ends with its size, its bytes, a line break. */
+function splitBlobs(answer: string): string[] {
+  const blobs: string[] = []
+  for (let at = 0; at < answer.length; ) {
+    const begin = answer.indexOf("\n", at) + 1
+    const size = Number(/ blob (\d+)$/.exec(answer.slice(at, begin - 1))?.[1])
+    if (!Number.isSafeInteger(size)) throw cannotTell("git answered with something that is no file")
+    blobs.push(answer.slice(begin, begin + size))
+    at = begin + size + 1
+  }
+  return blobs
 }
 
 /** The full name of a commit, so that nothing that was typed is read as an option or as a path. */
@@ -128,7 +142,7 @@ async function listFiles(git: Git, commit: string, path: string): Promise<string
   const listed = await git(["ls-tree", "-r", "-z", "--full-tree", commit], "the revision can't be read")
   const files = listed.split("\0").flatMap((line) => {
     const [about = "", name = ""] = line.split("\t")
-    return /^100(644|755) blob /.test(about) && /\.(yaml|yml|json)$/.test(name) ? [name] : []
+    return /^100(644|755) blob /.test(about) && /^[^\n]*\.(yaml|yml|json)$/.test(name) ? [name] : []
   })
   const isBelow = (name: string, folder: string) => folder === "." || name.startsWith(`${folder}/`)
   const inside = files.filter((name) => isBelow(name, path))
@@ -141,15 +155,22 @@ async function listFiles(git: Git, commit: string, path: string): Promise<string
 
 const run = promisify(execFile)
 
-type Git = (args: readonly string[], otherwise: string) => Promise<string>
+type Git = (args: readonly string[], otherwise: string, input?: string) => Promise<string>
 
 /** Git's answer, byte for byte as latin1. Stop (could not tell) with our words where it has none. */
 const gitIn =
   (cwd: string): Git =>
-  async (args, otherwise) => {
+  async (args, otherwise, input = "") => {
     try {
-      const options = { cwd, encoding: "latin1", maxBuffer: MOST_BYTES, windowsHide: true } as const
-      return (await run("git", [...args], options)).stdout
+      const running = run("git", [...args], {
+        cwd,
+        encoding: "latin1",
+        maxBuffer: MOST_BYTES,
+        windowsHide: true,
+      })
+      running.child.stdin?.on("error", () => undefined) // it may end without reading
+      running.child.stdin?.end(input, "latin1")
+      return (await running).stdout
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : undefined
       if (code === "ENOENT") throw cannotTell("git is not there", "Give two folders instead")

@@ -64,7 +64,3 @@ export function formatSeconds(seconds: number): string {
   const unit = units.find(([, size]) => seconds > 0 && seconds % size === 0)
   return unit ? `${seconds / unit[1]}${unit[0]}` : `${seconds}s`
 }
-
-/** Whether every one of these is in there. */
-export const isWithin = <T>(inner: Iterable<T>, outer: ReadonlySet<T>): boolean =>
-  [...inner].every((one) => outer.has(one))

@@ -33,7 +33,7 @@ interface Conditional {
   readonly when?: string | { readonly source: string }
 }
 
-export const conditionOf = ({ when }: Conditional): readonly string[] =>
+const conditionOf = ({ when }: Conditional): readonly string[] =>
   when === undefined ? [] : [typeof when === "string" ? when : when.source]
 
 /** Every right in the cell; empty where the policy lets nobody in there. */

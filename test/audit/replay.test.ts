@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest"
+import { beforeAll, describe, expect, test, vi } from "vitest"
 import { createReplay } from "../../src/audit/replay.ts"
 import { type ReplayClaims, readReplay, signReplay, statementOf } from "../../src/audit/replay-certificate.ts"
 import type { Entry } from "../../src/ledger/entry.ts"
@@ -8,6 +8,9 @@ import { crewPolicy } from "../support/crew.ts"
 import { policyOf, shippedTexts } from "../support/policies.ts"
 import { happen } from "../support/replayed.ts"
 import { PEOPLE, USER_POLICY } from "../support/users.ts"
+
+// Each policy is read by a thread of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 
 const ALWAYS = "1970-01-01T00:00:00.000Z"
 const NONE = { permitted: 0, less: 0, refused: 0, cannot_tell: 0 }

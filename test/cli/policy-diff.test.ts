@@ -2,10 +2,13 @@ import { execFileSync } from "node:child_process"
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { runCli } from "../support/command-line.ts"
 import { createFolders } from "../support/folder.ts"
 import { POLICIES } from "../support/policies.ts"
+
+// Every step is a process of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 
 const createFolder = createFolders()
 
@@ -66,9 +69,11 @@ test("key files beside the folder come along, and nothing is left behind", async
     writeFileSync(path, readFileSync(path, "utf8").replaceAll("jwks: keys/", "jwks: ../keys/"))
   }
   commit()
-  const answer = await diff(root, "git:HEAD", "deploy/policies")
+  const TMPDIR = createFolder()
+  const args = ["policy", "diff", "--dev", "git:HEAD", "deploy/policies"]
+  const answer = await runCli(args, { cwd: root, env: { TMPDIR } })
   expect([answer.code, answer.stderr]).toEqual([0, ""])
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith("taskmint-revision-"))).toEqual([])
+  expect(readdirSync(TMPDIR)).toEqual([])
 })
 
 test("for a pull request it is Markdown in which nothing of the policy is markup", async () => {

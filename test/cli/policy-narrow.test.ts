@@ -1,12 +1,15 @@
 import { execFileSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, expect, test } from "vitest"
+import { afterAll, expect, test, vi } from "vitest"
 import { unifiedDiff } from "../../src/cli/unified.ts"
 import { runCli } from "../support/command-line.ts"
 import { CROWDED, EVIDENCE } from "../support/crowded-policy.ts"
 import { createFolders } from "../support/folder.ts"
 import { createPolicyFolder } from "../support/policies.ts"
+
+// Every step is a process of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 
 const createFolder = createFolders()
 const folders: { remove(): void }[] = []

@@ -1,10 +1,13 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { beforeAll, expect, test } from "vitest"
+import { beforeAll, expect, test, vi } from "vitest"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { runCli } from "../support/command-line.ts"
 import { createFolders } from "../support/folder.ts"
 import { happen } from "../support/replayed.ts"
+
+// Every step is a process of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 
 const createFolder = createFolders()
 const folder = createFolder()

@@ -7,7 +7,7 @@ import { signBatch } from "./batch.ts"
 import { claimsOf, openCrew } from "./crew.ts"
 import { ISSUER, START, TICKETS } from "./issuer-house.ts"
 
-export const INSTANCE = "01923456-789a-7bcd-8ef0-123456789abc"
+const INSTANCE = "01923456-789a-7bcd-8ef0-123456789abc"
 
 export interface Happened {
   readonly entries: readonly Entry[]
