@@ -4,6 +4,7 @@ import { Refusal } from "../errors.ts"
 import type { Entry } from "../ledger/entry.ts"
 import { type Decision, decide, type TaskRequest } from "../policy/decide.ts"
 import type { Policy } from "../policy/policy.ts"
+import { conditionOf } from "../policy/rights.ts"
 import { operationsOf } from "../token/authority.ts"
 import type { Judged } from "./replay-tally.ts"
 import { userUnder } from "./replay-user.ts"
@@ -56,6 +57,9 @@ function decideAgain(
   if (typeof inputs !== "object" || inputs === null || Array.isArray(inputs) || isErased(inputs))
     return untold("the inputs are erased")
   const request = { ...who, inputs: { ...inputs } }
+  const type = candidate.tasks.get(who.type)
+  if (type && [type, ...type.grants].some((one) => conditionOf(one).length > 0))
+    return untold("a condition depends on the moment")
   // A start for a user always names the rule.
   if (typeof rule !== "string") return { decision: decide(candidate, request), why: "" }
   const was = [candidate, ...earlier].find((one) => one.digest === policy)

@@ -30,10 +30,10 @@ export interface Right {
 /** What may bear a condition (`when`). */
 interface Conditional {
   readonly place: Place
-  readonly when?: string | { readonly source: string }
+  readonly when?: string | { readonly source: string } | undefined
 }
 
-const conditionOf = ({ when }: Conditional): readonly string[] =>
+export const conditionOf = ({ when }: Conditional): readonly string[] =>
   when === undefined ? [] : [typeof when === "string" ? when : when.source]
 
 /** Every right in the cell; empty where the policy lets nobody in there. */
