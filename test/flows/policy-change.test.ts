@@ -151,7 +151,10 @@ test("a change is compared, replayed, deployed, narrowed and taken back", async 
     { ...item, operation: "tickets:read", used: 70 },
     { ...item, operation: "tickets:comment", used: 0 },
   ]
-  writeFileSync(report, JSON.stringify({ from: "x", to: "y", entries: 160, items }))
+  writeFileSync(
+    report,
+    JSON.stringify({ from: "2026-01-01T00:00:00Z", to: "2026-01-31T00:00:00Z", entries: 160, items }),
+  )
   expect((await policy("narrow", "--dev", "--evidence", report, "--write")).code).toBe(0)
   const narrower = await policy("diff", "git:main", "--dev", "--fail-on", "widening")
   expect([narrower.code, narrower.stdout]).toMatchObject([
