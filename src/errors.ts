@@ -64,6 +64,7 @@ export const REFUSALS = {
     "stop",
     "Policy does not allow this caller to start this task for this agent",
   ),
+  condition_not_met: row(403, "access_denied", "stop", "A condition of the policy does not hold at present"),
   inputs_invalid: row(
     400,
     "invalid_request",

@@ -43,6 +43,7 @@ const HOMES: Record<string, readonly string[]> = {
   zod: ["policy", "issuer"],
   yaml: ["policy"],
   re2js: ["policy"],
+  "@marcbachmann/cel-js": ["policy/condition"],
   "fastest-levenshtein": ["policy"],
   "lru-cache": ["spool", "verifier", "task", "issuer"],
   "eventsource-parser": ["verifier", "guard/mcp"],

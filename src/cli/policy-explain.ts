@@ -3,15 +3,17 @@
 import type { Command } from "commander"
 import { Refusal } from "../errors.ts"
 import { fittingUser } from "../policy/behalf.ts"
+import type { Circumstances } from "../policy/conditioned.ts"
 import type { TaskRequest } from "../policy/decide.ts"
 import { authorityBelow } from "../policy/delegate.ts"
 import { editsFor, type PolicyEdit } from "../policy/edit.ts"
 import { type Explanation, explain } from "../policy/explain.ts"
 import type { Policy } from "../policy/policy.ts"
+import { parseInstant } from "../time.ts"
 import { formatResource } from "../token/resource.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
-import { answerIsNo } from "./exit.ts"
+import { answerIsNo, wrongUse } from "./exit.ts"
 import { collect, readInput, required, withJson } from "./options.ts"
 import { type FolderFlags, loadFolder } from "./policy-folder.ts"
 
@@ -23,6 +25,9 @@ interface ExplainFlags extends FolderFlags {
   readonly operation?: readonly string[]
   readonly resource?: readonly string[]
   readonly delegatedTo?: readonly string[]
+  readonly purpose?: string
+  readonly reference?: string
+  readonly now?: string
   readonly policies?: string
 }
 
@@ -39,6 +44,9 @@ export function addExplain(policy: Command, context: Context): void {
     .option("--operation <name>", "asks for this operation only; again for more", collect)
     .option("--resource <url>", "the API whose token is wanted; again for more", collect)
     .option("--delegated-to <agent>", "handed down to this agent; again for one below it", collect)
+    .option("--purpose <text>", "what conditions are told as the task's purpose")
+    .option("--reference <id>", "the same of its reference")
+    .option("--now <time>", "as of then, as 2026-03-29T01:30:00Z; otherwise as of now")
     .option("--policies <folder>", "the policy folder (TASKMINT_POLICIES)")
     .option("--dev", "as `serve --dev` would read it")
     .action((type: string, flags: ExplainFlags) => explainOne(context, type, flags))
@@ -53,6 +61,7 @@ async function explainOne(context: Context, type: string, flags: ExplainFlags): 
     agent: flags.agent.split("/")[0] ?? "",
     inputs: flags.input ?? {},
     ...(flags.user !== undefined && { user: fittingUser(policy, flags.user) }),
+    circumstances: circumstancesOf(flags),
     ...(flags.operation && { operations: flags.operation }),
     ...(flags.resource && { resources: flags.resource }),
   }
@@ -65,6 +74,14 @@ async function explainOne(context: Context, type: string, flags: ExplainFlags): 
     showEdits(context, edits)
   }
   if (!explanation.allowed) throw answerIsNo("The policy does not allow this", "The steps marked ✗ say why")
+}
+
+/** An agent that has done nothing yet: what one has done, the issuer knows and the files don't. */
+function circumstancesOf({ agent, purpose, reference, now }: ExplainFlags): Circumstances {
+  const at = now === undefined ? Date.now() : parseInstant(now)
+  if (at === undefined) throw wrongUse(`--now ${now} is no time`, "Write it as 2026-03-29T01:30:00Z")
+  const usage = { starts: 0, uses: 0, refusals: 0 }
+  return { now: at, purpose, reference, instance: agent.split("/")[1], usage }
 }
 
 function showExplanation({ terminal }: Context, { steps, authority = [] }: Explanation): void {

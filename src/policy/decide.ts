@@ -4,6 +4,14 @@ import { type FieldError, Refusal, refuse } from "../errors.ts"
 import { type Authority, apisOf, type Grant, narrow, operationsOf } from "../token/authority.ts"
 import { bindTemplate } from "../token/resource.ts"
 import { type User, userRuleOf } from "./behalf.ts"
+import {
+  type Circumstances,
+  conditionFacts,
+  conditionsOf,
+  doesNotHold,
+  type Holding,
+  whatHolds,
+} from "./conditioned.ts"
 import { readInputs } from "./inputs.ts"
 import type { ApprovalRule, Policy, TaskGrant, TaskType, UserRule } from "./policy.ts"
 
@@ -20,6 +28,8 @@ export interface TaskRequest {
   readonly operations?: readonly string[] | undefined
   /** Resource URLs of the APIs whose tokens are wanted now; absent: all. Narrows no authority. */
   readonly resources?: readonly string[] | undefined
+  /** What conditions ask besides. */
+  readonly circumstances?: Circumstances | undefined
 }
 
 /** What a person must agree to first. */
@@ -51,12 +61,13 @@ export function decide(policy: Policy, request: TaskRequest): Decision | Refusal
   if (userRule instanceof Refusal) return userRule
   const inputs = readInputs(taskType, request.inputs)
   if (inputs instanceof Refusal) return inputs
-  const full = within(authorityOf(policy, taskType, request.agent, inputs), userRule?.atMost)
-  if (full.length === 0)
-    return refuse("access_denied", "at_most and disabled APIs leave nothing of the grants")
-  const kept = narrowed(full, request.operations)
+  const holding = whatHolds(taskType, () => conditionFacts(policy, request, inputs, userRule))
+  if (holding instanceof Refusal) return holding
+  const full = within(authorityOf(policy, holding.grants, request.agent, inputs), userRule?.atMost)
+  if (full.length === 0) return nothingLeft(holding)
+  const kept = narrowed(full, request.operations, holding)
   if (kept instanceof Refusal) return kept
-  const wanted = wantedApis(kept, request.resources)
+  const wanted = wantedApis(policy, kept, request.resources, holding)
   if (wanted instanceof Refusal) return wanted
   const authority = kept.filter((grant) => !isApprovable(grant))
   const granted = new Set(apisOf(authority))
@@ -81,15 +92,20 @@ function permittedType(policy: Policy, request: TaskRequest): TaskType | Refusal
   return type
 }
 
-/** Everything that the task type grants and the agent may have, with the inputs bound. */
+const nothingLeft = ({ left }: Holding): Refusal =>
+  left.length > 0
+    ? doesNotHold(conditionsOf(left))
+    : refuse("access_denied", "at_most and disabled APIs leave nothing of the grants")
+
+/** Everything of these grants that the agent may have, with the inputs bound. */
 function authorityOf(
   policy: Policy,
-  type: TaskType,
+  grants: readonly TaskGrant[],
   agent: string,
   inputs: ReadonlyMap<string, string>,
 ): Authority {
   const atMost = policy.agents.get(agent)?.atMost
-  const full = type.grants.flatMap((grant) => boundGrant(policy, grant, inputs))
+  const full = grants.flatMap((grant) => boundGrant(policy, grant, inputs))
   return within(full, atMost)
 }
 
@@ -108,7 +124,11 @@ function boundGrant(
   return [grant.approval ? { ...bound, approval: grant.approval } : bound]
 }
 
-function narrowed(full: Authority, operations: readonly string[] | undefined): Authority | Refusal {
+function narrowed(
+  full: Authority,
+  operations: readonly string[] | undefined,
+  { left }: Holding,
+): Authority | Refusal {
   if (operations === undefined) return full
   const granted = new Set(operationsOf(full))
   const errors = operations.flatMap((operation, index): FieldError[] =>
@@ -117,14 +137,19 @@ function narrowed(full: Authority, operations: readonly string[] | undefined): A
       : [{ pointer: `/operations/${index}`, expected: "an operation that the task grants" }],
   )
   if (operations.length === 0) errors.push({ pointer: "/operations", expected: "at least one operation" })
+  const named = new Set(operations)
+  const held = left.filter((grant) => grant.operations.some((one) => named.has(one) && !granted.has(one)))
+  if (errors.length > 0 && held.length > 0) return doesNotHold(conditionsOf(held), errors)
   if (errors.length > 0)
     return refuse("operation_not_allowed", "operations beyond the grant were asked for", { errors })
   return narrow(full, { operations: new Set(operations) })
 }
 
 function wantedApis(
+  policy: Policy,
   authority: Authority,
   resources: readonly string[] | undefined,
+  { left }: Holding,
 ): readonly string[] | Refusal {
   if (resources === undefined) return apisOf(authority)
   const granted = new Set(apisOf(authority))
@@ -133,6 +158,9 @@ function wantedApis(
       ? []
       : [{ pointer: `/resources/${index}`, expected: "the resource of an API that the task grants" }],
   )
+  const missing = new Set(resources.filter((resource) => !granted.has(resource)))
+  const held = left.filter(({ api }) => missing.has(policy.apis.get(api)?.resource ?? ""))
+  if (errors.length > 0 && held.length > 0) return doesNotHold(conditionsOf(held), errors)
   if (errors.length > 0) return refuse("api_not_allowed", "APIs beyond the grant were asked for", { errors })
   return [...new Set(resources)]
 }

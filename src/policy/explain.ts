@@ -2,10 +2,11 @@
 // Unknown and forbidden differ here; on the wire they never do. The verdict is decide.ts's own, never a second one.
 import { Refusal } from "../errors.ts"
 import type { Authority } from "../token/authority.ts"
+import { conditionFacts } from "./conditioned.ts"
 import { type Decision, decide, type TaskRequest } from "./decide.ts"
 import { describeRule, readInputs } from "./inputs.ts"
 import { suggest } from "./nearest.ts"
-import type { Place, Policy, TaskType } from "./policy.ts"
+import type { Condition, Place, Policy, TaskType } from "./policy.ts"
 import { quote } from "./quote.ts"
 
 export interface ExplanationStep {
@@ -70,6 +71,7 @@ function explainType(policy: Policy, type: TaskType, request: TaskRequest): Expl
     listed("agent", request.agent, type.agents),
     ...explainUser(policy, type, request),
     ...explainInputs(type, request),
+    ...(type.when ? [explainCondition(policy, type, request, type.when)] : []),
     ...explainGrants(policy, type, request),
   ]
 }
@@ -97,10 +99,29 @@ function explainInputs(type: TaskType, request: TaskRequest): ExplanationStep[] 
   }))
 }
 
+/** Of a user whom the policy names no rule for, conditions are told nothing. */
+function explainCondition(
+  policy: Policy,
+  type: TaskType,
+  request: TaskRequest,
+  { source, place, holds }: Condition,
+): ExplanationStep {
+  const inputs = readInputs(type, request.inputs)
+  const rule = policy.users.get(request.user?.rule ?? "")
+  const given = inputs instanceof Refusal ? new Map<string, string>() : inputs
+  const verdict = holds(conditionFacts(policy, request, given, rule))
+  const text = `the condition ${quote(source.trim())}`
+  if (typeof verdict !== "boolean")
+    return { ok: false, text: `${text} can't be told: ${verdict.fault}`, place }
+  return { ok: verdict, text: `${text} ${verdict ? "holds" : "does not hold"}`, place }
+}
+
 function explainGrants(policy: Policy, type: TaskType, request: TaskRequest): ExplanationStep[] {
   const limits = [policy.agents.get(request.agent), policy.users.get(request.user?.rule ?? "")]
   return type.grants.flatMap((grant): ExplanationStep[] => {
     const { place } = grant
+    const condition = grant.when ? [explainCondition(policy, type, request, grant.when)] : []
+    if (condition.some(({ ok }) => !ok)) return condition
     const api = policy.apis.get(grant.api)
     if (!api?.enabled)
       return [{ ok: false, text: `the API "${grant.api}" is disabled`, ...(api && { place: api.place }) }]
@@ -109,7 +130,7 @@ function explainGrants(policy: Policy, type: TaskType, request: TaskRequest): Ex
     const kept = grant.operations.filter(
       (operation) => !limits.some((one) => without(one).includes(operation)),
     )
-    const steps: ExplanationStep[] = []
+    const steps: ExplanationStep[] = condition
     const first = grant.approval ? ` once one of ${grant.approval.by.join(", ")} agrees` : ""
     if (kept.length > 0)
       steps.push({ ok: true, text: `${grant.api} grants ${kept.join(", ")}${first}`, place })

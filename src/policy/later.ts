@@ -1,9 +1,7 @@
 // What the contract names and this version does not carry out yet. It decides that such a rule is refused at load: a rule
 // that would be ignored is worse than one that is missing.
 const LATER = [
-  "tasks/*/when",
   "tasks/*/approval",
-  "tasks/*/grants/*/when",
   "tasks/*/limits/uses",
   "tasks/*/limits/uses_of",
   "tasks/*/limits/at_limit",

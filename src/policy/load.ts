@@ -3,12 +3,15 @@
 import { getCompileCacheDir } from "node:module"
 import { dirname } from "node:path"
 import { Worker } from "node:worker_threads"
+import { condition } from "./condition.ts"
 import { PolicyFaults } from "./fault.ts"
 import type { ParseMessage, ParseRequest } from "./parse-thread.ts"
 import { inputPattern } from "./pattern.ts"
 import type {
   Agent,
   Api,
+  Condition,
+  ConditionRule,
   IdentityProvider,
   InputRule,
   Orchestrator,
@@ -79,7 +82,7 @@ function environment(): Record<string, string> {
   return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
 }
 
-/** Puts the parts together, and gives every pattern its engine. */
+/** Puts the parts together, and gives every pattern and every condition its engine. */
 class GatheredPolicy {
   readonly #files = new Map<string, string>()
   readonly #identityProviders = new Map<string, IdentityProvider>()
@@ -100,7 +103,7 @@ class GatheredPolicy {
     else if (message.section === "orchestrators") add(this.#orchestrators, message.entries)
     else if (message.section === "users") add(this.#users, message.entries)
     else if (message.section === "staff") add(this.#staff, message.entries)
-    else for (const [name, task] of message.entries) this.#tasks.set(name, withPatterns(task))
+    else for (const [name, task] of message.entries) this.#tasks.set(name, withEngines(task))
     return undefined
   }
 
@@ -123,9 +126,18 @@ function add<T>(to: Map<string, T>, entries: readonly (readonly [string, T])[]):
   for (const [name, value] of entries) to.set(name, value)
 }
 
-function withPatterns(task: PlainTaskType): TaskType {
+function withEngines(task: PlainTaskType): TaskType {
   const inputs = [...task.inputs].map(([name, rule]): [string, InputRule] => [name, withPattern(rule)])
-  return { ...task, inputs: new Map(inputs) }
+  const compiled = (rule: ConditionRule): Condition => ({
+    ...rule,
+    holds: condition(rule.source, task.inputs.keys()),
+  })
+  return {
+    ...task,
+    inputs: new Map(inputs),
+    grants: task.grants.map(({ when, ...grant }) => (when ? { ...grant, when: compiled(when) } : grant)),
+    when: task.when && compiled(task.when),
+  }
 }
 
 const withPattern = (rule: PlainInputRule): InputRule =>

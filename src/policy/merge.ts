@@ -26,6 +26,8 @@ export interface Declared<Rule> {
   at(...path: PathInFile): Place
   /** The same, of a member's key. */
   keyAt(...path: PathInFile): Place
+  /** The same, of a place within a text. */
+  within(offset: number, ...path: PathInFile): Place
 }
 
 export type Section<Rule> = ReadonlyMap<string, Declared<Rule>>
@@ -70,7 +72,9 @@ function gatherSection<Rule>(
     for (const [name, rule] of Object.entries(rulesOf(rules))) {
       const at = (...path: PathInFile) => parsed.place([section, name, ...path])
       const keyAt = (...path: PathInFile) => parsed.place([section, name, ...path], "key")
-      const declared = { name, file: parsed.name, rule, place: keyAt(), at, keyAt }
+      const within = (offset: number, ...path: PathInFile) =>
+        parsed.placeWithin([section, name, ...path], offset)
+      const declared = { name, file: parsed.name, rule, place: keyAt(), at, keyAt, within }
       const earlier = gathered.get(name)
       if (earlier) faults.push(twice(section, declared, earlier))
       else gathered.set(name, declared)

@@ -27,6 +27,8 @@ export interface ParsedFile {
   readonly content: unknown
   /** Where the value (or its key) at a path stands; of a path that is not there, where its nearest ancestor stands. */
   place(path: PathInFile, part?: "key" | "value"): Place
+  /** Where a character of a text stands, by its offset in the value; where that can't be told, where the text begins. */
+  placeWithin(path: PathInFile, offset: number): Place
 }
 
 /** Offsets of a member: of its key (for a list's item, of itself) and of its value. */
@@ -58,7 +60,7 @@ export function parsePolicyFile(name: string, text: string): ParsedFile | readon
   if (first) return [{ place: placeOf(first.pos[0]), message: syntaxMessage(first.code, first.message) }]
   if (hasDirective(document)) return [{ place: start, message: "expected no directives (% lines)" }]
   if (!document.contents) return [{ place: start, message: "expected a policy, found an empty file" }]
-  return readTree(name, document.contents, placeOf)
+  return readTree({ name, text }, document.contents, placeOf)
 }
 
 function syntaxMessage(code: string, message: string): string {
@@ -74,14 +76,37 @@ function hasDirective(document: Document.Parsed): boolean {
 }
 
 function readTree(
-  name: string,
+  { name, text }: { readonly name: string; readonly text: string },
   contents: ParsedNode,
   placeOf: (offset: number) => Place,
 ): ParsedFile | readonly PolicyFault[] {
   const reader = new TreeReader(placeOf)
   const content = reader.read(contents, 0)
   if (reader.faults.length > 0) return reader.faults
-  return { name, content, place: (path, part = "value") => placeOf(reader.offsetOf(content, path, part)) }
+  return {
+    name,
+    content,
+    place: (path, part = "value") => placeOf(reader.offsetOf(content, path, part)),
+    placeWithin(path, offset) {
+      const start = reader.offsetOf(content, path, "value")
+      const value = path.reduce<unknown>((of, member) => Reflect.get(Object(of), member), content)
+      return placeOf(typeof value === "string" ? offsetWithin(text, start, value, offset) : start)
+    },
+  }
+}
+
+/** Of a plain or quoted text on one line, or of a literal block (|): what stands in the file is the value itself. */
+function offsetWithin(text: string, start: number, value: string, offset: number): number {
+  const before = value.slice(0, offset)
+  const begins = /["']/.test(text[start] ?? "") ? start + 1 : start
+  if (text.startsWith(before, begins)) return begins + offset
+  if (text[start] !== "|") return start
+  const lines = before.split("\n")
+  const first = text.indexOf("\n", start) + 1
+  const indentation = /^ */.exec(text.slice(first))?.[0].length ?? 0
+  const at = indentation + lines.slice(1).reduce((line) => text.indexOf("\n", line) + 1, first)
+  const last = lines.at(-1) ?? ""
+  return text.startsWith(last, at) ? at + last.length : start
 }
 
 /** Walks the syntax tree once: refuses what policies may not use and remembers offsets beside the data. */

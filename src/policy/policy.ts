@@ -5,6 +5,7 @@ import type { ProviderSettings } from "../remote/identity-providers.ts"
 import type { ClaimRules, IdentityRule } from "../token/identity.ts"
 import type { ResourceTemplate } from "../token/resource.ts"
 import type { JsonWebKeySet } from "../token/signature.ts"
+import type { ConditionFacts, Verdict } from "./condition.ts"
 import type { InputPattern } from "./pattern.ts"
 
 /** Where in the policy files something stands: lines and columns count from 1. */
@@ -122,6 +123,19 @@ export interface ApprovalRule {
   readonly once: boolean
 }
 
+/** A condition as its file has it. */
+export interface ConditionRule {
+  readonly source: string
+  /** It asks what the agent has done in the last hour. */
+  readonly asksUsage: boolean
+  readonly place: Place
+}
+
+export interface Condition extends ConditionRule {
+  /** As of what it is told. */
+  holds(facts: ConditionFacts): Verdict
+}
+
 export interface TaskGrant {
   /** The API's name in the policy. */
   readonly api: string
@@ -129,6 +143,8 @@ export interface TaskGrant {
   readonly resources: readonly ResourceTemplate[]
   /** Set: a person decides first. */
   readonly approval?: ApprovalRule
+  /** Where it does not hold, a mint leaves this grant out. */
+  readonly when?: Condition
   /** `support.yaml#/tasks/triage-ticket/grants/0`: an RFC 6901 pointer into the file that says so. */
   readonly rule: string
   readonly place: Place
@@ -153,6 +169,8 @@ export interface TaskType {
   readonly deadlineSeconds: number
   readonly inputs: ReadonlyMap<string, InputRule>
   readonly grants: readonly TaskGrant[]
+  /** Where it does not hold, nothing is minted. */
+  readonly when: Condition | undefined
   readonly proofOfPossession: "optional" | "required"
   /** Undefined: nobody delegates. */
   readonly delegation: DelegationRule | undefined

@@ -2,10 +2,12 @@
 // templates, patterns compile. It answers plain data without compiled patterns, because it crosses threads.
 import { parseDuration } from "../time.ts"
 import { isSegment, parseTemplate, type ResourceTemplate } from "../token/resource.ts"
+import { judgeCondition } from "./condition.ts"
 import type { Declared, Sections } from "./merge.ts"
 import { suggest } from "./nearest.ts"
+import type { PathInFile } from "./parse.ts"
 import { patternFault } from "./pattern.ts"
-import type { ApprovalRule, DelegationRule, InputRule, TaskGrant, TaskType } from "./policy.ts"
+import type { ApprovalRule, ConditionRule, DelegationRule, InputRule, TaskGrant, TaskType } from "./policy.ts"
 import { quote } from "./quote.ts"
 import { checkKnown, type Resolving } from "./resolve.ts"
 import { resolveBehalf } from "./resolve-user.ts"
@@ -15,8 +17,11 @@ import type { GrantRule, InputDeclaration, TaskRule } from "./schema.ts"
 export type PlainInputRule =
   | Exclude<InputRule, { kind: "pattern" }>
   | { readonly kind: "pattern"; readonly source: string }
-export type PlainTaskType = Omit<TaskType, "inputs"> & {
+export type PlainGrant = Omit<TaskGrant, "when"> & { readonly when?: ConditionRule }
+export type PlainTaskType = Omit<TaskType, "inputs" | "grants" | "when"> & {
   readonly inputs: ReadonlyMap<string, PlainInputRule>
+  readonly grants: readonly PlainGrant[]
+  readonly when: ConditionRule | undefined
 }
 
 type DeclaredTask = Declared<TaskRule>
@@ -39,6 +44,7 @@ export function resolveTask(declared: DeclaredTask, sections: Sections, to: Reso
     deadlineSeconds: parseDuration(rule.deadline) ?? 0,
     inputs: resolveInputs(declared, to),
     grants: rule.grants.map((grant, index) => resolveGrant(declared, grant, index, sections, to)),
+    when: resolveCondition(declared, rule.when, ["when"], to),
     proofOfPossession: rule.proof_of_possession,
     delegation: resolveDelegation(declared, sections, to),
     renew: rule.renew,
@@ -47,6 +53,20 @@ export function resolveTask(declared: DeclaredTask, sections: Sections, to: Reso
     enabled: rule.enabled,
     place,
   }
+}
+
+function resolveCondition(
+  declared: DeclaredTask,
+  source: string | undefined,
+  path: PathInFile,
+  to: Resolving,
+): ConditionRule | undefined {
+  if (source === undefined) return undefined
+  const judged = judgeCondition(source, Object.keys(declared.rule.inputs))
+  if ("asksUsage" in judged) return { source, place: declared.at(...path), ...judged }
+  const { at, ...fault } = judged
+  to.faults.push({ ...fault, place: declared.within(at, ...path) })
+  return undefined
 }
 
 function resolveDelegation(
@@ -125,7 +145,7 @@ function resolveGrant(
   index: number,
   sections: Sections,
   to: Resolving,
-): TaskGrant {
+): PlainGrant {
   const place = declared.at("grants", index)
   if (checkKnown(grant.api, sections.apis, "API", declared.at("grants", index, "api"), to)) {
     const operations = new Set(Object.keys(sections.apis.get(grant.api)?.rule.operations ?? {}))
@@ -137,8 +157,9 @@ function resolveGrant(
   const resources = grant.resources.flatMap((text, at) => resolveTemplate(declared, text, index, at, to))
   const rule = `${declared.file}#/tasks/${declared.name}/grants/${index}`
   const approval = resolveApproval(declared, grant, index, sections, to)
+  const when = resolveCondition(declared, grant.when, ["grants", index, "when"], to)
   const { api, operations } = grant
-  return { api, operations, resources, rule, place, ...(approval && { approval }) }
+  return { api, operations, resources, rule, place, ...(approval && { approval }), ...(when && { when }) }
 }
 
 /** Whoever is named must be able to decide, or nobody ever would. */

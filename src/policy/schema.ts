@@ -10,6 +10,8 @@ const KEY_PATH = /^(\.\.\/)?([A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-
 const enabled = z.boolean().default(true).describe("false: nothing is minted for this name")
 const owner = text(200).describe("Who answers for it: a mailing list or a team")
 
+const when = z.string().min(1, "expected a condition").max(2000, "expected at most 2000 characters")
+
 const KEY_SET =
   "expected the relative path of a key file, inside the policy folder or beside it (../keys/...), or a key set inline"
 
@@ -135,6 +137,7 @@ const grant = z.strictObject({
     })
     .optional()
     .describe("A person decides first: it is not in the tokens of a start"),
+  when: when.optional().describe("A condition in CEL: where it does not hold, a mint leaves the grant out"),
 })
 
 /** `act` names at most six holders, one of them the task's own agent. */
@@ -184,6 +187,9 @@ const task = z.strictObject({
   deadline: duration("1s", "7d").describe("Of the task; nothing passes it"),
   inputs: members(name, inputRule).default({}).describe("What the start must give: data, put into resources"),
   grants: z.array(grant).min(1, "expected at least one item").describe("What its tokens may do"),
+  when: when
+    .optional()
+    .describe("A condition in CEL: where it does not hold, nothing is minted for the task"),
   proof_of_possession: z
     .enum(["optional", "required"])
     .default("optional")

@@ -28,19 +28,19 @@ export async function collectApproved(
   return settleDecision<Renewed>(parts, decide, () => task && refusingOf("token.refused", task), once)
 }
 
-function planCollection(
+async function planCollection(
   parts: Parts,
   requester: Requester,
   task: TaskRow,
   row: ApprovalRow | undefined,
-): Attempt<Renewed> | Refusal {
+): Promise<Attempt<Renewed> | Refusal> {
   const stopped = notActive(task)
   if (stopped) return stopped
   if (!row) return refuse("approval_invalid", "[approval] none")
   const approved = approvedBy(row, task, requester)
   if (approved instanceof Refused) return approved
   if (!task.key) return refuse("task_ended", "[erased] the task's key was erased")
-  const passed = passAgain(parts, task, { approved })
+  const passed = await passAgain(parts, task, { approved })
   if (passed instanceof Refused) return passed
   const plan = planMint(parts, passed, {
     taskId: task.task_id,

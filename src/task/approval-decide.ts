@@ -53,7 +53,10 @@ interface Deciding {
 const isOwn = ({ name, person }: Decider, { requested_by, sub }: ApprovalRow): boolean =>
   [requested_by, sub].some((one) => one === name || one === person)
 
-function planDecision(parts: Parts, deciding: Deciding): Attempt<Approval> | Settled<Approval> | Refusal {
+async function planDecision(
+  parts: Parts,
+  deciding: Deciding,
+): Promise<Attempt<Approval> | Settled<Approval> | Refusal> {
   const { decider, row, task, decision } = deciding
   if (isOwn(decider, row))
     return refuse("approver_not_allowed", "[approval] the requester, or the task's user")
@@ -63,7 +66,7 @@ function planDecision(parts: Parts, deciding: Deciding): Attempt<Approval> | Set
   if (row.state !== "requested") return refuse("approval_decided", `[approval] it is ${row.state}`)
   if (!isOpen(task)) return refuse("task_ended", `[state] the task is ${task.state}`)
   if (decision === "deny") return decisionOf(parts, deciding, { now: parts.ledger.at() })
-  const passed = passAgain(parts, task, {})
+  const passed = await passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
   const grant = approvableFor(passed.approvable, row.operation, row.resource.split("/"))
   if (!grant) return refuse("access_denied", "[approval] the task may not do it any more")

@@ -77,7 +77,7 @@ async function planRequest(
 ): Promise<Attempt<Asked> | Settled<Asked> | Refusal> {
   const stopped = notActive(task)
   if (stopped) return stopped
-  const passed = passAgain(parts, task, {})
+  const passed = await passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
   const grant = approvableFor(passed.approvable, question.operation, question.resource)
   if (!grant)

@@ -22,6 +22,7 @@ import type { Parts } from "./parts.ts"
 import { holderOf, mintAgain, type Renewed } from "./renew.ts"
 import { tellOfDelegation } from "./status-statements.ts"
 import { aliveUntil, linkOf, type Opened, type Subject } from "./subject.ts"
+import { circumstancesOf } from "./usage.ts"
 
 /** A sub-agent and its key. */
 export interface Actor {
@@ -69,11 +70,13 @@ export async function planDelegation(
   const link: Link = again
     ? linkOf(known)
     : { delegationId: newId("del", now), agent: actor.agent, instance: actor.instance }
+  const circumstances = await circumstancesOf(parts, task)
   const passed = passGate(parts, {
     now,
     holder: holderOf(task),
     links: [...links, link],
     inputs: JSON.parse(task.inputs ?? "{}"),
+    circumstances,
     resources: [resource],
     narrowing: asked.narrowing,
     within: asked.within,

@@ -19,6 +19,7 @@ import {
   rowOf,
   type Subject,
 } from "./subject.ts"
+import { circumstancesOf } from "./usage.ts"
 
 export interface ExchangeRequest {
   readonly subjectToken: string
@@ -115,11 +116,13 @@ async function planRenewal(
   const above =
     links.length === 0 ? undefined : await aliveUntil(parts, subject, links.at(-2)?.delegationId, asked.now)
   if (above instanceof Refused) return above
+  const circumstances = await circumstancesOf(parts, task)
   const passed = passGate(parts, {
     now: asked.now,
     holder: holderOf(task),
     links,
     inputs: JSON.parse(task.inputs ?? "{}"),
+    circumstances,
     resources: [asked.resource],
     narrowing: asked.narrowing,
     within: asked.within,

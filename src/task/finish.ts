@@ -121,7 +121,7 @@ async function planResume(
   task: TaskRow,
   reason: string | undefined,
 ): Promise<Attempt<Changed> | Refusal> {
-  const passed = passAgain(parts, task, {})
+  const passed = await passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
   const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
   const had = new Set(all.filter((row) => row.delegation === null).map((row) => row.api))

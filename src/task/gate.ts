@@ -4,6 +4,7 @@
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { type KeptUser, keepUser, MOST_USER_SECONDS, type User } from "../policy/behalf.ts"
+import type { Circumstances } from "../policy/conditioned.ts"
 import { type ApprovableGrant, type Decision, decide, isApprovable } from "../policy/decide.ts"
 import { authorityBelow, type Delegated, mayDelegateBelow } from "../policy/delegate.ts"
 import type { Policy, TaskType } from "../policy/policy.ts"
@@ -44,6 +45,8 @@ export interface MintRequest {
   /** Outermost first; absent: the task's own agent holds. */
   readonly links?: readonly Link[]
   readonly inputs: Readonly<Record<string, unknown>>
+  /** What conditions are told beside who holds and when; without it those that ask refuse. */
+  readonly circumstances?: Circumstances
   readonly operations?: readonly string[] | undefined
   /** A part of the holder's own authority; more is refused whole. */
   readonly narrowing?: Narrowed | undefined
@@ -115,6 +118,7 @@ export function passGate(parts: GateParts, request: MintRequest): Passed | Refus
     inputs: request.inputs,
     operations: request.operations,
     resources: resources?.length === 0 ? undefined : resources,
+    circumstances: { ...request.circumstances, now: request.now, instance: holder.instance },
   })
   if (decision instanceof Refused) return decision
   const approvable = approvableOf(policy, decision, request)

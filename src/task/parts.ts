@@ -13,6 +13,7 @@ import type { Api, Policy } from "../policy/policy.ts"
 import { type Clock, createStepWatch, toEpochSeconds } from "../time.ts"
 import { OWN_API } from "./statements.ts"
 import type { StatusPlaces } from "./status-places.ts"
+import { createUsageReader, type UsageReader } from "./usage.ts"
 
 export interface TaskOptions {
   readonly engine: Engine
@@ -34,6 +35,7 @@ export interface Parts extends TaskOptions {
   readonly steady: () => Refusal | undefined
   /** The same, and a refusal for good once the ledger does not continue what was signed of it: asked before every mint. */
   readonly mayMint: () => Refusal | undefined
+  readonly usage: UsageReader
 }
 
 export function assembleParts(options: TaskOptions): Parts {
@@ -48,7 +50,7 @@ export function assembleParts(options: TaskOptions): Parts {
     options.sequence.stopped() === undefined
       ? steady()
       : refuse("ledger_broken", "[ledger] the log was stopped")
-  return Object.freeze({ ...options, steady, mayMint })
+  return Object.freeze({ ...options, steady, mayMint, usage: createUsageReader(options.engine) })
 }
 
 const interned = new WeakSet<Policy>()

@@ -22,6 +22,7 @@ import {
   tokensOfTask,
 } from "./statements.ts"
 import { tellOfTask } from "./status-statements.ts"
+import { circumstancesOf } from "./usage.ts"
 
 export interface RenewRequest {
   /** RFC 8707 URL of one API. Default: every API at which the task has had a token. */
@@ -99,7 +100,11 @@ export async function planRenewal(
   const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
   const had = all.filter((row) => row.delegation === null)
   const first = had.length === 0
-  const passed = passAgain(parts, { ...task, instance, jkt }, { ...request, withOwn: takeover || first })
+  const passed = await passAgain(
+    parts,
+    { ...task, instance, jkt },
+    { ...request, withOwn: takeover || first },
+  )
   if (passed instanceof Refused) return passed
   const allowed = mayRenew(parts.issuer, passed, request, had, takeover || renews(passed, by))
   if (allowed instanceof Refused) return allowed
@@ -118,16 +123,18 @@ export function notActive(task: TaskRow): Refusal | undefined {
 }
 
 /** The gate for a task that was started before: its recorded authority is the ceiling, its deadline stays. */
-export function passAgain(
+export async function passAgain(
   parts: Parts,
   task: TaskRow,
   request: AgainRequest & { readonly approved?: Approved },
-): Passed | Refusal {
+): Promise<Passed | Refusal> {
   const authority: Authority = JSON.parse(task.authority)
+  const circumstances = await circumstancesOf(parts, task)
   return passGate(parts, {
     now: parts.ledger.at(),
     holder: holderOf(task),
     inputs: JSON.parse(task.inputs ?? "{}"),
+    circumstances,
     operations: request.operations,
     resources: request.resource === undefined ? undefined : [request.resource],
     withOwn: request.resource === undefined || request.withOwn === true,

@@ -28,6 +28,7 @@ import {
   taskByReference,
   tokensOfTask,
 } from "./statements.ts"
+import { circumstancesOf } from "./usage.ts"
 
 export interface StartRequest {
   readonly type: string
@@ -63,8 +64,6 @@ export interface Started {
   readonly approvals: readonly Approvable[]
 }
 
-const HOUR_MINUTES = 60
-
 /** Starts a task for an orchestrator that was authenticated by the caller of this function. Refusals are recorded. */
 export async function startTask(
   parts: Parts,
@@ -94,12 +93,14 @@ export async function startTask(
 const subjectOf = (orchestrator: string, { user }: StartRequest): string =>
   user === undefined || user instanceof Refused ? orchestrator : user.sub
 
-function planStart(
+async function planStart(
   parts: Parts,
   orchestrator: string,
   request: StartRequest,
   digest: string,
-): Attempt<Started> | Refusal {
+): Promise<Attempt<Started> | Refusal> {
+  const { agent, reference = null } = request
+  const circumstances = await circumstancesOf(parts, { ...request, agent: agent.id, reference })
   const now = parts.ledger.at()
   const user = request.user instanceof Refused ? undefined : request.user
   const passed = passGate(parts, {
@@ -107,12 +108,13 @@ function planStart(
     holder: {
       type: request.type,
       orchestrator,
-      agent: request.agent.id,
-      instance: request.agent.instance,
+      agent: agent.id,
+      instance: agent.instance,
       sub: subjectOf(orchestrator, request),
       user,
     },
     inputs: request.inputs,
+    circumstances,
     operations: request.operations,
     resources: request.resources,
     withOwn: true,
@@ -126,7 +128,6 @@ function planStart(
     })
   const taskId = newId("task", now)
   const taskKey = takeRandom(KEY_BYTES)
-  const reference = request.reference ?? null
   const mint = { taskId, taskKey, reference, floor: 0, generation: 0, kind: "token.issued" } as const
   const plan = request.deliver === "agent" ? withoutTokens(parts) : planMint(parts, passed, mint)
   if (plan instanceof Refused) return plan
@@ -172,7 +173,7 @@ function startSteps(parts: Parts, passed: Passed, plan: MintPlan, task: NewTask)
     ...names.steps([type, agent, instance, orchestrator, plan.kid]),
     ...names.subjects.steps([sub]),
     names.step(countTask, { type, most: activeTasks }),
-    names.step(countStart, { type, minute, since: minute - HOUR_MINUTES, most: startsPerHour }),
+    names.step(countStart, { type, minute, since: minute - 60, most: startsPerHour }),
     names.step(insertTask, taskValues(passed, task)),
     ...startedEntry(parts, passed, task),
     ...plan.steps,

@@ -26,6 +26,8 @@ export interface TaskRow {
   readonly jkt: string | null
   readonly key: Uint8Array | null
   readonly iat_floor: number
+  /** Null once erased. */
+  readonly purpose: string | null
   /** JSON of what is kept of the user; null where it runs for its orchestrator. */
   readonly behalf: string | null
 }
@@ -34,7 +36,7 @@ export const taskColumns = sql`t.task_id AS task_id, ty.text AS type, ag.text AS
   o.text AS orchestrator, coalesce(s.text, '') AS sub, t.state AS state, t.started_at AS started_at,
   t.deadline AS deadline, t.ended_at AS ended_at, t.reference AS reference, t.request_digest AS request_digest,
   t.policy AS policy, t.authority AS authority, t.inputs AS inputs, t.jkt AS jkt, t.key AS key, t.iat_floor AS iat_floor,
-  t.behalf AS behalf`
+  t.behalf AS behalf, t.purpose AS purpose`
 
 export const taskJoins = sql`task t JOIN name ty ON ty.id = t.type JOIN name ag ON ag.id = t.agent
   JOIN name i ON i.id = t.instance JOIN name o ON o.id = t.orchestrator LEFT JOIN subject s ON s.id = t.subject`

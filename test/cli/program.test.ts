@@ -167,6 +167,8 @@ describe.concurrent("what needs no issuer works without one", () => {
     const { code, stdout } = await runCli([...EXPLAIN, "--input", "ticket=SUP-1", "--json"], { env: env() })
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ allowed: true, authority: expect.any(Array) })
+    const wrong = await runCli([...EXPLAIN, "--input", "ticket=SUP-1", "--now", "noon"], { env: env() })
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("--now noon is no time")])
   })
 
   test("credential new", async () => {

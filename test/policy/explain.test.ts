@@ -1,6 +1,9 @@
-import { expect, test } from "vitest"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, test } from "vitest"
 import { explain } from "../../src/policy/explain.ts"
 import { policyOf, shippedTexts } from "../support/policies.ts"
+import { ROOT } from "../support/source.ts"
 
 const policy = await policyOf(shippedTexts())
 const request = {
@@ -63,4 +66,49 @@ test.each([
 ])("%j is explained by what is wrong, unknown and forbidden apart", (change, texts) => {
   expect(explain(policy, { ...request, ...change }).allowed).toBe(false)
   expect(failures(change)).toEqual(expect.arrayContaining(texts))
+})
+
+describe("conditions", () => {
+  const page = readFileSync(join(ROOT, "docs/conditions.md"), "utf8")
+  const tasks = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? ""
+  const others = (texts: Record<string, string>) => texts["support.yaml"]?.replace(/\ntasks:[\s\S]*/, "\n")
+  const texts = shippedTexts()
+  const written = policyOf({ ...texts, "support.yaml": `${others(texts)}${tasks}` })
+  const usage = { starts: 0, uses: 0, refusals: 0 }
+  const at = (now: string) => ({ now: Date.parse(now), purpose: "Triage", reference: "run-7", usage })
+
+  test.each<[string, Parameters<typeof explain>[1]["circumstances"], string[], string[]]>([
+    ["all hold", at("2026-03-29T04:30:00Z"), ["tickets:read", "tickets:comment"], []],
+    [
+      "a grant's does not",
+      at("2026-03-29T03:30:00Z"),
+      ["tickets:read"],
+      [
+        'the condition "now.getHours(\\"Europe/Berlin\\") >= 6 && now.getHours(\\"Europe/Berlin\\") < 22\\n  && !i..." does not hold',
+      ],
+    ],
+    [
+      "the task's does not",
+      { ...at("2026-03-29T04:30:00Z"), reference: undefined },
+      [],
+      [
+        'the condition "has(task.reference) && usage.refusals < 100" does not hold',
+        "refused: [condition] support.yaml:37:11 does not hold",
+      ],
+    ],
+    [
+      "nothing is known",
+      undefined,
+      [],
+      [
+        'the condition "has(task.reference) && usage.refusals < 100" does not hold',
+        expect.stringMatching(/^the condition "now.*can't be told: /),
+        "refused: [condition] support.yaml:37:11 does not hold",
+      ],
+    ],
+  ])("of the page that documents them: %s", async (_, circumstances, operations, failed) => {
+    const explanation = explain(await written, { ...request, circumstances })
+    expect(explanation.authority?.flatMap((grant) => grant.operations) ?? []).toEqual(operations)
+    expect(explanation.steps.filter(({ ok }) => !ok).map(({ text }) => text)).toEqual(failed)
+  })
 })

@@ -34,7 +34,7 @@ test.each([
   [[], ["version", "identity_providers", "apis", "agents", "orchestrators", "users", "staff", "tasks"]],
   [
     ["tasks", "any", "grants", 0],
-    ["api", "operations", "resources", "approval"],
+    ["api", "operations", "resources", "approval", "when"],
   ],
   [
     ["tasks", "any", "limits"],

@@ -1,0 +1,106 @@
+// What an agent has done in the last hour, for conditions that ask it, and what else conditions are told of a task. It counts
+// entries of the ledger, by the minute, and reads each of them once; whether a condition asks is the policy's to say.
+import type { Engine } from "../database/database.ts"
+import type { Ledger } from "../ledger/ledger.ts"
+import type { Usage } from "../policy/condition.ts"
+import { asksUsage, type Circumstances } from "../policy/conditioned.ts"
+import type { PolicyStore } from "../policy/in-force.ts"
+import { entriesOfAgent, newestEntry } from "./usage-statements.ts"
+
+const MINUTES = 60
+/** So many entries of one agent are read for the first answer; one with more in the hour is not told. */
+const MOST_ENTRIES = 200_000
+
+const COUNTED: Readonly<Record<string, keyof Usage>> = {
+  "task.started": "starts",
+  "use.allowed": "uses",
+  "use.refused": "refusals",
+  "task.refused": "refusals",
+  "token.refused": "refusals",
+}
+
+export interface UsageReader {
+  /** `now` in epoch milliseconds. Undefined where it can't be told. What commits meanwhile may be missing. */
+  read(agent: string, now: number): Promise<Usage | undefined>
+}
+
+interface Known {
+  /** Place of the last entry that is counted. */
+  readonly upTo: number
+  readonly minutes: ReadonlyMap<number, Usage>
+}
+
+const NOTHING: Usage = { starts: 0, uses: 0, refusals: 0 }
+
+/** Remembers, for each agent that was asked about, where it has read to. */
+export function createUsageReader(engine: Engine): UsageReader {
+  const known = new Map<string, Promise<Known | undefined>>()
+  return {
+    async read(agent, now) {
+      const last = Math.floor(now / 60_000) - MINUTES
+      // One after the other, or two would count the same entries.
+      const before = known.get(agent)?.catch(() => undefined) ?? Promise.resolve(undefined)
+      const reading = before.then((from) => readOn(engine, agent, from, last))
+      known.set(agent, reading)
+      const read = await reading
+      return read && sumOf(read.minutes.values())
+    },
+  }
+}
+
+async function readOn(
+  engine: Engine,
+  agent: string,
+  from: Known | undefined,
+  last: number,
+): Promise<Known | undefined> {
+  const after = from?.upTo ?? 0
+  const [newest] = await engine.query(newestEntry)
+  const upTo = Math.max(newest?.seq ?? 0, after)
+  const since = (last + 1) * 60_000
+  const rows =
+    upTo === after
+      ? []
+      : await engine.query(entriesOfAgent, { agent, after, upTo, since, most: MOST_ENTRIES })
+  const entries = rows.reduce((sum, row) => sum + row.entries, 0)
+  if (entries >= MOST_ENTRIES) return undefined
+  const minutes = new Map([...(from?.minutes ?? [])].filter(([minute]) => minute > last))
+  for (const { kind, minute, entries: count } of rows) {
+    const what = COUNTED[kind]
+    if (!what) continue
+    const counted = minutes.get(minute) ?? NOTHING
+    minutes.set(minute, { ...counted, [what]: counted[what] + count })
+  }
+  return { upTo, minutes }
+}
+
+const sumOf = (counts: Iterable<Usage>): Usage =>
+  [...counts].reduce(
+    (sum, one) => ({
+      starts: sum.starts + one.starts,
+      uses: sum.uses + one.uses,
+      refusals: sum.refusals + one.refusals,
+    }),
+    NOTHING,
+  )
+
+/** What conditions are told of a task beside what decides without them. Reads only where the task type's conditions ask. */
+export async function circumstancesOf(
+  parts: {
+    readonly policies: Pick<PolicyStore, "inForce">
+    readonly usage: UsageReader
+    readonly ledger: Pick<Ledger, "at">
+  },
+  task: {
+    readonly type: string
+    readonly agent: string
+    readonly purpose: string | null
+    readonly reference: string | null
+  },
+): Promise<Circumstances> {
+  const { agent, purpose, reference } = task
+  const told = { purpose: purpose ?? undefined, reference: reference ?? undefined }
+  const type = parts.policies.inForce().tasks.get(task.type)
+  if (!type || !asksUsage(type)) return told
+  return { ...told, usage: await parts.usage.read(agent, parts.ledger.at()) }
+}
