@@ -12,6 +12,7 @@ export default defineConfig({
     "./src/database/approval-tables.ts",
     "./src/database/statement-tables.ts",
     "./src/database/rollup-tables.ts",
+    "./src/database/limit-tables.ts",
   ],
   out: "./migrations/sqlite",
 })

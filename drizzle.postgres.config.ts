@@ -12,6 +12,7 @@ export default defineConfig({
     "./src/database/postgres-approval-tables.ts",
     "./src/database/postgres-statement-tables.ts",
     "./src/database/postgres-rollup-tables.ts",
+    "./src/database/postgres-limit-tables.ts",
   ],
   out: "./migrations/postgres",
 })
