@@ -103,6 +103,7 @@ export const REFUSALS = {
   ),
   locked: row(403, "access_denied", "stop", "A lock stands against this name; an operator can lift it"),
   limit_reached: row(429, "temporarily_unavailable", "wait", "A limit of the task type is reached"),
+  uses_exhausted: row(403, "access_denied", "stop", "The task has had all the uses that its type allows"),
   reference_conflict: row(409, "invalid_request", "stop", "This reference was used for another request"),
   task_conflict: row(409, "temporarily_unavailable", "wait", "The task changed at the same time; try again"),
   renewal_not_allowed: row(403, "access_denied", "stop", "The task type does not allow renewal"),

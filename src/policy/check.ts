@@ -2,7 +2,6 @@
 // schema asks for is schema.ts's.
 import type { z } from "zod"
 import type { PolicyFault } from "./fault.ts"
-import { isLater } from "./later.ts"
 import { nearest, suggest } from "./nearest.ts"
 import type { ParsedFile } from "./parse.ts"
 import { quote } from "./quote.ts"
@@ -11,11 +10,9 @@ import { keysAt, type PolicyFile, policyFile } from "./schema.ts"
 /** What a kind of file is held against. */
 export interface Form<Schema extends z.ZodType> {
   readonly schema: Schema
-  /** Whether a member is one that a later version brings. */
-  isLater(path: Path): boolean
 }
 
-const POLICY: Form<typeof policyFile> = { schema: policyFile, isLater }
+const POLICY: Form<typeof policyFile> = { schema: policyFile }
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
@@ -40,19 +37,19 @@ export function checkForm<Schema extends z.ZodType>(
   if (result.success) return { rules: result.data }
   const { issues } = result.error
   return issues
-    .filter((issue) => !isFollowing(parsed, issue, issues, form))
+    .filter((issue) => !isFollowing(parsed, issue, issues))
     .flatMap((issue) => toFaults(parsed, issue, form))
 }
 
-/** Whether a member is missing only because another stands in its place: mistyped, or of a later version. */
-function isFollowing(file: ParsedFile, issue: Issue, all: readonly Issue[], form: Form<z.ZodType>): boolean {
+/** Whether a member is missing only because a mistyped one stands in its place. */
+function isFollowing(file: ParsedFile, issue: Issue, all: readonly Issue[]): boolean {
   const parent = issue.path.slice(0, -1)
   const name = String(issue.path.at(-1))
   if (issue.code !== "invalid_type" || valueAt(file.content, issue.path) !== undefined) return false
   const strangers = all.flatMap((one) =>
     one.code === "unrecognized_keys" && samePath(one.path, parent) ? one.keys : [],
   )
-  return strangers.some((key) => form.isLater([...parent, key]) || nearest(key, [name]) !== undefined)
+  return strangers.some((key) => nearest(key, [name]) !== undefined)
 }
 
 const samePath = (one: Path, other: Path) =>
@@ -70,7 +67,6 @@ function toFaults(file: ParsedFile, issue: Issue, form: Form<z.ZodType>): readon
 
 function unknownKey(file: ParsedFile, path: Path, key: string, form: Form<z.ZodType>): PolicyFault {
   const place = file.place([...path, key], "key")
-  if (form.isLater([...path, key])) return { place, message: `"${key}" is not supported yet` }
   const hint = suggest(key, keysAt(path, form.schema))
   return { place, message: `expected a known key, found ${quote(key)}`, ...(hint !== undefined && { hint }) }
 }

@@ -126,7 +126,7 @@ function add<T>(to: Map<string, T>, entries: readonly (readonly [string, T])[]):
   for (const [name, value] of entries) to.set(name, value)
 }
 
-function withEngines(task: PlainTaskType): TaskType {
+function withEngines({ when, ...task }: PlainTaskType): TaskType {
   const inputs = [...task.inputs].map(([name, rule]): [string, InputRule] => [name, withPattern(rule)])
   const compiled = (rule: ConditionRule): Condition => ({
     ...rule,
@@ -136,7 +136,7 @@ function withEngines(task: PlainTaskType): TaskType {
     ...task,
     inputs: new Map(inputs),
     grants: task.grants.map(({ when, ...grant }) => (when ? { ...grant, when: compiled(when) } : grant)),
-    when: task.when && compiled(task.when),
+    ...(when && { when: compiled(when) }),
   }
 }
 

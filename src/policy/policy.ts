@@ -158,6 +158,15 @@ export interface DelegationRule {
   readonly to: ReadonlyMap<string, ReadonlySet<string>>
 }
 
+/** How many uses one task may have, those of its sub-agents too. */
+export interface UseLimits {
+  /** Of all operations together; undefined: only those of `of` are counted. */
+  readonly most: number | undefined
+  /** By operation. */
+  readonly of: ReadonlyMap<string, number>
+  readonly atLimit: "pause" | "revoke"
+}
+
 export interface TaskType {
   readonly name: string
   readonly description: string | undefined
@@ -170,7 +179,7 @@ export interface TaskType {
   readonly inputs: ReadonlyMap<string, InputRule>
   readonly grants: readonly TaskGrant[]
   /** Where it does not hold, nothing is minted. */
-  readonly when: Condition | undefined
+  readonly when?: Condition
   readonly proofOfPossession: "optional" | "required"
   /** Undefined: nobody delegates. */
   readonly delegation: DelegationRule | undefined
@@ -178,7 +187,12 @@ export interface TaskType {
   readonly renew: "orchestrator" | "agent" | "none"
   /** For how long the agent's own token still renews after it has run out. */
   readonly renewalGraceSeconds: number
-  readonly limits: { readonly activeTasks: number; readonly startsPerHour: number }
+  readonly limits: {
+    readonly activeTasks: number
+    readonly startsPerHour: number
+    /** Undefined: as many as they are. */
+    readonly uses?: UseLimits
+  }
   readonly enabled: boolean
   readonly place: Place
 }

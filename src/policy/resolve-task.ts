@@ -21,7 +21,7 @@ export type PlainGrant = Omit<TaskGrant, "when"> & { readonly when?: ConditionRu
 export type PlainTaskType = Omit<TaskType, "inputs" | "grants" | "when"> & {
   readonly inputs: ReadonlyMap<string, PlainInputRule>
   readonly grants: readonly PlainGrant[]
-  readonly when: ConditionRule | undefined
+  readonly when?: ConditionRule
 }
 
 type DeclaredTask = Declared<TaskRule>
@@ -34,6 +34,7 @@ export function resolveTask(declared: DeclaredTask, sections: Sections, to: Reso
   for (const [index, agent] of rule.agents.entries()) {
     checkKnown(agent, sections.agents, "agent", declared.at("agents", index), to)
   }
+  const when = resolveCondition(declared, rule.when, ["when"], to)
   return {
     name,
     description: rule.description,
@@ -44,12 +45,12 @@ export function resolveTask(declared: DeclaredTask, sections: Sections, to: Reso
     deadlineSeconds: parseDuration(rule.deadline) ?? 0,
     inputs: resolveInputs(declared, to),
     grants: rule.grants.map((grant, index) => resolveGrant(declared, grant, index, sections, to)),
-    when: resolveCondition(declared, rule.when, ["when"], to),
+    ...(when && { when }),
     proofOfPossession: rule.proof_of_possession,
     delegation: resolveDelegation(declared, sections, to),
     renew: rule.renew,
     renewalGraceSeconds: resolveGrace(declared, to),
-    limits: { activeTasks: rule.limits.active_tasks, startsPerHour: rule.limits.starts_per_hour },
+    limits: resolveLimits(declared, to),
     enabled: rule.enabled,
     place,
   }
@@ -89,6 +90,24 @@ function resolveDelegation(
     maxChildren: delegation.max_children,
     to: new Map(Object.entries(delegation.to).map(([agent, operations]) => [agent, new Set(operations)])),
   }
+}
+
+function resolveLimits(declared: DeclaredTask, to: Resolving): TaskType["limits"] {
+  const { limits, grants } = declared.rule
+  const { uses, uses_of: usesOf, at_limit: atLimit } = limits
+  const shared = { activeTasks: limits.active_tasks, startsPerHour: limits.starts_per_hour }
+  const granted = new Set(grants.flatMap(({ operations }) => operations))
+  for (const operation of Object.keys(usesOf ?? {})) {
+    const place = declared.keyAt("limits", "uses_of", operation)
+    checkKnown(operation, granted, "operation that the task grants", place, to)
+  }
+  if (uses === undefined && !usesOf) {
+    const message = "expected at_limit beside uses or uses_of, found it alone"
+    if (atLimit) to.faults.push({ place: declared.keyAt("limits", "at_limit"), message })
+    return shared
+  }
+  const of = new Map(Object.entries(usesOf ?? {}))
+  return { ...shared, uses: { most: uses, of, atLimit: atLimit ?? "pause" } }
 }
 
 function resolveGrace(declared: DeclaredTask, to: Resolving): number {

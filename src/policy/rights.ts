@@ -30,11 +30,11 @@ export interface Right {
 /** What may bear a condition (`when`). */
 interface Conditional {
   readonly place: Place
-  readonly when?: string | { readonly source: string } | undefined
+  readonly when?: { readonly source: string }
 }
 
 export const conditionOf = ({ when }: Conditional): readonly string[] =>
-  when === undefined ? [] : [typeof when === "string" ? when : when.source]
+  when === undefined ? [] : [when.source]
 
 /** Every right in the cell; empty where the policy lets nobody in there. */
 export function rightsOf(policy: Policy, cell: Cell): readonly Right[] {

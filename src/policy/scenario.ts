@@ -38,7 +38,7 @@ export interface GrantCoverage {
 export function readScenarios(file: string, content: string): readonly Scenario[] | readonly PolicyFault[] {
   const parsed = parsePolicyFile(file, content)
   if (!("place" in parsed)) return parsed
-  const checked = checkForm(parsed, { schema: scenarioFile, isLater: () => false })
+  const checked = checkForm(parsed, { schema: scenarioFile })
   if (!("rules" in checked)) return checked
   return checked.rules.scenarios.map((rule, index) => ({
     ...rule,

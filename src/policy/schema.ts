@@ -162,6 +162,12 @@ const delegation = z.strictObject({
 const limits = z.strictObject({
   active_tasks: count.default(100).describe("Of this type at a time"),
   starts_per_hour: count.default(1000).describe("Of this type"),
+  uses: count.optional().describe("Of one task, of all its holders, as APIs report them"),
+  uses_of: members(operation, count, 1).optional().describe("The same, of single operations"),
+  at_limit: z
+    .enum(["pause", "revoke"])
+    .optional()
+    .describe("What becomes of a task that reaches its uses; absent: pause"),
 })
 
 const BEHALF = "expected a list of names in users, or { users: [...], required: true }"

@@ -10,6 +10,7 @@ import { planMint, signTokens } from "./mint.ts"
 import type { Parts } from "./parts.ts"
 import { notActive, passAgain, type Renewed, refusingOf } from "./renew.ts"
 import { keepTask, type TaskRow, taskById } from "./statements.ts"
+import { usedUp } from "./use-left.ts"
 
 /** Collects for whoever may ask for the task; an approval of another task answers like a missing one. */
 export async function collectApproved(
@@ -35,7 +36,7 @@ async function planCollection(
   row: ApprovalRow | undefined,
 ): Promise<Attempt<Renewed> | Refusal> {
   const stopped = notActive(task)
-  if (stopped) return stopped
+  if (stopped) return (await usedUp(parts, task)) ?? stopped
   if (!row) return refuse("approval_invalid", "[approval] none")
   const approved = approvedBy(row, task, requester)
   if (approved instanceof Refused) return approved

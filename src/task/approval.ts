@@ -13,6 +13,7 @@ import type { Passed } from "./gate.ts"
 import { apiOf, type Parts } from "./parts.ts"
 import { factsOf, notActive, passAgain, refusingOf } from "./renew.ts"
 import { type TaskRow, taskById } from "./statements.ts"
+import { usedUp } from "./use-left.ts"
 
 /** Who asks for a task: its orchestrator, or one of its holders. */
 export interface Requester {
@@ -76,7 +77,7 @@ async function planRequest(
   question: Question,
 ): Promise<Attempt<Asked> | Settled<Asked> | Refusal> {
   const stopped = notActive(task)
-  if (stopped) return stopped
+  if (stopped) return (await usedUp(parts, task)) ?? stopped
   const passed = await passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
   const grant = approvableFor(passed.approvable, question.operation, question.resource)

@@ -16,6 +16,7 @@ import {
   tokensOfTask,
   uncountTask,
 } from "./statements.ts"
+import { stillUnused } from "./use-left.ts"
 
 export type Change = "pause" | "resume" | "complete" | "fail" | "cancel"
 
@@ -80,7 +81,8 @@ async function planChange(
   return { steps: endSteps(parts, task, state, reason), answer }
 }
 
-function pauseSteps(parts: Parts, task: TaskRow, reason: string | undefined): Step[] {
+/** Pauses an active task: state, tokens, verifiers and entry in one transaction. */
+export function pauseSteps(parts: Parts, task: TaskRow, reason: string | undefined): Step[] {
   const now = parts.ledger.at()
   const before = nextFloor(now, task.iat_floor)
   const values = { task_id: task.task_id, floor: task.iat_floor, new_floor: before }
@@ -121,6 +123,8 @@ async function planResume(
   task: TaskRow,
   reason: string | undefined,
 ): Promise<Attempt<Changed> | Refusal> {
+  const unused = await stillUnused(parts, task)
+  if (unused instanceof Refused) return unused
   const passed = await passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
   const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
@@ -128,7 +132,7 @@ async function planResume(
   const wanted = passed.wanted.filter(
     (resource) => resource === parts.issuer || had.has(apiOf(passed.policy, resource)?.name ?? ""),
   )
-  const entry = changeEntry(parts, task, "active", passed.now, reason)
+  const entry = [...unused, ...changeEntry(parts, task, "active", passed.now, reason)]
   const minted = mintAgain(parts, task, { ...passed, wanted }, { from: "paused", ending: undefined }, entry)
   if (minted instanceof Refused) return minted
   return {

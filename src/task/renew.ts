@@ -23,6 +23,7 @@ import {
 } from "./statements.ts"
 import { tellOfTask } from "./status-statements.ts"
 import { circumstancesOf } from "./usage.ts"
+import { usedUp } from "./use-left.ts"
 
 export interface RenewRequest {
   /** RFC 8707 URL of one API. Default: every API at which the task has had a token. */
@@ -91,7 +92,7 @@ export async function planRenewal(
   by: "orchestrator" | "agent" = "orchestrator",
 ): Promise<Attempt<Renewed> | Refusal> {
   const stopped = notActive(task)
-  if (stopped) return stopped
+  if (stopped) return (await usedUp(parts, task)) ?? stopped
   const instance = request.instance ?? task.instance
   const jkt = request.dpopJkt ?? (instance === task.instance ? task.jkt : null)
   if (task.jkt !== null && jkt === null)
@@ -129,6 +130,8 @@ export async function passAgain(
   request: AgainRequest & { readonly approved?: Approved },
 ): Promise<Passed | Refusal> {
   const authority: Authority = JSON.parse(task.authority)
+  const exhausted = await usedUp(parts, task)
+  if (exhausted) return exhausted
   const circumstances = await circumstancesOf(parts, task)
   return passGate(parts, {
     now: parts.ledger.at(),

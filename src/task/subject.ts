@@ -21,6 +21,7 @@ import {
 
 import type { Link } from "./gate.ts"
 import type { Parts } from "./parts.ts"
+import { usedUp } from "./use-left.ts"
 
 /** Who brings a subject token: an agent that proves a key, or a caller that authenticated by itself. */
 export type Bringer =
@@ -75,7 +76,7 @@ export function openSubject(parts: Parts, text: string, by: Bringer): Opened | R
 
 /** The holder as of now. Time, state and endings are judged here, and guarded again in the transaction. */
 export async function findSubject(parts: Parts, row: SubjectRow): Promise<Subject | Refusal> {
-  const stopped = stoppedBy(row)
+  const stopped = (await usedUp(parts, row)) ?? stoppedBy(row)
   if (stopped) return stopped
   const chain =
     row.delegation === null ? [] : await parts.engine.query(chainOf, { delegation: row.delegation })

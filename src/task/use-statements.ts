@@ -82,9 +82,10 @@ export const batchDigest = statement<{ digest: string }>(
     AND instance = (SELECT id FROM verifier_instance WHERE instance = ${p("instance")})`,
 )
 
-export const taskKey = statement<{ key: Uint8Array | null; reference: string | null }>(
+export const taskKey = statement<{ key: Uint8Array | null; reference: string | null; type: string }>(
   "task.key",
-  sql`SELECT key, reference FROM task WHERE task_id = ${p("task_id")}`,
+  sql`SELECT t.key AS key, t.reference AS reference, n.text AS type FROM task t JOIN name n ON n.id = t.type
+    WHERE t.task_id = ${p("task_id")}`,
 )
 
 /**

@@ -13,6 +13,7 @@ import { isSegment } from "../token/resource.ts"
 import type { VerificationKey } from "../token/signature.ts"
 import { type Attempt, commitDecision, type Settled } from "./commit.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
+import { limitSteps } from "./use-limits.ts"
 import {
   advanceInstance,
   batchDigest,
@@ -219,18 +220,20 @@ function reportSteps(parts: Parts, reporter: Reporter, read: Read): Step[] {
 }
 
 async function useSteps(parts: Parts, reporter: Reporter, batch: UseBatch): Promise<Step[]> {
-  const tasks = new Map<string, { key: TaskKey; reference: string | undefined }>()
+  const tasks = new Map<string, { key: TaskKey; reference: string | undefined; type: string }>()
   for (const id of new Set(batch.uses.map((use) => use.task))) {
     const [row] = await parts.engine.query(taskKey, { task_id: id })
-    if (row) tasks.set(id, { key: row.key ?? "erased", reference: row.reference ?? undefined })
+    if (!row) continue
+    tasks.set(id, { key: row.key ?? "erased", reference: row.reference ?? undefined, type: row.type })
   }
   const { instance, sequence } = batch
   const resource = parts.policies.inForce().apis.get(reporter.api)?.resource
   const from = { at: parts.ledger.at(), api: reporter.api, resource, instance, sequence }
-  return batch.uses.flatMap((use) => {
+  const entries = batch.uses.flatMap((use) => {
     const task = tasks.get(use.task)
     return parts.ledger.steps(eventOf(use, { ...from, reference: task?.reference }), task?.key)
   })
+  return [...entries, ...(await limitSteps(parts, batch.uses, (task) => tasks.get(task)?.type))]
 }
 
 const OUTCOMES = { allowed: "allowed", observed: "allowed", refused: "refused" } as const

@@ -190,9 +190,10 @@ test("both sides are named by file and line", async () => {
 })
 
 test("a condition that is new narrows, one that is gone widens, of another nobody can tell", () => {
-  const withWhen = (when: string): Policy => {
+  const withWhen = (source: string): Policy => {
     const triage = base.tasks.get("triage")
     if (!triage) throw new Error("no task")
+    const when = { source, asksUsage: false, place: triage.place, holds: () => true }
     return { ...base, tasks: new Map([["triage", { ...triage, when }]]) }
   }
   const ways = (old: Policy, now: Policy) => [

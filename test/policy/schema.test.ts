@@ -38,7 +38,7 @@ test.each([
   ],
   [
     ["tasks", "any", "limits"],
-    ["active_tasks", "starts_per_hour"],
+    ["active_tasks", "starts_per_hour", "uses", "uses_of", "at_limit"],
   ],
   [
     ["apis", "any", "authenticate", 0],

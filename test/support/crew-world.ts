@@ -1,7 +1,7 @@
 // The task room of a crew (crew.ts) without HTTP: exchanges as the issuer hands them in, on a database that other things may
 // happen to between a decision and its commit.
 
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Engine } from "../../src/database/database.ts"
 import { Refusal, refuse } from "../../src/errors.ts"
@@ -37,10 +37,21 @@ const newFolder = createFolders()
 export const setRules = (policyFolder: string, rules: CrewRules): void =>
   writeFileSync(join(policyFolder, "support.yaml"), crewPolicy(rules))
 
+/** Sets the limits of the task type, and takes them into force. */
+export async function limitTasks({ policyFolder, policies }: World, limits: string): Promise<void> {
+  const path = join(policyFolder, "support.yaml")
+  writeFileSync(path, readFileSync(path, "utf8").replace(/limits: \{.*\}\n/, `limits: { ${limits} }\n`))
+  if ((await policies.reload()) !== "loaded") throw new Error(`not taken into force: ${limits}`)
+}
+
 /** Tasks of this world, before whose next commit something happens once. */
-export function tasksBefore(world: World, act: () => Promise<unknown> | unknown): Tasks {
+export const tasksBefore = (world: World, act: () => Promise<unknown> | unknown): Tasks =>
+  createTasks({ ...world, engine: engineBefore(world, act) })
+
+/** The world's engine, before whose next commit something happens once. */
+export function engineBefore(world: World, act: () => Promise<unknown> | unknown): Engine {
   let acted = false
-  const engine: Engine = {
+  return {
     ...world.engine,
     query: (statement, values) => world.engine.query(statement, values),
     hearOthers: (listener) => world.engine.hearOthers(listener),
@@ -54,7 +65,6 @@ export function tasksBefore(world: World, act: () => Promise<unknown> | unknown)
       return world.engine.atomically(steps)
     },
   }
-  return createTasks({ ...world, engine })
 }
 
 export function must<T>(answer: T | Refusal): T {
