@@ -25,53 +25,52 @@ export interface UsageReader {
 }
 
 interface Known {
-  /** Place of the last entry that is counted. */
+  /** Place of the last entry that was read. */
   readonly upTo: number
+  /** The first minute of which all entries are counted. */
+  readonly from: number
   readonly minutes: ReadonlyMap<number, Usage>
 }
 
 const NOTHING: Usage = { starts: 0, uses: 0, refusals: 0 }
 
 /** Remembers, for each agent that was asked about, where it has read to. */
-export function createUsageReader(engine: Engine): UsageReader {
-  const known = new Map<string, Promise<Known | undefined>>()
+export function createUsageReader(engine: Engine, most = MOST_ENTRIES): UsageReader {
+  const known = new Map<string, Promise<Known>>()
   return {
     async read(agent, now) {
       const last = Math.floor(now / 60_000) - MINUTES
       // One after the other, or two would count the same entries.
       const before = known.get(agent)?.catch(() => undefined) ?? Promise.resolve(undefined)
-      const reading = before.then((from) => readOn(engine, agent, from, last))
+      const reading = before.then((read) => readOn({ engine, agent, most }, read, last))
       known.set(agent, reading)
-      const read = await reading
-      return read && sumOf(read.minutes.values())
+      const { from, minutes } = await reading
+      return from <= last + 1 ? sumOf(minutes.values()) : undefined
     },
   }
 }
 
 async function readOn(
-  engine: Engine,
-  agent: string,
-  from: Known | undefined,
+  { engine, agent, most }: { readonly engine: Engine; readonly agent: string; readonly most: number },
+  before: Known | undefined,
   last: number,
-): Promise<Known | undefined> {
-  const after = from?.upTo ?? 0
+): Promise<Known> {
+  const after = before?.upTo ?? 0
   const [newest] = await engine.query(newestEntry)
   const upTo = Math.max(newest?.seq ?? 0, after)
   const since = (last + 1) * 60_000
-  const rows =
-    upTo === after
-      ? []
-      : await engine.query(entriesOfAgent, { agent, after, upTo, since, most: MOST_ENTRIES })
+  const rows = upTo === after ? [] : await engine.query(entriesOfAgent, { agent, after, upTo, since, most })
   const entries = rows.reduce((sum, row) => sum + row.entries, 0)
-  if (entries >= MOST_ENTRIES) return undefined
-  const minutes = new Map([...(from?.minutes ?? [])].filter(([minute]) => minute > last))
+  // Those before can't be told apart from what is out of the window, so the hour begins anew.
+  if (entries >= most) return { upTo, from: last + MINUTES + 1, minutes: new Map() }
+  const minutes = new Map([...(before?.minutes ?? [])].filter(([minute]) => minute > last))
   for (const { kind, minute, entries: count } of rows) {
     const what = COUNTED[kind]
     if (!what) continue
     const counted = minutes.get(minute) ?? NOTHING
     minutes.set(minute, { ...counted, [what]: counted[what] + count })
   }
-  return { upTo, minutes }
+  return { upTo, from: before?.from ?? 0, minutes }
 }
 
 const sumOf = (counts: Iterable<Usage>): Usage =>

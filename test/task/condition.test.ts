@@ -6,6 +6,7 @@ import type { Engine } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
 import { asOrchestrator } from "../../src/task/approval.ts"
 import { createTasks } from "../../src/task/task.ts"
+import { createUsageReader } from "../../src/task/usage.ts"
 import { LEAD as OPERATIONS, question } from "../support/approvals.ts"
 import {
   delegateBy,
@@ -160,6 +161,23 @@ describe("usage", () => {
     for (let refused = 0; refused < 2; refused += 1)
       await world.tasks.start(ORCHESTRATOR, { ...SUPPORT_START, inputs: {} })
     expect(await world.tasks.start(ORCHESTRATOR, SUPPORT_START)).toMatchObject({ code: "condition_not_met" })
+  })
+
+  test("of an agent that did more than can be counted is not told, until an hour has been counted", async () => {
+    world = await openCrewWorld()
+    const usage = createUsageReader(world.engine, 8)
+    const read = () => usage.read("triage-bot", world.clock.now())
+    expect(await read()).toEqual({ starts: 0, uses: 0, refusals: 0 })
+    for (let start = 0; start < 3; start += 1) must(await world.tasks.start(ORCHESTRATOR, SUPPORT_START))
+    expect(await Promise.all([read(), read()])).toEqual(Array(2).fill({ starts: 3, uses: 0, refusals: 0 }))
+    for (let start = 0; start < 8; start += 1) must(await world.tasks.start(ORCHESTRATOR, SUPPORT_START))
+    expect(await read()).toBeUndefined()
+    world.clock.advance(60_000)
+    must(await world.tasks.start(ORCHESTRATOR, SUPPORT_START))
+    world.clock.advance(58 * 60_000)
+    expect(await read()).toBeUndefined()
+    world.clock.advance(60_000)
+    expect(await read()).toEqual({ starts: 1, uses: 0, refusals: 0 })
   })
 
   test("is read only where a condition asks for it", async () => {
