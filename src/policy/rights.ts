@@ -30,7 +30,7 @@ export interface Right {
 /** What may bear a condition (`when`). */
 interface Conditional {
   readonly place: Place
-  readonly when?: { readonly source: string }
+  readonly when?: { readonly source: string } | undefined
 }
 
 export const conditionOf = ({ when }: Conditional): readonly string[] =>
