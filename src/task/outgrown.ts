@@ -23,6 +23,7 @@ import {
 import { apiOf, assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import { factsOf, holderOf } from "./renew.ts"
 import { linkOf } from "./subject.ts"
+import { circumstancesOf } from "./usage.ts"
 
 export interface Outgrown {
   /**
@@ -98,11 +99,13 @@ async function review(parts: Parts): Promise<void> {
 async function mayHaveNow(parts: Parts, row: LiveRow): Promise<Passed | Refusal> {
   const chain =
     row.delegation === null ? [] : await parts.engine.query(chainOf, { delegation: row.delegation })
+  const circumstances = await circumstancesOf(parts, row)
   return passGate(parts, {
     now: parts.ledger.at(),
     holder: holderOf(row),
     links: chain.map(linkOf),
     inputs: JSON.parse(row.inputs ?? "{}"),
+    circumstances,
     jkt: row.jkt ?? undefined,
     keyLater: true,
     ceiling: JSON.parse(row.authority),

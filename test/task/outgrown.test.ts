@@ -90,6 +90,19 @@ describe("what a new policy covers no more ends", () => {
       replace("operations: [tickets:read, tickets:comment]", "operations: [tickets:read]"),
       ["free"],
     ],
+    [
+      "its condition does not hold now",
+      replace("deadline: 2h", "deadline: 2h\n    when: 'false'"),
+      ["free", "approved"],
+    ],
+    [
+      "its condition holds for this task",
+      replace(
+        "deadline: 2h",
+        `deadline: 2h\n    when: 'task.purpose == "Triage the ticket" && agent.instance == "pod-1" && usage.starts == 1'`,
+      ),
+      [],
+    ],
     ["a resource is granted no more", replace(', "tickets/{ticket}/comments"', ""), ["free"]],
     [
       "a person has to agree first",
