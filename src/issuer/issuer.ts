@@ -189,13 +189,16 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
   })
 }
 
+/** As they were given, with what stands for those that were not. */
+interface Opening extends IssuerOptions {
+  readonly clock: Clock
+  readonly dev: boolean
+  readonly onFault: (error: unknown) => void
+  readonly told: readonly Webhook[]
+}
+
 async function openRooms(
-  options: IssuerOptions & {
-    readonly clock: Clock
-    readonly dev: boolean
-    readonly onFault: (error: unknown) => void
-    readonly told: readonly Webhook[]
-  },
+  options: Opening,
   engine: Engine,
 ): Promise<{ readonly rooms: Rooms; readonly feed: FeedWatch }> {
   const { issuer, clock, dev, onFault, told: webhooks } = options
@@ -219,7 +222,7 @@ async function openRooms(
   const log = await openLog(known, options.acceptRollback)
   if (typeof log === "string") throw new NotStarted(log)
   const feed = await watchFeed({ engine, clock, onFault })
-  const parts = { ...known, ...log, engine: feed.engine }
+  const parts = { ...known, ...log, engine: feed.engine, dev }
   const tasks = createTasks(parts)
   const watch = createWatch(parts)
   const deliveries = createDeliveries({ engine, ledger, keyring, webhooks, onFault })
@@ -228,7 +231,6 @@ async function openRooms(
   return {
     rooms: {
       ...parts,
-      dev,
       identities,
       rotation,
       tasks,
