@@ -3,6 +3,7 @@
 import { readFile, rename, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Command } from "commander"
+import { asRecord } from "../client/issuer-call.ts"
 import { type Evidence, readEvidence } from "../policy/evidence.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { loadStoredPolicy } from "../policy/load.ts"
@@ -46,17 +47,31 @@ async function narrow(context: Context, given: string | undefined, flags: Flags)
 }
 
 async function evidenceOf(context: Context, flags: Flags): Promise<Evidence> {
-  const read = readEvidence(
-    flags.evidence === undefined ? await askForReport(context, flags) : await textIn(flags.evidence),
-  )
+  const text =
+    flags.evidence === undefined
+      ? await context.terminal.progress("asking", askForReport(context, flags))
+      : await textIn(flags.evidence)
+  const read = readEvidence(text)
   if (typeof read === "string") throw cannotTell(`This is no least-privilege report: ${read}`)
+  if (typeof asRecord(JSON.parse(text)).next === "string")
+    throw cannotTell("The report is a page of a longer one", "Put the items of all its pages together")
   return read
 }
 
+/** The report with the items of all its pages, over the window of the first: what a page lacks would look unused. */
 async function askForReport(context: Context, flags: Flags): Promise<string> {
-  const asking = issuerOf(context, flags).call("GET", "/reports/least-privilege")
-  const { body } = await context.terminal.progress("asking", asking)
-  return JSON.stringify(body ?? null)
+  const issuer = issuerOf(context, flags)
+  const ask = async (query: string) =>
+    asRecord((await issuer.call("GET", `/reports/least-privilege${query}`)).body)
+  const report = await ask("")
+  const items: unknown[] = []
+  for (let page = report; ; ) {
+    if (!Array.isArray(page.items)) throw cannotTell("The issuer answered with something that is no report")
+    items.push(...page.items)
+    if (typeof page.next !== "string") return JSON.stringify({ ...report, items, next: null })
+    const { from, to } = report
+    page = await ask(`?${new URLSearchParams({ from: String(from), to: String(to), after: page.next })}`)
+  }
 }
 
 const textIn = (path: string): Promise<string> =>

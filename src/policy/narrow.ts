@@ -69,7 +69,8 @@ function judgeTask(type: TaskType, { items }: Evidence, { minTasks }: NarrowOpti
         (one) => one.operation === operation && (one.rule === rule || isStale(type, one)),
       )
       if (about.some((one) => one.used + one.refused > 0)) continue
-      const granted = about.reduce((sum, one) => sum + one.granted, 0)
+      // Of sub-agents too: adding up would count one task twice.
+      const granted = Math.max(0, ...about.map((one) => one.granted))
       if (granted >= minTasks) removed.push({ rule, operation, granted })
       else left.push({ rule, operation, why: `${granted} task(s) were given it, fewer than ${minTasks}` })
     }

@@ -43,6 +43,15 @@ test("the printed difference, applied, is what --write writes", async () => {
   expect(again.stderr).toContain("Nothing can be taken out.")
 })
 
+test("one page of a report is no reason to narrow anything: what it lacks would look unused", async () => {
+  const { folder, read } = opened()
+  const path = join(createFolder(), "report.json")
+  writeFileSync(path, JSON.stringify({ ...EVIDENCE, next: "MTAwMA" }))
+  const answer = await runCli(["policy", "narrow", folder.path, "--evidence", path, "--write"])
+  expect([answer.code, read()]).toEqual([3, CROWDED])
+  expect(answer.stderr).toContain("The report is a page of a longer one")
+})
+
 test("a report that is none is no reason to narrow anything", async () => {
   const { folder, read } = opened()
   const path = join(createFolder(), "report.json")

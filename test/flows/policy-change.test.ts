@@ -136,6 +136,8 @@ test("a change is compared, replayed, deployed, narrowed and taken back", async 
   expect(await operate("/policy/reload")).toBe(200)
   expect([await start("SUP-1"), await start("SUP-3")]).toEqual([0, 1])
 
+  const asked = await policy("narrow", "--dev")
+  expect([asked.code, asked.stderr]).toMatchObject([0, expect.stringContaining("fewer than 20")])
   const report = join(folder, "report.json")
   const item = {
     type: "triage-ticket",
