@@ -146,7 +146,7 @@ ${uses.length === 0 ? html`<p class="note">None was reported.</p>` : ""}
 ${
   uses.length === 0
     ? ""
-    : html`<div class="scroll"><table><tr><th>Operation</th><th>Resource</th><th>Uses</th><th>First</th><th>Last</th></tr>
+    : html`<div class="scroll"><table><tr><th>Operation</th><th>Resource</th><th class="count">Uses</th><th>First</th><th>Last</th></tr>
 ${sorted.slice(0, MOST_SHOWN).map(
   (
     one,

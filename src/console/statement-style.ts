@@ -32,8 +32,9 @@ code{font:.88em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflo
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.93rem}
 th{text-align:left;color:var(--soft);font-weight:500;padding:.2rem .75rem .2rem 0;white-space:nowrap}
-td{padding:.3rem .75rem .3rem 0;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere;min-width:4.5rem}
-td.count{text-align:right;font-variant-numeric:tabular-nums;min-width:3rem}
+td{padding:.3rem .75rem .3rem 0;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:break-word;min-width:5.5rem}
+td code{overflow-wrap:break-word}
+th.count,td.count{text-align:right;font-variant-numeric:tabular-nums;min-width:3rem}
 pre{margin:.5rem 0 0;white-space:pre-wrap;overflow-wrap:anywhere;font:.8rem/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;color:var(--soft)}
 @media(max-width:40rem){main{padding:1rem .75rem 3rem}.row{grid-template-columns:1fr 4.5rem}.row code{grid-column:1/-1}dl{grid-template-columns:1fr}dt{margin-top:.35rem;font-size:.85rem}}
 @media print{body{background:#fff}section{break-inside:avoid;border-color:#bbb}}
