@@ -8,6 +8,7 @@ import { addInventory } from "./policy-inventory.ts"
 import { addPolicyNarrow } from "./policy-narrow.ts"
 import { addPolicyReplay } from "./policy-replay.ts"
 import { addTest } from "./policy-test.ts"
+import { addPolicyUse } from "./policy-use.ts"
 
 export function addPolicy(program: Command, context: Context): void {
   const policy = program
@@ -20,4 +21,5 @@ export function addPolicy(program: Command, context: Context): void {
   addPolicyDiff(policy, context)
   addPolicyNarrow(policy, context)
   addPolicyReplay(policy, context)
+  addPolicyUse(policy, context)
 }

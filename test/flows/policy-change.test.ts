@@ -78,17 +78,9 @@ const documented = (): string[] => {
   return lines.map((line) => line.replace(/^taskmint /, ""))
 }
 
-const operate = async (path: string, body?: object) => {
+const operate = async (path: string) => {
   const token = (await as("operations-team", "token", "get")).stdout.trim()
-  const headers = {
-    authorization: `Bearer ${token}`,
-    ...(body && { "content-type": "application/json" }),
-  }
-  const answer = await fetch(issuer + path, {
-    method: "POST",
-    headers,
-    ...(body && { body: JSON.stringify(body) }),
-  })
+  const answer = await fetch(issuer + path, { method: "POST", headers: { authorization: `Bearer ${token}` } })
   return answer.status
 }
 
@@ -168,7 +160,13 @@ test("a change is compared, replayed, deployed, narrowed and taken back", async 
     const ran = await as("audit-team", ...line.replace("report.json", report).split(" "), "--dev")
     expect([line, ran.code, ran.stderr]).toMatchObject([line, 0, expect.not.stringContaining("error")])
   }
-  expect(await operate("/policy/use", { digest: first })).toBe(200)
+  const misspelled = await as("operations-team", "policy", "use", "main")
+  expect([misspelled.code, misspelled.stderr]).toMatchObject([2, expect.stringContaining("policy.loaded")])
+  const unknown = await as("operations-team", "policy", "use", `sha-256:${"A".repeat(43)}`)
+  expect(unknown.code).toBe(1)
+  expect((await as("operations-team", "policy", "use", first)).stdout).toContain("in force")
+  const again = await as("operations-team", "policy", "use", first, "--json")
+  expect(JSON.parse(again.stdout)).toEqual({ result: "unchanged", digest: first })
   expect(await start("SUP-3")).toBe(0)
   git("checkout", "-q", "--", basename(house.policies))
   const back = await policy("diff", "git:main", "--dev", "--fail-on", "any")
