@@ -4,6 +4,7 @@
 
 import { bigint, check, customType, index, pgTable, primaryKey, text, unique } from "drizzle-orm/pg-core"
 import { sql } from "./drizzle.ts"
+import { verifierInstance } from "./postgres-verifier-tables.ts"
 
 const number = { mode: "number" } as const
 
@@ -138,23 +139,6 @@ export const lock = pgTable(
   (table) => [primaryKey({ columns: [table.kind, table.value] })],
 )
 
-export const verifierInstance = pgTable(
-  "verifier_instance",
-  {
-    id: bigint(number).primaryKey().generatedByDefaultAsIdentity(),
-    instance: text().notNull().unique(),
-    api: bigint(number).notNull(),
-    jkt: text().notNull(),
-    publicJwk: text("public_jwk").notNull(),
-    sequence: bigint(number).notNull(),
-    digest: text(),
-    cursor: bigint(number),
-    appliedAt: bigint("applied_at", number),
-    lastSeen: bigint("last_seen", number).notNull(),
-    final: bigint(number).notNull().default(0),
-  },
-  (table) => [index("verifier_instance_open").on(table.lastSeen).where(sql`${table.final} = 0`)],
-)
 export const applied = pgTable(
   "applied",
   {

@@ -4,6 +4,7 @@
 
 import { blob, check, index, integer, primaryKey, sqliteTable, text, unique } from "drizzle-orm/sqlite-core"
 import { sql } from "./drizzle.ts"
+import { verifierInstance } from "./verifier-tables.ts"
 
 /** Texts that repeat: agents, instances, APIs, operations, kinds, codes, key ids. Rows are never changed or deleted. */
 export const name = sqliteTable("name", {
@@ -158,25 +159,6 @@ export const lock = sqliteTable(
     revocation: text().notNull(),
   },
   (table) => [primaryKey({ columns: [table.kind, table.value] })],
-)
-
-export const verifierInstance = sqliteTable(
-  "verifier_instance",
-  {
-    id: integer().primaryKey(),
-    instance: text().notNull().unique(),
-    /** → name */
-    api: integer().notNull(),
-    jkt: text().notNull(),
-    publicJwk: text("public_jwk").notNull(),
-    sequence: integer().notNull(),
-    digest: text(),
-    cursor: integer(),
-    appliedAt: integer("applied_at"),
-    lastSeen: integer("last_seen").notNull(),
-    final: integer().notNull().default(0),
-  },
-  (table) => [index("verifier_instance_open").on(table.lastSeen).where(sql`${table.final} = 0`)],
 )
 
 /** When a verifier instance applied a revocation: written once, with the first report that has its cursor. */
