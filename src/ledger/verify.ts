@@ -3,9 +3,9 @@
 // first entry that does not fit; what can't be read throws, and is "could not tell". It writes nothing.
 import { setImmediate } from "node:timers/promises"
 import { type Checkpoint, NoCheckpoint, type NoteVerifier, openCheckpoint, readVkey } from "./checkpoint.ts"
-import type { Json } from "./event.ts"
 import { EMPTY_FRONTIER, extend, type Frontier, type Grown, rootOf } from "./merkle.ts"
 import type { Hashed, Misfit } from "./verify-entry.ts"
+import { createReports } from "./verify-reports.ts"
 
 /** One entry as a source has it. */
 export interface Examined {
@@ -212,30 +212,3 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
 }
 
 const wordsOf = ({ how, member }: Misfit): string => (member === undefined ? how : `${how}: ${member}`)
-
-/**
- * What verifier instances reported hangs together: each batch tells how many uses it brought, and they stand before it;
- * numbers only rise.
- */
-function createReports() {
-  const uses = new Map<string, number>()
-  const last = new Map<string, { readonly sequence: number; readonly digest: Json | undefined }>()
-  return {
-    misfit({ kind, body }: Hashed): string | undefined {
-      const { verifier, sequence, uses: told, digest, previous } = (body ?? {}) as Hashed
-      if (typeof verifier !== "string" || typeof sequence !== "number") return undefined
-      const key = `${verifier} ${sequence}`
-      if (typeof kind === "string" && kind.startsWith("use.")) uses.set(key, (uses.get(key) ?? 0) + 1)
-      if (kind !== "verifier.reported") return undefined
-      const before = last.get(verifier)
-      const found = uses.get(key) ?? 0
-      uses.delete(key)
-      last.set(verifier, { sequence, digest })
-      if (found !== told) return "uses_missing"
-      if (before && sequence <= before.sequence) return "batch_repeated"
-      return before?.sequence === sequence - 1 && previous !== before.digest
-        ? "batch_chain_differs"
-        : undefined
-    },
-  }
-}
