@@ -1,9 +1,16 @@
 // What an alarm is, and those that stand. It decides nothing: what raises and clears them is in silence.ts.
-import type { Engine } from "../database/database.ts"
+import type { Engine, Step } from "../database/database.ts"
 import type { Side } from "./refusals.ts"
 import { type AlarmRow, alarmCounts, alarmsPage } from "./statements.ts"
 
-export const ALARMS = ["verifier_silent", "task_unrenewed", "agent_refused", "key_shared"] as const
+export const ALARMS = [
+  "verifier_silent",
+  "verifier_gap",
+  "verifier_drifted",
+  "task_unrenewed",
+  "agent_refused",
+  "key_shared",
+] as const
 export type AlarmKind = (typeof ALARMS)[number]
 
 /** What is known of an alarm, spelled as in an entry; nothing personal. Times are seconds since the epoch. */
@@ -21,6 +28,10 @@ export interface AlarmFacts {
   readonly last_code?: string
   /** Of a verifier instance: the number of its last batch. */
   readonly sequence?: number
+  /** How many of its batches are missing. */
+  readonly missing?: number
+  /** Milliseconds that its clock was ahead of ours when it was raised. */
+  readonly drift?: number
 }
 
 export interface Alarm {
@@ -30,6 +41,12 @@ export interface Alarm {
   readonly facts: AlarmFacts
   /** Epoch milliseconds: when it began. */
   readonly since: number
+}
+
+/** What nobody has said yet. */
+export interface Begun extends Alarm {
+  /** Holds at the commit while it is still so. */
+  readonly guards: readonly Step[]
 }
 
 /** An alarm that stands in the database. */

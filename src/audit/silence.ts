@@ -1,13 +1,14 @@
 // Failures that nobody reports because nothing is heard any more: a verifier gone quiet, a running task that is renewed no
-// more, an agent that gets nothing but refusals; and a key that two agents hold. It decides what is one and when it is over,
+// more, an agent that gets nothing but refusals; and a key that two agents hold, reports with a gap. It decides what is one and when it is over,
 // and writes nothing but how far it has looked: acting on it is the issuer's (issuer/watch.ts).
 import { setImmediate } from "node:timers/promises"
-import type { Engine, Step } from "../database/database.ts"
+import type { Engine } from "../database/database.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import { type Clock, toEpochSeconds } from "../time.ts"
 import { QUIET_MILLISECONDS } from "../token/batch.ts"
-import { type Alarm, type AlarmPage, type Standing, standingAlarms, standingOf } from "./alarm.ts"
+import { type Alarm, type AlarmPage, type Begun, type Standing, standingAlarms, standingOf } from "./alarm.ts"
+import { findIncomplete } from "./completeness.ts"
 import { createHearing } from "./hearing.ts"
 import { openPlace, type Place } from "./place.ts"
 import { createRefusals, type Refusals, type RefusedRun } from "./refusals.ts"
@@ -28,16 +29,13 @@ import {
   verifierStillQuiet,
 } from "./statements.ts"
 
-/** What nobody has said yet. */
-export interface Begun extends Alarm {
-  /** Holds at the commit while it is still so. */
-  readonly guards: readonly Step[]
-}
-
 /** What was said and is over. */
 export interface Over extends Standing {
   /** Of a verifier instance: it was heard again; false: it was written off. */
   readonly returned: boolean
+  /** Of one that was: how long nothing was heard of it, and whether batches are missing since. */
+  readonly silentMilliseconds?: number
+  readonly missing?: boolean
 }
 
 export interface Silence {
@@ -92,6 +90,7 @@ export function createSilence(options: SilenceOptions): Silence {
       const [newest] = await options.engine.query(newestNumbers)
       await readEntries(parts, newest?.seq ?? 0, now)
       await findSharedKeys(parts, newest?.token ?? 0)
+      for (const one of await findIncomplete(options.engine, MOST_AT_ONCE)) owe(parts, one)
       if (hearing.hears()) {
         await findQuiet(parts, now)
         await findStalled(parts, now)
@@ -207,7 +206,13 @@ async function judge(engine: Engine, now: number, after: number) {
   const rows: readonly JudgedRow[] = await engine.query(judgedAlarms, values)
   const over = rows.filter((row) => row.stands === 0)
   return {
-    over: over.map((row): Over => ({ ...standingOf(row), returned: (row.last_seen ?? 0) > row.since })),
+    over: over.map(endOf),
     last: rows.length < MOST_AT_ONCE ? 0 : (rows.at(-1)?.id ?? 0),
   }
+}
+
+function endOf(row: JudgedRow): Over {
+  const silent = (row.last_seen ?? 0) - row.since
+  if (silent <= 0) return { ...standingOf(row), returned: false }
+  return { ...standingOf(row), returned: true, silentMilliseconds: silent, missing: row.missing === 1 }
 }

@@ -169,18 +169,25 @@ export interface JudgedRow extends AlarmRow {
   readonly stands: number
   /** Of a verifier instance: when it was last heard. */
   readonly last_seen: number | null
+  /** 1: batches of it are missing since. */
+  readonly missing: number
 }
 
 /** A page of alarms of which the database itself knows whether they still stand. */
 export const judgedAlarms = statement<JudgedRow>(
   "alarm.judged",
-  sql`SELECT ${alarmColumns}, v.last_seen AS last_seen, CASE l.kind
+  sql`SELECT ${alarmColumns}, v.last_seen AS last_seen, CASE WHEN EXISTS (SELECT 1 FROM verifier_gap g
+      WHERE g.instance = v.id AND g.told_at > l.since) THEN 1 ELSE 0 END AS missing, CASE l.kind
       WHEN 'verifier_silent' THEN CASE WHEN v.final = 0 AND v.last_seen <= l.since THEN 1 ELSE 0 END
+      WHEN 'verifier_gap' THEN CASE WHEN EXISTS (SELECT 1 FROM verifier_gap g
+        WHERE g.instance = v.id AND g.written_off_at IS NULL) THEN 1 ELSE 0 END
+      WHEN 'verifier_drifted' THEN CASE WHEN v.final = 0 AND v.drifted_since IS NOT NULL THEN 1 ELSE 0 END
       WHEN 'task_unrenewed' THEN CASE WHEN t.state = 'active' AND NOT ${hasLiveToken("t.id", "now")} THEN 1 ELSE 0 END
       ELSE CASE WHEN (SELECT count(DISTINCT o.agent) FROM task o WHERE o.jkt = l.value AND o.jkt IS NOT NULL
         AND o.state IN ('active', 'paused')) > 1 THEN 1 ELSE 0 END END AS stands
     FROM (SELECT * FROM alarm WHERE id > ${p("after")} AND kind <> 'agent_refused' ORDER BY id LIMIT ${p("limit")}) l
-    LEFT JOIN verifier_instance v ON l.kind = 'verifier_silent' AND v.instance = l.value
+    LEFT JOIN verifier_instance v ON l.kind IN ('verifier_silent', 'verifier_gap', 'verifier_drifted')
+      AND v.instance = l.value
     LEFT JOIN task t ON l.kind = 'task_unrenewed' AND t.task_id = l.value
     ORDER BY l.id`,
 )

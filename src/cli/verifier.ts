@@ -12,10 +12,12 @@ interface ForgetFlags extends CallerFlags {
 export function addVerifier(program: Command, context: Context): void {
   const verifier = program.command("verifier").description("the verifier instances that report uses")
   asCaller(verifier.command("list"))
-    .description("which there are, and how far each has come")
+    .description("which there are, how far each has come, and what is missing")
     .action((flags: CallerFlags) => list(context, flags))
   asCaller(verifier.command("forget"))
-    .description("write off an instance whose spool is gone: a gap in the ledger, and nobody waits for it")
+    .description(
+      "write off an instance whose spool is gone, or what is missing of one: nobody waits for it any more",
+    )
     .argument("<instance>", "its id, as `verifier list` shows it")
     .addOption(required("--reason <text>", "what became of it, for people"))
     .action((id: string, flags: ForgetFlags) => forget(context, id, flags))
@@ -28,21 +30,29 @@ async function list(context: Context, flags: CallerFlags): Promise<void> {
   const { verifiers } = asRecord(body)
   const found = Array.isArray(verifiers) ? verifiers.map(asRecord) : []
   if (found.length === 0) return terminal.note("No verifier has reported yet.")
-  terminal.table(["INSTANCE", "API", "STATE", "LAST SEEN", "BATCH", "FEED"], found.map(rowOf))
+  terminal.table(
+    ["INSTANCE", "API", "STATE", "LAST SEEN", "BATCH", "MISSING", "CLOCK", "FEED"],
+    found.map(rowOf),
+  )
 }
 
-const rowOf = ({
-  instance,
-  api,
-  last_seen,
-  sequence,
-  cursor,
-  ...verifier
-}: Readonly<Record<string, unknown>>) =>
-  [instance, api, stateOf(verifier), last_seen, sequence, cursor].map((cell) => String(cell ?? ""))
+const rowOf = (verifier: Readonly<Record<string, unknown>>) => {
+  const { instance, api, state, last_seen, sequence, cursor, missing, drift_ms } = verifier
+  const gaps = Array.isArray(missing) ? missing.map(asRecord).map(gapOf).join(", ") : ""
+  return [instance, api, state, last_seen, sequence, gaps, clockOf(drift_ms), cursor].map((cell) =>
+    String(cell ?? ""),
+  )
+}
 
-const stateOf = ({ closed, silent }: Readonly<Record<string, unknown>>): string =>
-  closed === true ? "closed" : silent === true ? "silent" : "open"
+/** "Another": a batch of that number was taken in, and the next one follows another. */
+function gapOf({ from, to, why, written_off_at }: Readonly<Record<string, unknown>>): string {
+  const numbers = from === to ? String(from) : `${from}-${to}`
+  return `${numbers}${why === "chain_differs" ? " (another)" : ""}${written_off_at === undefined ? "" : " (written off)"}`
+}
+
+/** Seconds; empty where it is not known. */
+const clockOf = (drift: unknown): string =>
+  typeof drift === "number" ? `${drift < 0 ? "" : "+"}${(drift / 1000).toFixed(1)} s` : ""
 
 async function forget(context: Context, id: string, flags: ForgetFlags): Promise<void> {
   const { terminal } = context

@@ -29,6 +29,8 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>
   /** The key that the token is bound to and that this request proved; absent for bearer tokens. */
   readonly proofKey?: VerificationKey
+  /** Epoch seconds by the caller's clock, when it made the proof; there with the key. */
+  readonly proofAt?: number
   /** Who signed in as the caller, `provider/subject`; absent for whoever has a key or is a workload. */
   readonly person?: string
   /**
@@ -107,7 +109,7 @@ export function createCallers(options: CallerOptions): Callers {
     const asked = { method: request.method, url: `${issuer}${path}`, accessToken: text, jkt }
     const wrong = judgeProof(proof, { ...asked, now: toEpochSeconds(clock.now()) })
     if (wrong) return wrong
-    return (await spendOnce(engine, spendProof(jkt, proof.jti, clock.now()))) ?? proof.key
+    return (await spendOnce(engine, spendProof(jkt, proof.jti, clock.now()))) ?? proof
   }
 
   return {
@@ -127,8 +129,8 @@ export function createCallers(options: CallerOptions): Callers {
       if ((token.jkt === undefined) !== (credential.scheme === "bearer"))
         return refuse("service_token_invalid", "[binding] bound tokens come as DPoP, others as Bearer")
       if (token.jkt === undefined) return caller
-      const proofKey = await prove(request, path, credential.text, token.jkt)
-      return proofKey instanceof Refusal ? proofKey : { ...caller, proofKey }
+      const proof = await prove(request, path, credential.text, token.jkt)
+      return proof instanceof Refusal ? proof : { ...caller, proofKey: proof.key, proofAt: proof.iat }
     },
   }
 }

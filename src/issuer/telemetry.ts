@@ -136,6 +136,9 @@ function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
     gauge("taskmint.alarms", "Alarms of silence that stand", () =>
       ALARMS.map((kind) => [watch.standing().get(kind) ?? 0, { "taskmint.alarm": kind }]),
     ),
+    gauge("taskmint.verifier.drift", "Seconds that a verifier's clock differs most from the issuer's", () => [
+      [watch.drift() / 1000, {}],
+    ]),
     gauge("taskmint.webhook.waiting", "Events that no webhook has taken yet", () => [
       [deliveries.standing().waiting, {}],
     ]),

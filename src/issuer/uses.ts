@@ -2,13 +2,11 @@
 // caller holds the key its token is bound to; what a batch says is the task room's to judge.
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
+import { STALE_SECONDS } from "../task/misuse.ts"
 import { isId } from "../token/id.ts"
 import { BATCH_LIMIT } from "./body.ts"
 import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
-
-/** How stale revocations may be before an operation of this risk is not served; null: until the token ends. */
-const STALE_SECONDS = { high: 30, moderate: 300, low: null } as const
 
 const Batch = z.string().openapi({ description: "Compact JWS, `typ: use-batch+jwt`, by the instance's key" })
 
@@ -55,7 +53,8 @@ const takeBatch = ({ uses }: Rooms): Endpoint =>
     answers: { 200: { description: "Durable in the ledger", schema: Acknowledged } },
     async run({ body }, caller) {
       if (!caller.proofKey) return refuse("proof_invalid", "[binding] batches need a token bound to the key")
-      const taken = await uses.take({ api: caller.clientId, key: caller.proofKey }, body)
+      const reporter = { api: caller.clientId, key: caller.proofKey, sentAt: caller.proofAt }
+      const taken = await uses.take(reporter, body)
       return taken instanceof Refusal
         ? taken
         : json(200, { acknowledged: taken.acknowledged, ...taken.attested })

@@ -1,8 +1,9 @@
 // What the issuer does about silence (audit/silence.ts): each alarm is raised once, whichever issuers see it, and says so
 // when it is over. It decides the words of the entries.
 
-import { type Alarm, type AlarmCounts, countAlarms } from "../audit/alarm.ts"
-import { type Begun, createSilence, type Over, type Silence } from "../audit/silence.ts"
+import { type Alarm, type AlarmCounts, type Begun, countAlarms } from "../audit/alarm.ts"
+import { worstDrift } from "../audit/completeness-statements.ts"
+import { createSilence, type Over, type Silence } from "../audit/silence.ts"
 import { deleteAlarm, insertAlarm } from "../audit/statements.ts"
 import { type Engine, type Step, Unexpected } from "../database/database.ts"
 import type { Event, Kind } from "../ledger/event.ts"
@@ -22,20 +23,26 @@ export interface Watch {
   look(): Promise<void>
   /** How many alarms of each kind stand, as of the last look. */
   standing(): AlarmCounts
+  /** Milliseconds by which the clock of a verifier instance that reports differs most from ours, as of the last look. */
+  drift(): number
 }
 
 export function createWatch(options: WatchOptions): Watch {
   const silence = createSilence(options)
   let standing: AlarmCounts = new Map()
+  let drift = 0
   return {
     async look() {
       const { begun, over } = await silence.look()
       for (const one of over) await clear(options, one)
       for (const one of begun) await raise(options, silence, one)
       standing = await countAlarms(options.engine)
+      const [worst] = await options.engine.query(worstDrift)
+      drift = worst?.drift ?? 0
       await silence.save()
     },
     standing: () => standing,
+    drift: () => drift,
   }
 }
 
@@ -55,7 +62,7 @@ async function clear(options: WatchOptions, over: Over): Promise<void> {
   const at = options.ledger.at()
   await unlessMoved(options.engine, [
     { statement: deleteAlarm, values: { id: over.id }, rows: 1 },
-    ...entryOf(options, over, { at, change: "cleared", returned: over.returned }),
+    ...entryOf(options, over, { at, change: "cleared", returned: over.returned }, returnOf(over)),
   ])
 }
 
@@ -74,7 +81,13 @@ interface Said {
   readonly returned?: boolean
 }
 
-function entryOf({ ledger }: WatchOptions, alarm: Alarm, said: Said): Step[] {
+/** What is told of a verifier that is heard again. */
+function returnOf({ kind, returned, silentMilliseconds = 0, missing = false }: Over) {
+  if (kind !== "verifier_silent" || !returned) return {}
+  return { silent_seconds: Math.round(silentMilliseconds / 1000), chain: missing ? "gap" : "continues" }
+}
+
+function entryOf({ ledger }: WatchOptions, alarm: Alarm, said: Said, more: Event["body"] = {}): Step[] {
   const { kind, value, facts, since } = alarm
   const { task, agent, instance, orchestrator, api, ...rest } = facts
   const event: Event = {
@@ -86,7 +99,7 @@ function entryOf({ ledger }: WatchOptions, alarm: Alarm, said: Said): Step[] {
     ...(instance !== undefined && { instance }),
     ...(orchestrator !== undefined && { orchestrator }),
     ...(api !== undefined && { api }),
-    body: { alarm: kind, since: toInstant(since), ...nameOf(alarm, value), ...rest },
+    body: { alarm: kind, since: toInstant(since), ...nameOf(alarm, value), ...rest, ...more },
   }
   return ledger.steps(event)
 }
@@ -99,4 +112,4 @@ function kindOf({ kind }: Alarm, { change, returned }: Said): Kind {
 }
 
 const nameOf = ({ kind }: Alarm, value: string) =>
-  kind === "verifier_silent" ? { verifier: value } : kind === "key_shared" ? { jkt: value } : {}
+  kind.startsWith("verifier_") ? { verifier: value } : kind === "key_shared" ? { jkt: value } : {}

@@ -4,35 +4,19 @@
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { confirmSteps, unconfirmedKey } from "../keys/replacement.ts"
-import type { TaskKey } from "../ledger/entry.ts"
 import type { Event } from "../ledger/event.ts"
-import { parseInstant } from "../time.ts"
 import { readUseBatch, type UseBatch, type UseRecord } from "../token/batch.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { isSegment } from "../token/resource.ts"
-import type { VerificationKey } from "../token/signature.ts"
 import { type Attempt, commitDecision, type Settled } from "./commit.ts"
+import { createFold, type Fold } from "./fold.ts"
+import { type Advance, advance, type Read, Repeated, type Reporter } from "./instance.ts"
+import { createJudge } from "./judge.ts"
+import type { Anomaly } from "./misuse.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import { limitSteps } from "./use-limits.ts"
-import {
-  advanceInstance,
-  batchDigest,
-  type InstanceRow,
-  insertApplied,
-  insertBatch,
-  insertInstance,
-  instanceByName,
-  keyOfToken,
-  taskKey,
-} from "./use-statements.ts"
+import { insertBatch, instanceByName, keyOfToken } from "./use-statements.ts"
 import { type Attested, attest, judgeWitness } from "./witness.ts"
-
-/** The API that sends the batch, as its service token says, and the key of its verifier instance. */
-export interface Reporter {
-  /** The API's name in the policy. */
-  readonly api: string
-  readonly key: VerificationKey
-}
 
 export interface Taken {
   /** Every use up to this sequence number is in the ledger, durably. */
@@ -47,16 +31,16 @@ export interface Uses {
 
 /** NOT checked here: that the service token is genuine and bound to `reporter.key`; that is the issuer's. */
 export function createUses(options: TaskOptions): Uses {
-  const parts = assembleParts(options)
+  const parts = { ...assembleParts(options), fold: createFold() }
   return { take: (reporter, text) => takeBatch(parts, reporter, text) }
 }
 
-interface Read {
-  readonly batch: UseBatch
-  readonly digest: string
+interface UseParts extends Parts {
+  /** Of alarms. */
+  readonly fold: Fold
 }
 
-async function takeBatch(parts: Parts, reporter: Reporter, text: string): Promise<Taken | Refusal> {
+async function takeBatch(parts: UseParts, reporter: Reporter, text: string): Promise<Taken | Refusal> {
   const read = readUseBatch(text, reporter.key)
   if (read instanceof Unreadable) return refuse("batch_invalid", `[${read.tag}] the batch can't be read`)
   const wrong = judgeBatch(parts, reporter, read.batch)
@@ -82,29 +66,26 @@ function judgeBatch(parts: Parts, reporter: Reporter, batch: UseBatch): Refusal 
 }
 
 async function planBatch(
-  parts: Parts,
+  parts: UseParts,
   reporter: Reporter,
   read: Read,
 ): Promise<Attempt<Taken> | Settled<Taken> | Refusal> {
   const { batch } = read
   const [known] = await parts.engine.query(instanceByName, { instance: batch.instance })
-  if (known && (known.api !== reporter.api || known.jkt !== reporter.key.thumbprint))
-    return refuse("batch_conflict", "[instance] the instance is known under another API or key")
-  if (known && batch.sequence <= known.sequence) return repeated(parts, known, read)
-  if (known && batch.sequence === known.sequence + 1 && batch.previous !== known.digest)
-    return refuse("batch_conflict", "[previous] the batch does not follow the one before it")
+  const advanced = await advance(parts, reporter, read, known)
+  if (advanced instanceof Refused) return advanced
+  const { acknowledged } = advanced
+  if (advanced instanceof Repeated) return { settled: { acknowledged } }
   await parts.names.ensure(namesIn(batch, reporter))
-  const steps = [
-    ...instanceSteps(parts, reporter, read, known),
-    ...(await useSteps(parts, reporter, batch)),
-    ...(batch.uses.length === 0 ? [] : reportSteps(parts, reporter, read)),
-  ]
+  const { steps, alarms } = await useSteps(parts, reporter, batch, advanced.drift)
   const confirmation = await firstUseSteps(parts, batch)
   const answer = async () => {
+    alarms.said()
     if (confirmation.length > 0) await parts.keyring.refresh()
-    return { acknowledged: batch.sequence }
+    return { acknowledged }
   }
-  return { steps: [...steps, ...confirmation], answer }
+  const reported = batch.uses.length === 0 ? [] : reportSteps(parts, reporter, read, advanced.told)
+  return { steps: [...advanced.steps, ...steps, ...reported, ...alarms.steps, ...confirmation], answer }
 }
 
 /** A batch holds up to 1,000 uses; those that came last are the likeliest to be under the new key. */
@@ -122,84 +103,12 @@ async function firstUseSteps(parts: Parts, batch: UseBatch): Promise<Step[]> {
   return []
 }
 
-/** The same bytes again are acknowledged again; others under the same number are a contradiction. */
-async function repeated(parts: Parts, known: InstanceRow, read: Read): Promise<Settled<Taken> | Refusal> {
-  const { sequence, instance } = read.batch
-  const [stored] = await parts.engine.query(batchDigest, { instance, sequence })
-  const digest = sequence === known.sequence ? known.digest : stored?.digest
-  // A heartbeat leaves no row once another follows: an empty batch of an old number says nothing new.
-  if (digest === read.digest || (digest === undefined && read.batch.uses.length === 0))
-    return { settled: { acknowledged: known.sequence } }
-  return refuse("batch_conflict", "[sequence] the number was used for other bytes")
-}
-
 function namesIn(batch: UseBatch, reporter: Reporter): string[] {
   const names = batch.uses.flatMap((use) => [use.operation, use.code, use.client])
   return [...new Set([reporter.api, ...names])].filter((name): name is string => name !== undefined)
 }
 
-function instanceSteps(parts: Parts, reporter: Reporter, read: Read, known: InstanceRow | undefined): Step[] {
-  const { batch, digest } = read
-  const at = parts.ledger.at()
-  const values = {
-    instance: batch.instance,
-    sequence: batch.sequence,
-    digest,
-    cursor: batch.cursor,
-    applied_at: batch.applied_at === null ? null : (parseInstant(batch.applied_at) ?? null),
-    now: at,
-    final: batch.final ? 1 : 0,
-  }
-  const event = { at, api: reporter.api, body: { verifier: batch.instance, sequence: batch.sequence } }
-  if (known) {
-    const missing = {
-      ...event,
-      body: { verifier: batch.instance, from: known.sequence + 1, to: batch.sequence - 1 },
-    }
-    return [
-      { statement: advanceInstance, values: { ...values, known: known.sequence }, rows: 1 },
-      ...appliedSteps(values, known),
-      ...(batch.sequence === known.sequence + 1
-        ? []
-        : parts.ledger.steps({ kind: "verifier.gap", ...missing })),
-    ]
-  }
-  const identity = {
-    api: reporter.api,
-    jkt: reporter.key.thumbprint,
-    public_jwk: JSON.stringify(reporter.key.jwk),
-  }
-  return [
-    { statement: insertInstance, values: { ...values, ...identity }, rows: 1 },
-    ...parts.ledger.steps({
-      kind: "verifier.joined",
-      ...event,
-      body: { verifier: batch.instance, sequence: batch.sequence, jkt: reporter.key.thumbprint },
-    }),
-  ]
-}
-
-interface Reached {
-  readonly instance: string
-  readonly cursor: number
-  readonly applied_at: number | null
-  readonly now: number
-}
-
-function appliedSteps({ cursor, applied_at, ...rest }: Reached, known: InstanceRow): Step[] {
-  const from = known.cursor ?? 0
-  if (cursor <= from) return []
-  const values = {
-    instance: rest.instance,
-    from,
-    to: cursor,
-    applied_at: applied_at ?? rest.now,
-    now: rest.now,
-  }
-  return [{ statement: insertApplied, values }]
-}
-
-function reportSteps(parts: Parts, reporter: Reporter, read: Read): Step[] {
+function reportSteps(parts: Parts, reporter: Reporter, read: Read, told: Advance["told"]): Step[] {
   const { batch, digest } = read
   const { instance, sequence } = batch
   return [
@@ -213,27 +122,24 @@ function reportSteps(parts: Parts, reporter: Reporter, read: Read): Step[] {
         digest,
         previous: batch.previous,
         uses: batch.uses.length,
+        ...told,
       },
     }),
     { statement: insertBatch, values: { instance, sequence, digest }, rows: 1 },
   ]
 }
 
-async function useSteps(parts: Parts, reporter: Reporter, batch: UseBatch): Promise<Step[]> {
-  const tasks = new Map<string, { key: TaskKey; reference: string | undefined; type: string }>()
-  for (const id of new Set(batch.uses.map((use) => use.task))) {
-    const [row] = await parts.engine.query(taskKey, { task_id: id })
-    if (!row) continue
-    tasks.set(id, { key: row.key ?? "erased", reference: row.reference ?? undefined, type: row.type })
-  }
+async function useSteps(parts: UseParts, reporter: Reporter, batch: UseBatch, drift: number | undefined) {
+  const judge = await createJudge(parts, reporter.api, batch, drift)
   const { instance, sequence } = batch
   const resource = parts.policies.inForce().apis.get(reporter.api)?.resource
   const from = { at: parts.ledger.at(), api: reporter.api, resource, instance, sequence }
-  const entries = batch.uses.flatMap((use) => {
-    const task = tasks.get(use.task)
-    return parts.ledger.steps(eventOf(use, { ...from, reference: task?.reference }), task?.key)
+  const steps = batch.uses.flatMap((use) => {
+    const { key, reference, anomalies } = judge.judge(use)
+    return parts.ledger.steps(eventOf(use, { ...from, reference, anomalies }), key)
   })
-  return [...entries, ...(await limitSteps(parts, batch.uses, (task) => tasks.get(task)?.type))]
+  const limits = await limitSteps(parts, batch.uses, judge.typeOf)
+  return { steps: [...steps, ...limits], alarms: judge.alarms() }
 }
 
 const OUTCOMES = { allowed: "allowed", observed: "allowed", refused: "refused" } as const
@@ -261,6 +167,7 @@ function eventOf(use: UseRecord, from: Source): Event {
       served_at: at,
       verifier: from.instance,
       sequence: from.sequence,
+      ...(from.anomalies.length > 0 && { anomalies: from.anomalies }),
       ...(api !== from.resource && { served_as: api }),
       ...rest,
     },
@@ -275,16 +182,20 @@ interface Source {
   readonly instance: string
   readonly sequence: number
   readonly reference: string | undefined
+  readonly anomalies: readonly Anomaly[]
 }
 
 /** Segments that are not data (they were refused) are percent-encoded, so that the path reads back one way only. */
 const joinSegments = (segments: readonly string[]): string =>
   segments.map((segment) => (isSegment(segment) ? segment : encodeURIComponent(segment))).join("/")
 
-async function alarm(parts: Parts, reporter: Reporter, read: Read, refusal: Refusal): Promise<void> {
+/** Once a minute: it is sent again and again. */
+async function alarm(parts: UseParts, reporter: Reporter, read: Read, refusal: Refusal): Promise<void> {
   const { instance, sequence } = read.batch
+  const key = `${refusal.code} ${reporter.key.thumbprint} ${instance} ${sequence}`
+  const at = parts.ledger.at()
+  if (!parts.fold.isNew(key, at)) return
   const body = { why: refusal.reason, verifier: instance, sequence, digest: read.digest }
-  await parts.ledger.append([
-    { kind: "alarm.raised", at: parts.ledger.at(), api: reporter.api, code: refusal.code, body },
-  ])
+  await parts.ledger.append([{ kind: "alarm.raised", at, api: reporter.api, code: refusal.code, body }])
+  parts.fold.said(key, at)
 }

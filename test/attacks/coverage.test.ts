@@ -16,7 +16,7 @@ const CASES = [
   ...range("E", 1, 28),
   ...range("F", 1, 16),
   ...range("G", 1, 13),
-  ...range("H", 1, 14),
+  ...range("H", 1, 15),
   "H17",
   "H19",
   ...range("L", 1, 24),

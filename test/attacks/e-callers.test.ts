@@ -27,6 +27,7 @@ describe("E25 a role does what it is for", () => {
     ["orchestrator", "support-orchestrator", "GET", "/ledger/entries", undefined],
     ["orchestrator", "support-orchestrator", "POST", "/revocations", revoke],
     ["operator", "operations-team", "GET", "/ledger/entries", undefined],
+    ["operator", "operations-team", "GET", "/reports/completeness", undefined],
     ["operator", "operations-team", "POST", "/tasks", START],
     ["operator", "operations-team", "POST", "/uses", undefined],
     ["operator", "operations-team", "GET", "/revocations", undefined],

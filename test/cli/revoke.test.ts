@@ -1,4 +1,4 @@
-// `revoke` against a running issuer with real verifiers: what it waits for and what it says.
+// `revoke` against a running issuer with real verifiers: what it waits for and what it says; and `verifier list`.
 import { randomUUID } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -24,8 +24,9 @@ const START = {
   purpose: "Be ended",
   inputs: { ticket: "SUP-1" },
 }
-const revoke = (...args: string[]) =>
-  runCli(["revoke", ...args, "--reason", "drill"], {
+const revoke = (...args: string[]) => operate("revoke", ...args, "--reason", "drill")
+const operate = (...args: string[]) =>
+  runCli(args, {
     env: {
       TASKMINT_ISSUER: town.issuerUrl,
       TASKMINT_CLIENT_ID: "operations-team",
@@ -71,4 +72,11 @@ test("who has not applied it in a few seconds is named", async () => {
   expect(code).toBe(0)
   expect(stdout).toContain("0 of 1 verifier instance(s) have applied it\n")
   expect(stderr).toMatch(/^Not applied yet: tickets [0-9a-f-]+, last heard of \d{4}-/)
+})
+
+test("verifier list shows how each stands: its state, its batches, its clock", async () => {
+  const { code, stdout } = await operate("verifier", "list")
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/INSTANCE +API +STATE +LAST SEEN +BATCH +MISSING +CLOCK +FEED/)
+  expect(stdout).toMatch(/tickets +reporting +\S+Z +\d+ +\+0\.0 s +\d+/)
 })

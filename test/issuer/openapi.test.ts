@@ -193,6 +193,10 @@ describe("the document", () => {
     await answers("POST", forget, { as, json: { reason: "gone" } })
     house.clock.advance(60_000)
     expect(await answers("POST", forget, { as, json: { reason: "gone" } })).toMatchObject({ closed: true })
+    const { verifiers } = await answers("GET", "/reports/completeness", { as: "audit-team" })
+    expect(verifiers).toMatchObject([{ state: "written_off", complete: false }])
+    await answers("GET", "/reports/completeness?complete=true", { as: "audit-team" })
+    await answers("GET", "/reports/completeness", { as })
     await answers("POST", "/verifiers/x/forget", { as, json: { reason: "gone" } })
     const json = { kind: "agent", value: "summarizer", reason: "drill", until: "2026-03-01T12:00:00Z" }
     const set = await answers("POST", "/revocations", { as, json })

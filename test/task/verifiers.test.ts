@@ -1,6 +1,7 @@
 // Verifier instances as the issuer knows them, and writing one off whose spool is gone.
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { toEpochSeconds, toInstant } from "../../src/time.ts"
+import { batchDigest } from "../../src/token/batch.ts"
 import { newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, readPublicJwk } from "../../src/token/signature.ts"
 import { signBatch } from "../support/batch.ts"
@@ -11,6 +12,7 @@ const key = importSigningKey(generatePrivateJwk("ES256"))
 const instance = newUuid()
 
 beforeEach(async () => {
+  previous = null
   world = await createWorld()
 })
 afterEach(async () => {
@@ -18,13 +20,16 @@ afterEach(async () => {
   await world.remove()
 })
 
+let previous: string | null = null
 const report = async (sequence: number, final = false) => {
   const publicKey = readPublicJwk(key.publicJwk)
   if (!("thumbprint" in publicKey)) throw new Error("not a key")
   const now = world.clock.now()
-  const frame = { iss: "tickets", aud: ISSUER, iat: toEpochSeconds(now), instance, sequence, previous: null }
+  const frame = { iss: "tickets", aud: ISSUER, iat: toEpochSeconds(now), instance, sequence, previous }
   const rest = { cursor: 3, applied_at: toInstant(now), checkpoint: null, final, uses: [] }
-  return world.uses.take({ api: "tickets", key: publicKey }, signBatch({ ...frame, ...rest }, key))
+  const text = signBatch({ ...frame, ...rest }, key)
+  previous = batchDigest(text)
+  return world.uses.take({ api: "tickets", key: publicKey }, text)
 }
 const forget = () => world.verifiers.forget("operations-team", instance, "the node is gone")
 const gaps = async () => (await world.ledger.read({ kind: "verifier.gap", limit: 10 })).entries
@@ -33,11 +38,12 @@ test("are listed with how far each has come", async () => {
   expect(await world.verifiers.list()).toEqual([])
   await report(1)
   const lastSeen = world.clock.now()
+  const seen = { instance, api: "tickets", sequence: 1, cursor: 3, joinedAt: lastSeen, lastSeen }
   expect(await world.verifiers.list()).toEqual([
-    { instance, api: "tickets", sequence: 1, cursor: 3, lastSeen, closed: false, silent: false },
+    { ...seen, state: "reporting", complete: true, closed: false, silent: false, missing: [] },
   ])
-  await report(3, true) // a number left out, for the second must name the digest of the first
-  expect(await world.verifiers.list()).toMatchObject([{ sequence: 3, closed: true }])
+  await report(2, true)
+  expect(await world.verifiers.list()).toMatchObject([{ sequence: 2, state: "ended", closed: true }])
 })
 
 test("one that reports is not written off; a minute after its last word it is, once, as a gap by whoever said so", async () => {
@@ -63,9 +69,11 @@ test("one that comes back is followed again", async () => {
   await report(1)
   world.clock.advance(60_000)
   await forget()
-  expect(await report(2)).toMatchObject({ code: "batch_conflict" }) // its chain goes on: the digest is wrong here
-  expect(await report(3)).toEqual({ acknowledged: 3 })
-  expect(await world.verifiers.list()).toMatchObject([{ sequence: 3, closed: false }])
+  expect(await world.verifiers.list()).toMatchObject([{ state: "written_off", closed: true }])
+  expect(await report(2)).toEqual({ acknowledged: 2 })
+  expect(await world.verifiers.list()).toMatchObject([{ sequence: 2, state: "reporting", closed: false }])
+  const { entries } = await world.ledger.read({ kind: "verifier.returned", limit: 10 })
+  expect(entries).toMatchObject([{ api: "tickets", body: { written_off: true, silent_seconds: 60 } }])
 })
 
 test("one that never reported is not there to be written off", async () => {
