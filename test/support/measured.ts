@@ -15,6 +15,7 @@ export const MEASURED_BY_ISSUER: readonly string[] = [
   "taskmint_ledger_entries_total",
   "taskmint_policy_refused",
   "taskmint_ready",
+  "taskmint_verifier_drift",
   "taskmint_webhook_waiting",
   "taskmint_requests_running",
   "taskmint_requests_waiting",
