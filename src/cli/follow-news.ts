@@ -15,13 +15,17 @@ export function newsIn(entries: readonly Uint8Array[], after: number) {
   const alarms: string[] = []
   const lines = entries.map((bytes, at) => {
     const [seq, text] = [after + at + 1, Buffer.from(bytes).toString("utf8")]
-    const { kind, code, api }: Readonly<Record<string, unknown>> = JSON.parse(text)
+    const { kind, code, api, body }: Readonly<Record<string, unknown>> = JSON.parse(text)
     const about = [kind, code, api].filter((one) => typeof one === "string").join(" ")
-    if (LOUD.has(kind)) alarms.push(`alarm: entry ${seq}: ${forTerminal(about)}`)
+    if (LOUD.has(kind) && !isOver(body)) alarms.push(`alarm: entry ${seq}: ${forTerminal(about)}`)
     return `{"seq":${seq},${text.slice(1)}\n`
   })
   return { lines, alarms }
 }
+
+/** Of a gap: it was closed, or an operator gave it up. */
+const isOver = (body: unknown): boolean =>
+  typeof body === "object" && body !== null && ("closed" in body || "written_off" in body)
 
 /** Says once that nothing is heard, or that the ledger stands still, and once that it is over. */
 export function watchSilence({ note }: Pick<Terminal, "note">, clock: Clock) {

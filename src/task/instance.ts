@@ -13,10 +13,10 @@ import type { Parts } from "./parts.ts"
 import {
   advanceInstance,
   batchDigest,
-  hearInstance,
   type InstanceRow,
   insertApplied,
   insertInstance,
+  instanceStands,
 } from "./use-statements.ts"
 
 /** The API that sends the batch, as its service token says, and the key of its verifier instance. */
@@ -157,7 +157,7 @@ function fill(parts: Parts, { batch, digest }: Read, known: InstanceRow, gap: Ga
   const body = { verifier: instance, sequence, closed: true, from: sequence, to: sequence, ...written }
   return {
     steps: [
-      { statement: hearInstance, values: { instance, known: known.sequence, now: at }, rows: 1 },
+      { statement: instanceStands, values: { instance, known: known.sequence }, rows: 1 },
       { statement: removeGap, values: { id, first, last }, rows: 1 },
       ...late.rest.map(
         ({ first, last, why, known, previous }): Step => ({

@@ -91,11 +91,10 @@ export const advanceInstance = statement(
     WHERE instance = ${p("instance")} AND sequence = ${p("known")}`,
 )
 
-/** It was heard, and stands where it stood. */
-export const hearInstance = statement(
-  "verifier_instance.hear",
-  sql`UPDATE verifier_instance SET last_seen = ${p("now")}
-    WHERE instance = ${p("instance")} AND sequence = ${p("known")}`,
+/** A guard: it stands where it was read. What comes late says nothing of up to when it has reported. */
+export const instanceStands = statement(
+  "verifier_instance.stands",
+  sql`SELECT id FROM verifier_instance WHERE instance = ${p("instance")} AND sequence = ${p("known")}`,
 )
 
 /** After its entry, in the same transaction. */

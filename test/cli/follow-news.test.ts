@@ -28,6 +28,12 @@ test("every entry is a line with its place, and alarms and gaps are said", () =>
   ])
 })
 
+test("a gap that is closed, or that an operator gave up, alarms nobody", () => {
+  const gap = (body: object) => Buffer.from(JSON.stringify({ kind: "verifier.gap", body }))
+  const told = [{ closed: true }, { written_off: true }, { why: "missing" }].map(gap)
+  expect(newsIn(told, 0).alarms).toEqual(["alarm: entry 3: verifier.gap"])
+})
+
 test("an issuer that is away for a minute is silence, said once, and so is its return", () => {
   const { clock, notes, silence } = listen()
   silence.heard(true)
