@@ -222,7 +222,7 @@ test("tasks whose type limits no uses cost a report nothing more", async () => {
   }
   const reporter = createReporter({ ...world, uses: createUses({ ...world, engine: spy }) })
   await reporter.report(useOf(taskId, "tickets:read"))
-  expect(seen).toContain("task.key")
+  expect(seen).toContain("token.of_use")
   expect(seen.filter((name) => /^use_count|^approval/.test(name))).toEqual([])
   expect(must(await world.tasks.start(ORCHESTRATOR, SUPPORT_START))).not.toBeInstanceOf(Refusal)
 })
