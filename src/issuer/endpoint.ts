@@ -48,12 +48,15 @@ export interface BodyRule<Body> {
   readonly optional?: boolean
 }
 
+/** What is left to do where no turn is needed: who waits for something takes no room from those who work. */
+type Rest = () => Promise<Response>
+
 interface Guarded<Body, Query> extends Description {
   /** Scopes of which the caller needs one. */
   readonly who: readonly [Scope, ...Scope[]]
   readonly body?: BodyRule<Body>
   readonly query?: Schema<Query>
-  readonly run: (call: Call<Body, Query>, caller: Caller) => Promise<Response | Refusal>
+  readonly run: (call: Call<Body, Query>, caller: Caller) => Promise<Response | Refusal | Rest>
 }
 
 interface Open extends Description {
@@ -138,7 +141,8 @@ export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<B
       const read = await readWith(request, body)
       if (read instanceof Refusal) return read
       const call = { request, body: read as Body, query: asked as Query, parameter }
-      return admission.pass(caller.clientId, lane, () => run(call, caller))
+      const done = await admission.pass(caller.clientId, lane, () => run(call, caller))
+      return typeof done === "function" ? done() : done
     },
   }
 }

@@ -15,6 +15,7 @@ const Acknowledged = z
   .strictObject({
     acknowledged: z.int(),
     checkpoint: z.string().optional(),
+    handovers: z.array(z.strictObject({ checkpoint: z.string(), key: z.string() })).optional(),
     consistency: hashes.optional(),
     index: z.int().nullable().optional(),
     inclusion: hashes.optional(),
@@ -22,8 +23,22 @@ const Acknowledged = z
   })
   .openapi("Acknowledged", {
     description:
-      "To a batch that names a checkpoint: the newest one, a proof that it continues that one, and for a batch with uses the entry that tells of it, its place from 0 and a proof that it is there (RFC 6962)",
+      "`checkpoint`: the newest. Where the instance holds one: a proof that this continues it, and for a batch with uses the entry that tells of it, its place from 0 and a proof that it is there (RFC 6962). `handovers`: where the ledger's key changed since, the checkpoints that the key before signed too, and the key (a vkey) of each",
   })
+
+const HELD = "taskmint-checkpoint"
+const Held = z.object({
+  "Taskmint-Checkpoint": z.string().optional().openapi({
+    description:
+      "The newest checkpoint that the instance holds, base64url of the note, where the batch was signed before it knew it",
+  }),
+})
+
+/** Undefined: there is none. What it says, the task room judges. */
+const heldIn = ({ headers }: Request): string | undefined => {
+  const text = headers.get(HELD)
+  return text === null ? undefined : Buffer.from(text, "base64url").toString("utf8")
+}
 
 const seconds = z.int().nullable()
 const Catalogue = z
@@ -49,15 +64,16 @@ const takeBatch = ({ uses }: Rooms): Endpoint =>
     summary: "One batch of uses, signed by the verifier instance whose key the token is bound to",
     group: "uses",
     who: ["api"],
+    headers: Held,
     body: { type: "application/jwt", limit: BATCH_LIMIT, schema: Batch },
     answers: { 200: { description: "Durable in the ledger", schema: Acknowledged } },
-    async run({ body }, caller) {
+    async run({ request, body }, caller) {
       if (!caller.proofKey) return refuse("proof_invalid", "[binding] batches need a token bound to the key")
       const reporter = { api: caller.clientId, key: caller.proofKey, sentAt: caller.proofAt }
-      const taken = await uses.take(reporter, body)
-      return taken instanceof Refusal
-        ? taken
-        : json(200, { acknowledged: taken.acknowledged, ...taken.attested })
+      const taken = await uses.take(reporter, body, heldIn(request))
+      if (taken instanceof Refusal) return taken
+      const { acknowledged, attested = uses.newest } = taken
+      return async () => json(200, { acknowledged, ...(await attested()) })
     },
   })
 

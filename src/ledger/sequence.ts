@@ -11,6 +11,7 @@ import { createTree, readFrom, TILE_HEIGHT, type Tree, TreeBroken } from "./tree
 import {
   type CheckpointRow,
   growTree,
+  handoversFrom,
   insertCheckpoint,
   insertNode,
   insertTree,
@@ -42,8 +43,13 @@ export interface Sequence {
   look(): Promise<void>
   /** Takes in what was committed and signs it, if there is anything. Throws Unavailable, and what the keys throw. */
   advance(): Promise<void>
-  /** The newest checkpoint, once it holds this many entries, which must be committed. Throws as `advance` does. */
-  covering(size: number): Promise<CheckpointRow>
+  /**
+   * The newest checkpoint, once it holds this many entries, which must be committed. `pause`: who waits makes one no earlier
+   * than so many milliseconds after the last. Throws as `advance` does.
+   */
+  covering(size: number, pause?: number): Promise<CheckpointRow>
+  /** Checkpoints of that size and more by which one key handed over to the next, in their order. */
+  handovers(from: number): Promise<string[]>
   newest(): Promise<CheckpointRow | undefined>
   /** For roots and proofs of sizes up to that of the newest checkpoint. */
   tree(): Tree
@@ -57,7 +63,6 @@ export interface Sequence {
 
 /** Entries taken in at once; between two such windows others get their turn. */
 const WINDOW = 2048
-/** Who waits for a checkpoint makes one no earlier than this after the last. */
 const PAUSE_MILLISECONDS = 200
 const KEPT_MILLISECONDS = 3_600_000
 /** Another process began a new log: this one is over for whoever was opened on it. */
@@ -105,6 +110,11 @@ export function createSequence(options: SequenceOptions): Sequence {
     advancedAt = clock.monotonic()
   })
   const newest = async () => (await engine.query(newestCheckpoint))[0]
+  let seen: CheckpointRow | undefined
+  // All who wait for the same checkpoint look for it together.
+  const { now: lookForNewest } = oneAtATime(async () => {
+    seen = await newest()
+  })
   return {
     origin,
     look: async () => {
@@ -115,16 +125,18 @@ export function createSequence(options: SequenceOptions): Sequence {
     stop,
     stopped: () => stopped,
     tree: () => createTree(readFrom(engine)),
-    async covering(size) {
+    async covering(size, pause = PAUSE_MILLISECONDS) {
       for (;;) {
-        const found = await newest()
-        if (found && found.size >= size) return found
+        await lookForNewest()
+        if (seen && seen.size >= size) return seen
         if (stopped !== undefined) throw new TreeBroken("the log stands still")
-        const wait = advancedAt + PAUSE_MILLISECONDS - clock.monotonic()
-        if (wait > 0) await sleep(Math.min(wait, PAUSE_MILLISECONDS))
+        const wait = advancedAt + pause - clock.monotonic()
+        if (wait > 0) await sleep(Math.min(wait, pause))
         await advance()
       }
     },
+    handovers: async (from) =>
+      (await engine.query(handoversFrom, { from, twice: SIGNED_TWICE })).map(({ note }) => note),
     async prune() {
       const values = { before: clock.now() - KEPT_MILLISECONDS, twice: SIGNED_TWICE }
       await engine.atomically([{ statement: pruneCheckpoints, values }])

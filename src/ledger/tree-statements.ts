@@ -90,6 +90,13 @@ export const newestCheckpoint = statement<CheckpointRow>(
   sql`SELECT c.size - ${before} AS size, c.size AS place, c.note AS note FROM ledger_checkpoint c WHERE ${ofThisLog} ORDER BY c.size DESC LIMIT 1`,
 )
 
+/** Those that hand over, of this log: signed by more than one key. */
+export const handoversFrom = statement<{ note: string }>(
+  "checkpoint.handovers",
+  sql`SELECT c.note AS note FROM ledger_checkpoint c
+    WHERE ${ofThisLog} AND c.size - ${before} >= ${p("from")} AND c.note LIKE ${p("twice")} ORDER BY c.size`,
+)
+
 /** A guard: the newest entry has this place. */
 export const entriesEnd = statement(
   "tree.entries_end",

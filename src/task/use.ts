@@ -16,23 +16,29 @@ import type { Anomaly } from "./misuse.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import { limitSteps } from "./use-limits.ts"
 import { insertBatch, instanceByName, keyOfToken } from "./use-statements.ts"
-import { type Attested, attest, judgeWitness } from "./witness.ts"
+import { type Attested, attest, firstWitnessed, judgeWitness } from "./witness.ts"
 
 export interface Taken {
   /** Every use up to this sequence number is in the ledger, durably. */
   readonly acknowledged: number
-  /** Where the batch names a checkpoint. */
-  readonly attested?: Attested
+  /** Where the instance holds a checkpoint: what it can check by itself. Waits until one holds the batch. */
+  readonly attested?: () => Promise<Attested>
 }
 
 export interface Uses {
-  take(reporter: Reporter, text: string): Promise<Taken | Refusal>
+  /** `held`: the newest checkpoint that the instance holds, where it is told beside the batch. */
+  take(reporter: Reporter, text: string, held?: string): Promise<Taken | Refusal>
+  /** For an instance that holds none. */
+  newest(): Promise<Attested>
 }
 
 /** NOT checked here: that the service token is genuine and bound to `reporter.key`; that is the issuer's. */
 export function createUses(options: TaskOptions): Uses {
   const parts = { ...assembleParts(options), fold: createFold() }
-  return { take: (reporter, text) => takeBatch(parts, reporter, text) }
+  return {
+    take: (reporter, text, held) => takeBatch(parts, reporter, text, held),
+    newest: () => firstWitnessed(parts),
+  }
 }
 
 interface UseParts extends Parts {
@@ -40,18 +46,23 @@ interface UseParts extends Parts {
   readonly fold: Fold
 }
 
-async function takeBatch(parts: UseParts, reporter: Reporter, text: string): Promise<Taken | Refusal> {
+async function takeBatch(
+  parts: UseParts,
+  reporter: Reporter,
+  text: string,
+  held: string | undefined,
+): Promise<Taken | Refusal> {
   const read = readUseBatch(text, reporter.key)
   if (read instanceof Unreadable) return refuse("batch_invalid", `[${read.tag}] the batch can't be read`)
   const wrong = judgeBatch(parts, reporter, read.batch)
   if (wrong) return wrong
-  const named = await judgeWitness(parts, reporter.api, read.batch)
+  const named = await judgeWitness(parts, reporter.api, read.batch, held)
   if (named instanceof Refused) return named
   const outcome = await commitDecision<Taken>(parts, () => planBatch(parts, reporter, read))
   if (outcome instanceof Refused && outcome.code === "batch_conflict")
     await alarm(parts, reporter, read, outcome)
   if (outcome instanceof Refused || !named) return outcome
-  return { ...outcome, attested: await attest(parts, named, read.batch) }
+  return { ...outcome, attested: () => attest(parts, named, read.batch) }
 }
 
 /** The instance speaks for one API, to this issuer, about its own uses. */

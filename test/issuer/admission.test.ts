@@ -8,6 +8,8 @@ import {
   type Lane,
   retryAfterSeconds,
 } from "../../src/issuer/admission.ts"
+import type { Caller } from "../../src/issuer/caller.ts"
+import { guarded } from "../../src/issuer/endpoint.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 
 const LIMITS: AdmissionLimits = {
@@ -148,4 +150,28 @@ test("work that fails gives its room back, and the failure to whoever asked", as
 test("those who were refused together come back apart", () => {
   const told = new Set(Array.from({ length: 200 }, retryAfterSeconds))
   expect([...told].sort()).toEqual([1, 2, 3, 4])
+})
+
+test("who waits for a checkpoint with a batch that was taken in has no turn any more", async () => {
+  const admission = createAdmission(createFakeClock(), LIMITS)
+  const { promise: checkpoint, resolve: sign } = Promise.withResolvers<void>()
+  const report = guarded({
+    ...{ method: "post", path: "/uses", lane: "later", summary: "", group: "", who: ["api"], answers: {} },
+    run: async () => async () => {
+      await checkpoint
+      return new Response()
+    },
+  })
+  const caller: Caller = { clientId: "a", kind: "api", scopes: new Set(["api"] as const), stands: () => true }
+  const entrance = { admission, identify: async () => caller }
+  const ask = () => report.answer(new Request("https://taskmint.internal/uses"), () => "", entrance)
+  const answers: ReturnType<typeof ask>[] = []
+  for (let n = 0; n < 100; n++) {
+    answers.push(ask())
+    await settled()
+  }
+  expect(admission.count()).toMatchObject({ later: { running: 0, waiting: 0 } })
+  expect(await admission.pass("b", "later", async () => "served")).toBe("served")
+  sign()
+  for (const answer of await Promise.all(answers)) expect(answer).toHaveProperty("status", 200)
 })

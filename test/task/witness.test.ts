@@ -2,7 +2,7 @@
 // does not continue one that it signed.
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
-import { NoCheckpoint, openCheckpoint, signCheckpoint } from "../../src/ledger/checkpoint.ts"
+import { NoCheckpoint, openCheckpoint, readVkey, signCheckpoint } from "../../src/ledger/checkpoint.ts"
 import { leafHash, provesConsistency, provesInclusion } from "../../src/ledger/merkle.ts"
 import { createSequence } from "../../src/ledger/sequence.ts"
 import { createTasks } from "../../src/task/task.ts"
@@ -59,15 +59,26 @@ const sign = (change: Partial<UseBatch>): string =>
     },
     key,
   )
-async function take(text: string): Promise<Taken | Refusal> {
-  const taken = await world.uses.take({ api: "tickets", key: publicHalf(key) }, text)
+async function take(text: string, beside?: string): Promise<Taken | Refusal> {
+  const taken = await world.uses.take({ api: "tickets", key: publicHalf(key) }, text, beside)
   if (!(taken instanceof Refusal)) sent = { sequence: taken.acknowledged, digest: batchDigest(text) }
   return taken
 }
-const attested = async (text: string) => {
-  const taken = await take(text)
-  if (taken instanceof Refusal || !taken.attested) throw new Error("nothing was attested")
-  return taken.attested
+const answer = async (text: string, beside?: string) => {
+  const taken = await take(text, beside)
+  if (taken instanceof Refusal) throw new Error(taken.reason)
+  return (taken.attested ?? world.uses.newest)()
+}
+const attested = async (text: string, beside?: string) => {
+  const {
+    checkpoint = "",
+    consistency = [],
+    index = null,
+    inclusion = [],
+    entry = null,
+    ...rest
+  } = await answer(text, beside)
+  return { checkpoint, consistency, index, inclusion, entry, ...rest }
 }
 const held = async () => (await world.sequence.covering(0)).note
 const open = async (note: string) => {
@@ -117,8 +128,44 @@ describe("a batch that names a checkpoint", () => {
     expect(provesConsistency(await open(note), await open(checkpoint), bytes(consistency))).toBe(true)
   })
 
-  test("that names none is acknowledged as ever", async () => {
-    expect(await take(sign({}))).toEqual({ acknowledged: 1 })
+  test("that was signed before its instance knew a newer one is proved from the newer, told beside it", async () => {
+    const note = await held()
+    const { checkpoint: newer } = await attested(sign({ checkpoint: note }))
+    for (const checkpoint of [note, null, newer]) {
+      const text = sign({ checkpoint })
+      const answered = await attested(text, newer)
+      const heads = [await open(newer), await open(answered.checkpoint)] as const
+      expect(provesConsistency(...heads, bytes(answered.consistency))).toBe(true)
+      expect(JSON.parse(answered.entry ?? "{}").body.digest).toBe(batchDigest(text))
+    }
+  })
+
+  test("that names none, with none beside it, is answered the newest one without waiting for its own", async () => {
+    const newest = await held()
+    expect(await answer(sign({}))).toEqual({ checkpoint: newest })
+    expect((await world.sequence.newest())?.note).toBe(newest)
+  })
+
+  test("is told how the ledger's key was handed over since, as often as it was", async () => {
+    const note = await held()
+    const keys = [world.ledgerKeys.current()]
+    for (let turn = 0; turn < 2; turn++) {
+      world.clock.advance(1000)
+      await world.ledgerKeys.rotate("test")
+      await world.sequence.advance()
+      keys.unshift(world.ledgerKeys.current())
+      await world.ledger.append([{ kind: "policy.loaded", at: world.ledger.at() }])
+      await world.sequence.advance()
+    }
+    const { handovers = [], checkpoint } = await attested(sign({ checkpoint: note }))
+    expect(handovers.map((one) => one.key)).toEqual([keys[1], keys[0]])
+    for (const [at, one] of handovers.entries())
+      for (const vkey of [keys[2 - at], keys[1 - at]]) {
+        const by = readVkey(vkey ?? "")
+        expect(openCheckpoint(one.checkpoint, "taskmint.internal", by ? [by] : [])).toHaveProperty("root")
+      }
+    expect(await attested(sign({ checkpoint }))).not.toHaveProperty("handovers")
+    expect(await answer(sign({}))).toHaveProperty("handovers", handovers)
   })
 
   test("H08: of a stranger, or no checkpoint at all, is refused and stops nothing", async () => {
@@ -135,7 +182,13 @@ describe("a batch that names a checkpoint", () => {
 })
 
 describe("a checkpoint that the ledger does not continue", () => {
-  const cases: readonly [string, string, () => Promise<string>][] = [
+  const cases: readonly [string, string, () => Promise<string>, "beside"?][] = [
+    [
+      "H06, I11: told beside a batch that names an older one",
+      "rollback",
+      () => forge({ size: 5000 }),
+      "beside",
+    ],
     ["H06, I11: of a ledger that went further than this copy", "rollback", () => forge({ size: 5000 })],
     [
       "H04, H07: of another ledger of the same size",
@@ -148,29 +201,33 @@ describe("a checkpoint that the ledger does not continue", () => {
       async () => forge({ size: 2, root: leafHash(Buffer.from("y")) }),
     ],
   ]
-  test.each(cases)("%s stops every mint, for good, and leaves both as proof", async (_what, why, make) => {
-    const ours = await held()
-    const theirs = await make()
-    expect(await take(sign({ checkpoint: theirs }))).toMatchObject({ code: "ledger_broken" })
-    expect(await start()).toMatchObject({ code: "ledger_broken" })
-    expect(world.tasks.unready()).toMatchObject({ code: "ledger_broken" })
-    const { entries } = await world.ledger.read({ kind: "alarm.raised" })
-    expect(entries.map(({ code, body }) => ({ code, ...body }))).toEqual([
-      { code: "ledger_broken", why, verifier: instance, theirs, ours },
-    ])
-    // Uses are still taken in, so that nothing is lost; but nothing is signed any more.
-    expect(await take(sign({}))).toEqual({ acknowledged: 1 })
-    expect(await take(sign({ checkpoint: ours }))).toMatchObject({ code: "ledger_broken" })
-    await world.sequence.advance()
-    expect((await world.sequence.newest())?.note).toBe(ours)
-    const codes = (await world.ledger.read({ kind: "alarm.raised" })).entries.map(({ code }) => code)
-    expect(codes.filter((code) => code === "ledger_broken")).toHaveLength(1)
+  test.each(cases)(
+    "%s stops every mint, for good, and leaves both as proof",
+    async (_what, why, make, how) => {
+      const ours = await held()
+      const theirs = await make()
+      const named = how === "beside" ? [sign({ checkpoint: ours }), theirs] : [sign({ checkpoint: theirs })]
+      expect(await take(named[0] ?? "", named[1])).toMatchObject({ code: "ledger_broken" })
+      expect(await start()).toMatchObject({ code: "ledger_broken" })
+      expect(world.tasks.unready()).toMatchObject({ code: "ledger_broken" })
+      const { entries } = await world.ledger.read({ kind: "alarm.raised" })
+      expect(entries.map(({ code, body }) => ({ code, ...body }))).toEqual([
+        { code: "ledger_broken", why, verifier: instance, theirs, ours },
+      ])
+      // Uses are still taken in, so that nothing is lost; but nothing is signed any more.
+      expect(await take(sign({}))).toEqual({ acknowledged: 1 })
+      expect(await take(sign({ checkpoint: ours }))).toMatchObject({ code: "ledger_broken" })
+      await world.sequence.advance()
+      expect((await world.sequence.newest())?.note).toBe(ours)
+      const codes = (await world.ledger.read({ kind: "alarm.raised" })).entries.map(({ code }) => code)
+      expect(codes.filter((code) => code === "ledger_broken")).toHaveLength(1)
 
-    const { folder, keyEncryptionKey, clock } = world
-    await world.close()
-    world = await createWorld({ folder, keyEncryptionKey, clock })
-    expect(await start()).toMatchObject({ code: "ledger_broken" })
-  })
+      const { folder, keyEncryptionKey, clock } = world
+      await world.close()
+      world = await createWorld({ folder, keyEncryptionKey, clock })
+      expect(await start()).toMatchObject({ code: "ledger_broken" })
+    },
+  )
 
   test("stops the other issuers of the database too, with their next look at it", async () => {
     const sequence = createSequence({
