@@ -262,6 +262,7 @@ export const REFUSALS = {
     "wait",
     "The issuer's clock stepped; it mints again when the clock is steady",
   ),
+  ledger_forked: row(503, "temporarily_unavailable", "stop", "The ledger is not the one this API knew"),
   ledger_broken: row(503, "temporarily_unavailable", "stop", "The ledger is not the one that was signed"),
 } as const satisfies Record<string, Row>
 

@@ -20,6 +20,7 @@ export interface GuardFlags extends CallerFlags {
   readonly upstream?: string
   readonly forwardAuth?: string
   readonly spool?: string
+  readonly ledgerKey?: string
   readonly host?: string
   readonly port?: string
   readonly managementPort?: string
@@ -46,10 +47,12 @@ export function readGuardSettings(context: Context, flags: GuardFlags): GuardSet
   const duty = dutyOf(settings.get("upstream", flags.upstream), flags.forwardAuth)
   const routes = readRoutesFile(settings.need("routes", flags.routes))
   const issuerAddress = settings.get("issuerAddress", flags.issuerAddress)
+  const ledgerKey = settings.get("ledgerKey", flags.ledgerKey)
   return {
     verifier: {
       ...callerOf(context, flags),
       ...(issuerAddress !== undefined && { issuerAddress }),
+      ...(ledgerKey !== undefined && { ledgerKey }),
       resource: settings.need("resource", flags.resource),
       ...(flags.recording !== "direct" && { spool: settings.need("spool", flags.spool) }),
       recording: flags.recording,

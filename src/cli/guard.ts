@@ -32,6 +32,10 @@ export function addGuard(program: Command, context: Context): void {
     .option("--client-key-file <file>", "its private JWK (TASKMINT_CLIENT_KEY_FILE)")
     .option("--client-assertion-file <file>", ASSERTION_FILE)
     .option("--spool <file>", "uses until the issuer has them (TASKMINT_SPOOL, ./uses.db)")
+    .option(
+      "--ledger-key <vkey>",
+      "the key of the issuer's ledger, as noted down (TASKMINT_LEDGER_KEY); without it, the one that the issuer names first",
+    )
     .addOption(
       new Option("--recording <how>", "direct needs no disk; batched waits for no disk, and can lose some")
         .choices(["write-ahead", "direct", "batched"])

@@ -51,6 +51,7 @@ export const SETTINGS = {
   routes: { variable: "TASKMINT_ROUTES", flag: "--routes" },
   upstream: { variable: "TASKMINT_UPSTREAM", flag: "--upstream" },
   spool: { variable: "TASKMINT_SPOOL", flag: "--spool", standard: "./uses.db" },
+  ledgerKey: { variable: "TASKMINT_LEDGER_KEY", flag: "--ledger-key" },
   keyFile: { variable: "TASKMINT_KEY_FILE", flag: "--key-file" },
   guardPort: { variable: "TASKMINT_GUARD_PORT", flag: "--port", standard: "8788" },
 } as const satisfies Record<string, Setting>

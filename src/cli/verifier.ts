@@ -1,9 +1,14 @@
-// `verifier`: which verifier instances report to the issuer, and writing one off whose spool is gone.
+// `verifier`: which verifier instances report to the issuer, writing one off whose spool is gone, and deciding where one found
+// that the issuer's ledger is another.
+import { existsSync } from "node:fs"
 import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
+import { openSpool } from "../spool/spool.ts"
+import { settleFork } from "../verifier/witness.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
-import { asCaller, type CallerFlags, issuerOf, required } from "./options.ts"
+import { wrongUse } from "./exit.ts"
+import { asCaller, type CallerFlags, issuerOf, required, withJson } from "./options.ts"
 
 interface ForgetFlags extends CallerFlags {
   readonly reason: string
@@ -21,6 +26,25 @@ export function addVerifier(program: Command, context: Context): void {
     .argument("<instance>", "its id, as `verifier list` shows it")
     .addOption(required("--reason <text>", "what became of it, for people"))
     .action((id: string, flags: ForgetFlags) => forget(context, id, flags))
+  withJson(verifier.command("trust"))
+    .description(
+      "after the issuer's ledger was found to be another: let the verifier of this spool serve again, for the ledger that it knew is back",
+    )
+    .argument("<spool>", "its file; the verifier is stopped")
+    .action((path: string, flags: { readonly json?: boolean }) => trust(context, path, flags.json === true))
+}
+
+/** Works on the file alone: whether the ledger is the right one, the next answer of the issuer has to prove. */
+async function trust({ terminal }: Context, path: string, asJson: boolean): Promise<void> {
+  if (!existsSync(path)) throw wrongUse(`There is no spool ${path}`, "Give the file of the verifier's spool")
+  const spool = await openSpool(path)
+  const { fork, key } = await settleFork(spool).finally(() => spool.close())
+  if (asJson) return terminal.json({ settled: fork ?? null, ledger_key: key ?? null })
+  if (!fork) return terminal.note("Nothing was found against the issuer's ledger: nothing to decide.")
+  const { bold } = terminal.colors
+  terminal.print(`${bold("settled")}  ${forTerminal(fork.why)}, found ${forTerminal(fork.at)}`)
+  terminal.note("The proof stays in the spool. The ledger has to continue this checkpoint:")
+  terminal.print(forTerminal(fork.held))
 }
 
 async function list(context: Context, flags: CallerFlags): Promise<void> {

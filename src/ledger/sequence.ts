@@ -110,16 +110,10 @@ export function createSequence(options: SequenceOptions): Sequence {
     advancedAt = clock.monotonic()
   })
   const newest = async () => (await engine.query(newestCheckpoint))[0]
-  let seen: CheckpointRow | undefined
-  // All who wait for the same checkpoint look for it together.
-  const { now: lookForNewest } = oneAtATime(async () => {
-    seen = await newest()
-  })
+  const newestTogether = together(newest)
   return {
     origin,
-    look: async () => {
-      await lookAt()
-    },
+    look: async () => void (await lookAt()),
     advance,
     newest,
     stop,
@@ -127,20 +121,36 @@ export function createSequence(options: SequenceOptions): Sequence {
     tree: () => createTree(readFrom(engine)),
     async covering(size, pause = PAUSE_MILLISECONDS) {
       for (;;) {
-        await lookForNewest()
-        if (seen && seen.size >= size) return seen
+        const found = await newestTogether()
+        if (found && found.size >= size) return found
         if (stopped !== undefined) throw new TreeBroken("the log stands still")
         const wait = advancedAt + pause - clock.monotonic()
         if (wait > 0) await sleep(Math.min(wait, pause))
         await advance()
       }
     },
-    handovers: async (from) =>
-      (await engine.query(handoversFrom, { from, twice: SIGNED_TWICE })).map(({ note }) => note),
+    handovers: (from) => readHandovers(engine, from),
     async prune() {
       const values = { before: clock.now() - KEPT_MILLISECONDS, twice: SIGNED_TWICE }
       await engine.atomically([{ statement: pruneCheckpoints, values }])
     },
+  }
+}
+
+async function readHandovers(engine: Engine, from: number): Promise<string[]> {
+  const rows = await engine.query(handoversFrom, { from, twice: SIGNED_TWICE })
+  return rows.map(({ note }) => note)
+}
+
+/** Many wait for the same checkpoint: one look is enough for all who want to look now. */
+function together<T>(look: () => Promise<T>): () => Promise<T | undefined> {
+  let seen: T | undefined
+  const { now } = oneAtATime(async () => {
+    seen = await look()
+  })
+  return async () => {
+    await now()
+    return seen
   }
 }
 

@@ -15,6 +15,16 @@ export interface Limits {
 /** The server did not answer in full: unreachable, too slow, too large, or it sent us elsewhere. Names no secret. */
 export class Unreachable extends Error {
   override readonly name: string = "Unreachable"
+  /** Of the problem that it answered instead (RFC 9457), where it names one. */
+  readonly code: string | undefined
+
+  constructor(
+    message: string,
+    { code, ...options }: ErrorOptions & { readonly code?: string | undefined } = {},
+  ) {
+    super(message, options)
+    this.code = code
+  }
 }
 
 /** Sends one request and reads the whole answer, whatever its status. Throws Unreachable. */

@@ -31,7 +31,17 @@ export const createIssuerStreams = (
   tokens: ServiceTokens,
 ): IssuerStreams => askWith(issuer, issuerAddress, tokens, openStream)
 
-function askWith<L, A extends { readonly status: number }>(
+/** Of a problem (RFC 9457); undefined where the answer is none. */
+function codeIn({ text }: { readonly text?: unknown }): string | undefined {
+  try {
+    const { code }: { code?: unknown } = Object(JSON.parse(String(text)))
+    return typeof code === "string" ? code : undefined
+  } catch {
+    return undefined // a proxy's page, say
+  }
+}
+
+function askWith<L, A extends { readonly status: number; readonly text?: unknown }>(
   issuer: string,
   issuerAddress: string,
   tokens: ServiceTokens,
@@ -51,7 +61,9 @@ function askWith<L, A extends { readonly status: number }>(
       answer = await send(call, limits)
     }
     if (answer.status >= 500 || answer.status === 429)
-      throw new Unreachable(`the issuer answered ${answer.status} at ${call.path.split("?", 1)[0]}`)
+      throw new Unreachable(`the issuer answered ${answer.status} at ${call.path.split("?", 1)[0]}`, {
+        code: codeIn(answer),
+      })
     return answer
   }
 }

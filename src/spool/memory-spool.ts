@@ -27,6 +27,7 @@ export function createMemorySpool(): MemorySpool {
     onWaiting: () => undefined,
     broken: new Promise(() => undefined),
     kept: (key) => settings.get(key),
+    latest: (key) => settings.get(key),
     async keep(key, value) {
       settings.set(key, value)
     },
@@ -52,7 +53,10 @@ export function createMemorySpool(): MemorySpool {
     },
     oldestBatch: uses.oldestBatch,
     oldestSequence: () => uses.oldestBatch()?.sequence,
-    releaseBatch: uses.release,
+    async releaseBatch(sequence, kept) {
+      if (kept) settings.set(...kept)
+      await uses.release(sequence)
+    },
     async addRevocations(_, feed) {
       settings.set("feed", feed)
     },

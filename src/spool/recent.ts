@@ -29,8 +29,8 @@ export function rememberRecent(spool: Spool): Spool {
       batches.add({ sequence, bytes, first, shares })
       return true
     },
-    async releaseBatch(sequence) {
-      await spool.releaseBatch(sequence)
+    async releaseBatch(sequence, kept) {
+      await spool.releaseBatch(sequence, kept)
       batches.forget(sequence)
     },
   }

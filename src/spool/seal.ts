@@ -24,6 +24,8 @@ export interface SealerOptions {
   readonly recorder: Recorder
   /** What every process that the instance speaks for has applied. */
   readonly applied: Applied
+  /** The newest checkpoint of the ledger that is known by now; null before the first. */
+  readonly checkpoint: () => string | null
   readonly clock: Clock
 }
 
@@ -144,7 +146,7 @@ interface Content {
 }
 
 function signBatch(
-  { issuer, clientId, instance, applied, clock }: SealerOptions,
+  { issuer, clientId, instance, applied, checkpoint, clock }: SealerOptions,
   before: Chain,
   { sequence, cursor, uses, final }: Content,
 ): Pick<NewBatch, "bytes" | "envelope"> {
@@ -158,7 +160,7 @@ function signBatch(
     previous: before.digest,
     cursor,
     applied_at: appliedAt === 0 ? null : toInstant(appliedAt),
-    checkpoint: null,
+    checkpoint: checkpoint(),
     final,
   }
   const texts = uses.map((one) => one.text)

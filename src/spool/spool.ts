@@ -19,7 +19,18 @@ import { addGroup, readGroup, type UseGroup } from "./group-row.ts"
 import { prepareSpool, SHARE_ADVICE } from "./spool-file.ts"
 import * as sql from "./statements.ts"
 
-export type SettingKey = "instance" | "keys" | "catalogue" | "feed" | "floor" | "sharedBy" | "nonces"
+export type SettingKey =
+  | "instance"
+  | "keys"
+  | "catalogue"
+  | "feed"
+  | "floor"
+  | "sharedBy"
+  | "nonces"
+  | "ledger"
+
+/** What is kept, under which name. */
+export type Kept = readonly [key: SettingKey, value: string]
 
 /** Numbers of uses, both ends included: of all, or of one of the processes that share the spool. */
 export interface Part {
@@ -36,6 +47,8 @@ export interface ChainMove {
 export interface Spool {
   /** What was kept under that name, as of the opening and every keep since. */
   kept(key: SettingKey): string | undefined
+  /** The same as it stands now, whoever kept it. */
+  latest(key: SettingKey): string | undefined
   keep(key: SettingKey, value: string): Promise<void>
   /** Keeps it where nothing is kept; answers what is. */
   keepFirst(key: SettingKey, value: string): Promise<string>
@@ -58,7 +71,8 @@ export interface Spool {
   /** The oldest that is not acknowledged. */
   oldestBatch(): StoredBatch | undefined
   oldestSequence(): number | undefined
-  releaseBatch(sequence: number): Promise<void>
+  /** With what is to be kept from then on. */
+  releaseBatch(sequence: number, kept?: Kept): Promise<void>
   addRevocations(items: readonly RevocationItem[], feed: string): Promise<void>
   /** Read as they are asked for: there may be many. Nothing else is read meanwhile. */
   revocations(): Iterable<RevocationItem>
@@ -149,6 +163,7 @@ function spoolOver(writer: Writer, reader: Reader, options: TablesOptions): InTa
       settings.set(key, kept)
       return kept
     },
+    latest: (key) => setting.get(key),
     chain: () => setting.get("chain"),
     async addRevocations(items, feed) {
       const steps = items.map((one) =>
@@ -198,7 +213,8 @@ function batchesIn(
       writer
         .commit([sql.moveChain(chain.from, chain.to), ...addBatch(batch, taking)])
         .then(() => true, isMovedAlready),
-    releaseBatch: (sequence) => writer.commit(releaseBatch(sequence)),
+    releaseBatch: (sequence, kept) =>
+      writer.commit([...releaseBatch(sequence), ...(kept ? [sql.run(sql.KEEP, ...kept)] : [])]),
   }
 }
 

@@ -97,9 +97,10 @@ const FULL_BATCH = 500
 /** How long after the last checkpoint who has more to send waits for the next. */
 const FULL_PAUSE_MILLISECONDS = 25
 
-/** For an instance that holds none: the newest, which holds its batch or not. Throws Unavailable. */
+/** For an instance that holds none: the newest, whether or not it holds the batch. Throws Unavailable. */
 export async function firstWitnessed(parts: Parts): Promise<Attested> {
-  const newest = await parts.sequence.newest()
+  const { sequence } = parts
+  const newest = sequence.stopped() === undefined ? await sequence.covering(0) : await sequence.newest()
   return newest ? { checkpoint: newest.note, ...(await handoversSince(parts, 0)) } : {}
 }
 

@@ -1,5 +1,6 @@
 // What a host says when it creates a verifier, read once: misuse is a TypeError before anything opens. It decides nothing
 // about requests.
+import { readVkey } from "../ledger/checkpoint.ts"
 import type { ServiceCredential } from "../remote/service-token.ts"
 import type { Recording } from "../spool/recorder.ts"
 import { type Clock, parseInstant, systemClock } from "../time.ts"
@@ -55,6 +56,12 @@ export interface VerifierOptions {
    * would have refused. It is over by itself. Absent: refuses.
    */
   readonly mode?: { readonly observe: { readonly until: string } }
+  /**
+   * The key of the issuer's ledger, as its operator noted it down: a vkey (C2SP signed-note). Only checkpoints that it signed
+   * are taken, and those of keys that it handed over to. Another one than before is an operator's word: where it is of
+   * another log, that one begins here. Absent: the key that the issuer names when it is asked for the first time.
+   */
+  readonly ledgerKey?: string
   readonly clock?: Clock
 }
 
@@ -78,6 +85,8 @@ export interface VerifierSettings {
   readonly dpopNonces: boolean
   /** Epoch milliseconds; possibly over. */
   readonly observeUntil: number | undefined
+  /** Undefined: whichever the issuer names first. */
+  readonly ledgerKey: string | undefined
   readonly clock: Clock
 }
 
@@ -94,6 +103,7 @@ const MEMBERS = new Set([
   "clock",
   "dpopNonces",
   "mode",
+  "ledgerKey",
 ])
 
 /** Throws TypeError for whatever is missing, misspelled or not supported yet. */
@@ -123,6 +133,7 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     spoolLimitBytes: checkLimit(options.spoolLimitBytes ?? (direct ? 16 * 1024 ** 2 : 1024 ** 3)),
     dpopNonces: checkFlag("dpopNonces", options.dpopNonces ?? direct),
     observeUntil: options.mode === undefined ? undefined : checkObserve(options.mode, clock),
+    ledgerKey: options.ledgerKey === undefined ? undefined : checkLedgerKey(options.ledgerKey),
     clock,
   })
 }
@@ -193,6 +204,13 @@ function checkObserve(mode: unknown, clock: Clock): number {
   if (end > clock.now() + MAX_OBSERVE_MILLISECONDS)
     throw new TypeError("createVerifier: mode.observe.until is at most 30 days ahead")
   return end
+}
+
+function checkLedgerKey(text: unknown): string {
+  if (typeof text === "string" && readVkey(text)) return text
+  throw new TypeError(
+    "createVerifier: ledgerKey is a vkey of an Ed25519 key, as ledger_key in the issuer's metadata",
+  )
 }
 
 function checkLimit(bytes: unknown): number {

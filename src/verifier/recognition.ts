@@ -32,7 +32,7 @@ export function createRecognize(
   present: ReadPresentation,
 ): Recognize {
   const { issuer, resource: audience } = settings
-  const { possession, revocations, observer, issuerTime } = rooms
+  const { possession, revocations, observer, issuerTime, witness } = rooms
   const refused = (...told: Parameters<Rooms["refused"]>) =>
     observer?.active() ? OBSERVED : rooms.refused(...told)
   return async (view, operations) => {
@@ -45,6 +45,7 @@ export function createRecognize(
         judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() }) ??
         (await possession.check(token, shown, view)) ??
         revocations.judge(token, kid) ??
+        witness.standing() ??
         judgeAge(rooms, operations)
       if (wrong) return refused(wrong, scheme, "")
       return { outcome: "recognized", task: token.txn, operations: token.scope }

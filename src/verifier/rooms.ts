@@ -1,4 +1,5 @@
 // The parts of one verifier, opened in order and tied together. It decides nothing.
+import { emitWarning } from "node:process"
 import type { Code, Refusal } from "../errors.ts"
 import { createIssuerCalls, createIssuerStreams } from "../remote/issuer-calls.ts"
 import { createKeySet, type KeySet, type KeySetSnapshot } from "../remote/key-set.ts"
@@ -22,6 +23,7 @@ import type { VerifierSettings } from "./options.ts"
 import { createPossession, type Possession } from "./possession.ts"
 import { createRevocations, type Revocations } from "./revocations.ts"
 import { createShipper, type Shipper } from "./shipper.ts"
+import { type LedgerFork, openWitness, type Witness } from "./witness.ts"
 
 export interface Rooms {
   readonly clock: Clock
@@ -34,6 +36,7 @@ export interface Rooms {
   readonly catalogue: Catalogue
   readonly recorder: Recorder
   readonly shipper: Shipper
+  readonly witness: Witness
   readonly possession: Possession
   readonly approved: ApprovedUses
   readonly open: OpenCredential
@@ -89,11 +92,9 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
   }
   const revocations = createRevocations({ calls, streams, spool, clock, issuerTime, succeeded })
   const recorder = createRecorder({ spool, clock, limitBytes, recording })
-  const { clientId } = credential
-  const applied = sharing?.applied ?? revocations
-  const spoken = { issuer, clientId, instance, applied }
-  const shipper = createShipper({ ...spoken, spool, recorder, calls, clock, sharing })
-  const challenge = createChallenge(settings.resource)
+  const witness = await openWitness({ ...settings, spool, found: warnOfFork })
+  const spoken = { issuer, clientId: credential.clientId, instance, applied: sharing?.applied ?? revocations }
+  const shipper = createShipper({ ...spoken, spool, recorder, calls, clock, sharing, witness })
   const nonces = settings.dpopNonces ? createNonces(clock, sharing && spool.kept("nonces")) : undefined
   const observer = openObserver(settings, recorder)
   return {
@@ -106,18 +107,31 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
     catalogue: createCatalogue({ calls, spool }),
     recorder,
     shipper,
+    witness,
     approved: createApprovedUses(calls),
     possession: createPossession({ origin: settings.origin, spool, clock, nonces }),
     open: createCredentialOpener(keys),
     observer,
     headersOf: createHeaders(nonces, observer),
-    refused: (refusal, scheme, operation) => ({
-      outcome: "refused",
-      code: refusal.code,
-      answer: challenge(refusal, scheme, operation, scheme === "DPoP" ? nonces?.current() : undefined),
-    }),
+    refused: createRefused(settings.resource, nonces),
   }
 }
+
+function createRefused(resource: string, nonces: Nonces | undefined): Rooms["refused"] {
+  const challenge = createChallenge(resource)
+  return (refusal, scheme, operation) => ({
+    outcome: "refused",
+    code: refusal.code,
+    answer: challenge(refusal, scheme, operation, scheme === "DPoP" ? nonces?.current() : undefined),
+  })
+}
+
+/** The proof stands in what the verifier says when it is asked whether it is ready. */
+const warnOfFork = ({ at, why }: LedgerFork): void =>
+  emitWarning(
+    `taskmint: the issuer's ledger was rolled back or forked (${why}, found ${at}): nothing is served until an operator has decided`,
+    { code: "TASKMINT_LEDGER_FORKED" },
+  )
 
 function openObserver({ observeUntil: until, issuer, clock }: VerifierSettings, recorder: Recorder) {
   return until === undefined ? undefined : createObserver({ until, issuer, recorder, clock })

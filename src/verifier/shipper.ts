@@ -1,21 +1,24 @@
 // Brings recorded uses to the issuer: one signed batch at a time, its bytes on disk before they travel, each sent until it
-// is acknowledged. Of several processes that share a spool each seals its own uses, and one sends for all. It decides when
+// is acknowledged and proved to be in the ledger. Of several processes that share a spool each seals its own uses, and one sends for all. It decides when
 // and what to send; what is recorded is decided before.
+import { Unreachable } from "../remote/exchange.ts"
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
 import type { StoredBatch } from "../spool/batch-row.ts"
 import { createSealer, type Sealed, type Sealer, type SealerOptions } from "../spool/seal.ts"
 import type { Sharing } from "../spool/sharing.ts"
-import { HEARTBEAT_MILLISECONDS } from "../token/batch.ts"
+import type { Kept } from "../spool/spool.ts"
+import { batchDigest, HEARTBEAT_MILLISECONDS } from "../token/batch.ts"
+import type { Witness } from "./witness.ts"
 
 export interface Shipper {
   /**
    * Sends whatever is ready, or a heartbeat when one is due; where another process sends for this one, seals it for that.
-   * Throws Unreachable, or BatchRefused; nothing is lost.
+   * Throws Unreachable, BatchRefused, Unproved or LedgerForked; nothing is lost.
    */
   ship(): Promise<void>
   /** Sends the last word of this instance after everything that is ready; where other processes go on, they do. */
   finish(): Promise<void>
-  /** Whether every use of this process up to that one is acknowledged. */
+  /** Whether every use of this process up to that one is acknowledged, and proved to be in the ledger. */
   acknowledged(seq: number): boolean
   /** From now on, uses whose handler is still busy wait no longer than this. */
   waitForOutcomes(milliseconds: number): void
@@ -28,6 +31,8 @@ export class BatchRefused extends Error {
 
 /** How long the uses of busy handlers are held back for their outcome. */
 export const OUTCOME_WAIT_MILLISECONDS = 10_000
+/** An empty batch is due a little earlier: its answer shows a fork of the ledger, within the time of a heartbeat. */
+const BEAT_MILLISECONDS = HEARTBEAT_MILLISECONDS - 1000
 /** After that long, revocations that were applied since are told without waiting for the heartbeat. */
 const APPLIED_MILLISECONDS = 1000
 
@@ -39,15 +44,16 @@ const MAX_BACKLOG = 4
 const ENDED_MILLISECONDS = 1000
 const LIMITS = { maxBytes: 1024 * 1024, timeoutMilliseconds: 10_000 }
 
-export interface ShipperOptions extends SealerOptions {
+export interface ShipperOptions extends Omit<SealerOptions, "checkpoint"> {
+  readonly witness: Witness
   readonly calls: IssuerCalls
   /** Absent: the spool is this process's alone. */
   readonly sharing?: Sharing | undefined
 }
 
 export function createShipper(options: ShipperOptions): Shipper {
-  const { spool, recorder, sharing } = options
-  const { sealReady, sealEmpty } = createSealer(options)
+  const { spool, recorder, sharing, witness } = options
+  const { sealReady, sealEmpty } = createSealer({ ...options, checkpoint: witness.held })
   const member = sharing && createMember(options, sharing, sealReady)
   let outcomeWait = OUTCOME_WAIT_MILLISECONDS
   const sealNext = async () => {
@@ -62,9 +68,11 @@ export function createShipper(options: ShipperOptions): Shipper {
   const sender = createSender(options, { sealNext, sealEmpty, sent: member?.settle })
   return {
     async ship() {
+      const forked = witness.look()
       member?.settle()
       await sealExcess()
       if (!sharing || sharing.leads()) {
+        if (forked) throw forked
         await member?.takeOver(ENDED_MILLISECONDS)
         await sender.shipReady()
         return sender.beat()
@@ -74,6 +82,8 @@ export function createShipper(options: ShipperOptions): Shipper {
     async finish() {
       if (sharing) while (await sealNext());
       if (sharing && !(await sharing.isLast())) return
+      const forked = witness.look()
+      if (forked) throw forked
       await member?.takeOver(0)
       await sender.shipReady()
       await sender.sayLast()
@@ -94,13 +104,15 @@ interface SenderParts {
 
 /** What goes to the issuer. */
 function createSender(options: ShipperOptions, { sealNext, sealEmpty, sent }: SenderParts) {
-  const { spool, recorder, calls, clock, applied } = options
+  const { spool, recorder, clock, applied } = options
   let sentAt: number | undefined
   let toldCursor: number | undefined
   const sendSealed = async () => {
     for (let batch = spool.oldestBatch(); batch; batch = spool.oldestBatch()) {
-      await sendBatch(calls, batch)
-      await spool.releaseBatch(batch.sequence)
+      let proved: Kept | undefined
+      do proved = await sendBatch(options, batch)
+      while (!proved)
+      await spool.releaseBatch(batch.sequence, proved)
       if (sent) sent()
       else recorder.release(batch.shares)
       sentAt = clock.monotonic()
@@ -121,7 +133,7 @@ function createSender(options: ShipperOptions, { sealNext, sealEmpty, sent }: Se
       while (await sealMore())
     },
     async beat() {
-      const patience = applied.cursor() === toldCursor ? HEARTBEAT_MILLISECONDS : APPLIED_MILLISECONDS
+      const patience = applied.cursor() === toldCursor ? BEAT_MILLISECONDS : APPLIED_MILLISECONDS
       if (sentAt === undefined || clock.monotonic() - sentAt >= patience) await shipEmpty(false)
     },
     sayLast: () => shipEmpty(true),
@@ -162,11 +174,22 @@ function createMember({ recorder, clock }: ShipperOptions, sharing: Sharing, sea
   }
 }
 
-async function sendBatch(calls: IssuerCalls, { bytes, sequence }: StoredBatch): Promise<void> {
-  const headers = { "content-type": "application/jwt" }
-  const answer = await calls({ method: "POST", path: "/uses", headers, body: bytes }, LIMITS)
+/** Answers what is to be kept with its release; undefined: it is to be sent again, from what is known since. */
+async function sendBatch(
+  { calls, witness, instance }: ShipperOptions,
+  { bytes, sequence, first }: StoredBatch,
+): Promise<Kept | undefined> {
+  const headers = { "content-type": "application/jwt", ...witness.headers() }
+  const answer = await calls({ method: "POST", path: "/uses", headers, body: bytes }, LIMITS).catch(
+    async (fault) => {
+      if (fault instanceof Unreachable && fault.code === "ledger_broken") await witness.tell(true)
+      throw fault
+    },
+  )
   if (answer.status !== 200 || acknowledgedBy(answer.text) < sequence)
     throw new BatchRefused(`the issuer answered ${answer.status} for batch ${sequence}`)
+  const sent = { instance: instance.id, sequence, digest: batchDigest(bytes), empty: first === 0 }
+  return witness.judge(sent, answer.text)
 }
 
 function acknowledgedBy(text: string): number {

@@ -14,6 +14,7 @@ import {
 } from "@opentelemetry/api"
 import type { IssuerTime } from "./issuer-time.ts"
 import type { Revocations } from "./revocations.ts"
+import type { Witness } from "./witness.ts"
 
 export interface Telemetry {
   /** The same check, each with a span `taskmint.check` below the one that is active, and timed. */
@@ -43,25 +44,21 @@ const SECONDS = [
 ]
 const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/
 
-/** The host's SDK must be registered before, for its metrics; spans find it later, too. */
-export function createTelemetry({
-  revocations,
-  issuerTime,
-}: {
+interface Measured {
   readonly revocations: Pick<Revocations, "age">
   readonly issuerTime: Pick<IssuerTime, "skewSeconds">
-}): Telemetry {
+  readonly witness: Pick<Witness, "standing">
+}
+
+/** The host's SDK must be registered before, for its metrics; spans find it later, too. */
+export function createTelemetry(measured: Measured): Telemetry {
   const meter = metrics.getMeter(SCOPE)
   const duration = meter.createHistogram("taskmint.check.duration", {
     unit: "s",
     description: "How long a decision took, its record included",
     advice: { explicitBucketBoundaries: SECONDS },
   })
-  const age = gaugeOf(meter, "taskmint.revocations.age", "How old the knowledge of revocations is", () => {
-    const milliseconds = revocations.age()
-    return milliseconds && milliseconds / 1000
-  })
-  const apart = gaugeOf(meter, "taskmint.clock.skew", SKEW, issuerTime.skewSeconds)
+  const gauges = openGauges(meter, measured)
   const tell = async <Decision extends Decided>(
     check: () => Promise<Decision>,
     tracer: Tracer | undefined,
@@ -94,20 +91,39 @@ export function createTelemetry({
         return tell(() => check(view, operation, ...rest), tracer, view, operation)
       },
     close() {
-      age.close()
-      apart.close()
+      for (const gauge of gauges) gauge.close()
     },
   }
 }
 
+const AGE = "How old the knowledge of revocations is"
 const SKEW = "How far the issuer's clock is ahead of this one"
+const FORKED = "1: the issuer's ledger is not the one that was known, and nothing is served"
+
+function openGauges(meter: Meter, { revocations, issuerTime, witness }: Measured) {
+  const age = () => {
+    const milliseconds = revocations.age()
+    return milliseconds && milliseconds / 1000
+  }
+  return [
+    gaugeOf(meter, "taskmint.revocations.age", AGE, age, "s"),
+    gaugeOf(meter, "taskmint.clock.skew", SKEW, issuerTime.skewSeconds, "s"),
+    gaugeOf(meter, "taskmint.ledger.forked", FORKED, () => (witness.standing() ? 1 : 0)),
+  ]
+}
 
 /** Told whenever the SDK asks, while there is something to tell. */
-function gaugeOf(meter: Meter, name: string, description: string, seconds: () => number | undefined) {
-  const gauge = meter.createObservableGauge(name, { unit: "s", description })
+function gaugeOf(
+  meter: Meter,
+  name: string,
+  description: string,
+  value: () => number | undefined,
+  unit = "1",
+) {
+  const gauge = meter.createObservableGauge(name, { unit, description })
   const tell = (result: ObservableResult) => {
-    const value = seconds()
-    if (value !== undefined) result.observe(value)
+    const told = value()
+    if (told !== undefined) result.observe(told)
   }
   gauge.addCallback(tell)
   return { close: () => gauge.removeCallback(tell) }

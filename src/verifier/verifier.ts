@@ -15,6 +15,7 @@ import { createRecognize, type Recognized, type Unrecognized } from "./recogniti
 import { openRooms, type Rooms } from "./rooms.ts"
 import { createTelemetry } from "./telemetry.ts"
 import { createUses } from "./use.ts"
+import type { LedgerFork } from "./witness.ts"
 import { startWork, type Work } from "./work.ts"
 
 /** The checked values of an allowed request: what a handler uses instead of reading the URL again. */
@@ -80,6 +81,8 @@ export interface Readiness {
   readonly ready: boolean
   /** What is missing, and what failed last, in words for an operator; empty when all is well. */
   readonly reasons: readonly string[]
+  /** Where the issuer's ledger was found to be another than it was: the proof. Nothing is served then. */
+  readonly fork?: LedgerFork
 }
 
 export interface Verifier {
@@ -109,7 +112,10 @@ export interface Verifier {
   readonly metadata: ResourceMetadata
   /** Whether keys and revocations are known, the clock can be believed and the spool takes uses. */
   ready(): Readiness
-  /** Resolves when every use that it recorded so far is acknowledged by the issuer; waits as long as that takes. */
+  /**
+   * Resolves when every use that it recorded so far is acknowledged by the issuer, and proved to be in its ledger; waits as
+   * long as that takes.
+   */
   flush(): Promise<void>
   /**
    * Ships what it can within five seconds, says a final word to the issuer, releases the spool. What is left is shipped
@@ -210,8 +216,12 @@ function createTurnDown({ recorder, refused, observer }: Rooms) {
 }
 
 /** Revoked is certain however old the knowledge is; standing is not. */
-function judgeStanding({ revocations, catalogue }: Rooms, { token, kid }: Presentation, operation: string) {
-  const ended = revocations.judge(token, kid)
+function judgeStanding(
+  { revocations, catalogue, witness }: Rooms,
+  { token, kid }: Presentation,
+  operation: string,
+) {
+  const ended = revocations.judge(token, kid) ?? witness.standing()
   if (ended) return ended
   const age = revocations.age()
   if (age !== undefined && age <= catalogue.stalenessLimit(operation)) return undefined
@@ -240,7 +250,8 @@ function allowed(
 }
 
 function readiness(rooms: Rooms, work: Work): Readiness {
-  const { keys, revocations, recorder, observer, issuerTime } = rooms
+  const { keys, revocations, recorder, observer, issuerTime, witness } = rooms
+  const fork = witness.fork()
   const clocks = issuerTime.complaints()
   const cannotTell = issuerTime.judge() !== undefined
   const reasons = [
@@ -248,6 +259,7 @@ function readiness(rooms: Rooms, work: Work): Readiness {
     ...(revocations.age() === undefined ? ["revocations were never fetched"] : []),
     ...(recorder.full() ? ["the spool is full"] : []),
     ...(cannotTell ? clocks : []),
+    ...[witness.complaint()].filter((one) => one !== undefined),
     ...work.fatal(),
   ]
   const counted = [
@@ -260,5 +272,6 @@ function readiness(rooms: Rooms, work: Work): Readiness {
   return {
     ready: reasons.length === 0,
     reasons: [...reasons, ...degraded, ...work.faults(), ...losses, ...observing],
+    ...(fork && { fork }),
   }
 }

@@ -11,6 +11,7 @@ import { openSpool } from "../../src/spool/spool.ts"
 import type { UseRecord } from "../../src/token/batch.ts"
 import { newId, newUuid } from "../../src/token/id.ts"
 import { BatchRefused, createShipper } from "../../src/verifier/shipper.ts"
+import { openWitness } from "../../src/verifier/witness.ts"
 import { textOf } from "../support/batch.ts"
 import { createFolders } from "../support/folder.ts"
 import { type CallerName, type House, ISSUER, openHouse } from "../support/issuer-house.ts"
@@ -22,6 +23,7 @@ const RESOURCES = {
   tickets: "https://tickets.internal.example",
   deployments: "https://deployments.internal.example",
 } as const
+const ADDRESS = { issuer: ISSUER, issuerAddress: ISSUER }
 type Api = keyof typeof RESOURCES & CallerName
 
 async function open(): Promise<House> {
@@ -38,6 +40,8 @@ async function openInstance(house: House, api: Api, fate: () => Fate) {
   const path = join(newFolder(), "uses.db")
   const instance = { id: newUuid(house.clock.now()), key: house.proofKeyOf(api) }
   const sent: string[] = []
+  const metadata = await house.ask("GET", "/.well-known/oauth-authorization-server")
+  const { ledger_key: ledgerKey } = metadata.body as { ledger_key: string }
   const calls: IssuerCalls = async ({ method, path: at, headers = {}, body: bytes }) => {
     const now = fate()
     const body = textOf(bytes)
@@ -56,7 +60,9 @@ async function openInstance(house: House, api: Api, fate: () => Fate) {
       limitBytes: 1024 ** 3,
       recording: "write-ahead",
     })
-    const options = { issuer: ISSUER, clientId: api, instance, spool, recorder, calls, clock: house.clock }
+    const { clock } = house
+    const witness = await openWitness({ ...ADDRESS, spool, ledgerKey, clock, found: () => undefined })
+    const options = { issuer: ISSUER, clientId: api, instance, spool, recorder, calls, clock, witness }
     const shipper = createShipper({ ...options, applied: { cursor: () => 0, appliedAt: () => 0 } })
     return { spool, recorder, shipper }
   }

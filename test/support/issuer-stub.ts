@@ -11,6 +11,7 @@ import { judgeProof, type Proof, readProof } from "../../src/token/proof.ts"
 import type { RevocationItem } from "../../src/token/revocation.ts"
 import { generatePrivateJwk, importSigningKey, type SigningKey } from "../../src/token/signature.ts"
 import { signTaskToken, type TaskTokenInput, taskTokenClaims } from "../../src/token/token.ts"
+import { createSmallLog, heldIn, type SmallLog } from "./small-log.ts"
 
 export const API = "https://tickets.internal.example"
 export const API_PRIVATE_JWK = generatePrivateJwk("ES256")
@@ -42,6 +43,7 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
   const overrides = new Map<string, Override>()
   const proofs = new Set<string>()
   let down = false
+  let log = createSmallLog()
 
   const checkProof = (request: IncomingMessage, token?: string): Proof | undefined => {
     const text = request.headers.dpop
@@ -67,12 +69,12 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
       return json(401, { error: "invalid_client" })
     return json(200, { access_token: `service-${proof.jkt}`, token_type: "DPoP", expires_in: 300 })
   }
-  const answerUses = (proof: Proof, body: string): StubAnswer => {
+  const answerUses = (proof: Proof, body: string, held: string | null): StubAnswer => {
     received.push(body)
     const read = readUseBatch(body, proof.key)
     if (read instanceof Unreadable) return json(400, { code: "batch_invalid" })
     if (!batches.some((one) => one.sequence === read.batch.sequence)) batches.push(read.batch)
-    return json(200, { acknowledged: read.batch.sequence })
+    return json(200, { acknowledged: read.batch.sequence, ...log.answer(body, held) })
   }
   const answerClaim = (body: string): StubAnswer => {
     const { jti, use }: { jti: string; use: string } = JSON.parse(body)
@@ -84,10 +86,11 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
     const url = new URL(request.url ?? "", issuer)
     if (url.pathname === "/.well-known/jwks.json")
       return json(200, { keys: signing.map((key) => key.publicJwk) })
+    if (url.pathname === METADATA) return json(200, { issuer, ledger_key: log.vkey })
     if (url.pathname === "/token") return answerToken(request, body)
     const proof = authenticate(request)
     if (!proof) return json(401, { code: "service_token_invalid" })
-    if (url.pathname === "/uses") return answerUses(proof, body)
+    if (url.pathname === "/uses") return answerUses(proof, body, heldIn(request.headers))
     if (url.pathname === "/uses/claims") return answerClaim(body)
     if (url.pathname === "/catalogue") return json(200, CATALOGUE)
     const after = Number(url.searchParams.get("after"))
@@ -109,6 +112,13 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
   const issuer = `http://127.0.0.1:${port}`
   return {
     issuer,
+    get log() {
+      return log
+    },
+    /** From now on it answers with another ledger. */
+    setLog(other: SmallLog) {
+      log = other
+    },
     signing,
     requests,
     refused,
@@ -136,6 +146,7 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
   }
 }
 
+const METADATA = "/.well-known/oauth-authorization-server"
 const CATALOGUE = {
   api: "tickets",
   resource: API,

@@ -25,6 +25,7 @@ export const MEASURED_BY_GUARD: readonly string[] = [
   ...PROCESS,
   "taskmint_check_duration",
   "taskmint_clock_skew",
+  "taskmint_ledger_forked",
   "taskmint_revocations_age",
 ]
 

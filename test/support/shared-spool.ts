@@ -17,6 +17,7 @@ import { textOf } from "./batch.ts"
 import { createFakeClock } from "./fake-clock.ts"
 import { newFolder, removeFolder } from "./guarded-api.ts"
 import { API } from "./issuer-stub.ts"
+import { createSmallLog, heldIn, openWitnessOf } from "./small-log.ts"
 
 export type SharedSpool = ReturnType<typeof createSharedSpool>
 export type Member = Awaited<ReturnType<SharedSpool["join"]>>
@@ -34,6 +35,14 @@ export const useOf = (changes: Partial<UseRecord> = {}): UseRecord => ({
   ...changes,
 })
 
+interface Issuer {
+  away: boolean
+  /** Its own ledger does not continue what it is told. */
+  broken: boolean
+  /** What becomes of its answers. */
+  change: (answer: object) => object
+}
+
 export function createSharedSpool() {
   const folder = newFolder()
   const path = join(folder, "uses.db")
@@ -41,30 +50,35 @@ export function createSharedSpool() {
   const sent: string[] = []
   const batches: UseBatch[] = []
   const opened = new Set<{ close(): Promise<void> }>()
-  const issuer = { away: false }
+  const issuer: Issuer = { away: false, broken: false, change: (answer) => answer }
+  let log = createSmallLog()
 
   const join_ = async (limitBytes = 1024 ** 3) => {
     const { spool, sharing } = await openSharedSpool(path, "tickets")
     opened.add(spool)
     const instance = await openInstance(spool, clock.now())
     const recorder = createRecorder({ spool, clock, limitBytes, recording: "write-ahead" })
-    const calls: IssuerCalls = async ({ body: bytes }) => {
+    const calls: IssuerCalls = async ({ body: bytes, headers }) => {
       if (issuer.away) throw new Unreachable("away")
+      if (issuer.broken) throw new Unreachable("broken", { code: "ledger_broken" })
       const body = textOf(bytes)
       const read = readUseBatch(body, publicHalf(instance.key))
       if (read instanceof Unreadable) throw new Error(`${read.tag} ${read.member}`)
       sent.push(body)
       batches.push(read.batch)
-      return { status: 200, headers: new Headers(), text: `{"acknowledged":${read.batch.sequence}}` }
+      const answer = { acknowledged: read.batch.sequence, ...log.answer(body, heldIn(headers)) }
+      return { status: 200, headers: new Headers(), text: JSON.stringify(issuer.change(answer)) }
     }
     const { applied } = sharing
     const spoken = { issuer: "https://taskmint.internal", clientId: "tickets", instance, applied }
-    const shipper = createShipper({ ...spoken, spool, recorder, calls, clock, sharing })
+    const witness = await openWitnessOf(log, spool)
+    const shipper = createShipper({ ...spoken, spool, recorder, calls, clock, sharing, witness })
     return {
       spool,
       sharing,
       recorder,
       shipper,
+      witness,
       instance,
       /** Answers the use's id, or why it was refused. */
       async use(changes: Partial<UseRecord> = {}, status: number | undefined = 200) {
@@ -85,6 +99,11 @@ export function createSharedSpool() {
     clock,
     issuer,
     batches,
+    /** From now on another issuer answers, on a copy of the ledger from one entry ago. */
+    fork() {
+      log = log.copy(log.entries.length - 1)
+      log.append("another history")
+    },
     join: join_,
     usesSent: () => batches.flatMap((batch) => batch.uses.map((use) => use.id)),
     /** What of the batches does not follow the one before it. */

@@ -16,6 +16,7 @@ import { textOf } from "../support/batch.ts"
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
 import { API } from "../support/issuer-stub.ts"
+import { createSmallLog, heldIn, openWitnessOf, type SmallLog } from "../support/small-log.ts"
 
 const ISSUER = "https://taskmint.internal"
 let clock: FakeClock
@@ -25,13 +26,16 @@ let instance: Instance
 let recorder: Recorder
 /** Bodies in the order in which they came. */
 let sent: string[]
+let log: SmallLog
 let fails: "" | "away" | "lost answer" | "refused"
 
 const openAll = async () => {
   spool = await openSpool(join(folder, "uses.db"))
   instance = await openInstance(spool, clock.now())
   recorder = createRecorder({ spool, clock, limitBytes: 1024 ** 3, recording: "write-ahead" })
+  const witness = await openWitnessOf(log, spool)
   return createShipper({
+    witness,
     issuer: ISSUER,
     clientId: "tickets",
     instance,
@@ -39,12 +43,13 @@ const openAll = async () => {
     recorder,
     applied: { cursor: () => 12, appliedAt: () => clock.now() },
     clock,
-    async calls({ body: bytes }) {
+    async calls({ body: bytes, headers }) {
       const body = textOf(bytes)
       if (fails === "away") throw new Unreachable("away")
       sent.push(body)
       if (fails === "lost answer") throw new Unreachable("lost")
-      const acknowledged = fails === "refused" ? {} : { acknowledged: read(body).sequence }
+      const acknowledged =
+        fails === "refused" ? {} : { acknowledged: read(body).sequence, ...log.answer(body, heldIn(headers)) }
       return {
         status: fails === "refused" ? 409 : 200,
         headers: new Headers(),
@@ -60,6 +65,7 @@ beforeEach(async () => {
   folder = newFolder()
   sent = []
   fails = ""
+  log = createSmallLog()
   shipper = await openAll()
 })
 afterEach(async () => {
@@ -112,7 +118,7 @@ describe("a batch", () => {
       previous: null,
       cursor: 12,
       applied_at: new Date(clock.now()).toISOString(),
-      checkpoint: null,
+      checkpoint: log.note(1),
       final: false,
       uses: [{ status: 200, duration_ms: 0 }],
     })
@@ -218,9 +224,9 @@ describe("a use whose handler is busy", () => {
 })
 
 describe("without uses", () => {
-  test("a heartbeat goes every ten seconds, and a last word at the end", async () => {
+  test("a heartbeat goes within ten seconds, and a last word at the end", async () => {
     await shipper.ship()
-    clock.advance(9999)
+    clock.advance(8999)
     await shipper.ship()
     expect(sent.length).toBe(1)
     clock.advance(1)
