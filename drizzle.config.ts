@@ -7,6 +7,7 @@ export default defineConfig({
     "./src/database/status-tables.ts",
     "./src/database/key-tables.ts",
     "./src/database/log-tables.ts",
+    "./src/database/batch-tables.ts",
     "./src/database/delegation-tables.ts",
     "./src/database/alarm-tables.ts",
     "./src/database/approval-tables.ts",

@@ -7,6 +7,7 @@ export default defineConfig({
     "./src/database/postgres-status-tables.ts",
     "./src/database/postgres-key-tables.ts",
     "./src/database/postgres-log-tables.ts",
+    "./src/database/postgres-batch-tables.ts",
     "./src/database/postgres-delegation-tables.ts",
     "./src/database/postgres-alarm-tables.ts",
     "./src/database/postgres-approval-tables.ts",

@@ -153,18 +153,6 @@ export const applied = pgTable(
   (table) => [primaryKey({ columns: [table.revocation, table.instance] })],
 )
 
-export const useBatch = pgTable(
-  "use_batch",
-  {
-    instance: bigint(number)
-      .notNull()
-      .references(() => verifierInstance.id),
-    sequence: bigint(number).notNull(),
-    digest: text().notNull(),
-    entry: bigint(number),
-  },
-  (table) => [primaryKey({ columns: [table.instance, table.sequence] })],
-)
 export const spent = pgTable(
   "spent",
   {

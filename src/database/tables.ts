@@ -176,20 +176,6 @@ export const applied = sqliteTable(
   (table) => [primaryKey({ columns: [table.revocation, table.instance] })],
 )
 
-export const useBatch = sqliteTable(
-  "use_batch",
-  {
-    instance: integer()
-      .notNull()
-      .references(() => verifierInstance.id),
-    sequence: integer().notNull(),
-    digest: text().notNull(),
-    /** Place of the entry that tells of it. */
-    entry: integer(),
-  },
-  (table) => [primaryKey({ columns: [table.instance, table.sequence] })],
-)
-
 /** What may be used once: digests of assertion ids and proofs, until they would be refused for their age anyway. */
 export const spent = sqliteTable(
   "spent",
