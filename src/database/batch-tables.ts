@@ -1,6 +1,6 @@
 // Batches of uses that were taken in, as drizzle sees them on SQLite. What the rows mean is decided in the task room.
 import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core"
-import { verifierInstance } from "./tables.ts"
+import { verifierInstance } from "./verifier-tables.ts"
 
 export const useBatch = sqliteTable(
   "use_batch",

@@ -1,6 +1,6 @@
 // Batches of uses as PostgreSQL has them; what they mean is said in batch-tables.ts.
 import { bigint, customType, pgTable, primaryKey, text } from "drizzle-orm/pg-core"
-import { verifierInstance } from "./postgres-tables.ts"
+import { verifierInstance } from "./postgres-verifier-tables.ts"
 
 const number = { mode: "number" } as const
 

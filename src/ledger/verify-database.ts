@@ -1,14 +1,18 @@
 // The ledger of a database as verify.ts reads it: every entry with its row and its values beside it, and the tree as it rests.
 import type { Engine } from "../database/database.ts"
+import { unpackBatch } from "../token/batch-text.ts"
+import { KeyFault, readPublicJwk, type VerificationKey } from "../token/signature.ts"
 import { leftBefore, readLeft } from "./left.ts"
 import { TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
 import { nodesBetween, readTree } from "./tree-statements.ts"
 import type { Examined, Source } from "./verify.ts"
-import { findMisfit, type Misfit, readHashed, unknownIds } from "./verify-entry.ts"
+import { findMisfit, type Hashed, type Misfit, readHashed, unknownIds } from "./verify-entry.ts"
+import type { KeptBatch } from "./verify-reports.ts"
 import {
   everyCheckpoint,
   everyKey,
   isKnown,
+  keptBatch,
   ledgerCounts,
   nodeCounts,
   type RestingEntry,
@@ -85,7 +89,27 @@ async function examine(engine: Queries, row: RestingEntry): Promise<Examined> {
   const found = findMisfit(row, (member) => erased.push(member))
   const hashed = row.bytes ? readHashed(row.bytes) : undefined
   const misfit = found ?? (hashed && (await pointsNowhere(engine, row, hashed)))
-  return { leaf: row.leaf ?? new Uint8Array(), hashed, misfit, erased }
+  const batch = hashed?.kind === "verifier.reported" ? await batchOf(engine, hashed) : undefined
+  const resource = row.resource ?? undefined
+  return { leaf: row.leaf ?? new Uint8Array(), hashed, misfit, erased, resource, ...(batch && { batch }) }
+}
+
+/** Undefined: the entry names no signature, so that nothing was kept. */
+async function batchOf(engine: Queries, { body }: Hashed): Promise<KeptBatch | undefined> {
+  const { verifier, sequence, signature } = (body ?? {}) as Hashed
+  if (signature === undefined) return undefined
+  const [row] = await engine.query(keptBatch, { instance: String(verifier), sequence: Number(sequence) })
+  return { signed: row?.signed ? unpackBatch(row.signed) : undefined, key: row && keyIn(row.public_jwk) }
+}
+
+/** Undefined: it was changed by hand. */
+function keyIn(text: string): VerificationKey | undefined {
+  try {
+    const key = readPublicJwk(JSON.parse(text))
+    return key instanceof KeyFault ? undefined : key
+  } catch {
+    return undefined
+  }
 }
 
 /** An id that the bytes name belongs to a task or a token that there is, and the row does not point to it. */

@@ -53,6 +53,14 @@ export const restingEntries = statement<RestingEntry>(
     WHERE e.seq > ${p("from")} AND e.seq <= ${p("to")} ORDER BY e.seq`,
 )
 
+/** What an instance signed with a number, and its key. */
+export const keptBatch = statement<{ signed: Uint8Array | null; public_jwk: string }>(
+  "verify.batch",
+  sql`SELECT b.signed AS signed, v.public_jwk AS public_jwk FROM verifier_instance v
+      LEFT JOIN use_batch b ON b.instance = v.id AND b.sequence = ${p("sequence")}
+    WHERE v.instance = ${p("instance")}`,
+)
+
 export const ledgerCounts = statement<{ entries: number; bytes: number; newest: number | null }>(
   "verify.counts",
   sql`SELECT (SELECT count(*) FROM entry) AS entries, (SELECT count(*) FROM entry_bytes) AS bytes,

@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises"
 import { type Checkpoint, NoCheckpoint, type NoteVerifier, openCheckpoint, readVkey } from "./checkpoint.ts"
 import { EMPTY_FRONTIER, extend, type Frontier, type Grown, rootOf } from "./merkle.ts"
 import type { Hashed, Misfit } from "./verify-entry.ts"
-import { createReports } from "./verify-reports.ts"
+import { createReports, type KeptBatch } from "./verify-reports.ts"
 
 /** One entry as a source has it. */
 export interface Examined {
@@ -16,6 +16,10 @@ export interface Examined {
   readonly misfit: Misfit | undefined
   /** Members whose values are gone, with their key. */
   readonly erased: readonly string[]
+  /** The value beside the bytes of a use, where the source has values. */
+  readonly resource?: string | undefined
+  /** Of a report: what its instance signed, where the source keeps that. */
+  readonly batch?: KeptBatch
 }
 
 export interface Source {
@@ -160,7 +164,7 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
   let frontier: Frontier = EMPTY_FRONTIER
   let next = 0
   let agreed = 0
-  const reports = createReports()
+  const reports = createReports(source.first === undefined || source.first === 0)
   const erased: Record<string, number> = {}
 
   const compare = (): Broken | undefined => {
@@ -178,7 +182,7 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
   const add = async (entry: Examined): Promise<Broken | undefined> => {
     const seq = frontier.size + 1
     if (entry.misfit) return { verdict: "broken", seq, how: wordsOf(entry.misfit) }
-    const said = entry.hashed && reports.misfit(entry.hashed)
+    const said = entry.hashed && reports.misfit(entry.hashed, entry)
     if (said !== undefined) return { verdict: "broken", seq, how: said }
     for (const member of entry.erased) erased[member] = (erased[member] ?? 0) + 1
     const grown: Grown[] = []

@@ -100,9 +100,9 @@ export const instanceStands = statement(
 /** After its entry, in the same transaction. */
 export const insertBatch = statement(
   "use_batch.insert",
-  sql`INSERT INTO use_batch (instance, sequence, digest, entry)
+  sql`INSERT INTO use_batch (instance, sequence, digest, signed, entry)
     VALUES ((SELECT id FROM verifier_instance WHERE instance = ${p("instance")}), ${p("sequence")}, ${p("digest")},
-      (SELECT max(seq) FROM entry))`,
+      ${p("signed")}, (SELECT max(seq) FROM entry))`,
 )
 
 /** The entry that tells of a batch. */

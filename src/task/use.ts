@@ -6,8 +6,9 @@ import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { confirmSteps, unconfirmedKey } from "../keys/replacement.ts"
 import type { Event } from "../ledger/event.ts"
 import { readUseBatch, type UseBatch, type UseRecord } from "../token/batch.ts"
+import { packBatch, signatureOf } from "../token/batch-text.ts"
 import { Unreadable } from "../token/jwt.ts"
-import { isSegment } from "../token/resource.ts"
+import { joinSegments } from "../token/resource.ts"
 import { type Attempt, commitDecision, type Settled } from "./commit.ts"
 import { createFold, type Fold } from "./fold.ts"
 import { type Advance, advance, type Read, Repeated, type Reporter } from "./instance.ts"
@@ -41,6 +42,13 @@ export function createUses(options: TaskOptions): Uses {
   }
 }
 
+/** A batch, and what of it is kept beside its entry. */
+interface Whole extends Read {
+  readonly signed: Uint8Array
+  /** Stands in the entry. */
+  readonly signature: string
+}
+
 interface UseParts extends Parts {
   /** Of alarms. */
   readonly fold: Fold
@@ -58,9 +66,11 @@ async function takeBatch(
   if (wrong) return wrong
   const named = await judgeWitness(parts, reporter.api, read.batch, held)
   if (named instanceof Refused) return named
-  const outcome = await commitDecision<Taken>(parts, () => planBatch(parts, reporter, read))
+  const signed = read.batch.uses.length > 0 ? await packBatch(text) : new Uint8Array()
+  const whole = { ...read, signed, signature: signatureOf(text) }
+  const outcome = await commitDecision<Taken>(parts, () => planBatch(parts, reporter, whole))
   if (outcome instanceof Refused && outcome.code === "batch_conflict")
-    await alarm(parts, reporter, read, outcome)
+    await alarm(parts, reporter, whole, outcome)
   if (outcome instanceof Refused || !named) return outcome
   return { ...outcome, attested: () => attest(parts, named, read.batch) }
 }
@@ -79,7 +89,7 @@ function judgeBatch(parts: Parts, reporter: Reporter, batch: UseBatch): Refusal 
 async function planBatch(
   parts: UseParts,
   reporter: Reporter,
-  read: Read,
+  read: Whole,
 ): Promise<Attempt<Taken> | Settled<Taken> | Refusal> {
   const { batch } = read
   const [known] = await parts.engine.query(instanceByName, { instance: batch.instance })
@@ -119,8 +129,8 @@ function namesIn(batch: UseBatch, reporter: Reporter): string[] {
   return [...new Set([reporter.api, ...names])].filter((name): name is string => name !== undefined)
 }
 
-function reportSteps(parts: Parts, reporter: Reporter, read: Read, told: Advance["told"]): Step[] {
-  const { batch, digest } = read
+function reportSteps(parts: Parts, reporter: Reporter, read: Whole, told: Advance["told"]): Step[] {
+  const { batch, digest, signed, signature } = read
   const { instance, sequence } = batch
   return [
     ...parts.ledger.steps({
@@ -133,10 +143,11 @@ function reportSteps(parts: Parts, reporter: Reporter, read: Read, told: Advance
         digest,
         previous: batch.previous,
         uses: batch.uses.length,
+        signature,
         ...told,
       },
     }),
-    { statement: insertBatch, values: { instance, sequence, digest }, rows: 1 },
+    { statement: insertBatch, values: { instance, sequence, digest, signed }, rows: 1 },
   ]
 }
 
@@ -195,10 +206,6 @@ interface Source {
   readonly reference: string | undefined
   readonly anomalies: readonly Anomaly[]
 }
-
-/** Segments that are not data (they were refused) are percent-encoded, so that the path reads back one way only. */
-const joinSegments = (segments: readonly string[]): string =>
-  segments.map((segment) => (isSegment(segment) ? segment : encodeURIComponent(segment))).join("/")
 
 /** Once a minute: it is sent again and again. */
 async function alarm(parts: UseParts, reporter: Reporter, read: Read, refusal: Refusal): Promise<void> {

@@ -140,3 +140,7 @@ export function parseResource(text: unknown): Resource | undefined {
   )
   return readable ? parts : undefined
 }
+
+/** As one text. Segments that are not data (they were refused) are percent-encoded, so that it reads back one way only. */
+export const joinSegments = (segments: readonly string[]): string =>
+  segments.map((segment) => (isSegment(segment) ? segment : encodeURIComponent(segment))).join("/")

@@ -12,9 +12,9 @@ interface Line {
 
 /** What is found of these entries, in order. */
 const found = (lines: readonly Line[]) => {
-  const reports = createReports()
+  const reports = createReports(true)
   return lines
-    .map(({ kind, ...body }) => reports.misfit({ kind, body: { verifier: VERIFIER, ...body } }))
+    .map(({ kind, ...body }) => reports.misfit({ kind, body: { verifier: VERIFIER, ...body } }, {}))
     .filter((one) => one !== undefined)
 }
 const report = (sequence: number, more: object = {}): Line => ({

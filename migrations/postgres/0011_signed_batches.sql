@@ -1,0 +1,1 @@
+ALTER TABLE "use_batch" ADD COLUMN "signed" "bytea";
