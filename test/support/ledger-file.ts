@@ -6,7 +6,7 @@ import { createCompiler } from "../../src/database/compiled.ts"
 import type { Statement } from "../../src/database/database.ts"
 import { SQLITE_SPELLING } from "../../src/database/drizzle.ts"
 import { Refusal } from "../../src/errors.ts"
-import { type Broken, type Verified, verifyLedger } from "../../src/ledger/verify.ts"
+import { type Broken, type Examined, type Verified, verifyLedger } from "../../src/ledger/verify.ts"
 import { databaseSource } from "../../src/ledger/verify-database.ts"
 import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import { batchDigest } from "../../src/token/batch.ts"
@@ -23,6 +23,8 @@ export interface LedgerFile {
   readonly notes: readonly string[]
   readonly entries: number
   readonly database: InstanceType<typeof Sqlite>
+  /** Every entry, as verifying sees it. */
+  read(): Promise<readonly Examined[]>
   verify(options?: { readonly key?: string; readonly earlier?: string }): Promise<Verified | Broken>
   /** Verifies what these statements make of it, and undoes them. */
   changed(
@@ -51,6 +53,10 @@ export async function makeLedgerFile(padding = 230): Promise<LedgerFile> {
     notes,
     entries: database.prepare("SELECT max(seq) FROM entry").pluck().get() as number,
     database,
+    async read() {
+      const source = await databaseSource(engine)
+      return source.read(0, source.entries)
+    },
     verify,
     async changed(change, options) {
       database.exec("BEGIN")
