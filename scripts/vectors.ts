@@ -18,6 +18,7 @@ import {
   stranger,
   validToken,
 } from "../test/support/forge.ts"
+import { createSmallLog, newNoteSigner } from "../test/support/small-log.ts"
 
 const READ = { operation: "tickets:read", resource: ["tickets", "SUP-1042"] }
 const one = (name: string, decision: string, token: string, more: object = {}) => ({
@@ -158,6 +159,51 @@ const first = signBatch({ ...frame, sequence: 1, previous: null, uses: [use] }, 
 const second = signBatch({ ...frame, sequence: 2, previous: batchDigest(first), uses: [] }, eddsa)
 const batches = { key: eddsa.publicJwk, texts: [first, second], digests: [first, second].map(batchDigest) }
 
+/** What the issuer answers to a batch, from a log that was begun before. */
+const log = createSmallLog()
+for (const text of ["a", "b", "c"]) log.append(text)
+const note = log.note()
+const fork = log.copy(3)
+const { instance, sequence } = JSON.parse(Buffer.from(first.split(".")[1] ?? "", "base64url").toString())
+const sent = { instance, sequence, digest: batchDigest(first), empty: false }
+const [, size, root] = note.split("\n")
+const trust = { key: log.vkey, held: { note, size: Number(size), root }, before: 0 }
+const short = log.copy(2).newest()
+for (const text of ["x", "y"]) fork.append(text)
+const answer = log.answer(first, note)
+const before = { ...trust, held: null }
+const next = newNoteSigner()
+const successor = log.copy()
+successor.handOver(next)
+const handed = successor.answer(first, note)
+const attestation = (name: string, verdict: string, answered: object, changes: object = {}) => ({
+  ...{ name, trust, sent, answer: { acknowledged: sequence, ...answered }, verdict },
+  ...changes,
+})
+const attestations = [
+  attestation("continues the checkpoint and holds the batch", "proved", answer),
+  attestation(
+    "a heartbeat has no entry",
+    "proved",
+    { ...answer, index: null, inclusion: [], entry: null },
+    {
+      sent: { ...sent, empty: true },
+    },
+  ),
+  attestation("nothing was held", "begun", log.newest(), { trust: before }),
+  attestation("another key, which the one before handed over to", "proved", handed),
+  attestation("another key, by its own word", "unproved", { ...handed, handovers: [] }),
+  attestation("no proof of the batch", "unproved", { ...answer, index: null, inclusion: [], entry: null }),
+  attestation("a checkpoint of another log", "unproved", {
+    ...answer,
+    ...createSmallLog(newNoteSigner("other.internal")).newest(),
+  }),
+  attestation("a shorter log", "contradicted", { ...answer, ...short }),
+  attestation("a copy that went another way", "contradicted", fork.answer(first, note)),
+  attestation("another place", "contradicted", { ...answer, index: 1 }),
+  attestation("an entry of something else", "contradicted", { ...answer, ...log.include(1) }),
+]
+
 const vectors = {
   issuer: ISSUER,
   resource: API,
@@ -166,6 +212,7 @@ const vectors = {
   tokens,
   revocations,
   batches,
+  attestations,
 }
 const target = new URL("../docs/verifier-vectors.json", import.meta.url)
 writeFileSync(target, `${JSON.stringify(vectors, null, 2)}\n`)

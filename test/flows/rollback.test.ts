@@ -127,6 +127,9 @@ test("H06, I11, G05: a backup is restored, is found to be older, and is accepted
   const fresh = await start()
   await expect.poll(() => use(tokenOf(fresh)), { timeout: 15_000, interval: 100 }).toBe("200")
   for (const task of [kept, lost, ended]) expect(await use(tokenOf(task))).toMatch(refused)
+  // What it has recorded stays with the verifier: nobody has told it that this log is the one to trust now.
+  const doubts = () => town.doubts().join()
+  await expect.poll(doubts, { timeout: 15_000, interval: 100 }).toContain("give that one's key as ledgerKey")
   // An order of the new feed reaches the verifier that had followed the lost one.
   await town.ask("operations-team", "POST", "/revocations", {
     ...{ kind: "task", value: fresh.id, reason: "drill" },

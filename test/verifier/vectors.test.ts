@@ -10,6 +10,7 @@ import type { RevocationItem } from "../../src/token/revocation.ts"
 import { KeyFault, readPublicJwk, type VerificationKey } from "../../src/token/signature.ts"
 import { judgeToken, judgeUse, openTaskToken } from "../../src/token/verify.ts"
 import { createApprovedUses } from "../../src/verifier/approved.ts"
+import { judgeAnswer, type SentBatch, type Trust } from "../../src/verifier/attestation.ts"
 import { createIssuerTime } from "../../src/verifier/issuer-time.ts"
 import { createPossession } from "../../src/verifier/possession.ts"
 import { createRevocations } from "../../src/verifier/revocations.ts"
@@ -36,6 +37,13 @@ interface Vectors {
   readonly jwks: { readonly keys: readonly object[] }
   readonly tokens: readonly Vector[]
   readonly revocations: readonly { name: string; token: string; item: RevocationItem; decision: string }[]
+  readonly attestations: readonly {
+    readonly name: string
+    readonly trust: Trust
+    readonly sent: SentBatch
+    readonly answer: object
+    readonly verdict: string
+  }[]
   readonly batches: {
     readonly key: object
     readonly texts: readonly string[]
@@ -103,6 +111,13 @@ test.each(vectors.revocations.map((vector) => [vector.name, vector] as const))(
     const opened = open(token)
     if (opened instanceof Unreadable) throw new Error(opened.tag)
     expect(revocations.judge(opened.token, opened.kid)?.code ?? "allowed").toBe(decision)
+  },
+)
+
+test.each(vectors.attestations.map((vector) => [vector.name, vector] as const))(
+  "an answer to a batch: %s",
+  (_, { trust, sent, answer, verdict }) => {
+    expect(judgeAnswer(trust, sent, JSON.stringify(answer)).verdict).toBe(verdict)
   },
 )
 
