@@ -80,8 +80,8 @@ const isHealth = (url: string | undefined) => url === "/livez" || url === "/read
 const watchers =
   (verifier: Verifier): RequestListener =>
   ({ url }, outgoing) => {
-    const { ready, reasons } = verifier.ready()
-    const status = !isHealth(url) ? 404 : url === "/readyz" && !ready ? 503 : 200
-    const body = url === "/readyz" ? JSON.stringify({ ready, reasons }) : "{}"
+    const readiness = verifier.ready()
+    const status = !isHealth(url) ? 404 : url === "/readyz" && !readiness.ready ? 503 : 200
+    const body = url === "/readyz" ? JSON.stringify(readiness) : "{}"
     outgoing.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" }).end(body)
   }
