@@ -31,6 +31,17 @@ export const eraseBytesOfTask = statement(
     WHERE seq IN (SELECT seq FROM entry WHERE ${ofTask}) AND (personal IS NOT NULL OR key IS NOT NULL)`,
 )
 
+const reported = sql`coalesce((SELECT id FROM name WHERE text = 'verifier.reported'), 0)`
+const isUse = sql`e.kind IN (SELECT id FROM name WHERE text IN ('use.allowed', 'use.refused', 'use.observed'))`
+
+/** What was signed of batches with uses of the task: each is told of by the first report after the use. */
+export const eraseSignedOfTask = statement(
+  "erase.signed_of_task",
+  sql`UPDATE use_batch SET signed = NULL WHERE signed IS NOT NULL AND entry IN (
+      SELECT (SELECT r.seq FROM entry r WHERE r.seq > e.seq AND r.kind = ${reported} ORDER BY r.seq LIMIT 1)
+      FROM entry e WHERE e.task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) AND ${isUse})`,
+)
+
 /** Of an entry without a task, what may tell of somebody. */
 export interface LooseRow {
   readonly seq: number

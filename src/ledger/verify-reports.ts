@@ -18,6 +18,8 @@ export interface KeptBatch {
 
 interface Beside {
   readonly resource?: string | undefined
+  /** Members whose values are gone. */
+  readonly erased?: readonly string[] | undefined
   readonly batch?: KeptBatch
 }
 
@@ -71,14 +73,14 @@ export function createReports(fromTheFirst: boolean): Reports {
     return seen
   }
   return {
-    misfit(hashed, { resource, batch }) {
+    misfit(hashed, { resource, erased, batch }) {
       const { kind, body } = hashed
       const told = (body ?? {}) as Hashed
       const { verifier, sequence } = told
       if (typeof verifier !== "string" || typeof sequence !== "number" || typeof kind !== "string")
         return undefined
       const seen = seenOf(verifier)
-      if (kind.startsWith("use.")) noteUse(seen, sequence, { hashed, resource })
+      if (kind.startsWith("use.")) noteUse(seen, sequence, { hashed, resource, erased })
       if (kind === "verifier.joined") seen.jkt = told.jkt
       if (kind === "verifier.gap") noteGap(seen, sequence, told)
       if (kind !== "verifier.reported") return undefined
@@ -122,7 +124,8 @@ function misfitOf(
   brought: readonly ToldUse[],
   jkt: Json | undefined,
 ): ReportMisfit | undefined {
-  if (signed === undefined) return "batch_missing"
+  // It names what was erased, and goes with it; the signature of its digest stays in the entry.
+  if (signed === undefined) return brought.some(isErased) ? undefined : "batch_missing"
   if (digestOf(signed) !== told.digest) return "batch_differs"
   if (!key || key.thumbprint !== jkt) return "batch_key_differs"
   const signature = Buffer.from(String(told.signature), "base64url")
@@ -135,6 +138,8 @@ function misfitOf(
   const all = uses as readonly Hashed[]
   return brought.every((use, at) => tellsOf(use, all[at] ?? {})) ? undefined : "use_differs"
 }
+
+const isErased = ({ erased = [] }: ToldUse): boolean => erased.length > 0
 
 /** Members of a use that its entry has under the same name, in the entry and in its body. */
 const IN_ENTRY = ["jti", "operation", "code"] as const

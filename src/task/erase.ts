@@ -8,6 +8,7 @@ import { eraseLoose } from "../ledger/erase.ts"
 import {
   eraseBytesOfTask,
   eraseRowsOfTask,
+  eraseSignedOfTask,
   nobodySince,
   resourcesOfTask,
   unerasedOfTask,
@@ -208,6 +209,7 @@ async function taskSteps(parts: Parts, task: TaskRow): Promise<Step[]> {
     { statement: eraseReasons, values },
     { statement: eraseRowsOfTask, values },
     { statement: eraseBytesOfTask, values },
+    { statement: eraseSignedOfTask, values },
   ]
 }
 

@@ -3,20 +3,20 @@
 // ledger, so what a verifier says is written down as it says it, with the verifier's own time beside ours.
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
-import { confirmSteps, unconfirmedKey } from "../keys/replacement.ts"
 import type { Event } from "../ledger/event.ts"
 import { readUseBatch, type UseBatch, type UseRecord } from "../token/batch.ts"
 import { packBatch, signatureOf } from "../token/batch-text.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { joinSegments } from "../token/resource.ts"
 import { type Attempt, commitDecision, type Settled } from "./commit.ts"
+import { firstUseSteps } from "./first-use.ts"
 import { createFold, type Fold } from "./fold.ts"
 import { type Advance, advance, type Read, Repeated, type Reporter } from "./instance.ts"
 import { createJudge } from "./judge.ts"
 import type { Anomaly } from "./misuse.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import { limitSteps } from "./use-limits.ts"
-import { insertBatch, instanceByName, keyOfToken } from "./use-statements.ts"
+import { insertBatch, instanceByName } from "./use-statements.ts"
 import { type Attested, attest, firstWitnessed, judgeWitness } from "./witness.ts"
 
 export interface Taken {
@@ -44,7 +44,7 @@ export function createUses(options: TaskOptions): Uses {
 
 /** A batch, and what of it is kept beside its entry. */
 interface Whole extends Read {
-  readonly signed: Uint8Array
+  readonly signed: Uint8Array | null
   /** Stands in the entry. */
   readonly signature: string
 }
@@ -98,30 +98,16 @@ async function planBatch(
   const { acknowledged } = advanced
   if (advanced instanceof Repeated) return { settled: { acknowledged } }
   await parts.names.ensure(namesIn(batch, reporter))
-  const { steps, alarms } = await useSteps(parts, reporter, batch, advanced.drift)
+  const { steps, alarms, ofErased } = await useSteps(parts, reporter, batch, advanced.drift)
   const confirmation = await firstUseSteps(parts, batch)
   const answer = async () => {
     alarms.said()
     if (confirmation.length > 0) await parts.keyring.refresh()
     return { acknowledged }
   }
-  const reported = batch.uses.length === 0 ? [] : reportSteps(parts, reporter, read, advanced.told)
+  const kept = ofErased ? { ...read, signed: null } : read
+  const reported = batch.uses.length === 0 ? [] : reportSteps(parts, reporter, kept, advanced.told)
   return { steps: [...advanced.steps, ...steps, ...reported, ...alarms.steps, ...confirmation], answer }
-}
-
-/** A batch holds up to 1,000 uses; those that came last are the likeliest to be under the new key. */
-const LOOKED_AT = 50
-
-/** The first use under the current key that is recorded finishes the rotation. */
-async function firstUseSteps(parts: Parts, batch: UseBatch): Promise<Step[]> {
-  const kid = unconfirmedKey(parts.keyring)
-  if (kid === undefined) return []
-  const tokens = [...new Set(batch.uses.map(({ jti }) => jti).reverse())].slice(0, LOOKED_AT)
-  for (const jti of tokens) {
-    const [row] = await parts.engine.query(keyOfToken, { jti })
-    if (row?.kid === kid) return confirmSteps(parts.ledger, kid, batch.instance)
-  }
-  return []
 }
 
 function namesIn(batch: UseBatch, reporter: Reporter): string[] {
@@ -151,17 +137,20 @@ function reportSteps(parts: Parts, reporter: Reporter, read: Whole, told: Advanc
   ]
 }
 
+/** `ofErased`: a task of theirs was erased, so that what was signed is not kept. */
 async function useSteps(parts: UseParts, reporter: Reporter, batch: UseBatch, drift: number | undefined) {
   const judge = await createJudge(parts, reporter.api, batch, drift)
   const { instance, sequence } = batch
   const resource = parts.policies.inForce().apis.get(reporter.api)?.resource
   const from = { at: parts.ledger.at(), api: reporter.api, resource, instance, sequence }
+  let ofErased = false
   const steps = batch.uses.flatMap((use) => {
     const { key, reference, anomalies } = judge.judge(use)
+    ofErased ||= key === "erased"
     return parts.ledger.steps(eventOf(use, { ...from, reference, anomalies }), key)
   })
   const limits = await limitSteps(parts, batch.uses, judge.typeOf)
-  return { steps: [...steps, ...limits], alarms: judge.alarms() }
+  return { steps: [...steps, ...limits], alarms: judge.alarms(), ofErased }
 }
 
 const OUTCOMES = { allowed: "allowed", observed: "allowed", refused: "refused" } as const
