@@ -1,10 +1,12 @@
 // Scenarios: requests with what is expected of them, held against a policy's own decision. It decides what a scenario file
 // is, whether an expectation is met, and which grants scenarios have shown at work; decide.ts makes the decisions.
 import { Refusal, refuse } from "../errors.ts"
+import { parseInstant } from "../time.ts"
 import type { Authority, Grant } from "../token/authority.ts"
 import { coversResource, formatResource, parseResource } from "../token/resource.ts"
 import { fittingUser } from "./behalf.ts"
 import { checkForm } from "./check.ts"
+import type { Circumstances } from "./conditioned.ts"
 import { decide } from "./decide.ts"
 import { authorityBelow } from "./delegate.ts"
 import type { PolicyFault } from "./fault.ts"
@@ -71,6 +73,7 @@ function outcomeOf(policy: Policy, scenario: Scenario): Outcome | Refusal {
     agent,
     inputs,
     operations,
+    circumstances: circumstancesOf(scenario),
     ...(user !== undefined && { user: fittingUser(policy, user) }),
   })
   if (decision instanceof Refusal || !chain) return decision
@@ -83,6 +86,15 @@ function outcomeOf(policy: Policy, scenario: Scenario): Outcome | Refusal {
   if (authority.length + approvable.length > 0) return { authority, approvable }
   return refuse("access_denied", "nothing is left that the sub-agent may do")
 }
+
+/** The scenario's own, never those of the day on which it is run. */
+const circumstancesOf = ({ at, purpose, reference, instance, usage }: Scenario): Circumstances => ({
+  now: at === undefined ? undefined : parseInstant(at),
+  purpose,
+  reference,
+  instance,
+  usage,
+})
 
 function differenceOf({ expect }: Scenario, got: Outcome | Refusal): readonly string[] {
   if (got instanceof Refusal) {

@@ -1,4 +1,5 @@
-import { readdirSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { formatFault } from "../../src/policy/fault.ts"
 import {
@@ -9,6 +10,7 @@ import {
   runScenario,
 } from "../../src/policy/scenario.ts"
 import { POLICIES, policyOf, shippedTexts, textOf } from "../support/policies.ts"
+import { ROOT } from "../support/source.ts"
 
 const policy = await policyOf(shippedTexts())
 const scenariosOf = (text: string) => {
@@ -107,6 +109,60 @@ describe("an expectation", () => {
   })
 })
 
+describe("circumstances", () => {
+  const conditions = `    deadline: 2h
+    when: 'task.purpose.contains("triage") && usage.refusals < 3 && (has(task.reference) || agent.instance == "pod-1")'
+`
+  const COMMENT = "operations: [tickets:read, tickets:comment]"
+  const text = textOf("support.yaml")
+    .replace("    deadline: 2h\n", conditions)
+    .replace(
+      `- api: tickets\n        ${COMMENT}`,
+      `- api: tickets\n        when: 'now.getHours("Europe/Berlin") >= 6 && usage.starts < 5'\n        ${COMMENT}`,
+    )
+  const by = policyOf({ ...shippedTexts(), "support.yaml": text })
+  const ALL = `{ authority: { tickets:read: ${BOTH}, tickets:comment: ${BOTH} }, ${CLOSE} }`
+  const LATER = `{ authority: {}, ${CLOSE} }`
+  const NONE = "{ refused: condition_not_met }"
+  const given = (changes: Readonly<Record<string, string>> = {}) =>
+    Object.entries({ at: "2026-03-29T04:30:00Z", purpose: "to triage", reference: "run-7", ...changes })
+      .map(([name, value]) => `\n    ${value === "" ? `# ${name}` : `${name}: ${value}`}`)
+      .join("")
+
+  test.each<[string, string, Record<string, string>]>([
+    ["all hold", ALL, {}],
+    ["the hour is another, in the zone that is named", LATER, { at: "2026-03-29T05:30:00+02:00" }],
+    ["the time is absent", NONE, { at: "" }],
+    ["the purpose is another", NONE, { purpose: "to close" }],
+    ["the purpose is absent", NONE, { purpose: "" }],
+    ["the reference is absent, and so is the instance", NONE, { reference: "" }],
+    ["the instance is told in place of a reference", ALL, { reference: "", instance: "pod-1" }],
+    ["it started a lot", LATER, { usage: "{ starts: 5 }" }],
+    ["it was refused a lot", NONE, { usage: "{ refusals: 3 }" }],
+    ["it was refused less", ALL, { usage: "{ starts: 4, uses: 9, refusals: 2 }" }],
+  ])("are a scenario's own, and conditions are asked as of then: %s", async (_what, expected, changes) => {
+    expect(text).toContain("when: 'task.purpose")
+    expect(text).toContain("when: 'now")
+    expect(difference(expected, given(changes), await by)).toEqual([])
+  })
+
+  test("a condition that refuses is told with its place", async () => {
+    const lines = difference(ALL, given({ purpose: "to close" }), await by)
+    expect(lines?.at(-1)).toBe("+ refused condition_not_met: [condition] support.yaml:37:11 does not hold")
+  })
+})
+
+test("the scenarios of the page that documents conditions pass on its policy", async () => {
+  const page = readFileSync(join(ROOT, "docs/conditions.md"), "utf8")
+  const [tasks = "", scenarios = ""] = [...page.matchAll(/```yaml[^\n]*\n([\s\S]*?)```/g)].map(
+    ([, text]) => text,
+  )
+  const others = textOf("support.yaml").replace(/\ntasks:[\s\S]*/, "\n")
+  const by = await policyOf({ ...shippedTexts(), "support.yaml": `${others}${tasks}` })
+  const results = scenariosOf(scenarios).map((one) => runScenario(by, one))
+  expect(results.map(({ difference }) => difference)).toEqual([[], [], []])
+})
+
 test("coverage counts who is given a grant and who is not, by passing scenarios alone", () => {
   const given = oneOf("{ at_least: { tickets:read: [tickets/SUP-1] } }")
   const denied = oneOf("{ refused: operation_not_allowed }", "\n    operations: [tickets:delete]")
@@ -155,6 +211,18 @@ test.each([
   [
     `version: 1\nscenarios:\n  -${REQUEST.slice(4)}\n    expect: { refused: access_denied, after_approval: {} }`,
     "expected no after_approval beside refused",
+  ],
+  [
+    `version: 1\nscenarios:\n  -${REQUEST.slice(4)}\n    at: noon\n    expect: { authority: {} }`,
+    'a.yaml:8:9: expected a time such as 2026-03-29T01:30:00Z, found "noon"',
+  ],
+  [
+    `version: 1\nscenarios:\n  -${REQUEST.slice(4)}\n    usage: { starts: -1, used: 1 }\n    expect: { authority: {} }`,
+    'expected a known key, found "used" (did you mean "uses"?)',
+  ],
+  [
+    `version: 1\nscenarios:\n  -${REQUEST.slice(4)}\n    usage: { starts: -1 }\n    expect: { authority: {} }`,
+    "a.yaml:8:22: expected at least 0, found -1",
   ],
   [`version: 1\nscenarios: [*a]`, "found an alias"],
 ])("%j is no scenario file", (text, fault) => {
