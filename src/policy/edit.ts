@@ -1,6 +1,7 @@
 // What would have to change for a refused request to be allowed: each edit with its place and the YAML to write there. It
 // decides nothing, and whether anybody should be allowed is the owner's; explain.ts says what is refused now.
 import type { TaskRequest } from "./decide.ts"
+import { describeVerdict, verdictOn } from "./explain.ts"
 import { describeRule, readInputs } from "./inputs.ts"
 import { createPlaces, type PlaceOf } from "./places.ts"
 import type { Place, Policy, TaskType } from "./policy.ts"
@@ -50,6 +51,7 @@ export function editsFor(
     ...listEdits(editing, type, "agents", type.agents, request.agent),
     ...userEdits(editing, type),
     ...inputEdits(editing, type),
+    ...conditionEdits(editing, type),
     ...grantEdits(editing, type, chain),
     ...approvalEdits(editing, type),
     ...delegationEdits(editing, type, chain),
@@ -131,6 +133,21 @@ function inputEdits(editing: Editing, type: TaskType): PolicyEdit[] {
       ? `the input "${name}" must be ${describeRule(rule)}: give one that is, or change the rule here`
       : `"${type.name}" has no input "${name}": leave it out of the request`
     return { place: inTask(editing, type, "inputs", ...(rule ? [name] : [])), why }
+  })
+}
+
+/** What a condition should say instead is the owner's to think of. One that can't be told refuses grants besides its own. */
+function conditionEdits({ policy, request }: Editing, type: TaskType): PolicyEdit[] {
+  if ("errors" in readInputs(type, request.inputs)) return []
+  const { operations: wanted } = request
+  return [type, ...type.grants].flatMap((one): PolicyEdit[] => {
+    const { when } = one
+    const verdict = when ? verdictOn(policy, type, request, when) : true
+    const asked = "name" in one || !wanted || one.operations.some((each) => wanted.includes(each))
+    if (!when || verdict === true || (verdict === false && !asked)) return []
+    return [
+      { place: when.place, why: `${describeVerdict(when, verdict)}: ask as it says, or change it here` },
+    ]
   })
 }
 

@@ -2,6 +2,7 @@
 // Unknown and forbidden differ here; on the wire they never do. The verdict is decide.ts's own, never a second one.
 import { Refusal } from "../errors.ts"
 import type { Authority } from "../token/authority.ts"
+import type { Verdict } from "./condition.ts"
 import { conditionFacts } from "./conditioned.ts"
 import { type Decision, decide, type TaskRequest } from "./decide.ts"
 import { describeRule, readInputs } from "./inputs.ts"
@@ -99,21 +100,29 @@ function explainInputs(type: TaskType, request: TaskRequest): ExplanationStep[] 
   }))
 }
 
-/** Of a user whom the policy names no rule for, conditions are told nothing. */
+/** What a condition of the type says of a request. Of a user whom no rule lets in, and of inputs that do not fit, it is told nothing. */
+export function verdictOn(policy: Policy, type: TaskType, request: TaskRequest, when: Condition): Verdict {
+  const inputs = readInputs(type, request.inputs)
+  const rule = policy.users.get(request.user?.rule ?? "")
+  const given = inputs instanceof Refusal ? new Map<string, string>() : inputs
+  return when.holds(conditionFacts(policy, request, given, rule))
+}
+
+/** For people: the beginning of the condition, and the verdict on it. */
+export function describeVerdict({ source }: Condition, verdict: Verdict): string {
+  const text = `the condition ${quote(source.trim())}`
+  if (typeof verdict !== "boolean") return `${text} can't be told: ${verdict.fault}`
+  return `${text} ${verdict ? "holds" : "does not hold"}`
+}
+
 function explainCondition(
   policy: Policy,
   type: TaskType,
   request: TaskRequest,
-  { source, place, holds }: Condition,
+  when: Condition,
 ): ExplanationStep {
-  const inputs = readInputs(type, request.inputs)
-  const rule = policy.users.get(request.user?.rule ?? "")
-  const given = inputs instanceof Refusal ? new Map<string, string>() : inputs
-  const verdict = holds(conditionFacts(policy, request, given, rule))
-  const text = `the condition ${quote(source.trim())}`
-  if (typeof verdict !== "boolean")
-    return { ok: false, text: `${text} can't be told: ${verdict.fault}`, place }
-  return { ok: verdict, text: `${text} ${verdict ? "holds" : "does not hold"}`, place }
+  const verdict = verdictOn(policy, type, request, when)
+  return { ok: verdict === true, text: describeVerdict(when, verdict), place: when.place }
 }
 
 function explainGrants(policy: Policy, type: TaskType, request: TaskRequest): ExplanationStep[] {

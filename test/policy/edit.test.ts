@@ -167,3 +167,29 @@ test("where no policy would allow it, the request is what must change", async ()
     ['"bot" stands above itself, which no policy allows: hand it to another', undefined],
   ])
 })
+
+test("a condition that refuses, or leaves out what is asked for, is told with its place and what it says", async () => {
+  const closing = '- { api: tickets, operations: [tickets:close], resources: ["tickets/{ticket}"]'
+  const text = TEXT.replace("    at_most: [tickets:read]\n    enabled", "    enabled")
+    .replace("    deadline: 2h", "    deadline: 2h\n    when: has(task.reference)")
+    .replace("    grants:\n", `    grants:\n      ${closing}, when: 'task.purpose == "close"' }\n`)
+  const policy = await policyOf({ "a.yaml": text })
+  const told = (circumstances: TaskRequest["circumstances"], operations?: string[], ticket = "SUP-1") =>
+    editsFor(policy, { ...REQUEST, inputs: { ticket }, circumstances, operations }).map(
+      ({ place, why, yaml }) =>
+        `${text.split("\n")[place.line - 1]?.slice(place.column - 1, place.column + 9)} ${why}${yaml ?? ""}`,
+    )
+  const AS = ": ask as it says, or change it here"
+  const TASK = `has(task.r the condition "has(task.reference)" does not hold${AS}`
+  const GRANT = `'task.purp the condition "task.purpose == \\"close\\"" does not hold${AS}`
+  const both = { reference: "run-7", purpose: "close" }
+  expect(told(both)).toEqual([])
+  expect(told({ purpose: "read" })).toEqual([TASK, GRANT])
+  expect(told({ ...both, purpose: "read" })).toEqual([GRANT])
+  expect(told({ ...both, purpose: "read" }, ["tickets:close"])).toEqual([GRANT])
+  expect(told({ ...both, purpose: "read" }, ["tickets:read"])).toEqual([])
+  expect(told({ reference: "run-7" }, ["tickets:read"])).toEqual([
+    expect.stringMatching(/^'task.purp the condition "task.purpose.*can't be told: /),
+  ])
+  expect(told({}, undefined, "x")).toEqual([expect.stringContaining('the input "ticket" must be')])
+})
