@@ -30,6 +30,7 @@ const COLUMNS = [
   "started by",
   "on behalf of",
   "approved by",
+  "conditional",
 ] as const
 
 async function show(context: Context, given: string | undefined, flags: InventoryFlags): Promise<void> {
@@ -62,6 +63,7 @@ const rowOf = (line: InventoryLine): string[] => [
   line.startedBy.join(" "),
   line.onBehalfOf.join(" "),
   line.approvedBy.join(" "),
+  line.conditions.length > 0 ? "yes" : "",
 ]
 
 /** Quoted where it must be; what a spreadsheet would take for a formula is told to be text. */

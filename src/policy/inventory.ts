@@ -1,6 +1,8 @@
 // Which agents there are and what each can reach, by the files alone: one line for each agent, task type and grant. It
-// decides nothing; conditions, limits and locks are not looked at, so a line is the most that an agent may.
+// decides nothing; conditions are told and not asked, limits and locks are not looked at, so a line is the most that an
+// agent may.
 import type { Agent, Policy, Risk, TaskGrant, TaskType } from "./policy.ts"
+import { conditionOf } from "./rights.ts"
 
 export interface InventoryLine {
   readonly agent: string
@@ -17,6 +19,8 @@ export interface InventoryLine {
   readonly onBehalfOf: readonly string[]
   /** Staff of whom one agrees first; empty: nobody needs to. */
   readonly approvedBy: readonly string[]
+  /** Texts that must all hold at each mint, of the task and of the grant; empty: it may always. */
+  readonly conditions: readonly string[]
 }
 
 export interface InventoryAgent {
@@ -81,6 +85,7 @@ function linesOf(
         startedBy,
         onBehalfOf: (task.onBehalfOf?.users ?? []).filter((name) => policy.users.get(name)?.enabled),
         approvedBy: grant.approval?.by ?? [],
+        conditions: [...conditionOf(task), ...conditionOf(grant)],
       },
     ]
   })

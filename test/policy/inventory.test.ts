@@ -82,3 +82,18 @@ test.each([
   const found = (await told((text) => text.replace(before, after))).find(([agent]) => agent === "summarizer")
   expect(found).toEqual(["summarizer", tier, reaches])
 })
+
+test("a line tells the conditions of its task type and of its grant", async () => {
+  const text = support
+    .replace("    deadline: 2h\n", "    deadline: 2h\n    when: has(task.reference)\n")
+    .replace("valid: 15m, once: true }", "$&\n        when: 'usage.starts < 5'")
+  const policy = await policyOf({ ...shippedTexts(), "support.yaml": text })
+  const lines = inventoryOf(policy).flatMap(({ reaches }) => reaches)
+  const told = lines.map((one) => [`${one.task} ${one.operations.join()}`, ...one.conditions])
+  expect(told.filter(([task]) => !task?.startsWith("deploy"))).toEqual([
+    ["triage-ticket tickets:read,tickets:comment", "has(task.reference)"],
+    ["triage-ticket tickets:close", "has(task.reference)", "usage.starts < 5"],
+    ["triage-ticket tickets:read", "has(task.reference)"],
+    ["summarize-ticket tickets:read"],
+  ])
+})
