@@ -80,6 +80,45 @@ export function variablesOf(tree: ASTNode): ReadonlySet<string> {
   return names
 }
 
+/** True or false where that is written out, whatever the rest says; undefined otherwise. Comparisons are NOT worked out. */
+export function constantOf(tree: ASTNode): boolean | undefined {
+  switch (tree.op) {
+    case "value":
+      return typeof tree.args === "boolean" ? tree.args : undefined
+    case "!_": {
+      const denied = constantOf(tree.args)
+      return denied === undefined ? undefined : !denied
+    }
+    case "&&":
+      return decidedBy(false, tree.args)
+    case "||":
+      return decidedBy(true, tree.args)
+    case "?:": {
+      const [which, one, other] = tree.args
+      const known = constantOf(which)
+      return known === undefined ? undefined : constantOf(known ? one : other)
+    }
+    default:
+      return undefined
+  }
+}
+
+/** One operand of this value is enough, even where the other can't be told. */
+function decidedBy(value: boolean, operands: readonly ASTNode[]): boolean | undefined {
+  const known = operands.map(constantOf)
+  if (known.includes(value)) return value
+  return known.includes(undefined) ? undefined : !value
+}
+
+/** Whether it asks `now` for a clock or calendar of no zone, which is UTC. For a judged tree: with a zone they are renamed there. */
+export function asksWithoutZone(tree: ASTNode): boolean {
+  if (tree.op === "rcall") {
+    const [name, of] = tree.args
+    if (CALENDAR.has(name) && of.op === "id" && of.args === "now") return true
+  }
+  return childrenOf(tree).some(asksWithoutZone)
+}
+
 function costOf(node: ASTNode, scope: Scope): number {
   switch (node.op) {
     case "value":

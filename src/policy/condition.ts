@@ -4,7 +4,15 @@
 import { Environment, EvaluationError, type ParseResult } from "@marcbachmann/cel-js"
 import { RE2JS } from "re2js"
 import { CALENDAR_FUNCTIONS } from "./calendar.ts"
-import { type ConditionFault, judgeTree, type Variables, variablesOf, zonedName } from "./condition-tree.ts"
+import {
+  asksWithoutZone,
+  type ConditionFault,
+  constantOf,
+  judgeTree,
+  type Variables,
+  variablesOf,
+  zonedName,
+} from "./condition-tree.ts"
 
 /** What the agent has done in the last hour, as the ledger has it. */
 export interface Usage {
@@ -127,6 +135,22 @@ export interface ConditionNeeds {
 export function judgeCondition(source: string, inputs: Iterable<string>): ConditionNeeds | ConditionFault {
   const compiled = compile(source, inputs)
   return "parsed" in compiled ? { asksUsage: compiled.variables.has("usage") } : compiled
+}
+
+/** What the text of a condition shows of it, before it is told anything. */
+export interface ConditionSense {
+  /** What it always is; undefined: that depends, or takes more than reading it. */
+  readonly constant: boolean | undefined
+  /** It asks the clock or the calendar of `now` in no zone, which is UTC. */
+  readonly withoutZone: boolean
+}
+
+/** For reviewers. Undefined where the text is no condition. */
+export function readCondition(source: string, inputs: Iterable<string>): ConditionSense | undefined {
+  const compiled = compile(source, inputs)
+  if (!("parsed" in compiled)) return undefined
+  const { ast } = compiled.parsed
+  return { constant: constantOf(ast), withoutZone: asksWithoutZone(ast) }
 }
 
 /**

@@ -1,5 +1,6 @@
 // What a reviewer says about grants: wildcards, and operations of high or moderate risk that too little stands before.
 import { coversResource, type ResourceTemplate } from "../token/resource.ts"
+import { readCondition } from "./condition.ts"
 import type { TaskGrant, TaskType } from "./policy.ts"
 import type { Reviewed, ReviewRule, Spot } from "./review-rule.ts"
 
@@ -81,12 +82,20 @@ function* withoutProof({ tasks, riskOf }: Reviewed): Iterable<Spot> {
 const asPattern = (template: ResourceTemplate): string[] =>
   template.map((one) => (typeof one === "string" ? one : "literal" in one ? one.literal : `{${one.input}}`))
 
-/** An operation that needs an approval in one grant, and in another grant of the task does not, on the same resource. */
+const asksNoMore = ({ inputs }: TaskType, { when }: TaskGrant, other: TaskGrant): boolean =>
+  !when || when.source === other.when?.source || readCondition(when.source, inputs.keys())?.constant === true
+
+/**
+ * An operation that needs an approval in one grant, and in another grant of the task does not, on the same resource. Where
+ * the other has a condition of its own, the approval is for when that does not hold.
+ */
 function* bypassed({ tasks, inTask }: Reviewed): Iterable<Spot> {
   for (const task of tasks)
     for (const [index, grant] of task.grants.entries()) {
       if (!grant.approval) continue
-      const free = task.grants.filter((one) => !one.approval && one.api === grant.api)
+      const free = task.grants.filter(
+        (one) => !one.approval && one.api === grant.api && asksNoMore(task, one, grant),
+      )
       for (const [at, operation] of grant.operations.entries()) {
         const around = free.find(
           (one) =>

@@ -4,6 +4,7 @@ import type { Evidence } from "./evidence.ts"
 import { createPlaces } from "./places.ts"
 import type { Policy, Risk } from "./policy.ts"
 import { CALLER_RULES } from "./review-callers.ts"
+import { CONDITION_RULES } from "./review-conditions.ts"
 import { EVIDENCE_RULES } from "./review-evidence.ts"
 import { GRANT_RULES } from "./review-grants.ts"
 import type { Reviewed, ReviewRule, Severity, Spot } from "./review-rule.ts"
@@ -13,6 +14,7 @@ import { UNUSED_RULES } from "./review-unused.ts"
 export const REVIEW_RULES: readonly ReviewRule[] = [
   ...GRANT_RULES,
   ...TASK_RULES,
+  ...CONDITION_RULES,
   ...CALLER_RULES,
   ...UNUSED_RULES,
   ...EVIDENCE_RULES,

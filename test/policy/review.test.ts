@@ -259,11 +259,14 @@ test.each([
   expect(readEvidence(text)).toEqual(why)
 })
 
-test("every rule has an id of its own, a summary and a fix, and is played above", () => {
+test("every rule has an id of its own, a summary and a fix, and is played here or in review-conditions.test.ts", () => {
   const ids = REVIEW_RULES.map(({ id }) => id)
   expect(new Set(ids).size).toBe(ids.length)
   expect(REVIEW_RULES.filter(({ id, summary, fix }) => !/^[a-z-]+$/.test(id) || !summary || !fix)).toEqual([])
   const played = [
+    "condition-always-holds",
+    "condition-never-holds",
+    "condition-without-zone",
     ...CHANGES.map(([id]) => id),
     "granted-never-used",
     "agent-never-used",
