@@ -1,21 +1,27 @@
 // Pairs of policies that differ a little, as objects, and requests to both. They are made here, apart from every reader of
-// policies; the oracle knows nothing but single uses and single approvals, each as a text in a set.
+// policies; how both are answered is policy-answers.ts's.
 import fc from "fast-check"
-import { Refusal } from "../../src/errors.ts"
-import { type User, userRuleOf } from "../../src/policy/behalf.ts"
-import { decide, type TaskRequest } from "../../src/policy/decide.ts"
+import type { User } from "../../src/policy/behalf.ts"
+import { condition } from "../../src/policy/condition.ts"
+import type { TaskRequest } from "../../src/policy/decide.ts"
 import { diffPolicies } from "../../src/policy/diff.ts"
 import type { Finding } from "../../src/policy/finding.ts"
 import { inputPattern } from "../../src/policy/pattern.ts"
-import type { InputRule, Place, Policy, TaskGrant, TaskType, UserRule } from "../../src/policy/policy.ts"
-import { matchesResource, parseTemplate } from "../../src/token/resource.ts"
+import type {
+  Condition,
+  InputRule,
+  Place,
+  Policy,
+  TaskGrant,
+  TaskType,
+  UserRule,
+} from "../../src/policy/policy.ts"
+import { parseTemplate } from "../../src/token/resource.ts"
+import { answerOf, concerning, isIn } from "./policy-answers.ts"
 
 const place: Place = { file: "made.yaml", line: 1, column: 1 }
 const OPERATIONS = ["a:r", "a:w", "b:r"] as const
 const TEMPLATES = ["t/{x}", "t/*", "t/**", "t/a", "*/{x}", "t/{x}/c", "t/{y}"]
-const PATHS = ["t/a", "t/b", "t/1", "t/0", "t/z", "q/a", "q/1", "t/a/c", "t/b/c", "t/a/c/d"].map((path) =>
-  path.split("/"),
-)
 const VALUES = ["a", "b", "1", "z", "0"]
 
 /** There in a quarter of all cases. */
@@ -35,6 +41,12 @@ const input: fc.Arbitrary<InputRule> = fc.oneof(
     .map(([min = 0, max = 0]) => ({ kind: "integer" as const, min, max })),
 )
 
+/** Each is true or false for every request: one that can't be told refuses more than its grant, which no text shows. */
+const CONDITIONS = ['inputs.x == "a"', 'task.purpose == "p"', "has(task.reference)"].map(
+  (source): Condition => ({ source, asksUsage: false, place, holds: condition(source, ["x"]) }),
+)
+const when = some(fc.constantFrom(...CONDITIONS))
+
 const approval = fc.record({
   by: fc.subarray(["leads", "chiefs"], { minLength: 1 }),
   validSeconds: fc.constantFrom(60, 900),
@@ -44,6 +56,7 @@ const grant = fc.record({
   operations: fc.subarray([...OPERATIONS], { minLength: 1, maxLength: 2 }),
   templates: fc.subarray(TEMPLATES, { minLength: 1, maxLength: 2 }),
   approval: fc.option(approval, { nil: undefined, freq: 2 }),
+  when,
 })
 
 const type = fc.record({
@@ -54,6 +67,7 @@ const type = fc.record({
   x: input,
   y: some(input),
   grants: fc.array(grant, { minLength: 1, maxLength: 3 }),
+  when,
   enabled,
 })
 const user = fc.record({
@@ -161,6 +175,7 @@ function typeOf(name: string, made: Parts["t1"]): TaskType {
           rule: `made.yaml#/tasks/${name}/grants/${index}`,
           place,
           ...(one.approval && { approval: one.approval }),
+          ...(one.when && { when: one.when }),
         },
       ]
     }),
@@ -175,6 +190,7 @@ function typeOf(name: string, made: Parts["t1"]): TaskType {
     deadlineSeconds: 3600,
     inputs,
     grants,
+    ...(made.when && { when: made.when }),
     proofOfPossession: "optional",
     delegation: undefined,
     renew: "orchestrator",
@@ -205,56 +221,11 @@ const request: fc.Arbitrary<TaskRequest> = fc.record({
     fc.record({ x: fc.constantFrom("a", "b"), y: fc.constantFrom("a", "b") }),
   ),
   operations: some(operations),
+  circumstances: fc.record({
+    purpose: fc.constantFrom("p", "q"),
+    reference: fc.constantFrom(undefined, "run-7"),
+  }),
 })
-
-/** Every single use that the answer allows, and every one that may be asked for, by whom, for how long and how often. */
-function answerOf(policy: Policy, asked: TaskRequest): ReadonlySet<string> {
-  const decision = decide(policy, asked)
-  if (decision instanceof Refusal) return new Set()
-  const uses = (grants: typeof decision.authority) =>
-    grants.flatMap((one) =>
-      one.operations.flatMap((operation) =>
-        PATHS.filter((path) => one.resources.some((resource) => matchesResource(resource, path))).map(
-          (path) => `${one.api} ${operation} ${path.join("/")}`,
-        ),
-      ),
-    )
-  const asks = decision.approvable.flatMap((one) => {
-    const { by, validSeconds, once } = one.approval
-    const times = [60, 900].filter((seconds) => seconds <= validSeconds)
-    const often = once ? ["once"] : ["once", "often"]
-    const ways = by.flatMap((name) =>
-      times.flatMap((seconds) => often.map((how) => `${name} ${seconds} ${how}`)),
-    )
-    return uses([one]).flatMap((use) => ways.map((way) => `${use} asking ${way}`))
-  })
-  return new Set([...uses(decision.authority), ...asks])
-}
-
-const isIn = (one: string, all: ReadonlySet<string>) =>
-  all.has(one) || all.has(one.split(" asking ")[0] ?? "")
-
-function pickedBy(policy: Policy, { type: name, user: whom }: TaskRequest): readonly (string | null)[] {
-  const found = policy.tasks.get(name)
-  if (!whom || !found) return [null]
-  const rule = userRuleOf(policy, found, whom)
-  return rule === undefined || rule instanceof Refusal ? [] : [rule.name]
-}
-
-/** Which of the findings are about a request. */
-function concerning(
-  findings: readonly Finding[],
-  asked: TaskRequest,
-  policies: readonly Policy[],
-): Finding[] {
-  const users = policies.flatMap((policy) => pickedBy(policy, asked))
-  return findings.filter(({ concerns }) => {
-    if (concerns.task !== asked.type) return false
-    if (concerns.orchestrators && !concerns.orchestrators.includes(asked.orchestrator)) return false
-    if (concerns.agents && !concerns.agents.includes(asked.agent)) return false
-    return !concerns.users || concerns.users.some((one) => users.includes(one))
-  })
-}
 
 const run = fc.record({ pair, requests: fc.array(request, { minLength: 8, maxLength: 8 }) })
 
