@@ -2,6 +2,7 @@
 // looking is itself recorded, is decided by the issuer.
 import { setImmediate } from "node:timers/promises"
 import type { Engine, Statement, Value } from "../database/database.ts"
+import { type Places, partsWithin } from "./block-times.ts"
 import { type Entry, type Resting, show } from "./entry.ts"
 import type { Kind, OutcomeOfEvent } from "./event.ts"
 import { CONDITIONS, type Condition, findEntries, newestPlace } from "./statements.ts"
@@ -71,12 +72,6 @@ export async function findIn(engine: Engine, filter: EntryFilter): Promise<Entry
   return { entries, next: found.length > limit && last ? cursorOf(last.seq) : null }
 }
 
-/** A range of places: after one, up to another. */
-export interface Places {
-  readonly after: number
-  readonly upTo: number
-}
-
 /**
  * All entries of a range that meet the filter (its own `after` and `limit` don't count), in order and a page at a time: the
  * next is read when it is asked for, so that however many there are, little is held. What is appended meanwhile is not
@@ -99,17 +94,32 @@ export async function* findAll(
 async function look(
   engine: Engine,
   filter: EntryFilter,
-  { after, upTo, most }: Places & { readonly most: number },
+  { most, ...range }: Places & { readonly most: number },
 ): Promise<Resting[]> {
   const { statement, values } = prepare(filter)
   const found: Resting[] = []
-  const step = FOUND_AT_ONCE.some((name) => filter[name] !== undefined) ? upTo : WINDOW
-  for (let from = after; from < upTo && found.length < most; from += step) {
-    if (from > after) await setImmediate()
-    const window = { after: from, upTo: Math.min(from + step, upTo), limit: most - found.length }
-    found.push(...(await engine.query(statement, { ...values, ...window })))
+  for await (const part of partsOf(engine, filter, range)) {
+    const limit = most - found.length
+    found.push(...(await engine.query(statement, { ...values, ...part, limit })))
+    if (found.length >= most) break
+    if (part.upTo < range.upTo) await setImmediate()
   }
   return found
+}
+
+/** What of a range is looked through, one part after the other. */
+async function* partsOf(
+  engine: Engine,
+  filter: EntryFilter,
+  range: Places,
+): AsyncGenerator<Places, void, void> {
+  if (range.after >= range.upTo) return
+  if (FOUND_AT_ONCE.some((name) => filter[name] !== undefined)) yield range
+  else if (filter.from !== undefined || filter.to !== undefined)
+    yield* partsWithin(engine, range, filter, WINDOW)
+  else
+    for (let after = range.after; after < range.upTo; after += WINDOW)
+      yield { after, upTo: Math.min(after + WINDOW, range.upTo) }
 }
 
 /** Sets of filters in use; each is compiled once. */

@@ -50,6 +50,15 @@ export const newestEntry = statement<{ seq: number; at: number; leaf: Uint8Array
     ORDER BY e.seq DESC LIMIT 1`,
 )
 
+export const ENTRIES_OF_A_BLOCK = 5000
+
+/** Of each block of these places, its times; one that is not full has fewer entries. */
+export const blockTimes = statement<{ block: number; entries: number; first: number; last: number }>(
+  "entry-block-times",
+  sql`SELECT (seq - 1) / ${sql.raw(String(ENTRIES_OF_A_BLOCK))} AS block, count(*) AS entries, min(at) AS first, max(at) AS last
+    FROM entry WHERE seq > ${value("after")} AND seq <= ${value("upTo")} GROUP BY 1`,
+)
+
 /** One condition for each filter of the contract. The prefix is compared as text: no character of it is a wildcard. */
 export const CONDITIONS = {
   task: sql`e.task = ${taskId}`,
