@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { Agent, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Client } from "pg"
 import { openIssuer } from "../src/client/issuer-call.ts"
 import { systemClock } from "../src/time.ts"
 import { fillLedger, taskIdOf } from "../test/support/large-ledger.ts"
 import { startPostgres } from "../test/support/postgres-server.ts"
 import { median, type Server, startServer, type Target } from "./machine.ts"
+import { createDatabase } from "./postgres-place.ts"
 import { type Measure, printMeasures, type Settings } from "./table.ts"
 
 const SMALL = 10_000
@@ -32,7 +32,7 @@ export async function benchGrowth(settings: Settings): Promise<boolean> {
   try {
     const onFile = await measure("SQLite", settings, (name) => ({ folder: join(folder, name), address: "" }))
     const onServer = await measure("PostgreSQL", settings, async (name) => {
-      const address = await createDatabase(postgres.address, name)
+      const address = await createDatabase(postgres.address, `growth_${name}`)
       return { folder: join(folder, `postgres-${name}`), address }
     })
     return onFile && onServer
@@ -177,14 +177,4 @@ function ask(
     )
     sent.on("error", reject).end(body)
   })
-}
-
-async function createDatabase(server: string, name: string): Promise<string> {
-  const client = new Client(server)
-  await client.connect()
-  await client.query(`CREATE DATABASE growth_${name}`)
-  await client.end()
-  const address = new URL(server)
-  address.pathname = `/growth_${name}`
-  return address.href
 }

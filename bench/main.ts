@@ -1,4 +1,4 @@
-// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|memory] [--rounds N] [--seconds N]
+// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|memory] [--rounds N] [--seconds N]
 // [--tasks N] [--entries N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
@@ -6,6 +6,7 @@ import { parseArgs } from "node:util"
 import { benchExchanges } from "./exchanges.ts"
 import { benchGrowth } from "./growth.ts"
 import { benchLeastPrivilege } from "./least-privilege.ts"
+import { benchLedger } from "./ledger.ts"
 import { pinLoad } from "./machine.ts"
 import { benchMemory } from "./memory.ts"
 import { benchReplicas } from "./replicas.ts"
@@ -45,6 +46,7 @@ const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>
   revocation: benchRevocation,
   revoked: benchRevoked,
   privilege: benchLeastPrivilege,
+  ledger: benchLedger,
   memory: benchMemory,
 }
 

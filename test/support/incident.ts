@@ -58,9 +58,10 @@ export async function openIncident(): Promise<Incident> {
   return { house, task, jti, approval, policy }
 }
 
-const jtiOf = ({ tokens }: Answered): string => String(decodeJwt(tokens[0]?.access_token ?? "").jti)
+export const jtiOf = ({ tokens }: Pick<Answered, "tokens">): string =>
+  String(decodeJwt(tokens[0]?.access_token ?? "").jti)
 
-const useOf = ({ clock }: House, task: string, jti: string): UseRecord => ({
+export const useOf = ({ clock }: House, task: string, jti: string): UseRecord => ({
   id: newId("use", clock.now()),
   at: toInstant(clock.now()),
   task,
@@ -77,7 +78,7 @@ const useOf = ({ clock }: House, task: string, jti: string): UseRecord => ({
   duration_ms: 3,
 })
 
-async function report(house: House, uses: UseRecord[]): Promise<void> {
+export async function report(house: House, uses: UseRecord[]): Promise<void> {
   const now = house.clock.now()
   const batch = {
     instance: newUuid(),

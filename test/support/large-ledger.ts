@@ -26,30 +26,28 @@ export interface Filled {
 /** Tasks in one transaction. */
 const PART = 20_000
 
-/** Tells the newest task so many times. `told` hears how many there are by now. */
-export async function fillLedger(
-  place: string,
-  tasks: number,
-  told: (tasks: number) => void = () => undefined,
-): Promise<Filled> {
+/**
+ * Tells the newest task so many times. `apartMilliseconds`: how much later each is in its rows, which then say another time
+ * than the hashed bytes (a ledger to search, not to verify); by default none is.
+ */
+export async function fillLedger(place: string, tasks: number, apartMilliseconds = 0): Promise<Filled> {
   const database = isPostgres(place) ? await openServer(place) : openFile(place)
   try {
     const [task] = await database.run("SELECT id, task_id FROM task ORDER BY id DESC LIMIT 1")
     const [token] = await database.run("SELECT max(id) AS id, min(jti) AS jti FROM token WHERE task = $1", [
       Number(task?.id),
     ])
-    const [range] = await database.run(
-      "SELECT min(seq) AS first, count(*) AS count FROM entry WHERE task = $1",
-      [Number(task?.id)],
-    )
+    const places = await database.run("SELECT seq FROM entry WHERE task = $1 ORDER BY seq", [
+      Number(task?.id),
+    ])
     const [end] = await database.run("SELECT max(seq) AS seq FROM entry")
     const shape: Shape = {
       task: Number(task?.id),
       taskId: String(task?.task_id),
       jti: String(token?.jti),
-      first: Number(range?.first),
-      entries: Number(range?.count),
+      places: places.map(({ seq }) => Number(seq)),
       end: Number(end?.seq),
+      apartMilliseconds,
     }
     const statements: string[] = []
     for (const table of TABLES) statements.push(await tellAgain(database, table, shape))
@@ -59,10 +57,9 @@ export async function fillLedger(
       await database.run("BEGIN")
       for (const text of statements) await database.run(text.replace("SERIES", series))
       await database.run("COMMIT")
-      told(to)
     }
     await database.settle()
-    return { tasks, entries: shape.end + tasks * shape.entries }
+    return { tasks, entries: shape.end + tasks * shape.places.length }
   } finally {
     await database.close()
   }
@@ -72,9 +69,11 @@ interface Shape {
   readonly task: number
   readonly taskId: string
   readonly jti: string
-  readonly first: number
-  readonly entries: number
+  /** Of its entries; others may lie between them. */
+  readonly places: readonly number[]
+  /** The newest place. */
   readonly end: number
+  readonly apartMilliseconds: number
 }
 
 /** The id of the task that was told as number `n`, from 1. */
@@ -83,20 +82,21 @@ export const taskIdOf = (n: number): string => `task_${uuidOf(2 * n)}`
 const TABLES = ["task", "token", "entry", "entry_bytes"] as const
 
 async function tellAgain(database: Database, table: (typeof TABLES)[number], shape: Shape): Promise<string> {
-  const { task, taskId, jti, first, entries, end } = shape
-  const place = `${end} + (g - 1) * ${entries} + t.seq - ${first} + 1`
+  const { task, taskId, jti, places, end, apartMilliseconds } = shape
+  const nth = places.map((seq, n) => `WHEN ${seq} THEN ${n + 1}`).join(" ")
+  const place = `${end} + (g - 1) * ${places.length} + CASE t.seq ${nth} END`
   const bytes = `retold(t.bytes, '${taskId}', 'task_' || uuid_of(2 * g), '${jti}', 'tok_' || uuid_of(2 * g + 1))`
   const changed: Readonly<Record<(typeof TABLES)[number], Readonly<Record<string, string>>>> = {
     task: { id: "t.id + g", task_id: "'task_' || uuid_of(2 * g)", reference: "'told-' || g" },
     token: { id: "t.id + g", jti: "'tok_' || uuid_of(2 * g + 1)", task: "t.task + g" },
-    entry: { seq: place, task: "t.task + g", token: "t.token + g" },
+    entry: { seq: place, at: `t.at + g * ${apartMilliseconds}`, task: "t.task + g", token: "t.token + g" },
     entry_bytes: { seq: place, bytes, leaf: `leaf_of(${bytes})` },
   }
   const which = {
     task: `t.id = ${task}`,
     token: `t.task = ${task}`,
     entry: `t.task = ${task}`,
-    entry_bytes: `t.seq >= ${first} AND t.seq < ${first + entries}`,
+    entry_bytes: `t.seq IN (${places.join()})`,
   }[table]
   const columns = await database.columnsOf(table)
   const list = columns.map((column) => changed[table][column] ?? `t."${column}"`)

@@ -75,6 +75,35 @@ export async function makeLedgerFile(padding = 230): Promise<LedgerFile> {
   }
 }
 
+const USES_OF_A_TASK = 100
+
+/** So many uses and a little more, as verifiers report them, under one checkpoint. */
+export async function makeUseLedger(uses: number) {
+  const world = await createWorld()
+  const api = createReporter(world)
+  for (let told = 0; told < uses; told += USES_OF_A_TASK) {
+    const { taskId, jti } = await startTask(world)
+    await api.report(taskId, jti, USES_OF_A_TASK)
+    await world.tasks.change("support-orchestrator", taskId, "complete")
+  }
+  await world.sequence.advance()
+  const [key] = await world.ledgerKeys.verifiers()
+  await world.close()
+  const path = join(world.folder, "issuer.db")
+  const database = new Sqlite(path, { readonly: true })
+  const bytes = database.prepare("SELECT bytes FROM entry_bytes ORDER BY seq").pluck().all() as Buffer[]
+  database.close()
+  return { path, vkey: key?.vkey ?? "", entries: bytes.length, bytes, remove: () => world.remove() }
+}
+
+async function startTask(world: World, reference?: string): Promise<{ taskId: string; jti: string }> {
+  const request = { ...SUPPORT_START, ...(reference !== undefined && { reference }) }
+  const started = await world.tasks.start("support-orchestrator", request)
+  if (started instanceof Refusal) throw new Error(started.reason)
+  const opened = openTaskToken(started.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
+  return { taskId: started.taskId, jti: "token" in opened ? opened.token.jti : "" }
+}
+
 function readerOf(database: InstanceType<typeof Sqlite>) {
   const compiler = createCompiler(SQLITE_SPELLING)
   return {
@@ -97,16 +126,11 @@ const refusedAt = (at: number) =>
 async function fill(world: World, padding: number): Promise<void> {
   const api = createReporter(world)
   for (let n = 0; n < 8; n++) {
-    const started = await world.tasks.start("support-orchestrator", {
-      ...SUPPORT_START,
-      reference: `run-${n}`,
-    })
-    if (started instanceof Refusal) throw new Error(started.reason)
-    const opened = openTaskToken(started.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
-    await api.report(started.taskId, "token" in opened ? opened.token.jti : "", n % 3)
+    const { taskId, jti } = await startTask(world, `run-${n}`)
+    await api.report(taskId, jti, n % 3)
     await api.report(newId("task", 1), newId("tok", 1), 1)
     world.clock.advance(1000)
-    if (n % 2 === 0) await world.tasks.change("support-orchestrator", started.taskId, "cancel", "a reason")
+    if (n % 2 === 0) await world.tasks.change("support-orchestrator", taskId, "cancel", "a reason")
     if (n % 3 === 0) await world.sequence.advance()
   }
   const at = world.ledger.at()

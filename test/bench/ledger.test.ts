@@ -1,0 +1,45 @@
+// The ledger's benchmark in its short form: every figure is taken, with its limit beside it. Whether the limits are reached is for
+// `npm run bench -- ledger` to say, on a machine that does nothing else.
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { afterEach, expect, test, vi } from "vitest"
+import { benchAppending } from "../../bench/ledger-appending.ts"
+import { benchAsking } from "../../bench/ledger-asking.ts"
+import { benchVerifying } from "../../bench/ledger-verifying.ts"
+import { createFolders } from "../support/folder.ts"
+
+const newFolder = createFolders()
+const SETTINGS = { rounds: 1, seconds: 0.2, tasks: 0, entries: 2000 }
+const printed = vi.spyOn(console, "log").mockImplementation(() => undefined)
+afterEach(() => printed.mockClear())
+
+/** Lines with a limit, by what they measure. */
+const judged = (): string[] =>
+  printed.mock.calls
+    .map(([line]) => String(line))
+    .filter((line) => /limit \d.*(reached|MISSED)$/.test(line))
+    .map((line) => line.trim().split("  ")[0] ?? "")
+
+test("appending with a tree and without", async () => {
+  const folder = newFolder()
+  await benchAppending("SQLite", SETTINGS, async (name) => {
+    mkdirSync(join(folder, name))
+    return join(folder, name, "issuer.db")
+  })
+  expect(judged()).toEqual(["with tree and checkpoints"])
+})
+
+test("questions, each of which finds what was told", async () => {
+  await benchAsking("SQLite", SETTINGS, join(newFolder(), "issuer.db"))
+  expect(judged()).toEqual([
+    "a task's whole story, p50",
+    "p99",
+    "an agent's last hour, a page of it, p50",
+    "bytes of an entry, its indexes, its part of a task",
+  ])
+})
+
+test("verifying, of a ledger that is whole", async () => {
+  await benchVerifying(SETTINGS)
+  expect(judged()).toEqual(["entries verified"])
+})
