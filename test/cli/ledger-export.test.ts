@@ -52,7 +52,7 @@ const run = (...args: string[]) =>
     },
   })
 
-test("leaves the file and a manifest that tells what it holds, for its owner alone", async () => {
+test("H18: leaves the file and a manifest that tells what it holds, for its owner alone", async () => {
   const { code, stdout } = await run(
     "--to",
     folder,
@@ -91,7 +91,7 @@ test("writes over nothing", async () => {
   expect(readFileSync(at("mine.csv"), "utf8")).toBe("mine")
 })
 
-test("an export that broke off leaves nothing behind, and could not tell", async () => {
+test("H18: an export that broke off leaves nothing behind, and could not tell", async () => {
   breaksOff = true
   const { code, stderr } = await run("--to", at("broken.ndjson"))
   breaksOff = false

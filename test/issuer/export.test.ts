@@ -114,7 +114,7 @@ describe("CSV", () => {
     ["a=1", "a=1"],
     ['say "a,b"', '"say ""a,b"""'],
     ["", ""],
-  ])("a cell of %j is written as %j: no spreadsheet runs it", (resource, cell) => {
+  ])("H18: a cell of %j is written as %j: no spreadsheet runs it", (resource, cell) => {
     const line = linesOf([{ seq: 1, at: "now", kind: "use.allowed", resource }], "csv")
     expect(line).toBe(`1,now,use.allowed,,,,,,,,,${cell},,,,\r\n`)
   })

@@ -60,7 +60,7 @@ afterAll(() => engine.close())
 
 const cursor = (seq: number) => Buffer.from(String(seq)).toString("base64url")
 
-test("what is found is what a look at every entry finds", async () => {
+test("H20: whatever order times are in, what is found is what a look at every entry finds", async () => {
   const all = await engine.query(everything)
   const times = [0, 5000, 10_000, 15_000, 20_000].map((start) =>
     all.slice(start, start + 5000).map(({ at }) => at),

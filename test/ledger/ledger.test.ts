@@ -66,7 +66,7 @@ describe("recording", () => {
 })
 
 describe("time", () => {
-  test("never goes back while the clock does, and follows it again", async () => {
+  test("H20: never goes back while the clock does, and follows it again", async () => {
     const { engine, ledger, clock } = await open()
     const before = ledger.at()
     clock.step(-3_600_000)
@@ -76,7 +76,7 @@ describe("time", () => {
     await engine.close()
   })
 
-  test("goes on from the newest entry after a restart with a clock set back", async () => {
+  test("H20: goes on from the newest entry after a restart with a clock set back", async () => {
     const first = await open()
     const at = first.ledger.at()
     await first.ledger.append([
