@@ -86,8 +86,8 @@ async function hasItsNodes(engine: Queries, size: number): Promise<boolean> {
 
 async function examine(engine: Queries, row: RestingEntry): Promise<Examined> {
   const erased: string[] = []
-  const found = findMisfit(row, (member) => erased.push(member))
   const hashed = row.bytes ? readHashed(row.bytes) : undefined
+  const found = findMisfit(row, hashed, (member) => erased.push(member))
   const misfit = found ?? (hashed && (await pointsNowhere(engine, row, hashed)))
   const batch = hashed?.kind === "verifier.reported" ? await batchOf(engine, hashed) : undefined
   const resource = row.resource ?? undefined

@@ -19,7 +19,9 @@ export type Hashed = { readonly [member: string]: Json | undefined }
 /** The entry's bytes as they are read; undefined where they are not an entry's. */
 export function readHashed(bytes: Uint8Array): Hashed | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"))
+    const value: unknown = JSON.parse(
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"),
+    )
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
     const hashed = value as Hashed
     return KINDS.some((kind) => kind === hashed.kind) ? hashed : undefined
@@ -28,12 +30,15 @@ export function readHashed(bytes: Uint8Array): Hashed | undefined {
   }
 }
 
-/** The one order of checks: what was hashed, then what stands beside it. `erased` is told of values that are gone. */
-export function findMisfit(entry: RestingEntry, erased: (member: string) => void): Misfit | undefined {
+/** `hashed`: its bytes as readHashed has them. The one order of checks: what was hashed, then what stands beside it. `erased` is told of values that are gone. */
+export function findMisfit(
+  entry: RestingEntry,
+  hashed: Hashed | undefined,
+  erased: (member: string) => void,
+): Misfit | undefined {
   const { bytes, leaf } = entry
   if (!bytes || !leaf) return { how: "bytes_missing" }
   if (Buffer.compare(leafHash(bytes), leaf) !== 0) return { how: "leaf_differs" }
-  const hashed = readHashed(bytes)
   if (!hashed) return { how: "not_an_entry" }
   const member = differingColumn(entry, hashed)
   if (member !== undefined) return { how: "row_differs", member }

@@ -2,7 +2,7 @@
 // the first entry that does not fit is named.
 import { randomInt } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { both, copyTo, remove, shift, swap } from "../support/ledger-edits.ts"
+import { both, COLUMNS, copyTo, flipped, remove, runEdits, shift, swap } from "../support/ledger-edits.ts"
 import { type LedgerFile, makeLedgerFile } from "../support/ledger-file.ts"
 
 let ledger: LedgerFile
@@ -29,38 +29,6 @@ test("an untouched ledger is verified, by its own word, by a key and by every ch
     expect(await ledger.verify({ key: ledger.vkey, earlier })).toMatchObject({ verdict: "verified" })
 })
 
-/** Tables and columns that say what happened, or prove it. What `at` a checkpoint was made proves nothing. */
-const COLUMNS: readonly [string, string][] = [
-  ...["at", "kind", "task", "token", "agent", "instance", "orchestrator", "api", "operation"].map(
-    of("entry"),
-  ),
-  ...["outcome", "code", "subject", "resource", "reference", "seq"].map(of("entry")),
-  ...["bytes", "leaf", "personal", "key", "seq"].map(of("entry_bytes")),
-  ...["level", "place", "hash"].map(of("ledger_node")),
-  ...["origin", "first", "size", "frontier"].map(of("ledger_tree")),
-  ...["size", "note"].map(of("ledger_checkpoint")),
-  ...["vkey"].map(of("ledger_key")),
-  ...["task_id", "key", "reference"].map(of("task")),
-  ...["jti"].map(of("token")),
-  ...["text"].map(of("subject")),
-]
-function of(table: string) {
-  return (column: string): [string, string] => [table, column]
-}
-
-/** One bit of the value, another number, another character. */
-function flipped(value: unknown): unknown {
-  if (typeof value === "number") return value + (randomInt(2) === 0 ? 1 : 1000 + randomInt(1000))
-  if (typeof value === "string") {
-    const at = randomInt(value.length)
-    return value.slice(0, at) + (value[at] === "x" ? "y" : "x") + value.slice(at + 1)
-  }
-  const bytes = Buffer.from(value as Uint8Array)
-  const at = randomInt(bytes.length)
-  bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << randomInt(8)), at)
-  return bytes
-}
-
 describe("H01: one value of one row is another", () => {
   test.each(COLUMNS)("%s.%s", async (table, column) => {
     const rows = ledger.database
@@ -69,7 +37,7 @@ describe("H01: one value of one row is another", () => {
     const missed: unknown[] = []
     for (let times = 0; times < Math.min(12, 4 * rows.length); times++) {
       const { id, value } = rows[randomInt(rows.length)] ?? { id: 0, value: "" }
-      const to = flipped(value)
+      const to = flipped(value, randomInt)
       const found = await ledger.changed(() => {
         try {
           run(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`, to, id)
@@ -99,7 +67,7 @@ describe("H01: one value of one row is another", () => {
       const seq = 1 + randomInt(ledger.entries)
       const bytes = bytesAt(seq)
       const found = await ledger.changed(() =>
-        run("UPDATE entry_bytes SET bytes = ? WHERE seq = ?", flipped(bytes), seq),
+        run("UPDATE entry_bytes SET bytes = ? WHERE seq = ?", flipped(bytes, randomInt), seq),
       )
       expect(found).toEqual({ verdict: "broken", seq, how: "leaf_differs" })
     }
@@ -139,4 +107,18 @@ describe("H02: rows are taken out, put in, moved", () => {
   test.each(cases)("%s", async (_what, sql, found) => {
     expect(await ledger.changed(sql())).toMatchObject({ verdict: "broken", ...found })
   })
+})
+
+test("H01, H02: a thousand entries, any byte, number or row of which is another: found, and where", async () => {
+  const larger = await makeLedgerFile(940)
+  try {
+    expect(larger.entries).toBeGreaterThanOrEqual(1000)
+    expect(await larger.verify()).toMatchObject({ verdict: "verified" })
+    const { missed, seed, ...edits } = await runEdits(larger, 250, Date.now())
+    expect({ missed, seed }).toEqual({ missed: [], seed })
+    expect(Math.min(edits.bytes, edits.rows, edits.values)).toBeGreaterThan(20)
+    expect(await larger.verify()).toMatchObject({ verdict: "verified" })
+  } finally {
+    await larger.remove()
+  }
 })
