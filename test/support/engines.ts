@@ -21,6 +21,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/l-shipping.test.ts": "is about the spool's side; test/task/use is the issuer's, on both",
   "test/audit/replay.test.ts": "judges entries apart from any database",
   "test/audit/statements.test.ts": "opens both, to compare them",
+  "test/bench/ledger.test.ts": "is about what a benchmark prints; it measures both engines by itself",
   "test/cli/keys.test.ts": "is about a command; test/keys is what it asks for, on both",
   "test/cli/ledger-follow.test.ts": "restores an SQLite file; what is served is held on both elsewhere",
   "test/cli/ledger-verify.test.ts": "verifies an SQLite file, and tiles",
@@ -45,6 +46,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/demo.test.ts": "the demo brings its own SQLite file",
   "test/flows/http.test.ts":
     "runs a page's steps as they are printed; the endpoints are held on both elsewhere",
+  "test/flows/incident.test.ts": "runs a page's commands as they are printed; what they ask is held on both",
   "test/flows/mcp.test.ts": "runs a page's commands as they are printed, with the SQLite file of `init`",
   "test/flows/move.test.ts": "moves from a file to a server, so it has both",
   "test/flows/package.test.ts": "is about what is published; no database is made",
