@@ -183,8 +183,9 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
     const seq = frontier.size + 1
     if (entry.misfit) return { verdict: "broken", seq, how: wordsOf(entry.misfit) }
     const said = entry.hashed && reports.misfit(entry.hashed, entry)
-    // A report speaks for the uses before it: any that no checkpoint holds yet may be the one that is another.
-    if (said !== undefined) return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
+    // Who misses uses says nothing of the report: any entry that no checkpoint holds yet may be the one that was changed.
+    if (said === "uses_missing") return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
+    if (said !== undefined) return { verdict: "broken", seq, how: said }
     for (const member of entry.erased) erased[member] = (erased[member] ?? 0) + 1
     const grown: Grown[] = []
     frontier = extend(frontier, [entry.leaf], (one) => grown.push(one))
