@@ -183,8 +183,8 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
     const seq = frontier.size + 1
     if (entry.misfit) return { verdict: "broken", seq, how: wordsOf(entry.misfit) }
     const said = entry.hashed && reports.misfit(entry.hashed, entry)
-    // Who misses uses says nothing of the report: any entry that no checkpoint holds yet may be the one that was changed.
-    if (said === "uses_missing") return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
+    if (said !== undefined && BY_OTHERS.has(said))
+      return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
     if (said !== undefined) return { verdict: "broken", seq, how: said }
     for (const member of entry.erased) erased[member] = (erased[member] ?? 0) + 1
     const grown: Grown[] = []
@@ -216,5 +216,13 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
     },
   }
 }
+
+/** A report shows what is not itself: any entry that no checkpoint holds yet may be the one that was changed. */
+const BY_OTHERS: ReadonlySet<string> = new Set([
+  "uses_missing",
+  "batch_repeated",
+  "batch_chain_differs",
+  "gap_untold",
+])
 
 const wordsOf = ({ how, member }: Misfit): string => (member === undefined ? how : `${how}: ${member}`)
