@@ -1,15 +1,16 @@
-// Asking a person, for one call that needs it: the agent puts the question with its own token, waits, and collects the answer
-// as a token for that call. It decides how long is waited; what is asked is the agent's, what comes of it the issuer's.
+// Asking a person, for one call that needs it: the agent puts the question with its own token or by its credential, waits,
+// and collects the answer as a token for that call. It decides how long is waited; what is asked is the agent's, what comes of
+// it the issuer's.
 import { createBackoff } from "../remote/backoff.ts"
 import { exchange } from "../remote/exchange.ts"
 import { toEpochSeconds } from "../time.ts"
 import { signProof } from "../token/proof.ts"
 import { ClientError } from "./error.ts"
 import type { TaskTokenHeld } from "./held-token.ts"
-import { againWhenReset, asRecord, reach, readBody, refusalOf } from "./issuer-call.ts"
+import { againWhenReset, asRecord, type IssuerCalls, reach, readBody, refusalOf } from "./issuer-call.ts"
 import { type Exchanging, exchangeToken } from "./own-token.ts"
 import type { Surroundings } from "./surroundings.ts"
-import { misread, readExchanged } from "./token-answer.ts"
+import { misread, readExchanged, readTokens } from "./token-answer.ts"
 
 /** What a person is asked. Operation, resource and parameters are what the approved call may then do, and nothing else. */
 export interface ApprovalQuestion {
@@ -38,10 +39,11 @@ export type AskApproval = (
 
 export interface Asking {
   readonly task: string
-  readonly exchanging: Exchanging
   readonly around: Surroundings
-  /** The agent's own token, live. */
-  own(): Promise<TaskTokenHeld>
+  /** The body of an answer that is 2xx. Throws ClientError. The same question may be put twice: it is not asked again. */
+  readonly send: (method: "GET" | "POST", path: string, body?: object) => Promise<unknown>
+  /** The token of a granted approval. Throws ClientError. */
+  readonly collect: (approval: string, api: string) => Promise<TaskTokenHeld>
 }
 
 const LIMITS = { maxBytes: 256 * 1024, timeoutMilliseconds: 10_000 }
@@ -73,10 +75,7 @@ export async function askApproval(
     approval = await look(asking, approval)
   }
   // Whether it was granted, and still stands, the issuer says when it mints.
-  const { asked, body: answer } = await exchangeToken(await asking.own(), asking.exchanging, {
-    approval: approval.id,
-  })
-  return readExchanged(answer, api, asked)
+  return asking.collect(approval.id, api)
 }
 
 interface Approval {
@@ -94,15 +93,44 @@ async function look(asking: Asking, approval: Approval): Promise<Approval> {
   }
 }
 
-/** The agent's own token is the credential, with a proof by its key (RFC 9449). */
-async function ask(
-  { exchanging, own }: Asking,
+async function ask({ send }: Asking, ...call: Parameters<Asking["send"]>): Promise<Approval> {
+  const { id, state } = asRecord(await send(...call))
+  if (typeof id !== "string" || typeof state !== "string") throw misread()
+  return { id, state }
+}
+
+type Way = Pick<Asking, "send" | "collect">
+
+/** The agent's own token, which `own` gives live, is the credential, with a proof by its key (RFC 9449). */
+export const byOwnToken = (exchanging: Exchanging, own: () => Promise<TaskTokenHeld>): Way => ({
+  send: async (method, path, body) =>
+    sendProven(exchanging, (await own()).token.reveal(), method, path, body),
+  async collect(approval, api) {
+    const { asked, body } = await exchangeToken(await own(), exchanging, { approval })
+    return readExchanged(body, api, asked)
+  },
+})
+
+/** The agent authenticates by itself: it needs no token of its own. */
+export const byCredential = (calls: IssuerCalls, { task, around }: Pick<Asking, "task" | "around">): Way => ({
+  send: async (method, path, body) => (await calls.call(method, path, body, true)).body,
+  async collect(approval) {
+    const asked = around.clock.now()
+    const path = `/tasks/${encodeURIComponent(task)}/tokens`
+    const { body } = await calls.call("POST", path, { approval }, true)
+    const [token] = readTokens(asRecord(body).tokens, asked)
+    if (!token) throw misread()
+    return token
+  },
+})
+
+async function sendProven(
+  { issuer, address, key, clock }: Exchanging,
+  accessToken: string,
   method: "GET" | "POST",
   path: string,
-  body?: object,
-): Promise<Approval> {
-  const { issuer, address, key, clock } = exchanging
-  const accessToken = (await own()).token.reveal()
+  body: object | undefined,
+): Promise<unknown> {
   const send = () => {
     const url = `${issuer.replace(/\/$/, "")}${path}`
     const dpop = signProof({ method, url, accessToken, now: toEpochSeconds(clock.now()) }, key)
@@ -111,12 +139,9 @@ async function ask(
     const init = { method, headers: { ...headers, ...json }, ...(body && { body: JSON.stringify(body) }) }
     return exchange(`${address}${path}`, init, LIMITS)
   }
-  // The same question that is open already is not asked again, so it may be put twice.
   const answer = await reach(address, () => send().catch(againWhenReset(send)))
   if (answer.status < 200 || answer.status > 299) throw refusalOf(answer)
-  const { id, state } = asRecord(readBody(answer))
-  if (typeof id !== "string" || typeof state !== "string") throw misread()
-  return { id, state }
+  return readBody(answer)
 }
 
 const undecided = () =>

@@ -4,10 +4,10 @@ import type { ServiceCredential } from "../remote/service-token.ts"
 import type { Clock } from "../time.ts"
 import type { SigningKey } from "../token/signature.ts"
 import { readServiceUrl } from "./address.ts"
-import { type AskApproval, askApproval } from "./approval.ts"
+import { type AskApproval, askApproval, byCredential, byOwnToken } from "./approval.ts"
 import { delegate } from "./delegation.ts"
 import { type HandedToken, type TaskTokenHeld, takeOver } from "./held-token.ts"
-import { asRecord, openIssuer } from "./issuer-call.ts"
+import { asRecord, type IssuerCalls, openIssuer } from "./issuer-call.ts"
 import { type Exchanging, exchangeOwnToken } from "./own-token.ts"
 import { type Opened, renewalFailed } from "./session.ts"
 import { createOwnKey, type SessionKey, signerOf } from "./session-key.ts"
@@ -38,7 +38,7 @@ export interface SessionOptions {
   readonly renew?: (resource: string) => Promise<readonly HandedToken[]>
   /**
    * What to ask a person about a call that was refused with `ask_approval`, or because the token does not grant the operation.
-   * The call waits for the answer and goes on with it. It needs `issuer`, `task` and the agent's own token.
+   * The call waits for the answer and goes on with it. It needs `issuer` and `task`, and `credential` or the agent's own token.
    */
   readonly approval?: AskApproval
   /** Seconds that one call waits in all, for tokens and for APIs that say `wait`. Default 30. */
@@ -72,11 +72,12 @@ export async function readSessionOptions(options: SessionOptions, around: Surrou
   const { waitSeconds = WAIT_SECONDS } = options
   if (!(waitSeconds >= 0 && waitSeconds <= 86_400)) throw new TypeError("waitSeconds must be 0 to 86400")
   const how = options.credential ? await collect(options, around) : handed(options, around)
-  const ask = options.approval && asker(options, options.approval, how.key, around)
+  const ask = options.approval && asker(options, options.approval, how, around)
   const given = delegator(options, how.key, around)
   const waitMilliseconds = waitSeconds * 1000
+  const { calls: _, ...opened } = how
   return {
-    ...how,
+    ...opened,
     issuer: options.issuer,
     waitMilliseconds,
     ...(ask && { ask }),
@@ -84,7 +85,8 @@ export async function readSessionOptions(options: SessionOptions, around: Surrou
   }
 }
 
-type How = Pick<Opened, "tokens" | "key" | "renew">
+/** `calls`: how the agent calls the issuer by its credential, where it has one. */
+type How = Pick<Opened, "tokens" | "key" | "renew"> & { readonly calls?: IssuerCalls }
 
 /** All tokens are had anew in one call, whichever of them is due. */
 async function collect(options: SessionOptions, around: Surroundings): Promise<How> {
@@ -111,7 +113,7 @@ async function collect(options: SessionOptions, around: Surroundings): Promise<H
     })
     return pending
   }
-  return { tokens: await renew(), key, renew }
+  return { tokens: await renew(), key, renew, calls }
 }
 
 function handed(options: SessionOptions, around: Surroundings): How {
@@ -125,12 +127,13 @@ function handed(options: SessionOptions, around: Surroundings): How {
   const renews = taken.some(({ resource, scope }) => resource === issuer && scope.includes("task:renew"))
   const renew =
     issuer !== undefined && renews && key
-      ? byOwnToken(options, issuer, key, around)
+      ? renewing(options, issuer, key, around)
       : asked && byFunction(asked)
   return { tokens: taken, key, renew }
 }
 
-const byOwnToken = (
+/** By the agent's own token. */
+const renewing = (
   options: SessionOptions,
   issuer: string,
   key: SigningKey,
@@ -154,7 +157,7 @@ function exchangingOf(
 function asker(
   options: SessionOptions,
   approval: AskApproval,
-  key: SigningKey | undefined,
+  { key, calls }: How,
   around: Surroundings,
 ): NonNullable<Opened["ask"]> {
   const { issuer, task } = options
@@ -163,7 +166,9 @@ function asker(
   const exchanging = exchangingOf(options, issuer, key, around)
   return async (own, { code }, held, { method, url, signal }) => {
     const question = await approval({ code, method, url: url.href })
-    return question && askApproval({ task, exchanging, around, own }, question, held.resource, signal)
+    const of = { task, around }
+    const way = calls ? byCredential(calls, of) : byOwnToken(exchanging, own)
+    return question && askApproval({ ...of, ...way }, question, held.resource, signal)
   }
 }
 

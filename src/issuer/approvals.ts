@@ -2,7 +2,7 @@
 // see and decide what is the task room's to say.
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
-import { asOrchestrator, type Requester } from "../task/approval.ts"
+import { asAgent, asOrchestrator, type Requester } from "../task/approval.ts"
 import type { ApprovalViewer } from "../task/approval-view.ts"
 import type { JsonValue } from "../token/json.ts"
 import { isSegment } from "../token/resource.ts"
@@ -30,7 +30,8 @@ const RequestBody = z
       .regex(/^task_[0-9a-f-]{36}$/, "a task id")
       .optional()
       .openapi({
-        description: "From an orchestrator; an agent's own token says which task asks",
+        description:
+          "From an orchestrator or an authenticated agent; an agent's own token says which task asks",
       }),
     operation: z
       .string()
@@ -81,12 +82,13 @@ function request(rooms: Rooms): Endpoint {
     const asked = await rooms.approvals.request(requester, question)
     return asked instanceof Refusal ? asked : json(asked.created ? 201 : 200, approvalOnWire(asked.approval))
   }
-  const byOrchestrators = guarded({
+  const byCallers = guarded({
     method: "post",
     path: "/approvals",
-    summary: "Ask a person to open an operation for a running task; agents ask with their own token",
+    summary:
+      "Ask a person to open an operation for a running task, as its orchestrator or its agent, which may use its own token",
     group: "approvals",
-    who: ["orchestrator"],
+    who: ["orchestrator", "agent"],
     body: jsonBody(RequestBody),
     answers: {
       201: { description: "Asked", schema: ApprovalAnswer },
@@ -94,12 +96,12 @@ function request(rooms: Rooms): Endpoint {
     },
     async run({ body }, caller) {
       const { task_id: taskId } = body
-      if (taskId !== undefined) return ask(asOrchestrator(caller.clientId), taskId, body)
+      if (taskId !== undefined) return ask(requesterOf(caller), taskId, body)
       const errors = [{ pointer: "/task_id", expected: "a task id" }]
       return refuse("invalid_request", "[task_id] none", { errors })
     },
   })
-  return forAgents(rooms, byOrchestrators, {
+  return forAgents(rooms, byCallers, {
     body: jsonBody(RequestBody),
     run: ({ body }, { requester, taskId }) => ask(requester, body.task_id ?? taskId, body),
   })
@@ -137,7 +139,7 @@ function show(rooms: Rooms): Endpoint {
     lane: "later",
     summary: "One approval: what is asked, with which parameters, and what became of it",
     group: "approvals",
-    who: ["orchestrator", "approver", "auditor", "operator"],
+    who: ["orchestrator", "agent", "approver", "auditor", "operator"],
     answers: { 200: { description: "The approval", schema: ApprovalAnswer } },
     run: ({ parameter }, caller) => look(viewerOf(caller), parameter("id")),
   })
@@ -163,8 +165,13 @@ const decide = ({ approvals }: Rooms): Endpoint =>
     },
   })
 
+/** Who asks and collects with a service token: an orchestrator for its tasks, an agent for those that it is the agent of. */
+export const requesterOf = ({ kind, clientId, proofKey }: Caller): Requester =>
+  kind === "agent" ? asAgent(clientId, proofKey?.thumbprint) : asOrchestrator(clientId)
+
 function viewerOf(caller: Caller): ApprovalViewer {
   if (caller.kind === "orchestrator") return { orchestrator: caller.clientId }
+  if (caller.kind === "agent") return { agent: caller.clientId }
   const all = caller.scopes.has("auditor") || caller.scopes.has("operator")
   return all ? {} : { decider: caller.clientId }
 }

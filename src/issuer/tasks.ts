@@ -1,13 +1,13 @@
 // The endpoints of tasks: start, list, show, renew, change. They translate between the wire and the task room and decide
 // nothing: who may see or change which task is decided there.
-import { Refusal, refuse } from "../errors.ts"
-import { asOrchestrator } from "../task/approval.ts"
+import { Refusal } from "../errors.ts"
 import type { Change, Changed } from "../task/finish.ts"
 import type { MintedToken } from "../task/mint.ts"
 import type { TaskSummary, TaskView } from "../task/show.ts"
 import type { Started } from "../task/start.ts"
 import { toInstant } from "../time.ts"
 import { approvalOnWire } from "./approval-schema.ts"
+import { requesterOf } from "./approvals.ts"
 import type { Caller } from "./caller.ts"
 import { type Endpoint, guarded, json, jsonBody, optionalJsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
@@ -110,9 +110,7 @@ const renew = ({ tasks, approvals }: Rooms): Endpoint =>
     async run({ body, parameter }, caller) {
       const { dpop_jkt: dpopJkt, resource, operations, instance, approval } = body
       if (approval !== undefined) {
-        if (caller.kind === "agent")
-          return refuse("not_found", "[approval] an agent collects with its own token")
-        const collected = await approvals.collect(asOrchestrator(caller.clientId), parameter("id"), approval)
+        const collected = await approvals.collect(requesterOf(caller), parameter("id"), approval)
         return collected instanceof Refusal ? collected : json(200, tokensOnWire(collected.tokens))
       }
       const asked = {

@@ -41,7 +41,8 @@ async function planCollection(
   const approved = approvedBy(row, task, requester)
   if (approved instanceof Refused) return approved
   if (!task.key) return refuse("task_ended", "[erased] the task's key was erased")
-  const passed = await passAgain(parts, task, { approved })
+  const jkt = task.jkt ?? requester.provenJkt ?? null
+  const passed = await passAgain(parts, { ...task, jkt }, { approved })
   if (passed instanceof Refused) return passed
   const plan = planMint(parts, passed, {
     taskId: task.task_id,

@@ -27,6 +27,6 @@ export async function findAsking(parts: Parts, ownToken: string, by: Bringer): P
   if (subject.links.length > 0) return refuse("exchange_not_allowed", "[delegation] a sub-agent asks nobody")
   const { task_id: taskId, agent, instance, orchestrator } = row
   const name = `${agent}/${instance}`
-  const requester: Requester = { name, mayAskFor: (task) => task.task_id === taskId }
+  const requester: Requester = { nameFor: () => name, mayAskFor: (task) => task.task_id === taskId }
   return { requester, taskId, orchestrator }
 }

@@ -61,6 +61,8 @@ export const viewApproval = (row: ApprovalRow): Approval => ({
 /** Who looks: an agent at those of its task, an orchestrator at its own, approvers at those that they decide, other staff at all. */
 export interface ApprovalViewer {
   readonly task?: string
+  /** Authenticated by itself: the agent of the task. */
+  readonly agent?: string
   readonly orchestrator?: string
   readonly decider?: string
 }
@@ -92,6 +94,7 @@ export async function showApproval(
   const seen =
     row &&
     (viewer.task === undefined || row.task_id === viewer.task) &&
+    (viewer.agent === undefined || row.agent === viewer.agent) &&
     (viewer.orchestrator === undefined || row.orchestrator === viewer.orchestrator) &&
     (viewer.decider === undefined || isDecider(row, viewer.decider))
   return seen ? viewApproval(row) : refuse("not_found", "[approval] no such approval for this viewer")

@@ -18,15 +18,24 @@ import { usedUp } from "./use-left.ts"
 /** Who asks for a task: its orchestrator, or one of its holders. */
 export interface Requester {
   /** As entries and approvers see it: the orchestrator's name, or `agent/instance`. */
-  readonly name: string
+  readonly nameFor: (task: TaskRow) => string
   readonly mayAskFor: (task: TaskRow) => boolean
   /** The delegation that asks; absent: for the agent of the task itself. */
   readonly delegation?: string
+  /** The key that an agent proved as it authenticated: binds what it collects where the task is bound to none. */
+  readonly provenJkt?: string | undefined
 }
 
 export const asOrchestrator = (name: string): Requester => ({
-  name,
+  nameFor: () => name,
   mayAskFor: (task) => task.orchestrator === name,
+})
+
+/** The task's own agent, authenticated by itself: as in every collection its name says which tasks are its own. */
+export const asAgent = (agent: string, provenJkt: string | undefined): Requester => ({
+  nameFor: (task) => `${agent}/${task.instance}`,
+  mayAskFor: (task) => task.agent === agent,
+  provenJkt,
 })
 
 export interface ApprovalRequest {
@@ -123,6 +132,7 @@ function requestSteps(
   const { requester, task, question, passed } = of
   const { operation, parameters, reason } = question
   const resource = formatResource(question.resource)
+  const requestedBy = requester.nameFor(task)
   const values = {
     approval_id: id,
     task_id: task.task_id,
@@ -132,7 +142,7 @@ function requestSteps(
     parameters: parameters.digest === NO_PARAMETERS.digest ? null : parameters.text,
     digest: parameters.digest,
     reason,
-    requested_by: requester.name,
+    requested_by: requestedBy,
     deciders: by.map(deciderMark).join(""),
     delegation: requester.delegation ?? null,
     now: passed.now,
@@ -142,13 +152,13 @@ function requestSteps(
   const body = {
     approval: id,
     by: [...by],
-    requested_by: requester.name,
+    requested_by: requestedBy,
     reason,
     parameters: JSON.parse(parameters.text),
   }
   return [
     ...passed.guards,
-    ...parts.names.steps([api, operation, requester.name]),
+    ...parts.names.steps([api, operation, requestedBy]),
     { statement: insertApproval, values, rows: 1 },
     ...parts.ledger.steps(
       { ...factsOf("approval.requested", task), at: passed.now, api, operation, resource, body },
