@@ -30,6 +30,10 @@ export const ApprovalAnswer = z
     resource: z.string(),
     parameters: z.unknown().optional(),
     reason: z.string().optional(),
+    delegation_id: z
+      .string()
+      .optional()
+      .openapi({ description: "The sub-agent's that asks for itself; absent: the task's own agent" }),
     requested_by: z.string(),
     requested_at: instant,
     by: z.array(z.string()).openapi({ description: "Names of staff of whom one person decides" }),
@@ -57,6 +61,7 @@ export const approvalOnWire = (approval: Approval) => ({
   resource: approval.resource,
   ...(approval.parameters !== undefined && { parameters: JSON.parse(approval.parameters) }),
   ...(approval.reason !== undefined && { reason: approval.reason }),
+  ...(approval.delegation !== undefined && { delegation_id: approval.delegation }),
   requested_by: approval.requestedBy,
   requested_at: toInstant(approval.requestedAt),
   by: approval.by,

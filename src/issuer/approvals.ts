@@ -144,7 +144,8 @@ function show(rooms: Rooms): Endpoint {
     run: ({ parameter }, caller) => look(viewerOf(caller), parameter("id")),
   })
   return forAgents(rooms, byCallers, {
-    run: ({ parameter }, { taskId }) => look({ task: taskId }, parameter("id")),
+    run: ({ parameter }, { taskId, requester: { delegation } }) =>
+      look({ task: taskId, delegation }, parameter("id")),
   })
 }
 

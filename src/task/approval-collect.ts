@@ -2,13 +2,14 @@
 // the one gate as every mint does, and is used up in the transaction that writes the token, or not at all.
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Requester } from "./approval.ts"
+import { chainAlive, refusingFor } from "./approval-chain.ts"
 import { type ApprovalRow, collectApproval } from "./approval-statements.ts"
 import { findApproval } from "./approval-view.ts"
 import type { Approved } from "./approved.ts"
 import { type Attempt, type Once, settleDecision } from "./commit.ts"
 import { planMint, signTokens } from "./mint.ts"
 import type { Parts } from "./parts.ts"
-import { notActive, passAgain, type Renewed, refusingOf } from "./renew.ts"
+import { notActive, passAgain, type Renewed } from "./renew.ts"
 import { keepTask, type TaskRow, taskById } from "./statements.ts"
 import { usedUp } from "./use-left.ts"
 
@@ -26,7 +27,8 @@ export async function collectApproved(
     if (!task) return refuse("not_found", "[task] no such task of this requester")
     return planCollection(parts, requester, task, await findApproval(parts, id))
   }
-  return settleDecision<Renewed>(parts, decide, () => task && refusingOf("token.refused", task), once)
+  const refusing = () => task && refusingFor("token.refused", task, requester.holder)
+  return settleDecision<Renewed>(parts, decide, refusing, once)
 }
 
 async function planCollection(
@@ -41,8 +43,11 @@ async function planCollection(
   const approved = approvedBy(row, task, requester)
   if (approved instanceof Refused) return approved
   if (!task.key) return refuse("task_ended", "[erased] the task's key was erased")
-  const jkt = task.jkt ?? requester.provenJkt ?? null
-  const passed = await passAgain(parts, { ...task, jkt }, { approved })
+  const chain = await chainAlive(parts, task, row.delegation)
+  if (chain instanceof Refused) return chain
+  const { links, until } = chain
+  const jkt = chain.jkt ?? requester.provenJkt ?? null
+  const passed = await passAgain(parts, { ...task, jkt }, { approved, links, until })
   if (passed instanceof Refused) return passed
   const plan = planMint(parts, passed, {
     taskId: task.task_id,
@@ -63,6 +68,7 @@ async function planCollection(
   return {
     steps: [
       ...passed.guards,
+      ...chain.guards,
       ...parts.names.steps([task.instance, plan.kid]),
       { statement: keepTask, values: { ...kept, ...floors }, rows: 1 },
       { statement: collectApproval, values: taken, rows: 1 },

@@ -2,13 +2,14 @@
 // would still let the task do it. One transaction with its entry.
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { type Chain, chainTo, factsFor } from "./approval-chain.ts"
 import { type ApprovalRow, decideApproval } from "./approval-statements.ts"
 import { type Approval, findApproval, isDecider, viewApproval } from "./approval-view.ts"
 import { approvableFor, mayDecide } from "./approved.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import { isOpen } from "./finish.ts"
 import type { Parts } from "./parts.ts"
-import { factsOf, passAgain, refusingOf } from "./renew.ts"
+import { passAgain, refusingOf } from "./renew.ts"
 import { noLock, type TaskRow, taskById } from "./statements.ts"
 
 /** A person who signed in, or with --dev whoever has the key. */
@@ -65,24 +66,32 @@ async function planDecision(
   if (again && row.decided_by === decider.person) return { settled: viewApproval(row) }
   if (row.state !== "requested") return refuse("approval_decided", `[approval] it is ${row.state}`)
   if (!isOpen(task)) return refuse("task_ended", `[state] the task is ${task.state}`)
-  if (decision === "deny") return decisionOf(parts, deciding, { now: parts.ledger.at() })
-  const passed = await passAgain(parts, task, {})
+  const chain = await chainTo(parts, task, row.delegation)
+  if (chain instanceof Refused) return chain
+  if (decision === "deny") return decisionOf(parts, deciding, { chain, now: parts.ledger.at() })
+  const passed = await passAgain(parts, { ...task, jkt: chain.jkt }, { links: chain.links })
   if (passed instanceof Refused) return passed
   const grant = approvableFor(passed.approvable, row.operation, row.resource.split("/"))
   if (!grant) return refuse("access_denied", "[approval] the task may not do it any more")
   if (!mayDecide(passed.policy, grant, decider.name))
     return refuse("approver_not_allowed", "[approval] not among those who decide now")
-  const { now, guards } = passed
+  const { now } = passed
+  const guards = [...passed.guards, ...chain.guards]
   const until = Math.min(now + grant.approval.validSeconds * 1000, task.deadline)
-  return decisionOf(parts, deciding, { now, guards, until })
+  return decisionOf(parts, deciding, { chain, now, guards, until })
 }
 
 function decisionOf(
   parts: Parts,
   { decider, row, task, decision, reason }: Deciding,
-  at: { readonly now: number; readonly guards?: readonly Step[]; readonly until?: number },
+  at: {
+    readonly chain: Chain
+    readonly now: number
+    readonly guards?: readonly Step[]
+    readonly until?: number
+  },
 ): Attempt<Approval> {
-  const { now, guards = [], until } = at
+  const { chain, now, guards = [], until } = at
   const granted = decision === "grant"
   const decided = {
     state: granted ? ("granted" as const) : ("denied" as const),
@@ -99,7 +108,7 @@ function decisionOf(
     ...(until !== undefined && { until }),
     ...(reason !== undefined && { reason }),
   }
-  const told = factsOf(granted ? "approval.granted" : "approval.denied", task)
+  const told = factsFor(granted ? "approval.granted" : "approval.denied", task, chain.links.at(-1))
   const outcome = granted ? ("allowed" as const) : ("refused" as const)
   return {
     steps: [

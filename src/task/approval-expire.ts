@@ -1,9 +1,10 @@
 // Approvals whose time is over, written down: undecided, or granted and not collected. Nothing waits for it: whoever looks
 // or collects judges by the time itself.
 import { Unexpected } from "../database/database.ts"
+import { factsFor } from "./approval-chain.ts"
 import { type ApprovalRow, approvalsOver, endApproval } from "./approval-statements.ts"
+import { chainOf } from "./delegation-statements.ts"
 import type { Parts } from "./parts.ts"
-import { factsOf } from "./renew.ts"
 import { taskById } from "./statements.ts"
 
 const SWEEP_AT_ONCE = 100
@@ -20,11 +21,15 @@ export async function expireApprovals(parts: Parts): Promise<number> {
 async function endIfOver(parts: Parts, row: ApprovalRow, now: number): Promise<boolean> {
   const [task] = await parts.engine.query(taskById, { task_id: row.task_id })
   const { api, operation, resource, approval_id: approval } = row
+  const holders = row.delegation ? await parts.engine.query(chainOf, { delegation: row.delegation }) : []
   const state = row.token === null ? "expired" : "collected"
   const told = { at: now, api, operation, resource, body: { approval } }
   const entry =
     task && state === "expired"
-      ? parts.ledger.steps({ ...factsOf("approval.expired", task), ...told }, task.key ?? undefined)
+      ? parts.ledger.steps(
+          { ...factsFor("approval.expired", task, holders.at(-1)), ...told },
+          task.key ?? undefined,
+        )
       : []
   try {
     await parts.engine.atomically([

@@ -11,7 +11,7 @@ export interface Asking {
   readonly orchestrator: string
 }
 
-/** The task's own agent, with a live token of its own that may ask and the key that it is bound to. */
+/** A holder with a live token of its own that may ask, and the key that it is bound to. */
 export async function findAsking(parts: Parts, ownToken: string, by: Bringer): Promise<Asking | Refusal> {
   const opened = openSubject(parts, ownToken, by)
   if (opened instanceof Refused) return opened
@@ -23,10 +23,11 @@ export async function findAsking(parts: Parts, ownToken: string, by: Bringer): P
   if (subject instanceof Refused) return subject
   const over = judgeTime(row, parts.ledger.at(), 0)
   if (over) return over
-  // What a person opens is no part of what is delegated.
-  if (subject.links.length > 0) return refuse("exchange_not_allowed", "[delegation] a sub-agent asks nobody")
-  const { task_id: taskId, agent, instance, orchestrator } = row
+  const { task_id: taskId, orchestrator } = row
+  const link = subject.links.at(-1)
+  const { agent, instance } = link ?? row
   const name = `${agent}/${instance}`
-  const requester: Requester = { nameFor: () => name, mayAskFor: (task) => task.task_id === taskId }
-  return { requester, taskId, orchestrator }
+  const asks: Requester = { nameFor: () => name, mayAskFor: (task) => task.task_id === taskId }
+  const below = link && { delegation: link.delegationId, holder: { agent, instance } }
+  return { requester: { ...asks, ...below }, taskId, orchestrator }
 }

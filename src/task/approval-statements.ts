@@ -33,9 +33,10 @@ export interface ApprovalRow {
   readonly token: string | null
 }
 
-/** What is open has expired when its time is over or its task has ended, whether or not that is written down yet. */
+/** What is open has expired when its time is over or its task or its delegation has ended, written down or not yet. */
 const isOver = sql`(a.state IN ('requested', 'granted')
-  AND (a.expires_at <= ${wholeNumber("now")} OR t.state NOT IN ('active', 'paused')))`
+  AND (a.expires_at <= ${wholeNumber("now")} OR t.state NOT IN ('active', 'paused') OR (a.delegation IS NOT NULL
+    AND EXISTS (SELECT 1 FROM delegation e WHERE e.delegation_id = a.delegation AND e.ended_at IS NOT NULL))))`
 
 const columns = sql`a.approval_id AS approval_id, t.task_id AS task_id, ty.text AS type, ag.text AS agent, i.text AS instance,
   o.text AS orchestrator, coalesce(s.text, '') AS sub, t.purpose AS purpose, ap.text AS api, op.text AS operation,

@@ -18,6 +18,8 @@ export interface Approval {
   /** JSON text as it was bound; undefined: there are none, or they were erased. */
   readonly parameters: string | undefined
   readonly reason: string | undefined
+  /** The delegation that it is for; undefined: the task's own agent. */
+  readonly delegation: string | undefined
   readonly requestedBy: string
   readonly requestedAt: number
   /** Names of staff of whom one person decides. */
@@ -49,6 +51,7 @@ export const viewApproval = (row: ApprovalRow): Approval => ({
   resource: row.resource,
   parameters: row.parameters ?? undefined,
   reason: row.reason ?? undefined,
+  delegation: row.delegation ?? undefined,
   requestedBy: row.requested_by,
   requestedAt: row.requested_at,
   by: row.deciders.split(" ").filter((name) => name !== ""),
@@ -58,9 +61,10 @@ export const viewApproval = (row: ApprovalRow): Approval => ({
   decidedAt: row.decided_at ?? undefined,
 })
 
-/** Who looks: an agent at those of its task, an orchestrator at its own, approvers at those that they decide, other staff at all. */
+/** Who looks: an agent at those of its task, a sub-agent at its own, an orchestrator at its own, approvers at those that they decide, other staff at all. */
 export interface ApprovalViewer {
   readonly task?: string
+  readonly delegation?: string | undefined
   /** Authenticated by itself: the agent of the task. */
   readonly agent?: string
   readonly orchestrator?: string
@@ -94,6 +98,7 @@ export async function showApproval(
   const seen =
     row &&
     (viewer.task === undefined || row.task_id === viewer.task) &&
+    (viewer.delegation === undefined || row.delegation === viewer.delegation) &&
     (viewer.agent === undefined || row.agent === viewer.agent) &&
     (viewer.orchestrator === undefined || row.orchestrator === viewer.orchestrator) &&
     (viewer.decider === undefined || isDecider(row, viewer.decider))

@@ -5,13 +5,14 @@ import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { newId } from "../token/id.ts"
 import { type CanonicalParameters, canonicalParameters, NO_PARAMETERS } from "../token/parameters.ts"
 import { formatResource } from "../token/resource.ts"
+import { type Chain, chainTo, factsFor, refusingFor } from "./approval-chain.ts"
 import { type ApprovalRow, approvalsOfTask, insertApproval } from "./approval-statements.ts"
 import { type Approval, deciderMark, findApproval, viewApproval } from "./approval-view.ts"
 import { approvableFor } from "./approved.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import type { Passed } from "./gate.ts"
 import { apiOf, type Parts } from "./parts.ts"
-import { factsOf, notActive, passAgain, refusingOf } from "./renew.ts"
+import { notActive, passAgain } from "./renew.ts"
 import { type TaskRow, taskById } from "./statements.ts"
 import { usedUp } from "./use-left.ts"
 
@@ -22,6 +23,8 @@ export interface Requester {
   readonly mayAskFor: (task: TaskRow) => boolean
   /** The delegation that asks; absent: for the agent of the task itself. */
   readonly delegation?: string
+  /** Who holds that delegation. */
+  readonly holder?: { readonly agent: string; readonly instance: string }
   /** The key that an agent proved as it authenticated: binds what it collects where the task is bound to none. */
   readonly provenJkt?: string | undefined
 }
@@ -74,7 +77,11 @@ export async function requestApproval(
     if (!task) return refuse("not_found", "[task] no such task of this requester")
     return planRequest(parts, requester, task, { ...request, parameters })
   }
-  return settleDecision<Asked>(parts, decide, () => task && refusingOf("task.refused", task))
+  return settleDecision<Asked>(
+    parts,
+    decide,
+    () => task && refusingFor("task.refused", task, requester.holder),
+  )
 }
 
 type Question = Omit<ApprovalRequest, "parameters"> & { readonly parameters: CanonicalParameters }
@@ -87,7 +94,9 @@ async function planRequest(
 ): Promise<Attempt<Asked> | Settled<Asked> | Refusal> {
   const stopped = notActive(task)
   if (stopped) return (await usedUp(parts, task)) ?? stopped
-  const passed = await passAgain(parts, task, {})
+  const chain = await chainTo(parts, task, requester.delegation)
+  if (chain instanceof Refused) return chain
+  const passed = await passAgain(parts, { ...task, jkt: chain.jkt }, { links: chain.links })
   if (passed instanceof Refused) return passed
   const grant = approvableFor(passed.approvable, question.operation, question.resource)
   if (!grant)
@@ -103,7 +112,11 @@ async function planRequest(
   const id = newId("apr", passed.now)
   const api = apiOf(passed.policy, grant.api)?.name ?? ""
   return {
-    steps: requestSteps(parts, { id, api, by: grant.approval.by }, { requester, task, question, passed }),
+    steps: requestSteps(
+      parts,
+      { id, api, by: grant.approval.by },
+      { requester, task, question, passed, chain },
+    ),
     answer: async () => {
       const approval = await findApproval(parts, id)
       return approval
@@ -127,9 +140,10 @@ function requestSteps(
     readonly task: TaskRow
     readonly question: Question
     readonly passed: Passed
+    readonly chain: Chain
   },
 ): Step[] {
-  const { requester, task, question, passed } = of
+  const { requester, task, question, passed, chain } = of
   const { operation, parameters, reason } = question
   const resource = formatResource(question.resource)
   const requestedBy = requester.nameFor(task)
@@ -158,10 +172,18 @@ function requestSteps(
   }
   return [
     ...passed.guards,
+    ...chain.guards,
     ...parts.names.steps([api, operation, requestedBy]),
     { statement: insertApproval, values, rows: 1 },
     ...parts.ledger.steps(
-      { ...factsOf("approval.requested", task), at: passed.now, api, operation, resource, body },
+      {
+        ...factsFor("approval.requested", task, requester.holder),
+        at: passed.now,
+        api,
+        operation,
+        resource,
+        body,
+      },
       task.key ?? undefined,
     ),
   ]

@@ -80,6 +80,7 @@ export async function planDelegation(
     resources: [resource],
     narrowing: asked.narrowing,
     within: asked.within,
+    delegating: true,
     withOwn: true,
     jkt: actor.jkt,
     ceiling: JSON.parse(task.authority),
@@ -166,7 +167,7 @@ function insertSteps(
     agent,
     instance,
     jkt,
-    authority: JSON.stringify(passed.authority),
+    authority: JSON.stringify([...passed.authority, ...passed.approvable]),
     now: passed.now,
   }
   return [...parts.names.steps([agent, instance]), parts.names.step(insertDelegation, values)]

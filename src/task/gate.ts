@@ -9,7 +9,15 @@ import { type ApprovableGrant, type Decision, decide, isApprovable } from "../po
 import { authorityBelow, type Delegated, mayDelegateBelow } from "../policy/delegate.ts"
 import type { Policy, TaskType } from "../policy/policy.ts"
 import { toEpochSeconds } from "../time.ts"
-import { type Authority, apisOf, contains, intersect, narrow, operationsOf } from "../token/authority.ts"
+import {
+  type Authority,
+  apisOf,
+  contains,
+  type Grant,
+  intersect,
+  narrow,
+  operationsOf,
+} from "../token/authority.ts"
 import type { Holder as Actor } from "../token/name.ts"
 import type { OwnScope } from "../token/own-token.ts"
 import { type Approved, approvedGrant } from "./approved.ts"
@@ -52,6 +60,8 @@ export interface MintRequest {
   readonly narrowing?: Narrowed | undefined
   /** RFC 8707 URLs of the APIs whose tokens are wanted, the issuer's for the agent's own; absent: all there are. */
   readonly resources?: readonly string[] | undefined
+  /** To a sub-agent: what it may ask a person for is a part of what it is given, and may be named in the narrowing. */
+  readonly delegating?: boolean
   /** Whether the agent's own token comes beside the `resources`, where there is one. */
   readonly withOwn?: boolean
   /** Of the holder's key. */
@@ -121,8 +131,9 @@ export function passGate(parts: GateParts, request: MintRequest): Passed | Refus
     circumstances: { ...request.circumstances, now: request.now, instance: holder.instance },
   })
   if (decision instanceof Refused) return decision
-  const approvable = approvableOf(policy, decision, request)
-  const authority = authorityOf(policy, decision, request, approvable)
+  const askable = approvableOf(policy, decision, request)
+  const approvable = request.delegating ? partOf(askable, request.narrowing) : askable
+  const authority = authorityOf(policy, decision, request, { askable, approvable })
   if (authority instanceof Refused) return authority
   const own = ownScopeOf(decision.taskType, links.length, request.jkt, approvable)
   const wanted = wantedOf(parts, request, decision.apis, { authority, own, approvable })
@@ -159,51 +170,64 @@ function authorityOf(
   policy: Policy,
   decision: Decision,
   request: MintRequest,
-  approvable: readonly ApprovableGrant[],
+  { askable, approvable }: Record<"askable" | "approvable", readonly ApprovableGrant[]>,
 ): Authority | Refusal {
-  const { ceiling, holder, links = [], within, narrowing, approved } = request
+  const { ceiling, holder, links = [], within, narrowing, approved, delegating = false } = request
   if (approved) {
     const granted = approvedGrant(policy, approvable, approved)
     return granted instanceof Refused ? granted : [granted]
   }
   const free = ceiling?.filter((grant) => !isApprovable(grant))
   const started = free ? intersect(free, decision.authority) : decision.authority
-  const below = authorityBelow(policy, decision.taskType, holder.agent, started, links)
+  const below = authorityBelow(policy, decision.taskType, holder.agent, started, links.map(freely))
   if (below instanceof Refused) return below
   const held = within ? narrow(below, { grants: within }) : below
-  const authority = narrowing ? narrowed(held, narrowing) : held
-  const asks = approvable.length > 0 && narrowing === undefined
+  const authority = narrowing ? narrowed(held, narrowing, delegating ? askable : []) : held
+  const asks = approvable.length > 0 && (narrowing === undefined || delegating)
   if (authority instanceof Refused || authority.length > 0 || asks) return authority
   return refuse("access_denied", "[authority] nothing is left that the holder may do")
 }
 
+/** What a link was given without a person. */
+const freely = ({ authority, ...link }: Link): Delegated => ({
+  ...link,
+  authority: authority?.filter((grant) => !isApprovable(grant)),
+})
+
 /**
- * What the last holder of the chain may ask a person for: within what was approvable or granted at the start, for who could
- * do it then may be asked about now.
+ * What the last holder of the chain may ask a person for: within what was approvable or granted at the start, and to each
+ * link, for who could do it then may be asked about now.
  */
 function approvableOf(
   policy: Policy,
   { approvable, taskType }: Decision,
-  { ceiling, holder, links = [] }: MintRequest,
+  { ceiling, holder, links = [], within, delegating }: MintRequest,
 ): readonly ApprovableGrant[] {
   const started = ceiling ? intersect(ceiling, approvable) : approvable
   const below = authorityBelow(policy, taskType, holder.agent, started, links)
-  return below instanceof Refused ? [] : below
+  if (below instanceof Refused) return []
+  return delegating && within ? narrow(below, { grants: within }) : below
 }
 
-function narrowed(held: Authority, { operations, grants }: Narrowed): Authority | Refusal {
-  const has = new Set(operationsOf(held))
+/** `askable`: what may be named beside what is held. */
+function narrowed(held: Authority, narrowing: Narrowed, askable: Authority): Authority | Refusal {
+  const { operations, grants } = narrowing
+  const all = [...held, ...askable]
+  const has = new Set(operationsOf(all))
   const beyond = (pointer: string) =>
     refuse("operation_not_allowed", "[narrowing] more than the holder has was asked for", {
       errors: [{ pointer, expected: "a part of what the holder has" }],
     })
   if (operations?.some((one) => !has.has(one))) return beyond("/scope")
-  if (grants && !contains(held, grants)) return beyond("/authorization_details")
-  return narrow(held, {
+  if (grants && !contains(all, grants)) return beyond("/authorization_details")
+  return partOf(held, narrowing)
+}
+
+const partOf = <G extends Grant>(authority: readonly G[], { operations, grants }: Narrowed = {}) =>
+  narrow(authority, {
     ...(operations && { operations: new Set(operations) }),
     ...(grants && { grants }),
   })
-}
 
 /** Without a key there is no token of the agent's own, whatever policy lets it do. */
 function ownScopeOf(

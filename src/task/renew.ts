@@ -6,10 +6,9 @@ import type { KeptUser, User } from "../policy/behalf.ts"
 import { toEpochSeconds } from "../time.ts"
 import type { Authority } from "../token/authority.ts"
 import { type PlaceStatus, STATUS } from "../token/status-list.ts"
-import type { Approved } from "./approved.ts"
 import { type Attempt, type Refusing, settleDecision } from "./commit.ts"
 import { endDelegationsOfTask } from "./delegation-statements.ts"
-import { type Holder, type Passed, passGate } from "./gate.ts"
+import { type Holder, type MintRequest, type Passed, passGate } from "./gate.ts"
 import { leaveUnsigned, type MintedToken, type MintFor, planMint, signTokens } from "./mint.ts"
 import { nextFloor, type Parts } from "./parts.ts"
 import {
@@ -34,8 +33,8 @@ export interface RenewRequest {
   readonly dpopJkt?: string
 }
 
-/** As the gate is asked again for a task. */
-export interface AgainRequest extends RenewRequest {
+/** As the gate is asked again for a task, or for a holder below its own agent. */
+export interface AgainRequest extends RenewRequest, Pick<MintRequest, "links" | "until" | "approved"> {
   /** Whether the agent's own token comes beside the one of `resource`. */
   readonly withOwn?: boolean
 }
@@ -127,7 +126,7 @@ export function notActive(task: TaskRow): Refusal | undefined {
 export async function passAgain(
   parts: Parts,
   task: TaskRow,
-  request: AgainRequest & { readonly approved?: Approved },
+  request: AgainRequest,
 ): Promise<Passed | Refusal> {
   const authority: Authority = JSON.parse(task.authority)
   const exhausted = await usedUp(parts, task)
@@ -143,8 +142,10 @@ export async function passAgain(
     withOwn: request.resource === undefined || request.withOwn === true,
     jkt: task.jkt ?? undefined,
     ceiling: authority,
+    ...(request.links && { links: request.links }),
     ...(request.approved && { approved: request.approved }),
     deadline: task.deadline,
+    until: request.until,
   })
 }
 

@@ -106,7 +106,7 @@ export function judgeTime(row: SubjectRow, now: number, graceSeconds: number): R
  */
 export async function aliveUntil(
   parts: Parts,
-  { task }: Pick<Subject, "task">,
+  { task }: { readonly task: Pick<SubjectRow, "task_id"> },
   delegation: string | undefined,
   now: number,
 ): Promise<{ readonly until: number; readonly guards: readonly Step[] } | Refusal> {

@@ -10,7 +10,11 @@ import { POLICIES } from "../support/policies.ts"
 
 let house: House
 beforeEach(async () => {
-  house = await openHouse({ dev: true, files: approvalTexts(POLICIES) })
+  const files = approvalTexts(POLICIES)
+  const support = (files["support.yaml"] ?? "")
+    .replace("\norchestrators:", "\n  checker: { owner: ml-platform@example.com }\n\norchestrators:")
+    .replace("    deadline: 2h\n", "    deadline: 2h\n    delegation: { to: { checker: [tickets:close] } }\n")
+  house = await openHouse({ dev: true, files: { ...files, "support.yaml": support } })
 })
 afterEach(() => house.remove())
 
@@ -83,6 +87,33 @@ test("an agent asks, looks and collects with its own token, and gets a token bou
     authorization_details: [{ once: true }],
   })
   expect((await look()).body.state).toBe("collected")
+})
+
+test("a sub-agent asks, looks and collects for itself; the agent above sees it and can't collect it", async () => {
+  const agent = await startAgent()
+  const key = importSigningKey(generatePrivateJwk("ES256"))
+  const form = { grant_type: EXCHANGE, subject_token: agent.own, subject_token_type: ACCESS_TOKEN }
+  const actor = { requested_actor: "checker/pod-2", dpop_jkt: key.thumbprint, resource: ISSUER }
+  const given = await house.form({ ...form, ...actor }, { dpop: prove(agent.key, "POST", "/token") })
+  const { access_token, delegation_id } = (await given.json()) as Record<string, unknown>
+  const own = String(access_token)
+  expect(claimsOf(own).scope).toBe("task:ask")
+  const { body } = await ask({ own, key })
+  expect(body).toMatchObject({ requested_by: "checker/pod-2", delegation_id, state: "requested" })
+  await grant(body.id)
+  const path = `/approvals/${body.id}`
+  for (const [token, by] of [[own, key] as const, [agent.own, agent.key] as const])
+    expect((await house.ask("GET", path, { headers: headersOf(token, by, "GET", path) })).status).toBe(200)
+  const { body: above } = await ask(agent)
+  const hidden = `/approvals/${above.id}`
+  expect((await house.ask("GET", hidden, { headers: headersOf(own, key, "GET", hidden) })).status).toBe(404)
+  expect(await collect(body.id, agent.own, agent.key)).toMatchObject({ body: { code: "approval_invalid" } })
+  const { body: token } = await collect(body.id, own, key)
+  expect(claimsOf(token.access_token)).toMatchObject({
+    act: { sub: "checker/pod-2" },
+    cnf: { jkt: key.thumbprint },
+    lineage: [delegation_id],
+  })
 })
 
 test.each([

@@ -6,7 +6,14 @@ import { sql } from "../../src/database/drizzle.ts"
 import { Refusal } from "../../src/errors.ts"
 import { loadStoredPolicy } from "../../src/policy/load.ts"
 import type { Agent, Policy, TaskType } from "../../src/policy/policy.ts"
-import { type GateParts, type Link, lifetimeOf, type MintRequest, passGate } from "../../src/task/gate.ts"
+import {
+  type GateParts,
+  type Link,
+  lifetimeOf,
+  type MintRequest,
+  type Passed,
+  passGate,
+} from "../../src/task/gate.ts"
 import type { Authority } from "../../src/token/authority.ts"
 import { newId } from "../../src/token/id.ts"
 import {
@@ -29,6 +36,8 @@ type AgentName = (typeof AGENTS)[number]
 
 interface Rules {
   readonly grants: Authority
+  /** What a person has to agree to. */
+  readonly asks: Authority
   readonly atMost: Readonly<Record<AgentName, readonly Operation[] | undefined>>
   readonly to: Readonly<Partial<Record<AgentName, readonly Operation[]>>>
   readonly disabled: readonly AgentName[]
@@ -39,6 +48,7 @@ interface Rules {
 const some = fc.option(operations, { nil: undefined, freq: 3 })
 const rules: fc.Arbitrary<Rules> = fc.record({
   grants,
+  asks: grants,
   atMost: fc.record({ root: some, left: some, right: some, deep: some }),
   to: fc.record({ left: operations, right: operations, deep: operations }, { requiredKeys: [] }),
   disabled: fc.subarray([...AGENTS], { maxLength: 1 }),
@@ -108,7 +118,7 @@ async function loadBase(text: string) {
   return { policy, type, rule, grant }
 }
 
-function policyOf({ grants, atMost, to, disabled, maxDepth, lifetime }: Rules): Policy {
+function policyOf({ grants, asks, atMost, to, disabled, maxDepth, lifetime }: Rules): Policy {
   const agents = AGENTS.map((name): [string, Agent] => {
     const agent = BASE.policy.agents.get(name)
     if (!agent) throw new Error("an agent is missing")
@@ -118,15 +128,10 @@ function policyOf({ grants, atMost, to, disabled, maxDepth, lifetime }: Rules): 
   const type: TaskType = {
     ...BASE.type,
     tokenLifetimeSeconds: lifetime,
-    grants: grants.map(({ api, operations, resources, rule }) => ({
-      ...BASE.grant,
-      api: api.charAt("https://".length),
-      operations,
-      resources: resources.map((one) =>
-        one.map((text) => (text === "*" || text === "**" ? text : { literal: text })),
-      ),
-      rule,
-    })),
+    grants: [
+      ...grants.map(grantOf),
+      ...asks.map((one) => ({ ...grantOf(one), approval: { by: ["lead"], validSeconds: 60, once: true } })),
+    ],
     delegation: {
       ...BASE.rule,
       maxDepth,
@@ -136,28 +141,45 @@ function policyOf({ grants, atMost, to, disabled, maxDepth, lifetime }: Rules): 
   return { ...BASE.policy, agents: new Map(agents), tasks: new Map([["task", type]]) }
 }
 
+const grantOf = ({ api, operations, resources, rule }: Authority[number]) => ({
+  ...BASE.grant,
+  api: api.charAt("https://".length),
+  operations,
+  resources: resources.map((one) =>
+    one.map((text) => (text === "*" || text === "**" ? text : { literal: text })),
+  ),
+  rule,
+})
+
 interface Standing {
   readonly links: readonly Link[]
   /** The oracle's: what each link was given, outermost first. */
   readonly given: readonly Uses[]
+  /** The same, with what it may ask a person for. */
+  readonly all: readonly Uses[]
   readonly above: Standing | undefined
   ends: number
   ended: boolean
 }
 
-/** What a holder may do at most, by the rules of now: nothing where policy does not let it be. */
-function oracle(rules: Rules, started: Uses, holder: Pick<Standing, "links" | "given">): Uses {
+/** What a holder may do at most, of what was `started` and is `now`: nothing where policy does not let it be. */
+function oracle(
+  rules: Rules,
+  [started, now]: readonly [Uses, Uses],
+  { links }: Standing,
+  given: readonly Uses[],
+): Uses {
   const NOTHING: Uses = [0, 0, 0]
-  const names = ["root", ...holder.links.map(({ agent }) => agent)]
-  if (holder.links.length > rules.maxDepth || new Set(names).size < names.length) return NOTHING
-  let uses = both(started, usesOf(rules.grants))
+  const names = ["root", ...links.map(({ agent }) => agent)]
+  if (links.length > rules.maxDepth || new Set(names).size < names.length) return NOTHING
+  let uses = both(started, now)
   for (const [depth, name] of names.entries()) {
     const agent = AGENTS.find((one) => one === name) ?? "root"
     if (rules.disabled.includes(agent)) return NOTHING
     uses = both(uses, ofOperations(rules.atMost[agent] ?? OPERATIONS))
     if (depth === 0) continue
     uses = both(uses, ofOperations(rules.to[agent] ?? []))
-    uses = both(uses, holder.given[depth - 1] ?? [ALL, ALL, ALL])
+    uses = both(uses, given[depth - 1] ?? [ALL, ALL, ALL])
   }
   return uses
 }
@@ -187,11 +209,15 @@ function play(first: Rules, acts: readonly Act[]): void {
     })
   const start = ask([], {})
   if (start instanceof Refusal) return
-  const ceiling = start.authority
-  const started = usesOf(ceiling)
+  const ceiling = [...start.authority, ...start.approvable]
+  const [started, all] = [usesOf(start.authority), usesOf(ceiling)]
+  const freely = (holder: Standing) =>
+    oracle(current, [started, usesOf(current.grants)], holder, holder.given)
+  const asking = (holder: Standing) => oracle(current, [all, usesOf(current.asks)], holder, holder.all)
   const root: Standing = {
     links: [],
     given: [],
+    all: [],
     above: undefined,
     ends: now + lifetimeOf(start, now),
     ended: false,
@@ -200,10 +226,10 @@ function play(first: Rules, acts: readonly Act[]): void {
   const stands = (one: Standing | undefined): boolean =>
     one === undefined || (!one.ended && stands(one.above))
 
-  const mint = (holder: Standing, part: Authority | undefined): Authority | undefined => {
+  const mint = (holder: Standing, part: Authority | undefined, delegating = false): Passed | undefined => {
     const until = holder.above?.ends
-    const most = oracle(current, started, holder)
-    const passed = ask(holder.links, { ceiling, until, narrowing: part && { grants: part } })
+    const most = freely(holder)
+    const passed = ask(holder.links, { ceiling, until, delegating, narrowing: part && { grants: part } })
     if (passed instanceof Refusal) {
       if (part === undefined && !isNothing(most) && now * 1000 < deadline)
         throw new Error(`refused ${passed.reason}`)
@@ -214,13 +240,18 @@ function play(first: Rules, acts: readonly Act[]): void {
     if (part === undefined && !same(most, got)) throw new Error("less than the oracle allows")
     if (part !== undefined && !isWithin(usesOf(part), got)) throw new Error("more than was asked for")
     for (let above = holder.above; above; above = above.above)
-      if (!isWithin(oracle(current, started, above), got)) throw new Error("more than a holder above has")
+      if (!isWithin(freely(above), got)) throw new Error("more than a holder above has")
+    const asks = usesOf(passed.approvable)
+    if (!isWithin(asking(holder), asks)) throw new Error("asks for more than the oracle allows")
+    if (part === undefined && !same(asking(holder), asks)) throw new Error("may ask for less")
+    if (delegating && part && !isWithin(usesOf(part), asks))
+      throw new Error("asks for more than it was given")
     const life = lifetimeOf(passed, now)
     if (life <= 0) return undefined
     if ((now + life) * 1000 > deadline) throw new Error("beyond the deadline")
     if (until !== undefined && now + life > until) throw new Error("longer than who stands above")
     holder.ends = Math.max(holder.ends, now + life)
-    return passed.authority
+    return passed
   }
 
   for (const one of acts) {
@@ -237,16 +268,19 @@ function play(first: Rules, acts: readonly Act[]): void {
         const made: Standing = {
           links: [...holder.links, link],
           given: [...holder.given, [ALL, ALL, ALL]],
+          all: [...holder.all, [ALL, ALL, ALL]],
           above: holder,
           ends: 0,
           ended: false,
         }
-        const authority = mint(made, one.part)
+        const passed = mint(made, one.part, true)
+        const authority = passed && [...passed.authority, ...passed.approvable]
         if (authority)
           holders.push({
             ...made,
             links: [...holder.links, { ...link, authority }],
-            given: [...holder.given, usesOf(authority)],
+            given: [...holder.given, usesOf(passed.authority)],
+            all: [...holder.all, usesOf(authority)],
           })
       }
     }
