@@ -15,6 +15,7 @@ export default defineConfig({
     "./src/database/rollup-tables.ts",
     "./src/database/limit-tables.ts",
     "./src/database/verifier-tables.ts",
+    "./src/database/catalogue-tables.ts",
   ],
   out: "./migrations/sqlite",
 })

@@ -15,6 +15,7 @@ export default defineConfig({
     "./src/database/postgres-rollup-tables.ts",
     "./src/database/postgres-limit-tables.ts",
     "./src/database/postgres-verifier-tables.ts",
+    "./src/database/postgres-catalogue-tables.ts",
   ],
   out: "./migrations/postgres",
 })
