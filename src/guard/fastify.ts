@@ -20,7 +20,7 @@ type Options = GuardOptions<FastifyRequest>
  * is joined when the response has ended.
  */
 export function guard(verifier: Verifier, operation: string, template: string, options?: Options) {
-  const target = prepareTarget(operation, template)
+  const target = prepareTarget(operation, template, verifier)
   return asGuard(async function taskGuard(request: FastifyRequest, reply: FastifyReply) {
     const { method, raw, originalUrl, params, routeOptions } = request
     const view = { method, target: originalUrl, rawHeaders: raw.rawHeaders, route: routeOptions.url ?? "" }

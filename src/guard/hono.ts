@@ -17,7 +17,7 @@ export function guard(
   template: string,
   options?: GuardOptions<Context>,
 ): MiddlewareHandler<{ Bindings: NodeServer; Variables: { task: TaskUse } }> {
-  const target = prepareTarget(operation, template)
+  const target = prepareTarget(operation, template, verifier)
   return asGuard(async function taskGuard(c, next) {
     const { method, raw, path } = c.req
     const { incoming, outgoing } = c.env ?? {}

@@ -12,7 +12,7 @@ export interface ToolGuard {
 
 /** Lets a call through when its token grants `operation` on `template`, where `{id}` is the argument `id`, a string. */
 export function guard(verifier: Verifier, operation: string, template: string): ToolGuard {
-  const target = prepareTarget(operation, template)
+  const target = prepareTarget(operation, template, verifier)
   const taskGuard = (view: RequestView, given: Readonly<Record<string, unknown>>) => {
     // What a person approves of a call are its arguments, all of them.
     return target.check(verifier, view, given, () => given)

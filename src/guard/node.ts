@@ -24,7 +24,7 @@ type Options = GuardOptions<Incoming>
 
 /** Lets a request through when its token grants `operation` on `template`, where `{id}` is the parameter `id`. */
 export function guard(verifier: Verifier, operation: string, template: string, options?: Options) {
-  const target = prepareTarget(operation, template)
+  const target = prepareTarget(operation, template, verifier)
   return asGuard<TaskGuard>(async function taskGuard(req, res, matched, next, others) {
     const { method = "", url = "", rawHeaders } = req
     const { route = "", parameters, target: received = url, given = givenBy(options, req) } = matched

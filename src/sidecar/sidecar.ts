@@ -36,6 +36,7 @@ const OWN_METHOD = "the method in the request line, with no header or _method th
  */
 export function createSidecar({ verifier, resource, routes }: SidecarOptions): Sidecar {
   const find = createRoutes(routes)
+  for (const { operation, resource } of routes) verifier.declare(operation, resource)
   const challenge = createChallenge(resource)
   const malformed = (error: FieldError) =>
     challenge(refuse("invalid_request", "malformed", { errors: [error] }), "Bearer", "")

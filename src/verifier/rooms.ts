@@ -15,6 +15,7 @@ import type { TaskToken } from "../token/token.ts"
 import { type ApprovedUses, createApprovedUses } from "./approved.ts"
 import { type Catalogue, createCatalogue } from "./catalogue.ts"
 import { type Answer, createChallenge, NOT_SHARED, type Scheme } from "./challenge.ts"
+import { createDeclaration, type Declaration } from "./declaration.ts"
 import { createCredentialOpener, type OpenCredential } from "./genuine.ts"
 import { createIssuerTime, type IssuerTime } from "./issuer-time.ts"
 import { createNonces, type Nonces } from "./nonce.ts"
@@ -34,6 +35,7 @@ export interface Rooms {
   readonly revocations: Revocations
   readonly issuerTime: IssuerTime
   readonly catalogue: Catalogue
+  readonly declaration: Declaration
   readonly recorder: Recorder
   readonly shipper: Shipper
   readonly witness: Witness
@@ -105,6 +107,7 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
     revocations,
     issuerTime,
     catalogue: createCatalogue({ calls, spool }),
+    declaration: createDeclaration({ calls, instance: instance.id, clock }),
     recorder,
     shipper,
     witness,

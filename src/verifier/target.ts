@@ -40,8 +40,15 @@ export interface GuardOptions<Request> {
 export const givenBy = <R>({ parameters }: GuardOptions<R> = {}, request: R): Given | undefined =>
   parameters && (() => parameters(request))
 
-/** `tickets:read` on `tickets/{id}`: literals, and parameters of the route as whole segments. */
-export function prepareTarget(operation: string, template: string): Target {
+/**
+ * `tickets:read` on `tickets/{id}`: literals, and parameters of the route as whole segments. `servedBy` is told that a guard
+ * serves it.
+ */
+export function prepareTarget(
+  operation: string,
+  template: string,
+  servedBy?: Pick<Verifier, "declare">,
+): Target {
   if (!isOperation(operation))
     throw new TypeError(`guard: ${operation} is not an operation, like tickets:read`)
   const names = new Set(
@@ -54,6 +61,7 @@ export function prepareTarget(operation: string, template: string): Target {
       throw new TypeError(`guard: ${template}: a request touches no ${segment}`)
     return segment
   })
+  servedBy?.declare(operation, template)
   const target: Target = {
     operation,
     check(verifier, view, values, given) {

@@ -108,6 +108,11 @@ export interface Verifier {
   recognize(view: RequestView, operations: readonly string[]): Promise<Recognized | Unrecognized | Refused>
   /** The refusal of what no guard covers, whoever asks: there is no decision on a token, so nothing is recorded. */
   unmapped(): Refused
+  /**
+   * Remembers that a guard serves the operation on resources of this shape, for the issuer to compare with its policy. Adapters
+   * call it when a guard is made; it is told beside requests, and decides nothing.
+   */
+  declare(operation: string, resource: string): void
   /** RFC 9728: for the host to serve at its path. */
   readonly metadata: ResourceMetadata
   /** Whether keys and revocations are known, the clock can be believed and the spool takes uses. */
@@ -137,6 +142,7 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
     check: telemetry.watch(createCheck(settings, rooms, present)),
     recognize: createRecognize(settings, rooms, present),
     unmapped: () => rooms.refused(refuse("route_unmapped", "route"), "Bearer", ""),
+    declare: rooms.declaration.add,
     metadata: describeResource(settings.issuer, settings.resource),
     ready: () => readiness(rooms, work),
     flush: () => work.flush(),

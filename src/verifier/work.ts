@@ -1,4 +1,5 @@
-// What a verifier does beside requests: keys, revocations and the catalogue kept fresh, uses shipped, old proofs swept.
+// What a verifier does beside requests: keys, revocations and the catalogue kept fresh, uses shipped, what it serves told, old
+// proofs swept.
 // It decides when; each part decides what.
 import { setTimeout as sleep } from "node:timers/promises"
 import { createBackoff, type Loop, repeat } from "../remote/backoff.ts"
@@ -21,6 +22,7 @@ export interface Work {
 const KEYS_MILLISECONDS = 300_000
 const FEED_MILLISECONDS = 1000
 const CATALOGUE_MILLISECONDS = 60_000
+const DECLARE_MILLISECONDS = 1000
 const SHIP_MILLISECONDS = 300
 const UNFOLD_MILLISECONDS = 1000
 const SWEEP_MILLISECONDS = 30_000
@@ -73,6 +75,7 @@ export function startWork(rooms: Rooms): Work {
     loop("keys", keys.refresh, KEYS_MILLISECONDS, 30_000),
     loop("revocations", listen, FEED_MILLISECONDS, 5000),
     loop("catalogue", catalogue.refresh, CATALOGUE_MILLISECONDS, 30_000),
+    loop("declaration", rooms.declaration.send, DECLARE_MILLISECONDS, 60_000),
     loop("folding", async () => recorder.unfold(), UNFOLD_MILLISECONDS, UNFOLD_MILLISECONDS),
     loop("sweeping", sweep, SWEEP_MILLISECONDS, SWEEP_MILLISECONDS),
   ]
