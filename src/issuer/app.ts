@@ -18,6 +18,7 @@ import { logEndpoints } from "./log.ts"
 import { metadataEndpoints } from "./metadata.ts"
 import { describeSurface } from "./openapi.ts"
 import { policyEndpoints } from "./policy.ts"
+import { postureEndpoints } from "./posture.ts"
 import { oauthError, problem } from "./problem.ts"
 import { questionEndpoints } from "./questions.ts"
 import { reportEndpoints } from "./reports.ts"
@@ -59,6 +60,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...exportEndpoints(rooms),
     ...erasureEndpoints(rooms),
     ...reportEndpoints(rooms),
+    ...postureEndpoints(rooms),
     ...questionEndpoints(rooms),
     ...privilegeEndpoints(rooms),
     ...logEndpoints(rooms),

@@ -10,6 +10,7 @@ import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { createApprovals } from "../task/approvals.ts"
+import { createDeclarations } from "../task/declarations.ts"
 import { createErasures } from "../task/erase.ts"
 import { type FeedWatch, watchFeed } from "../task/feed.ts"
 import { createIntrospections } from "../task/introspection.ts"
@@ -237,6 +238,7 @@ async function openRooms(
       approvals: createApprovals(parts),
       uses: createUses(parts),
       verifiers: createVerifiers(parts),
+      declarations: createDeclarations(parts),
       closings: createClosings(parts),
       revocations,
       introspections: createIntrospections(parts),

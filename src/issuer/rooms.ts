@@ -9,6 +9,7 @@ import type { Ledger } from "../ledger/ledger.ts"
 import type { Sequence } from "../ledger/sequence.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Approvals } from "../task/approvals.ts"
+import type { Declarations } from "../task/declarations.ts"
 import type { Erasures } from "../task/erase.ts"
 import type { Introspections } from "../task/introspection.ts"
 import type { Revocations } from "../task/revocation.ts"
@@ -43,6 +44,8 @@ export interface Rooms {
   readonly approvals: Approvals
   readonly uses: Uses
   readonly verifiers: Verifiers
+  /** Of what verifiers serve. */
+  readonly declarations: Declarations
   /** Closing statements. */
   readonly closings: Closings
   readonly revocations: Revocations

@@ -54,6 +54,8 @@ const ENDPOINTS: readonly [string, string][] = [
   ["POST", "/tasks/task_x/cancel"],
   ["POST", "/uses"],
   ["GET", "/catalogue"],
+  ["POST", "/catalogue"],
+  ["GET", "/reports/posture"],
   ["GET", "/revocations"],
   ["POST", "/revocations"],
   ["GET", "/revocations/rev_x"],

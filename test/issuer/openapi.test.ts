@@ -152,9 +152,13 @@ describe("the document", () => {
     await answers("POST", "/uses", { as, headers, body: "x.y.z" })
     expect(
       await answers("POST", "/uses", { as, headers, body: signBatch(FIRST, house.proofKeyOf(as)) }),
-    ).toEqual({
+    ).toMatchObject({
       acknowledged: 1,
     })
+    const operations = [{ operation: "tickets:read", resources: ["tickets/{id}"] }]
+    await answers("POST", "/catalogue", { as, json: { instance: FIRST.instance, operations } })
+    await answers("POST", "/catalogue", { as, json: { instance: newUuid(), operations } })
+    await answers("POST", "/catalogue", { as, json: {} })
   })
 
   test("says what those get who ask about a token or end it", async () => {
@@ -180,6 +184,7 @@ describe("the document", () => {
       expect(await answers("GET", `/reports/${question}?task=${task}`, auditor)).toHaveProperty("rows")
     await answers("GET", "/reports/who?operation=tickets:read", auditor)
     await answers("GET", "/reports/who", auditor)
+    expect((await answers("GET", "/reports/posture", auditor)).findings).not.toEqual([])
     await house.issuer.sweep()
     expect((await answers("GET", "/reports/least-privilege", auditor)).items).not.toEqual([])
     await answers("POST", "/reports/least-privilege/rebuild", { as: "operations-team" })
