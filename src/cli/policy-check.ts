@@ -1,29 +1,30 @@
 // `policy check`: whether the issuer would take the files of a folder, and what a reviewer would say about them. What
-// that is, is the policy room's (review.ts); here it is laid out, and what makes the answer "no" is chosen.
+// that is, is the policy room's (review.ts); `--live` asks the issuer instead (policy-live.ts).
 import { readFileSync } from "node:fs"
 import { type Command, Option } from "commander"
 import { type Evidence, readEvidence } from "../policy/evidence.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { loadPolicy } from "../policy/load.ts"
-import type { Place, Policy } from "../policy/policy.ts"
+import type { Policy } from "../policy/policy.ts"
 import { type Remark, review } from "../policy/review.ts"
-import { SEVERITIES, type Severity } from "../policy/review-rule.ts"
+import { SEVERITIES } from "../policy/review-rule.ts"
 import type { Context } from "./context.ts"
-import { forTerminal } from "./escape.ts"
-import { answerIsNo, wrongUse } from "./exit.ts"
-import { withJson } from "./options.ts"
+import { wrongUse } from "./exit.ts"
+import { asCaller } from "./options.ts"
 import { type FolderFlags, refusedFolder, showFaults } from "./policy-folder.ts"
+import { checkLive, type LiveFlags } from "./policy-live.ts"
+import { showRemarks, stopWhereGrave } from "./policy-remarks.ts"
 import { sarifOf } from "./sarif.ts"
 import { versionOfPackage } from "./version.ts"
 
-interface CheckFlags extends FolderFlags {
+interface CheckFlags extends FolderFlags, LiveFlags {
   readonly sarif?: boolean
-  readonly failOn: Severity
+  readonly live?: boolean
   readonly evidence?: string
 }
 
 export function addCheck(policy: Command, context: Context): void {
-  withJson(policy.command("check"))
+  asCaller(policy.command("check"))
     .description("read a policy folder as the issuer would, and say what is wrong with it or too wide")
     .argument("[folder]", "the policy folder (TASKMINT_POLICIES)")
     .addOption(
@@ -34,7 +35,17 @@ export function addCheck(policy: Command, context: Context): void {
     .option("--evidence <file>", "the least-privilege report of the ledger as JSON: what was used")
     .addOption(new Option("--sarif", "SARIF 2.1.0, for code scanning").conflicts("json"))
     .option("--dev", "as `serve --dev` would read it")
-    .action((folder: string | undefined, flags: CheckFlags) => check(context, folder, flags))
+    .addOption(
+      new Option(
+        "--live",
+        "instead of a folder: where the issuer's policy and what verifiers say they serve differ, as an auditor",
+      ).conflicts(["sarif", "evidence", "dev"]),
+    )
+    .action((folder: string | undefined, flags: CheckFlags) => {
+      if (!flags.live) return check(context, folder, flags)
+      if (folder !== undefined) throw wrongUse("--live asks the issuer for its policy and reads no folder")
+      return checkLive(context, flags)
+    })
 }
 
 async function check(context: Context, given: string | undefined, flags: CheckFlags): Promise<void> {
@@ -49,13 +60,7 @@ async function check(context: Context, given: string | undefined, flags: CheckFl
     terminal.json({ valid: true, digest: read.digest, findings: remarks, counts: countsOf(read) })
   else showReviewed(context, read, remarks)
   if (read instanceof PolicyFaults) throw refusedFolder(folder, read)
-  const least = SEVERITIES.indexOf(flags.failOn)
-  const grave = remarks.filter(({ severity }) => SEVERITIES.indexOf(severity) >= least)
-  if (grave.length > 0)
-    throw answerIsNo(
-      `${grave.length} finding(s) of severity ${flags.failOn} or above`,
-      "Each says what to do",
-    )
+  stopWhereGrave(remarks, flags.failOn)
 }
 
 function evidenceOf(path: string): Evidence {
@@ -82,18 +87,9 @@ const countsOf = ({ tasks, apis, agents, orchestrators, staff }: Policy) => ({
 })
 
 function showReviewed({ terminal }: Context, policy: Policy, remarks: readonly Remark[]): void {
-  const { green, red, yellow, cyan, dim } = terminal.colors
+  const { green, dim } = terminal.colors
   const counts = Object.entries(countsOf(policy)).map(([what, count]) => `${count} ${what}`)
   terminal.print(`${green("valid")}  ${counts.join(", ")}`)
   terminal.print(dim(policy.digest))
-  const colors = { error: red, warning: yellow, note: cyan }
-  for (const { rule, severity, place, message, fix } of remarks) {
-    terminal.print()
-    terminal.print(
-      `${colors[severity](severity)} ${forTerminal(`${spot(place)}: ${message}`)} ${dim(`[${rule}]`)}`,
-    )
-    terminal.print(dim(`  ${forTerminal(fix)}`))
-  }
+  showRemarks(terminal, remarks)
 }
-
-const spot = ({ file, line, column }: Place): string => `${file}:${line}:${column}`

@@ -51,6 +51,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/move.test.ts": "moves from a file to a server, so it has both",
   "test/flows/package.test.ts": "is about what is published; no database is made",
   "test/flows/policy-change.test.ts": "is about policy files; what the issuer does in it is held on both",
+  "test/flows/posture.test.ts":
+    "is about verifiers and a command; test/issuer/posture is the issuer's, on both",
   "test/flows/readme.test.ts": "runs a page's commands as they are printed, with the SQLite file of `init`",
   "test/flows/renewal.test.ts":
     "is about the agent's side, on a clock that leaps; test/issuer/exchange is on both",
