@@ -116,6 +116,7 @@ describe("I23 timers, which fire at once when they are told to wait for longer t
     "src/cli/demo/actor.ts": "the demo's own steps",
     "src/cli/demo/agent.ts": "the demo's own steps",
     "src/cli/patience.ts": "refuses to wait for more than its patience of ten seconds",
+    "src/cli/ledger-follow.ts": "its own rhythm",
     "src/cli/terminal.ts": "its own rhythm",
     "src/cli/server.ts": "grace periods and time-outs of its own limits",
     "src/client/approval.ts": "a backoff below its limit",

@@ -76,12 +76,13 @@ describe("the environment", () => {
   })
 
   test("L23 is not read by anything that a verifier loads", () => {
-    const rooms = /^src\/(errors|time|token|remote|verifier|ledger|database)(\/|\.ts$)/
+    const rooms = /^src\/(errors|time|token|remote|spool|verifier|guard|ledger|database)(\/|\.ts$)/
     const sources = listSources("src")
       .filter((path) => rooms.test(path))
       .map(readSource)
     expect(sources.length).toBeGreaterThan(80)
-    const reads = /process\s*(\.|\[\s*["'])env|import\.meta\.env|\bNODE_ENV\b|\bTASKMINT_(?!OBSERVE")[A-Z]/
+    const reads =
+      /process\s*(\.|\[\s*["'])env|import\.meta\.env|\bNODE_ENV\b|\bTASKMINT_(?!(OBSERVE|LEDGER_FORKED)")[A-Z]/
     expect(sources.filter(({ text }) => reads.test(text)).map(({ path }) => path)).toEqual([])
     const imported = /import\s*(?:process|\*|\{[^}]*\b(?:env|default)\b[^}]*\})[^"]*from "node:process"/
     expect(sources.filter(({ text }) => imported.test(text)).map(({ path }) => path)).toEqual([])

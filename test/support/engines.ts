@@ -10,6 +10,7 @@ const SEAM = "test/support/engine.ts"
 export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/h-history.test.ts": "changes an SQLite file as its owner could",
   "test/attacks/h-ledger.test.ts": "changes an SQLite file as its owner could",
+  "test/attacks/h-reports.test.ts": "changes an SQLite file as its owner could",
   "test/attacks/i-backup.test.ts": "copies an SQLite file; a server is copied with its own tools",
   "test/attacks/i-crash.test.ts": "makes system calls of SQLite's writer fail; a server's are its own affair",
   "test/attacks/i-damage.test.ts": "damages an SQLite file",
