@@ -6,13 +6,16 @@ import { NotCopied } from "./copy-table.ts"
 import { isPostgres, Unavailable } from "./database.ts"
 import { opening } from "./file.ts"
 
+/** Made before anything else, by itself: whoever was killed then left nothing but it. */
+const FIRST = "__drizzle_migrations"
 /** What a database of ours has, however old it is. */
-const OURS = ["__drizzle_migrations", "entry", "setting"]
+const OURS = [FIRST, "entry", "setting"]
 
 /** Throws NotCopied where there are tables and they are not the issuer's, Unavailable where that can't be told. */
 export async function refuseStrangers(place: string): Promise<void> {
   const found = isPostgres(place) ? await tablesOnServer(place) : tablesInFile(place)
-  if (found.length > 0 && !OURS.every((name) => found.includes(name)))
+  const isBegun = found.every((name) => name === FIRST)
+  if (!isBegun && !OURS.every((name) => found.includes(name)))
     throw new NotCopied("the target holds another program's tables: give it a database of its own")
 }
 

@@ -1,6 +1,8 @@
 // A ledger that moves house: every row of every table, told by both engines alike, with numbers that go on; killed at any
 // point it goes on. What is refused stands in copy-refused.test.ts.
 import { join } from "node:path"
+import Sqlite from "better-sqlite3"
+import { Client } from "pg"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { statement } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
@@ -84,6 +86,35 @@ describe.each(targets)("to %s", (_name, target) => {
     await expect(copyLedger({ from, to })).rejects.toThrow(/holds another ledger already/)
   })
 })
+
+test.each(targets)(
+  "I12 %s that was killed when it had made nothing but the list of migrations is begun again",
+  async (_name, target) => {
+    const to = await target()
+    await onlyListOfMigrations(to)
+    const copied = await copyLedger({ from: await copyOf(source, newFolder()), to })
+    expect(await tablesHeld(to)).toEqual(await tablesHeld(source))
+    expect(copied.resumed).toBe(false)
+  },
+)
+
+/** As drizzle makes it, before the transaction of the migrations themselves. */
+async function onlyListOfMigrations(place: string): Promise<void> {
+  if (!place.startsWith("postgres:")) {
+    const file = new Sqlite(place)
+    file.exec(
+      "CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)",
+    )
+    file.close()
+    return
+  }
+  const client = new Client({ connectionString: place })
+  await client.connect()
+  await client.query(
+    "CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint)",
+  )
+  await client.end()
+}
 
 test("I01 killed at any point it goes on with the part it was at, and no issuer starts on what is half made", async () => {
   const [from, { address: to }] = [await copyOf(source, newFolder()), await newDatabase()]

@@ -14,7 +14,7 @@ export interface CopyStory {
   readonly copied: LedgerCopy
 }
 
-/** `told` hears of every kill, once the process is gone. */
+/** `told` hears of every kill, once the process is gone. One that is done before it is killed ends the story. */
 export async function runCopyStory(
   { from, to }: { readonly from: string; readonly to: string },
   kills: number,
@@ -22,38 +22,42 @@ export async function runCopyStory(
 ): Promise<CopyStory> {
   let parts = 0
   for (let kill = 0; kill < kills; kill++) {
-    parts += await killOne(from, to, kill)
+    const run = startCopy(from, to)
+    await killOne(run, kill)
+    parts += run.parts()
+    const copied = run.copied()
+    if (copied) return { parts, copied }
     await told(kill)
   }
-  const child = startCopy(from, to)
-  const ended = once(child, "exit")
-  let copied: LedgerCopy | undefined
-  child.on("message", (message) => {
-    if (typeof message === "object" && message !== null) copied = message as LedgerCopy
-  })
-  const [code] = await ended
+  const run = startCopy(from, to)
+  const [code] = await run.ended
+  const copied = run.copied()
   if (!copied) throw new Error(`the copy ended with ${code} before it was finished`)
   return { parts, copied }
 }
 
-const startCopy = (from: string, to: string) =>
-  fork(join(ROOT, "test/support/copy-child.ts"), [from, to], { execArgv: [] })
+type Run = ReturnType<typeof startCopy>
 
-/** Every other is killed while it starts, the others some parts later, at any moment between two. */
-async function killOne(from: string, to: string, kill: number): Promise<number> {
-  const child = startCopy(from, to)
-  const ended = once(child, "exit")
+function startCopy(from: string, to: string) {
+  const child = fork(join(ROOT, "test/support/copy-child.ts"), [from, to], { execArgv: [] })
   let parts = 0
-  child.on("message", () => {
-    parts += 1
+  let copied: LedgerCopy | undefined
+  child.on("message", (message) => {
+    if (typeof message === "object" && message !== null) copied = message as LedgerCopy
+    else parts += 1
   })
-  if (kill % 2 === 0) await Promise.race([ended, sleep(150 + Math.random() * 600)])
+  return { child, ended: once(child, "exit"), parts: () => parts, copied: () => copied }
+}
+
+/** Every other is killed while it starts, before its second part; the others some parts later, at any moment between two. */
+async function killOne({ child, ended, parts }: Run, kill: number): Promise<void> {
+  const told = () => once(child, "message")
+  if (kill % 2 === 0) await Promise.race([ended, told(), sleep(150 + Math.random() * 600)])
   else {
-    const enough = 1 + Math.floor(Math.random() * 6)
-    while (parts < enough && child.exitCode === null) await Promise.race([ended, once(child, "message")])
-    await sleep(Math.random() * 20)
+    const enough = 1 + Math.floor(Math.random() * 3)
+    while (parts() < enough && child.exitCode === null) await Promise.race([ended, told()])
+    await sleep(Math.random() * 5)
   }
   child.kill("SIGKILL")
   await ended
-  return parts
 }
