@@ -5,7 +5,7 @@ import { dirname } from "node:path"
 import { Worker } from "node:worker_threads"
 import { condition } from "./condition.ts"
 import { PolicyFaults } from "./fault.ts"
-import type { ParseMessage, ParseRequest } from "./parse-thread.ts"
+import type { ParseMessage, ParseQuestion, ParseRequest } from "./parse-thread.ts"
 import { inputPattern } from "./pattern.ts"
 import type {
   Agent,
@@ -51,29 +51,72 @@ const THREAD = new URL(
   import.meta.url,
 )
 
-function load(request: ParseRequest): Promise<Policy | PolicyFaults> {
-  const worker = new Worker(THREAD, {
-    workerData: request,
-    env: environment(),
-    execArgv: [],
-    resourceLimits: { maxYoungGenerationSizeMb: 8 },
-  })
+async function load(request: ParseRequest): Promise<Policy | PolicyFaults> {
+  const worker = takeThread()
+  try {
+    const read = await readWith(worker, request)
+    rest(worker)
+    return read
+  } catch (error) {
+    await worker.terminate()
+    throw error
+  }
+}
+
+function readWith(worker: Worker, request: ParseRequest): Promise<Policy | PolicyFaults> {
   const gathered = new GatheredPolicy()
-  return new Promise<Policy | PolicyFaults>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error("Reading the policy took too long")),
-      TIMEOUT_MILLISECONDS,
-    )
-    worker.once("error", reject)
-    worker.once("exit", () => reject(new Error("The thread that reads policies ended early")))
-    worker.on("message", (message: ParseMessage) => {
-      const result = gathered.take(message)
-      if (result) resolve(result)
-      else worker.postMessage("next")
+  const ask = (question: ParseQuestion) => worker.postMessage(question)
+  const settled = Promise.withResolvers<Policy | PolicyFaults>()
+  const late = () => settled.reject(new Error("Reading the policy took too long"))
+  const ended = () => settled.reject(new Error("The thread that reads policies ended early"))
+  const take = (message: ParseMessage) => {
+    const result = gathered.take(message)
+    if (result) settled.resolve(result)
+    else ask("next")
+  }
+  const timer = setTimeout(late, TIMEOUT_MILLISECONDS)
+  worker.on("error", settled.reject).on("exit", ended).on("message", take)
+  ask(request)
+  return settled.promise.finally(() => {
+    clearTimeout(timer)
+    worker.off("exit", ended).off("message", take).off("error", settled.reject)
+  })
+}
+
+/** Starting a thread takes ten times what it then does for a usual policy; and often there is another one at once. */
+const KEPT_MILLISECONDS = 2000
+/** One that has read a policy, until it has rested for too long. It keeps no process alive. */
+let resting: { readonly worker: Worker; readonly leave: () => void } | undefined
+
+function takeThread(): Worker {
+  const found = resting
+  if (!found)
+    return new Worker(THREAD, {
+      env: environment(),
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
-    worker.once("exit", () => clearTimeout(timer))
-    worker.postMessage("next")
-  }).finally(() => worker.terminate())
+  found.leave()
+  found.worker.ref()
+  return found.worker
+}
+
+/** One of two that end at once is enough. */
+function rest(worker: Worker): void {
+  if (resting) return void worker.terminate()
+  const leave = () => {
+    resting = undefined
+    clearTimeout(timer)
+    worker.off("error", end).off("exit", end)
+  }
+  const end = () => {
+    leave()
+    worker.on("error", () => undefined)
+    void worker.terminate()
+  }
+  const timer = setTimeout(end, KEPT_MILLISECONDS).unref()
+  worker.on("error", end).on("exit", end).unref()
+  resting = { worker, leave }
 }
 
 /** Nothing of ours, except where compiled code is kept when the operator keeps it: the thread loads most of it. */

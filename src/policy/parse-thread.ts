@@ -1,6 +1,6 @@
 // The thread in which policies are read and parsed, so that a large one never blocks the event loop that serves. It
 // decides nothing that compile.ts has not; it hands the result over in small messages, each asked for.
-import { parentPort, workerData } from "node:worker_threads"
+import { parentPort } from "node:worker_threads"
 import { type CheckedFiles, checkFiles, compilePolicy, keyPathsOf, type PlainPolicy } from "./compile.ts"
 import type { PolicyFault } from "./fault.ts"
 import { digestOfFiles, fingerprint, isPolicyFile, readFolder, type Snapshot } from "./folder.ts"
@@ -13,6 +13,9 @@ export interface ParseRequest {
   readonly source: { readonly folder: string } | { readonly texts: ReadonlyMap<string, string> }
   readonly options: LoadOptions
 }
+
+/** What the thread is asked: another policy, answered with its first message, or the next message. */
+export type ParseQuestion = ParseRequest | "next"
 
 /** What the parts of a policy hold, by section. */
 interface Entries {
@@ -125,15 +128,19 @@ function chunks<T>(entries: ReadonlyMap<string, T>, size = ENTRIES_A_MESSAGE): (
   )
 }
 
-/** Each message is asked for, so that no two are handled in one turn of the asker's loop. */
-function serve(port: NonNullable<typeof parentPort>, request: ParseRequest): void {
-  const messages = parse(request)
+/** Each message is asked for, so that no two are handled in one turn of the asker's loop. One policy after the other. */
+function serve(port: NonNullable<typeof parentPort>): void {
+  let messages: Promise<readonly ParseMessage[]> = Promise.resolve([])
   let next = 0
-  port.on("message", async () => {
+  port.on("message", async (question: ParseQuestion) => {
+    if (question !== "next") {
+      messages = parse(question)
+      next = 0
+    }
     const message = (await messages)[next]
     next += 1
     if (message) port.postMessage(message)
   })
 }
 
-if (parentPort) serve(parentPort, workerData as ParseRequest)
+if (parentPort) serve(parentPort)

@@ -87,3 +87,14 @@ test("1,000 task types are loaded while the event loop goes on turning", async (
   // Parsed in this thread there would be a handful; how long each takes is the machine's business.
   expect(turns).toBeGreaterThan(200)
 })
+
+test("two at once, and one after the other, are each read whole, and for themselves", async () => {
+  folder = createPolicyFolder(shippedTexts())
+  const bad = createPolicyFolder({ "support.yaml": "version: 2\n" })
+  for (let round = 0; round < 3; round++) {
+    const [one, other] = await Promise.all([loaded(), loadPolicy(bad.path, { dev: true })])
+    expect([...one.files.keys()].sort()).toEqual(Object.keys(shippedTexts()).sort())
+    expect(other).toBeInstanceOf(PolicyFaults)
+  }
+  bad.remove()
+})
