@@ -61,6 +61,7 @@ async function serve(context: Context, flags: ServeFlags): Promise<void> {
     const name = settings.issuer ?? address
     issuer = await start(settings, name, log, server)
     const management = await watchWith(settings, issuer, server, metrics)
+    await (await import("../policy/load.ts")).endReading()
     returnMemory()
     server.serve(issuer.fetch)
     greet(context, settings, name, address)
