@@ -128,7 +128,7 @@ function personalOf(body: Body): Record<string, Json> | undefined {
 }
 
 /** Order in which members are shown; the hashed bytes have RFC 8785's. */
-const SHOWN = [
+export const SHOWN = [
   "at",
   "kind",
   "task_id",

@@ -1,28 +1,11 @@
 // Entries as lines that other programs read: NDJSON, which is exact, and CSV for spreadsheets. It decides how a line looks;
 // which entries there are, and who may have them, others do.
-import type { Entry } from "./entry.ts"
+import { type Entry, SHOWN } from "./entry.ts"
 
 export const EXPORT_FORMATS = ["ndjson", "csv"] as const
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
-const COLUMNS = [
-  "seq",
-  "at",
-  "kind",
-  "task_id",
-  "jti",
-  "agent",
-  "instance",
-  "orchestrator",
-  "sub",
-  "api",
-  "operation",
-  "resource",
-  "reference",
-  "outcome",
-  "code",
-  "body",
-] as const satisfies readonly (keyof Entry)[]
+const COLUMNS = ["seq", ...SHOWN] as const
 
 /** What stands before the first entry: of CSV the names of its columns. */
 export const headOf = (format: ExportFormat): string => (format === "csv" ? `${COLUMNS.join()}\r\n` : "")

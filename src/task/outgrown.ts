@@ -3,9 +3,9 @@
 // since is by the new policy already, for every mint expects it. Limits and proof of possession end nothing: they hold at
 // the next mint.
 import { setImmediate } from "node:timers/promises"
-import { type Step, Unexpected } from "../database/database.ts"
 import { readSetting } from "../database/setting.ts"
 import { Refusal } from "../errors.ts"
+import { committed } from "../policy/stored.ts"
 import { toEpochSeconds } from "../time.ts"
 import { type Authority, contains } from "../token/authority.ts"
 import { parseGrants } from "../token/grant.ts"
@@ -57,20 +57,10 @@ export function createOutgrown(options: TaskOptions): Outgrown {
 /** False where another policy has taken force meanwhile. */
 async function isWritten(parts: Parts, digest: string): Promise<boolean> {
   if (parts.policies.inForce().digest !== digest) return false
-  return tookPlace(parts, [
+  return committed(parts.engine, [
     parts.policies.guard(),
     { statement: writeReviewed, values: { key: REVIEWED, digest } },
   ])
-}
-
-async function tookPlace({ engine }: Parts, steps: readonly Step[]): Promise<boolean> {
-  try {
-    await engine.atomically(steps)
-    return true
-  } catch (error) {
-    if (error instanceof Unexpected) return false
-    throw error
-  }
 }
 
 async function review(parts: Parts): Promise<void> {
@@ -146,7 +136,7 @@ async function end(parts: Parts, row: LiveRow, why: string): Promise<void> {
     ...(api !== undefined && { api }),
     body: { by: "policy", policy: policies.inForce().digest, why },
   } as const
-  await tookPlace(parts, [
+  await committed(parts.engine, [
     policies.guard(),
     { statement: feedToken, values: { jti }, rows: 1 },
     { statement: tellOfToken, values: { jti } },
