@@ -4,7 +4,8 @@ import { createHash } from "node:crypto"
 import { html, raw } from "hono/html"
 import { approvalsPart, coveredPart, holdersPart, refusalsPart, reportersPart } from "./statement-parts.ts"
 import { STATEMENT_STYLE } from "./statement-style.ts"
-import { type Fragment, numberOf, type Shown, textOf, timeOf } from "./statement-text.ts"
+import { type Shown, textOf } from "./statement-text.ts"
+import { type Fragment, numberOf, timeOf } from "./values.ts"
 
 const digestOfStyle = createHash("sha256").update(STATEMENT_STYLE).digest("base64")
 

@@ -1,7 +1,8 @@
 // The lower half of a statement's page: what was refused, who agreed, who held, who reported, and what of the ledger it covers.
 // Plain data into escaped HTML, as statement-page.ts.
 import { html } from "hono/html"
-import { type Fragment, numberOf, type Shown, textOf, timeOf } from "./statement-text.ts"
+import { type Shown, textOf } from "./statement-text.ts"
+import { type Fragment, numberOf, timeOf } from "./values.ts"
 
 export function refusalsPart({ refusals, further_refusals: further = 0 }: Shown): Fragment {
   if (refusals.length === 0) return html``

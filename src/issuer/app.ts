@@ -6,6 +6,8 @@ import { newUuid } from "../token/id.ts"
 import { type Admission, retryAfterSeconds } from "./admission.ts"
 import { approvalEndpoints } from "./approvals.ts"
 import type { Callers } from "./caller.ts"
+import { consoleEndpoints } from "./console/endpoints.ts"
+import { isConsole, refusedAnswer } from "./console/refused.ts"
 import { type Endpoint, type Entrance, JSON_TYPE, open } from "./endpoint.ts"
 import { erasureEndpoints } from "./erasure.ts"
 import { exportEndpoints } from "./export.ts"
@@ -42,7 +44,7 @@ export interface Boundary {
   readonly faulted: (error: unknown, requestId: string) => void
 }
 
-/** Every endpoint there is; the OpenAPI document describes these and itself. */
+/** Every endpoint there is. The OpenAPI document describes them and itself, not the console's pages, which are for people. */
 export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
   const endpoints = [
     ...metadataEndpoints(rooms),
@@ -67,7 +69,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...policyEndpoints(rooms),
     ...healthEndpoints(rooms.health),
   ]
-  return [...endpoints, document(rooms.issuer, endpoints)]
+  return [...endpoints, document(rooms.issuer, endpoints), ...consoleEndpoints(rooms)]
 }
 
 function document(issuer: string, endpoints: readonly Endpoint[]): Endpoint {
@@ -91,18 +93,24 @@ function document(issuer: string, endpoints: readonly Endpoint[]): Endpoint {
 /** Where errors are OAuth's (RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 7662 section 2.3). */
 const OAUTH_PATHS: ReadonlySet<string> = new Set([TOKEN_PATH, INTROSPECTION_PATH, REVOCATION_PATH])
 
+/** How a refusal looks there: OAuth's error, a page for people, a problem for everybody else. */
+function refusalAt(path: string): typeof problem {
+  if (OAUTH_PATHS.has(path)) return oauthError
+  return isConsole(path) ? refusedAnswer : problem
+}
+
 export function createApp(endpoints: readonly Endpoint[], boundary: Boundary): Hono {
   const app = new Hono()
   const refusal = (path: string, refused: Refusal, headers: Record<string, string> = {}): Response => {
     boundary.refused(refused.code)
     const requestId = newUuid()
-    const answer = OAUTH_PATHS.has(path) ? oauthError : problem
+    const answer = refusalAt(path)
     return answer(refused, requestId, { "x-request-id": requestId, ...headers })
   }
   const fault = (path: string, error: unknown): Response => {
     const requestId = newUuid()
     boundary.faulted(error, requestId)
-    const answer = OAUTH_PATHS.has(path) ? oauthError : problem
+    const answer = refusalAt(path)
     const refused = refuse("temporarily_unavailable", "[fault]", { retryAfterSeconds: retryAfterSeconds() })
     return answer(refused, requestId, { "x-request-id": requestId })
   }

@@ -247,6 +247,7 @@ async function openRooms(
       streams: createFeedStreams({ revocations, feed, clock, onFault }),
       health,
       watch,
+      visitors: { of: async () => undefined },
       rollups: createRollups(parts),
       deliveries,
     },

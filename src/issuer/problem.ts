@@ -4,7 +4,8 @@ import { REFUSALS, type Refusal } from "../errors.ts"
 
 export const PROBLEM_TYPE = "application/problem+json"
 
-const statusAtIssuer = (refusal: Refusal): number =>
+/** At an API the token is at fault, here the task. */
+export const statusAtIssuer = (refusal: Refusal): number =>
   REFUSALS[refusal.code].issuerStatus ?? REFUSALS[refusal.code].status
 
 /** `requestId` is what a caller quotes to the operator. Nothing of the request itself is repeated. */

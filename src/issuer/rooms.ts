@@ -19,6 +19,7 @@ import type { Uses } from "../task/use.ts"
 import type { Verifiers } from "../task/verifiers.ts"
 import type { Clock } from "../time.ts"
 import type { Closings } from "./closing.ts"
+import type { Visitors } from "./console/visitor.ts"
 import type { Deliveries } from "./delivery.ts"
 import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
@@ -56,6 +57,8 @@ export interface Rooms {
   readonly health: Health
   /** Of silence. */
   readonly watch: Watch
+  /** Of the console. */
+  readonly visitors: Visitors
   /** Of granted against used. */
   readonly rollups: Rollups
   /** Of what is told outwards. */

@@ -1,0 +1,19 @@
+// What a person sees instead of a page: what is wrong, what to do now, and the id to quote.
+import { html } from "hono/html"
+import { consolePage } from "./page.ts"
+
+export interface Refused {
+  readonly title: string
+  readonly code: string
+  /** In words: what the reader can do. */
+  readonly next: string
+  readonly requestId: string
+}
+
+export const refusedPage = ({ title, code, next, requestId }: Refused): string =>
+  consolePage({
+    title,
+    lead: next,
+    body: html`<section aria-label="Details"><p class="note">Code <code>${code}</code>, request <code>${requestId}</code>: quote both to whoever
+runs this taskmint.</p><p><a href="/console">To the overview</a></p></section>`,
+  })
