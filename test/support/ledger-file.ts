@@ -76,6 +76,8 @@ export async function makeLedgerFile(padding = 230): Promise<LedgerFile> {
 }
 
 const USES_OF_A_TASK = 100
+/** Between starts: the policy bounds how many there are in an hour. */
+const SPACE_MILLISECONDS = 20_000
 
 /** So many uses and a little more, as verifiers report them, under one checkpoint. */
 export async function makeUseLedger(uses: number) {
@@ -85,6 +87,7 @@ export async function makeUseLedger(uses: number) {
     const { taskId, jti } = await startTask(world)
     await api.report(taskId, jti, USES_OF_A_TASK)
     await world.tasks.change("support-orchestrator", taskId, "complete")
+    world.clock.advance(SPACE_MILLISECONDS)
   }
   await world.sequence.advance()
   const [key] = await world.ledgerKeys.verifiers()
