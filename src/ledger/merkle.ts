@@ -9,14 +9,29 @@ const LEAF_PREFIX = Buffer.of(0)
 const NODE_PREFIX = Buffer.of(1)
 
 // By way of text: a hash asked for as bytes costs three times as much.
-const sha256 = (parts: readonly Uint8Array[]): Buffer =>
-  Buffer.from(hash("sha256", Buffer.concat(parts), "binary"), "latin1")
+const digest = (bytes: Uint8Array): Buffer => Buffer.from(hash("sha256", bytes, "binary"), "latin1")
+
+const sha256 = (parts: readonly Uint8Array[]): Buffer => digest(Buffer.concat(parts))
+
+/** Holds what is hashed next, since joining it anew each time costs as much as hashing it; longer ones are joined. */
+const scratch = Buffer.alloc(4096)
 
 /** SHA-256 over 0x00 and the entry's bytes (RFC 6962 section 2.1). */
-export const leafHash = (bytes: Uint8Array): Buffer => sha256([LEAF_PREFIX, bytes])
+export function leafHash(bytes: Uint8Array): Buffer {
+  if (bytes.length >= scratch.length) return sha256([LEAF_PREFIX, bytes])
+  scratch[0] = 0
+  scratch.set(bytes, 1)
+  return digest(scratch.subarray(0, bytes.length + 1))
+}
 
 /** SHA-256 over 0x01 and both halves. */
-export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => sha256([NODE_PREFIX, left, right])
+export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  if (left.length + right.length >= scratch.length) return sha256([NODE_PREFIX, left, right]) // no hashes: changed by hand
+  scratch[0] = 1
+  scratch.set(left, 1)
+  scratch.set(right, left.length + 1)
+  return digest(scratch.subarray(0, left.length + right.length + 1))
+}
 
 /** The root of no leaves at all. */
 export const EMPTY_ROOT: Buffer = sha256([])

@@ -22,7 +22,8 @@ export function copySource(copy: AuditCopy): Source {
           erased: [],
         }
       }),
-    node: async () => undefined,
+    stores: () => false,
+    node: async () => new Uint8Array(),
     whole: async () => undefined,
   }
 }

@@ -6,7 +6,8 @@ import { leftBefore, readLeft } from "./left.ts"
 import { TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
 import { nodesBetween, readTree } from "./tree-statements.ts"
 import type { Examined, Source } from "./verify.ts"
-import { findMisfit, type Hashed, type Misfit, readHashed, unknownIds } from "./verify-entry.ts"
+import { findMisfit, type Hashed, type Misfit, type NameOf, readHashed, unknownIds } from "./verify-entry.ts"
+import { createNamesRead } from "./verify-names.ts"
 import type { KeptBatch } from "./verify-reports.ts"
 import {
   everyCheckpoint,
@@ -29,6 +30,7 @@ export async function databaseSource(engine: Queries): Promise<Source> {
   const size = tree?.size ?? 0
   const first = tree?.first ?? 0
   const entries = (counts?.newest ?? 0) - first
+  const names = createNamesRead(engine)
   return {
     keys: (await engine.query(everyKey)).map(({ vkey }) => vkey),
     checkpoints: checkpoints.map(({ note }) => note),
@@ -36,18 +38,24 @@ export async function databaseSource(engine: Queries): Promise<Source> {
     first,
     ...(tree && { tree: { size, frontier: tree.frontier } }),
     async read(from, to) {
+      const rows = await engine.query(restingEntries, { from: first + from, to: first + to })
+      await names.learn(rows)
       const examined: Examined[] = []
-      for (const row of await engine.query(restingEntries, { from: first + from, to: first + to })) {
+      for (const row of rows) {
         // What is missing between is found where the next one ought to stand.
         if (row.seq !== first + from + examined.length + 1) break
-        examined.push(await examine(engine, row))
+        const found = examine(row, names.of)
+        examined.push(needsMore(found, row) ? await examineMore(engine, row, found) : found)
       }
       return examined
     },
+    stores: ({ level, index }) => level % TILE_HEIGHT === 0 && (index + 1) * 2 ** level <= size,
     async node({ level, index }) {
-      const tiles = level / TILE_HEIGHT
-      if (!Number.isInteger(tiles) || (index + 1) * 2 ** level > size) return undefined
-      const [found] = await engine.query(nodesBetween, { level: tiles, from: index, to: index + 1 })
+      const [found] = await engine.query(nodesBetween, {
+        level: level / TILE_HEIGHT,
+        from: index,
+        to: index + 1,
+      })
       return found?.hash ?? new Uint8Array()
     },
     async whole() {
@@ -84,14 +92,31 @@ async function hasItsNodes(engine: Queries, size: number): Promise<boolean> {
   return true
 }
 
-async function examine(engine: Queries, row: RestingEntry): Promise<Examined> {
-  const erased: string[] = []
+const NONE: readonly string[] = []
+
+function examine(row: RestingEntry, nameOf: NameOf): Examined {
+  let erased = NONE
   const hashed = row.bytes ? readHashed(row.bytes) : undefined
-  const found = findMisfit(row, hashed, (member) => erased.push(member))
-  const misfit = found ?? (hashed && (await pointsNowhere(engine, row, hashed)))
-  const batch = hashed?.kind === "verifier.reported" ? await batchOf(engine, hashed) : undefined
-  const resource = row.resource ?? undefined
-  return { leaf: row.leaf ?? new Uint8Array(), hashed, misfit, erased, resource, ...(batch && { batch }) }
+  const misfit = findMisfit(row, hashed, nameOf, (member) => {
+    erased = [...erased, member]
+  })
+  return { leaf: row.leaf ?? new Uint8Array(), hashed, misfit, erased, resource: row.resource ?? undefined }
+}
+
+/** Few entries are told of by more than their own row. */
+const needsMore = ({ hashed, misfit }: Examined, row: RestingEntry): boolean =>
+  hashed !== undefined &&
+  (hashed.kind === "verifier.reported" ||
+    (misfit === undefined &&
+      (row.has_task === 0 || row.has_token === 0) &&
+      unknownIds(row, hashed).length > 0))
+
+async function examineMore(engine: Queries, row: RestingEntry, found: Examined): Promise<Examined> {
+  const { hashed } = found
+  if (!hashed) return found
+  const misfit = found.misfit ?? (await pointsNowhere(engine, row, hashed))
+  const batch = hashed.kind === "verifier.reported" ? await batchOf(engine, hashed) : undefined
+  return { ...found, misfit, ...(batch && { batch }) }
 }
 
 /** Undefined: the entry names no signature, so that nothing was kept. */

@@ -16,6 +16,8 @@ export interface Misfit {
 
 export type Hashed = { readonly [member: string]: Json | undefined }
 
+const KNOWN: ReadonlySet<Json | undefined> = new Set(KINDS)
+
 /** The entry's bytes as they are read; undefined where they are not an entry's. */
 export function readHashed(bytes: Uint8Array): Hashed | undefined {
   try {
@@ -24,37 +26,45 @@ export function readHashed(bytes: Uint8Array): Hashed | undefined {
     )
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
     const hashed = value as Hashed
-    return KINDS.some((kind) => kind === hashed.kind) ? hashed : undefined
+    return KNOWN.has(hashed.kind) ? hashed : undefined
   } catch {
     return undefined // not JSON at all
   }
 }
 
+/** What a row's ids stand for: undefined where nobody has that id. */
+export type NameOf = (id: number) => string | undefined
+
 /** `hashed`: its bytes as readHashed has them. The one order of checks: what was hashed, then what stands beside it. `erased` is told of values that are gone. */
 export function findMisfit(
   entry: RestingEntry,
   hashed: Hashed | undefined,
+  nameOf: NameOf,
   erased: (member: string) => void,
 ): Misfit | undefined {
   const { bytes, leaf } = entry
   if (!bytes || !leaf) return { how: "bytes_missing" }
   if (Buffer.compare(leafHash(bytes), leaf) !== 0) return { how: "leaf_differs" }
   if (!hashed) return { how: "not_an_entry" }
-  const member = differingColumn(entry, hashed)
+  const member = differingColumn(entry, hashed, nameOf)
   if (member !== undefined) return { how: "row_differs", member }
   const value = differingValue(entry, hashed, erased)
   return value === undefined ? undefined : { how: "value_differs", member: value }
 }
 
-const SAME = ["kind", "agent", "instance", "orchestrator", "api", "operation", "code"] as const
+/** Members whose row has the id of a name. */
+export const SAME = ["kind", "agent", "instance", "orchestrator", "api", "operation", "code"] as const
 
-function differingColumn(entry: RestingEntry, hashed: Hashed): string | undefined {
+function differingColumn(entry: RestingEntry, hashed: Hashed, nameOf: NameOf): string | undefined {
   if (instantOf(entry.at) !== hashed.at) return "at"
   const outcome = entry.outcome === null ? undefined : entry.outcome
   const told =
     hashed.outcome === "allowed" || hashed.outcome === "refused" ? outcomeNumber(hashed.outcome) : undefined
   if (outcome !== told) return "outcome"
-  for (const name of SAME) if ((entry[name] ?? undefined) !== hashed[name]) return name
+  for (const name of SAME) {
+    const id = entry[name]
+    if ((id === null ? undefined : (nameOf(id) ?? null)) !== hashed[name]) return name
+  }
   // An id that nobody knows stands in the bytes alone; a row that points to one says what the bytes say.
   if (entry.has_token === 1 && entry.jti !== hashed.jti) return "jti"
   if (entry.has_task === 0) return undefined

@@ -15,7 +15,6 @@ export interface RestingEntry {
   /** The key of its commitments: its own, else its task's. */
   readonly key: Uint8Array | null
   readonly at: number
-  readonly kind: string | null
   readonly task_id: string | null
   readonly jti: string | null
   /** 1: the task is the one of the token. */
@@ -23,34 +22,39 @@ export interface RestingEntry {
   /** 1: the row points to a task, a token. */
   readonly has_task: number
   readonly has_token: number
-  readonly agent: string | null
-  readonly instance: string | null
-  readonly orchestrator: string | null
-  readonly api: string | null
-  readonly operation: string | null
   readonly outcome: number | null
-  readonly code: string | null
+  // Ids of names, which `namesFrom` tells: joining them cost as much as everything else that is read of an entry.
+  readonly kind: number
+  readonly agent: number | null
+  readonly instance: number | null
+  readonly orchestrator: number | null
+  readonly api: number | null
+  readonly operation: number | null
+  readonly code: number | null
   readonly sub: string | null
   readonly resource: string | null
   readonly own_reference: string | null
   readonly reference: string | null
 }
 
-const nameOf = (column: string) => sql`(SELECT text FROM name WHERE id = e.${sql.identifier(column)})`
-
 export const restingEntries = statement<RestingEntry>(
   "verify.entries",
   sql`SELECT e.seq AS seq, b.bytes AS bytes, b.leaf AS leaf, b.personal AS personal, coalesce(b.key, t.key) AS key,
-      e.at AS at, ${nameOf("kind")} AS kind, t.task_id AS task_id, k.jti AS jti,
+      e.at AS at, e.kind AS kind, t.task_id AS task_id, k.jti AS jti,
       CASE WHEN k.task = e.task THEN 1 ELSE 0 END AS tokens_task,
       CASE WHEN e.task IS NULL THEN 0 ELSE 1 END AS has_task, CASE WHEN e.token IS NULL THEN 0 ELSE 1 END AS has_token,
-      ${nameOf("agent")} AS agent, ${nameOf("instance")} AS instance, ${nameOf("orchestrator")} AS orchestrator,
-      ${nameOf("api")} AS api, ${nameOf("operation")} AS operation, e.outcome AS outcome, ${nameOf("code")} AS code,
-      s.text AS sub, e.resource AS resource, e.reference AS own_reference,
+      e.agent AS agent, e.instance AS instance, e.orchestrator AS orchestrator, e.api AS api, e.operation AS operation,
+      e.outcome AS outcome, e.code AS code, s.text AS sub, e.resource AS resource, e.reference AS own_reference,
       coalesce(e.reference, t.reference) AS reference
     FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq LEFT JOIN task t ON t.id = e.task
       LEFT JOIN token k ON k.id = e.token LEFT JOIN subject s ON s.id = e.subject
     WHERE e.seq > ${p("from")} AND e.seq <= ${p("to")} ORDER BY e.seq`,
+)
+
+/** Names in the order of their ids, which are given one after the other. */
+export const namesFrom = statement<{ id: number; text: string }>(
+  "verify.names",
+  sql`SELECT id, text FROM name WHERE id >= ${p("from")} AND id < ${p("to")}`,
 )
 
 /** What an instance signed with a number, and its key. */

@@ -30,11 +30,8 @@ export async function tileSource(fetch: FetchFile): Promise<Source> {
         examined.push(...(await examineTile(fetch, tiles, size, place)))
       return examined
     },
-    async node({ level, index }) {
-      const step = level / TILE_HEIGHT
-      if (!Number.isInteger(step)) return undefined
-      return tiles(step, index)
-    },
+    stores: ({ level }) => level % TILE_HEIGHT === 0,
+    node: ({ level, index }) => tiles(level / TILE_HEIGHT, index),
     whole: async () => undefined,
   }
 }

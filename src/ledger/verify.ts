@@ -3,7 +3,7 @@
 // first entry that does not fit; what can't be read throws, and is "could not tell". It writes nothing.
 import { setImmediate } from "node:timers/promises"
 import { type Checkpoint, NoCheckpoint, type NoteVerifier, openCheckpoint, readVkey } from "./checkpoint.ts"
-import { EMPTY_FRONTIER, extend, type Frontier, type Grown, rootOf } from "./merkle.ts"
+import { EMPTY_FRONTIER, extend, type Frontier, type Grown, rootOf, type Subtree } from "./merkle.ts"
 import type { Hashed, Misfit } from "./verify-entry.ts"
 import { createReports, type KeptBatch } from "./verify-reports.ts"
 
@@ -35,8 +35,10 @@ export interface Source {
   read(from: number, to: number): Promise<readonly Examined[]>
   /** What it goes on from when the ledger grows. */
   readonly tree?: { readonly size: number; readonly frontier: Uint8Array }
-  /** A full subtree as the source has it: empty where it ought to have it, undefined where it stores none of that level. */
-  node(subtree: Grown): Promise<Uint8Array | undefined>
+  /** Whether it ought to have the hash of this full subtree. */
+  stores(subtree: Subtree): boolean
+  /** One that it stores; empty where it is not there. */
+  node(subtree: Subtree): Promise<Uint8Array>
   /** What is wrong with it as a whole; undefined: nothing. */
   whole(): Promise<string | undefined>
 }
@@ -159,6 +161,21 @@ function openAll({ source, earlier }: VerifyOptions, trusted: NoteVerifier[]): C
   return [...heads, kept].sort((a, b) => a.size - b.size)
 }
 
+/** Holds what has grown by the newest entry against what rests of it. */
+async function differing(
+  source: Source,
+  grown: readonly Grown[],
+  agreed: number,
+): Promise<Broken | undefined> {
+  for (const one of grown) {
+    const to = (one.index + 1) * 2 ** one.level
+    const from = Math.max(agreed + 1, one.index * 2 ** one.level + 1)
+    if (Buffer.compare(await source.node(one), one.hash) !== 0)
+      return { verdict: "broken", seq: from, to, how: "tree_differs" }
+  }
+  return undefined
+}
+
 /** Goes through the entries once, and holds each root on the way against what was signed of it. */
 function createWalk(source: Source, heads: readonly Checkpoint[]) {
   let frontier: Frontier = EMPTY_FRONTIER
@@ -179,7 +196,11 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
       ? { verdict: "broken", seq: agreed + 1, to: frontier.size, how: "tree_differs" }
       : undefined
   }
-  const add = async (entry: Examined): Promise<Broken | undefined> => {
+  const grown: Grown[] = []
+  const note = (one: Grown) => {
+    if (source.stores(one)) grown.push(one)
+  }
+  const add = (entry: Examined): Broken | undefined => {
     const seq = frontier.size + 1
     if (entry.misfit) return { verdict: "broken", seq, how: wordsOf(entry.misfit) }
     const said = entry.hashed && reports.misfit(entry.hashed, entry)
@@ -187,19 +208,8 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
       return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
     if (said !== undefined) return { verdict: "broken", seq, how: said }
     for (const member of entry.erased) erased[member] = (erased[member] ?? 0) + 1
-    const grown: Grown[] = []
-    frontier = extend(frontier, [entry.leaf], (one) => grown.push(one))
-    for (const one of grown) {
-      const stored = await source.node(one)
-      if (stored && Buffer.compare(stored, one.hash) !== 0)
-        return {
-          verdict: "broken",
-          seq: Math.max(agreed + 1, seq - 2 ** one.level + 1),
-          to: seq,
-          how: "tree_differs",
-        }
-    }
-    return compare()
+    frontier = extend(frontier, [entry.leaf], note)
+    return undefined
   }
   return {
     erased,
@@ -207,7 +217,10 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
     async window(from: number, to: number): Promise<Broken | undefined> {
       const entries = await source.read(from, to)
       for (const entry of entries) {
-        const broken = await add(entry)
+        const broken =
+          add(entry) ??
+          (grown.length > 0 ? await differing(source, grown.splice(0), agreed) : undefined) ??
+          compare()
         if (broken) return broken
       }
       return entries.length === to - from
