@@ -9,6 +9,7 @@ import { parseInstant } from "../src/time.ts"
 import { jtiOf, report, useOf } from "../test/support/incident.ts"
 import { openHouse, START } from "../test/support/issuer-house.ts"
 import { type Filled, fillLedger, taskIdOf } from "../test/support/large-ledger.ts"
+import type { NewPlace } from "./ledger.ts"
 import { median } from "./machine.ts"
 import { type Measure, printMeasures, type Settings } from "./table.ts"
 
@@ -22,23 +23,33 @@ const HOUR_AT_MOST = 5
 const BYTES_AT_MOST = 1000
 const ASKED = 1000
 
-export async function benchAsking(name: string, { entries }: Settings, place: string): Promise<boolean> {
+/** Tasks of which the bytes are counted. */
+const MOST_COUNTED = 10_000
+
+export async function benchAsking(name: string, { entries }: Settings, newPlace: NewPlace): Promise<boolean> {
   const tasks = Math.ceil(entries / ENTRIES_OF_A_TASK)
-  await makeTask(place)
-  const before = await bytesAt(place)
+  const counted = Math.min(tasks, MOST_COUNTED)
+  const few = await bytesOf(await newPlace("few_uses"), counted, USES)
+  const many = await bytesOf(await newPlace("many_uses"), counted, 2 * USES)
+  const bytes = (many - few) / (counted * USES)
+  const place = await newPlace("asked")
+  await makeTask(place, USES)
   const filled = await fillLedger(place, tasks, Math.floor(SPREAD_MILLISECONDS / tasks))
-  const bytes = ((await bytesAt(place)) - before) / (tasks * ENTRIES_OF_A_TASK)
   const engine = await openDatabase(place)
   try {
     return printMeasures(`${name}, questions to ${filled.entries.toLocaleString("en")} entries`, [
       ...(await askStories(engine, filled)),
       ...(await askHour(engine, filled)),
       {
-        what: "bytes of an entry, its indexes, its part of a task",
+        what: "bytes of a use, with its indexes",
         figure: bytes.toFixed(0),
         ratio: bytes / BYTES_AT_MOST,
         against: `of ${BYTES_AT_MOST}`,
         atMost: 1,
+      },
+      {
+        what: "  of a task without uses: its row, its token's, three entries",
+        figure: ((few - bytes * counted * USES) / counted).toFixed(0),
       },
     ])
   } finally {
@@ -46,8 +57,16 @@ export async function benchAsking(name: string, { entries }: Settings, place: st
   }
 }
 
+/** What so many tasks with so many uses take. */
+async function bytesOf(place: string, tasks: number, uses: number): Promise<number> {
+  await makeTask(place, uses)
+  const before = await bytesAt(place)
+  await fillLedger(place, tasks, Math.floor(SPREAD_MILLISECONDS / tasks))
+  return (await bytesAt(place)) - before
+}
+
 /** The task that is told again: started, used, completed. */
-async function makeTask(place: string): Promise<void> {
+async function makeTask(place: string, uses: number): Promise<void> {
   const house = await openHouse({ database: place })
   try {
     const { body } = await house.ask("POST", "/tasks", { as: "support-orchestrator", json: START })
@@ -55,7 +74,7 @@ async function makeTask(place: string): Promise<void> {
     const jti = jtiOf(body as unknown as Parameters<typeof jtiOf>[0])
     await report(
       house,
-      Array.from({ length: USES }, () => useOf(house, task, jti)),
+      Array.from({ length: uses }, () => useOf(house, task, jti)),
     )
     await house.ask("POST", `/tasks/${task}/complete`, { as: "support-orchestrator" })
   } finally {

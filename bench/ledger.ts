@@ -26,8 +26,8 @@ export async function benchLedger(settings: Settings): Promise<boolean> {
     const verdicts = [
       await benchAppending("SQLite", settings, onFile),
       await benchAppending("PostgreSQL", settings, onServer),
-      await benchAsking("SQLite", settings, await onFile("asked")),
-      await benchAsking("PostgreSQL", settings, await onServer("asked")),
+      await benchAsking("SQLite", settings, onFile),
+      await benchAsking("PostgreSQL", settings, onServer),
       await benchVerifying(settings),
       await benchLeastPrivilege(settings),
     ]

@@ -2,7 +2,7 @@
 // `npm run bench -- ledger` to say, on a machine that does nothing else.
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { afterEach, expect, test, vi } from "vitest"
+import { afterAll, afterEach, expect, test, vi } from "vitest"
 import { benchAppending } from "../../bench/ledger-appending.ts"
 import { benchAsking } from "../../bench/ledger-asking.ts"
 import { benchVerifying } from "../../bench/ledger-verifying.ts"
@@ -12,6 +12,15 @@ const newFolder = createFolders()
 const SETTINGS = { rounds: 1, seconds: 0.2, tasks: 0, entries: 2000 }
 const printed = vi.spyOn(console, "log").mockImplementation(() => undefined)
 afterEach(() => printed.mockClear())
+afterAll(() => printed.mockRestore())
+
+const newPlaces = () => {
+  const folder = newFolder()
+  return async (name: string) => {
+    mkdirSync(join(folder, name))
+    return join(folder, name, "issuer.db")
+  }
+}
 
 /** Lines with a limit, by what they measure. */
 const judged = (): string[] =>
@@ -21,21 +30,17 @@ const judged = (): string[] =>
     .map((line) => line.trim().split("  ")[0] ?? "")
 
 test("appending with a tree and without", async () => {
-  const folder = newFolder()
-  await benchAppending("SQLite", SETTINGS, async (name) => {
-    mkdirSync(join(folder, name))
-    return join(folder, name, "issuer.db")
-  })
+  await benchAppending("SQLite", SETTINGS, newPlaces())
   expect(judged()).toEqual(["with tree and checkpoints"])
 })
 
 test("questions, each of which finds what was told", async () => {
-  await benchAsking("SQLite", SETTINGS, join(newFolder(), "issuer.db"))
+  await benchAsking("SQLite", SETTINGS, newPlaces())
   expect(judged()).toEqual([
     "a task's whole story, p50",
     "p99",
     "an agent's last hour, a page of it, p50",
-    "bytes of an entry, its indexes, its part of a task",
+    "bytes of a use, with its indexes",
   ])
 })
 
