@@ -51,11 +51,11 @@ export const entriesToCount = statement<CountedRow>(
     WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} ORDER BY e.seq`,
 )
 
-/** What the same holder was given in the same task before. */
+/** What the same holder was given in the same task before. The plus: by the task's index, never by the agent's. */
 export const delegatedBefore = statement<{ readonly bytes: Uint8Array }>(
   "rollup.delegated_before",
   sql`SELECT b.bytes AS bytes FROM entry e JOIN entry_bytes b ON b.seq = e.seq
-    WHERE e.task = ${p("task")} AND e.seq < ${p("seq")} AND e.agent = ${nameId("agent")}
+    WHERE e.task = ${p("task")} AND e.seq < ${p("seq")} AND +e.agent = ${nameId("agent")}
       AND e.kind = ${nameId("kind")}`,
 )
 

@@ -80,6 +80,15 @@ export const CONDITIONS = {
 
 export type Condition = keyof typeof CONDITIONS
 
+/**
+ * A task has few entries and an agent ever more, and both are indexed: the plus keeps SQLite, which takes either for the
+ * better one, from the agent's.
+ */
+function conditionsFor(asked: readonly Condition[]): SQL[] {
+  const isOfTask = asked.includes("task") || asked.includes("jti")
+  return asked.map((one) => (one === "agent" && isOfTask ? sql`+${CONDITIONS.agent}` : CONDITIONS[one]))
+}
+
 /** Entries after one place and up to another that meet all conditions, in the ledger's order. */
 export const findEntries = (conditions: readonly Condition[]) =>
   statement<Resting>(
@@ -89,10 +98,7 @@ export const findEntries = (conditions: readonly Condition[]) =>
       FROM entry e JOIN entry_bytes b ON b.seq = e.seq
       LEFT JOIN subject s ON s.id = e.subject LEFT JOIN task t ON t.id = e.task
       WHERE ${sql.join(
-        [
-          sql`e.seq > ${value("after")} AND e.seq <= ${value("upTo")}`,
-          ...conditions.map((one) => CONDITIONS[one]),
-        ],
+        [sql`e.seq > ${value("after")} AND e.seq <= ${value("upTo")}`, ...conditionsFor(conditions)],
         sql` AND `,
       )}
       ORDER BY e.seq LIMIT ${value("limit")}`,

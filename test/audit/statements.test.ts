@@ -31,6 +31,7 @@ import type { Statement } from "../../src/database/database.ts"
 import { POSTGRES_SPELLING, SQLITE_SPELLING } from "../../src/database/drizzle.ts"
 import { openPostgres } from "../../src/database/postgres.ts"
 import { openSqlite } from "../../src/database/sqlite.ts"
+import { findEntries } from "../../src/ledger/statements.ts"
 import { createFolders } from "../support/folder.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 
@@ -111,6 +112,9 @@ test.each([
   [entriesToCount, /SEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
   [privilegesOfAgent, /SEARCH u USING INDEX rollup_privilege_agent \(agent=\? AND day>\? AND day<\?\)/],
   [privilegesOfAll, /SEARCH u USING INDEX sqlite_autoindex_rollup_privilege_1 \(day>\? AND day<\?\)/],
+  [delegatedBefore, /SEARCH e USING INDEX entry_task \(task=\?/],
+  [findEntries(["task", "agent"]), /SEARCH e USING INDEX entry_task \(task=\?/],
+  [findEntries(["agent", "jti"]), /SEARCH e USING INDEX entry_task \(task=\?/],
   [outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
 ])("%o is found by the place where the last look ended", (statement, by) => {
   expect(planOnSqlite(statement)).toMatch(by)
