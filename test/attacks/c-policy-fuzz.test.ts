@@ -2,7 +2,7 @@
 import { expect, test } from "vitest"
 import { runPolicyFuzz } from "../support/policy-fuzz.ts"
 
-const RUNS = 700
+const RUNS = 5000
 
 test("C16 C21 deformed policy files are refused with a place, or loaded whole: none throws, hangs or is half loaded", () => {
   const { loaded, refused } = runPolicyFuzz(RUNS, Date.now())
