@@ -84,10 +84,20 @@ function environment(): Environment {
 
 let shared: Environment | undefined
 
-function environmentFor(inputs: Iterable<string>): Environment {
+/** By the names of inputs; making one costs more than most conditions. Dropped when there are many. */
+const environments = new Map<string, Environment>()
+const MOST_ENVIRONMENTS = 100
+
+function environmentFor(inputs: readonly string[]): Environment {
+  const names = [...inputs].sort()
+  const known = environments.get(names.join())
+  if (known) return known
   shared ??= environment()
-  const schema = Object.fromEntries([...inputs].map((name): [string, "string"] => [name, "string"]))
-  return shared.clone({}).registerVariable("inputs", { type: "map", schema })
+  const schema = Object.fromEntries(names.map((name): [string, "string"] => [name, "string"]))
+  const made = shared.clone({}).registerVariable("inputs", { type: "map", schema })
+  if (environments.size >= MOST_ENVIRONMENTS) environments.clear()
+  environments.set(names.join(), made)
+  return made
 }
 
 const variablesWith = (inputs: Iterable<string>): Variables =>

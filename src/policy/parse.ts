@@ -113,7 +113,7 @@ function offsetWithin(text: string, start: number, value: string, offset: number
 class TreeReader {
   readonly faults: PolicyFault[] = []
   readonly #places: (offset: number) => Place
-  readonly #offsets = new WeakMap<object, Map<PropertyKey, Offsets>>()
+  readonly #offsets = new Map<object, Map<PropertyKey, Offsets>>()
 
   constructor(places: (offset: number) => Place) {
     this.#places = places
