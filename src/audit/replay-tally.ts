@@ -39,6 +39,13 @@ export interface Tally {
 }
 
 const ORDER: readonly Verdict[] = ["refused", "less", "cannot_tell"]
+/** Of judgements of one thing. */
+export const worstOf = (judged: readonly Judged[]): Judged => {
+  const worst = WORST.flatMap((verdict) => judged.find((one) => one.verdict === verdict) ?? [])
+  return worst[0] ?? { verdict: "cannot_tell", why: "nothing was judged" }
+}
+const WORST: readonly Verdict[] = ["refused", "cannot_tell", "less", "permitted"]
+
 const nothing = () => ({ total: 0, permitted: 0, less: 0, refused: 0, cannot_tell: 0 })
 
 export function createTally(): Tally {

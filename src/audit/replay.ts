@@ -1,15 +1,32 @@
 // What a candidate policy would have said to what happened: every start, delegation and use of a ledger, one entry after the
-// other, in memory that grows with the tasks and not with their uses. It decides by policy/decide.ts, once for all that ask
-// alike. NOT looked at: limits, locks, renewals, tokens' lifetimes and callers' authentication.
+// other, in memory that grows with the tasks and their mints and not with their uses. It decides by policy/decide.ts, once for
+// all that ask alike. A use is judged as of its task's start and, where a condition may have seen another moment, as of the
+// mint of its token. NOT looked at: limits, locks, who may renew, tokens' lifetimes and callers' authentication.
 import { Refusal } from "../errors.ts"
 import type { Entry } from "../ledger/entry.ts"
 import { MOST_USER_SECONDS } from "../policy/behalf.ts"
 import { authorityBelow } from "../policy/delegate.ts"
 import type { Policy } from "../policy/policy.ts"
 import { type Authority, operationsOf } from "../token/authority.ts"
-import { matchesResource } from "../token/resource.ts"
-import { type Answer, answerTo, judgeGiven, judgeStart, operationsIn, PERMITTED } from "./replay-start.ts"
-import { type Counts, createTally, type Hit, type Judged, type Tally, type What } from "./replay-tally.ts"
+import {
+  type Answer,
+  answerTo,
+  asksAnew,
+  judgeGiven,
+  judgeStart,
+  judgeWithin,
+  operationsIn,
+} from "./replay-start.ts"
+import {
+  type Counts,
+  createTally,
+  type Hit,
+  type Judged,
+  type Tally,
+  type What,
+  worstOf,
+} from "./replay-tally.ts"
+import { createUsageSeen, type UsageSeen } from "./replay-usage.ts"
 
 export interface ReplayOptions {
   readonly candidate: Policy
@@ -41,6 +58,10 @@ interface Task {
   readonly orchestrator: string
   readonly agent: string
   readonly answer: Answer
+  /** Its start, where the candidate is asked anew at each mint. */
+  readonly asked: Entry | undefined
+  /** Of its own agent, by the latest mint. */
+  instance: string | undefined
   /** Epoch milliseconds; a use after it is past the candidate's deadline. */
   readonly until: number
   /** Of the start, once a token of it tells whether there was a key. */
@@ -48,15 +69,17 @@ interface Task {
   bound: boolean
 }
 
-/** A token that is not simply the task's own agent's. */
+/** A token that is not simply the task's own agent's, or whose mint may be answered otherwise than the start. */
 interface Token {
   readonly lineage: readonly string[]
   readonly approved: boolean
+  readonly answer?: Answer
 }
 
 interface State extends ReplayOptions {
   readonly tally: Tally
   readonly answers: Map<string, Answer>
+  readonly usage: UsageSeen
   readonly tasks: Map<string, Task>
   readonly tokens: Map<string, Token>
   /** Agents by the ids of their delegations. */
@@ -68,6 +91,7 @@ export function createReplay(options: ReplayOptions): Replay {
     ...options,
     tally: createTally(),
     answers: new Map(),
+    usage: createUsageSeen(),
     tasks: new Map(),
     tokens: new Map(),
     delegated: new Map(),
@@ -81,6 +105,7 @@ export function createReplay(options: ReplayOptions): Replay {
         read.first ??= entry.seq
         read.last = entry.seq
       }
+      state.usage.take(entry)
       TAKERS[entry.kind]?.(state, entry, counts)
     },
     report() {
@@ -104,7 +129,7 @@ const TAKERS: Readonly<
 }
 
 function takeStart(state: State, entry: Entry, counts: boolean): void {
-  const { task_id: id = "", agent = "", orchestrator = "", at, body = {} } = entry
+  const { task_id: id = "", agent = "", orchestrator = "", instance, at, body = {} } = entry
   const type = String(body.type)
   const answer = answerTo(state, entry, { type, agent, orchestrator })
   const judged = judgeStart(answer, operationsIn(body.grants).concat(operationsIn(body.approvals)))
@@ -112,7 +137,8 @@ function takeStart(state: State, entry: Entry, counts: boolean): void {
   const seconds = body.user_rule === undefined ? longest : Math.min(longest, MOST_USER_SECONDS)
   const until = Date.parse(at) + seconds * 1000
   const start = counts ? { judged, at } : undefined
-  state.tasks.set(id, { type, orchestrator, agent, answer, until, start, bound: true })
+  const asked = asksAnew(state.candidate.tasks.get(type)) ? entry : undefined
+  state.tasks.set(id, { type, orchestrator, agent, instance, answer, asked, until, start, bound: true })
 }
 
 /** A start is counted when it is known whether it had a key, or when nothing more comes. */
@@ -130,16 +156,24 @@ const KEY_REQUIRED: Judged = {
 }
 const aboutTask = ({ type, orchestrator, agent }: Task) => ({ type, orchestrator, agent })
 
-function takeToken(state: State, { task_id: id = "", jti = "", body = {} }: Entry): void {
+function takeToken(state: State, entry: Entry): void {
+  const { task_id: id = "", jti = "", body = {} } = entry
   const task = state.tasks.get(id)
   const lineage = Array.isArray(body.lineage) ? body.lineage.map(String) : []
   const approved = body.approval !== undefined
-  if (lineage.length > 0 || approved) state.tokens.set(jti, { lineage, approved })
+  if (task && lineage.length === 0) task.instance = entry.instance
+  const answer = task?.asked && answerAt(state, task, task.asked, entry)
+  if (lineage.length > 0 || approved || answer)
+    state.tokens.set(jti, { lineage, approved, ...(answer && { answer }) })
   if (!task) return
   const needsKey = state.candidate.tasks.get(task.type)?.proofOfPossession === "required"
   if (needsKey && body.jkt === undefined && lineage.length === 0) task.bound = false
   countStart(state, task)
 }
+
+/** At a mint of the task; those of its start are in the start's transaction. */
+const answerAt = (state: State, task: Task, start: Entry, { at }: Entry): Answer =>
+  at === start.at ? task.answer : answerTo(state, start, task, { at, instance: task.instance })
 
 function takeDelegation(state: State, entry: Entry, counts: boolean): void {
   const { task_id: id = "", agent = "", at, body = {} } = entry
@@ -151,7 +185,7 @@ function takeDelegation(state: State, entry: Entry, counts: boolean): void {
   const task = state.tasks.get(id)
   if (!counts) return
   const about = { ...(task ? aboutTask(task) : UNKNOWN), agent, at }
-  state.tally.count("delegations", judgeDelegation(state, task, lineage, operationsIn(body.grants)), about)
+  state.tally.count("delegations", judgeDelegation(state, entry, task, lineage), about)
 }
 
 const UNKNOWN = { type: "", orchestrator: "" }
@@ -159,30 +193,37 @@ const BEFORE: Judged = { verdict: "cannot_tell", why: "the task began before wha
 
 function judgeDelegation(
   state: State,
+  entry: Entry,
   task: Task | undefined,
   lineage: readonly string[],
-  given: readonly string[],
 ): Judged {
   if (!task) return BEFORE
-  const has = authorityAt(state, task, { lineage, approved: true })
-  return isJudged(has) ? has : judgeGiven(given, new Set(operationsOf(has)))
+  const given = operationsIn(entry.body?.grants)
+  const judged = answersTo(task, state.tokens.get(entry.jti ?? "") ?? OWN).map((answer) => {
+    if (isJudged(answer)) return answer
+    const has = authorityAt(state, task, answer, { lineage, approved: true })
+    return isJudged(has) ? has : judgeGiven(given, new Set(operationsOf(has)))
+  })
+  return worstOf(judged)
 }
 
-interface Used {
-  readonly api: string
-  readonly operation: string
-  readonly resource: Entry["resource"] | undefined
+const UNREAD: Judged = { verdict: "cannot_tell", why: "the mint of its token was not read" }
+
+/** What the candidate would have answered to the start, and to the mint of the token. */
+function answersTo({ answer, asked }: Task, token: Token): readonly (Answer | Judged)[] {
+  if (!asked) return [answer]
+  return token.answer === answer ? [answer] : [answer, token.answer ?? UNREAD]
 }
 
-const isJudged = (value: Judged | Authority): value is Judged => "verdict" in value
+const isJudged = (value: Judged | Authority | Answer): value is Judged => "verdict" in value
 
 /** What a holder would have; a judgement where that is nothing at all, or can't be told. */
 function authorityAt(
   { candidate, delegated }: State,
   task: Task,
+  { decision, why }: Answer,
   { lineage, approved }: Token,
 ): Authority | Judged {
-  const { decision, why } = task.answer
   if (!decision) return { verdict: "cannot_tell", why }
   if (decision instanceof Refusal) return { verdict: "refused", why: `${decision.code}: ${decision.reason}` }
   const started = approved ? [...decision.authority, ...decision.approvable] : decision.authority
@@ -209,34 +250,30 @@ function takeUse(state: State, entry: Entry, counts: boolean): void {
 
 function judgeUse(state: State, task: Task, entry: Entry): Judged {
   if (!task.bound) return KEY_REQUIRED
-  const { jti = "", api = "", operation = "", resource, body = {} } = entry
+  const { jti = "", body = {} } = entry
   const served = typeof body.served_at === "string" ? body.served_at : entry.at
   if (Date.parse(served) >= task.until && task.answer.decision && !(task.answer.decision instanceof Refusal))
     return { verdict: "refused", why: "task_ended: the deadline would have passed" }
   const token = state.tokens.get(jti) ?? OWN
-  const key = `${token.approved} ${token.lineage.map((one) => state.delegated.get(one)).join(">")} ${api} ${operation} ${JSON.stringify(resource)}`
-  const known = task.answer.uses.get(key)
-  if (known) return known
-  const judged = judgeNew(state, task, token, { api, operation, resource })
-  task.answer.uses.set(key, judged)
-  return judged
+  return worstOf(
+    answersTo(task, token).map((answer) =>
+      isJudged(answer) ? answer : judgeBy(state, task, answer, token, entry),
+    ),
+  )
 }
 
 const OWN: Token = { lineage: [], approved: false }
 
-function judgeNew(state: State, task: Task, token: Token, use: Used): Judged {
-  const has = authorityAt(state, task, token)
-  if (isJudged(has)) return has
-  const audience = state.candidate.apis.get(use.api)?.resource
-  const grants = has.filter((grant) => grant.api === audience && grant.operations.includes(use.operation))
-  if (grants.length === 0)
-    return { verdict: "refused", why: "insufficient_scope: the operation would not be granted" }
-  if (typeof use.resource !== "string") return { verdict: "cannot_tell", why: "the resource is erased" }
-  const segments = use.resource.split("/")
-  const fits = grants.some((grant) => grant.resources.some((one) => matchesResource(one, segments)))
-  return fits
-    ? PERMITTED
-    : { verdict: "refused", why: "insufficient_scope: the resource would not be granted" }
+/** Uses that are alike are judged once. */
+function judgeBy(state: State, task: Task, answer: Answer, token: Token, entry: Entry): Judged {
+  const { api = "", operation = "", resource } = entry
+  const key = `${token.approved} ${token.lineage.map((one) => state.delegated.get(one)).join(">")} ${api} ${operation} ${JSON.stringify(resource)}`
+  const known = answer.uses.get(key)
+  if (known) return known
+  const has = authorityAt(state, task, answer, token)
+  const judged = isJudged(has) ? has : judgeWithin(state.candidate, has, { api, operation, resource })
+  answer.uses.set(key, judged)
+  return judged
 }
 
 /** Everything that was refused or can't be told, of one kind or of all. */

@@ -5,19 +5,11 @@ import type { Ledger } from "../ledger/ledger.ts"
 import type { Usage } from "../policy/condition.ts"
 import { asksUsage, type Circumstances } from "../policy/conditioned.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
+import { countedAs, firstMinuteAt, NO_USAGE, sumOfUsage, USAGE_MINUTES } from "../policy/usage.ts"
 import { entriesOfAgent, newestEntry } from "./usage-statements.ts"
 
-const MINUTES = 60
 /** So many entries of one agent are read for the first answer; one with more in the hour is not told. */
 const MOST_ENTRIES = 200_000
-
-const COUNTED: Readonly<Record<string, keyof Usage>> = {
-  "task.started": "starts",
-  "use.allowed": "uses",
-  "use.refused": "refusals",
-  "task.refused": "refusals",
-  "token.refused": "refusals",
-}
 
 export interface UsageReader {
   /** `now` in epoch milliseconds. Undefined where it can't be told. What commits meanwhile may be missing. */
@@ -32,20 +24,18 @@ interface Known {
   readonly minutes: ReadonlyMap<number, Usage>
 }
 
-const NOTHING: Usage = { starts: 0, uses: 0, refusals: 0 }
-
 /** Remembers, for each agent that was asked about, where it has read to. */
 export function createUsageReader(engine: Engine, most = MOST_ENTRIES): UsageReader {
   const known = new Map<string, Promise<Known>>()
   return {
     async read(agent, now) {
-      const last = Math.floor(now / 60_000) - MINUTES
+      const first = firstMinuteAt(now)
       // One after the other, or two would count the same entries.
       const before = known.get(agent)?.catch(() => undefined) ?? Promise.resolve(undefined)
-      const reading = before.then((read) => readOn({ engine, agent, most }, read, last))
+      const reading = before.then((read) => readOn({ engine, agent, most }, read, first))
       known.set(agent, reading)
       const { from, minutes } = await reading
-      return from <= last + 1 ? sumOf(minutes.values()) : undefined
+      return from <= first ? sumOfUsage(minutes.values()) : undefined
     },
   }
 }
@@ -53,35 +43,25 @@ export function createUsageReader(engine: Engine, most = MOST_ENTRIES): UsageRea
 async function readOn(
   { engine, agent, most }: { readonly engine: Engine; readonly agent: string; readonly most: number },
   before: Known | undefined,
-  last: number,
+  first: number,
 ): Promise<Known> {
   const after = before?.upTo ?? 0
   const [newest] = await engine.query(newestEntry)
   const upTo = Math.max(newest?.seq ?? 0, after)
-  const since = (last + 1) * 60_000
+  const since = first * 60_000
   const rows = upTo === after ? [] : await engine.query(entriesOfAgent, { agent, after, upTo, since, most })
   const entries = rows.reduce((sum, row) => sum + row.entries, 0)
   // Those before can't be told apart from what is out of the window, so the hour begins anew.
-  if (entries >= most) return { upTo, from: last + MINUTES + 1, minutes: new Map() }
-  const minutes = new Map([...(before?.minutes ?? [])].filter(([minute]) => minute > last))
+  if (entries >= most) return { upTo, from: first + USAGE_MINUTES, minutes: new Map() }
+  const minutes = new Map([...(before?.minutes ?? [])].filter(([minute]) => minute >= first))
   for (const { kind, minute, entries: count } of rows) {
-    const what = COUNTED[kind]
+    const what = countedAs(kind)
     if (!what) continue
-    const counted = minutes.get(minute) ?? NOTHING
+    const counted = minutes.get(minute) ?? NO_USAGE
     minutes.set(minute, { ...counted, [what]: counted[what] + count })
   }
   return { upTo, from: before?.from ?? 0, minutes }
 }
-
-const sumOf = (counts: Iterable<Usage>): Usage =>
-  [...counts].reduce(
-    (sum, one) => ({
-      starts: sum.starts + one.starts,
-      uses: sum.uses + one.uses,
-      refusals: sum.refusals + one.refusals,
-    }),
-    NOTHING,
-  )
 
 /** What conditions are told of a task beside what decides without them. Reads only where the task type's conditions ask. */
 export async function circumstancesOf(

@@ -156,11 +156,6 @@ describe("what can't be told is counted by itself", () => {
     expect(replay(without, erased).uses).toMatchObject({ cannot_tell: 3, refused: 1 })
   })
 
-  test("what a condition of the candidate would say", async () => {
-    const policy = await candidate(["    deadline: 2h", "    deadline: 2h\n    when: usage.starts < 100"])
-    expect(replay(policy).uses).toMatchObject({ cannot_tell: 4, permitted: 0 })
-  })
-
   test("tasks that began before what was read", async () => {
     const report = await count((entry) => (entry.kind === "task.started" ? [] : entry))
     expect([report.delegations.cannot_tell, report.uses.cannot_tell]).toEqual([1, 4])
