@@ -1,4 +1,4 @@
-// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|memory] [--rounds N] [--seconds N]
+// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|policies|memory] [--rounds N] [--seconds N]
 // [--tasks N] [--entries N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
@@ -9,6 +9,7 @@ import { benchLeastPrivilege } from "./least-privilege.ts"
 import { benchLedger } from "./ledger.ts"
 import { pinLoad } from "./machine.ts"
 import { benchMemory } from "./memory.ts"
+import { benchPolicies } from "./policies.ts"
 import { benchReplicas } from "./replicas.ts"
 import { benchRevocation } from "./revocation.ts"
 import { benchRevoked } from "./revoked.ts"
@@ -47,6 +48,7 @@ const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>
   revoked: benchRevoked,
   privilege: benchLeastPrivilege,
   ledger: benchLedger,
+  policies: benchPolicies,
   memory: benchMemory,
 }
 
