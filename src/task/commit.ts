@@ -7,7 +7,7 @@ import type { TaskKey } from "../ledger/entry.ts"
 import type { Event } from "../ledger/event.ts"
 import { placeBelow } from "./delegation-statements.ts"
 import type { Parts } from "./parts.ts"
-import { COUNT_START, COUNT_TASK, INSERT_TOKEN, noLock } from "./statements.ts"
+import { COUNT_TASK, INSERT_TOKEN, noLock } from "./statements.ts"
 
 const ATTEMPTS = 4
 
@@ -16,8 +16,6 @@ const VERDICTS: Readonly<Record<string, () => Refusal>> = {
   [noLock.name]: () => refuse("locked", "[lock] a lock stands against a name or an API of the task"),
   [COUNT_TASK]: () =>
     refuse("limit_reached", "[limit] active_tasks of the task type is reached", { retryAfterSeconds: 30 }),
-  [COUNT_START]: () =>
-    refuse("limit_reached", "[limit] starts_per_hour of the task type is reached", { retryAfterSeconds: 60 }),
   [placeBelow.name]: () =>
     refuse("limit_reached", "[limit] max_children of the task type is reached", { retryAfterSeconds: 30 }),
 }
@@ -25,7 +23,7 @@ const VERDICTS: Readonly<Record<string, () => Refusal>> = {
 export interface Attempt<T> {
   readonly steps: readonly Step[]
   /** Statements of its own that mean "no" when they meet another state. */
-  readonly verdicts?: Readonly<Record<string, () => Refusal>>
+  readonly verdicts?: Readonly<Record<string, () => Refusal | Promise<Refusal>>>
   /** What to answer once the steps are durable. */
   readonly answer: () => Promise<T | Refusal> | T | Refusal
 }
@@ -65,7 +63,7 @@ export async function commitDecision<T>(
       if (!(cause instanceof Unexpected)) throw cause
       if (once && spentBefore(once, cause)) return once.before()
       const verdict = VERDICTS[cause.statement] ?? verdicts[cause.statement]
-      if (verdict) return verdict()
+      if (verdict) return await verdict()
       if (cause.statement === parts.policies.guard().statement.name) await parts.policies.catchUp()
       // Another key signs by now: decided again, with that one.
       if (cause.statement === INSERT_TOKEN || KEY_GUARDS.has(cause.statement)) await parts.keyring.refresh()

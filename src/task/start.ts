@@ -18,9 +18,8 @@ import { type Passed, passGate } from "./gate.ts"
 import { type MintedToken, type MintPlan, type PlannedToken, planMint, signTokens } from "./mint.ts"
 import { internPolicy, type Parts } from "./parts.ts"
 import { planRenewal } from "./renew.ts"
+import { limitSteps, limitVerdicts } from "./start-limits.ts"
 import {
-  countStart,
-  countTask,
   insertTask,
   OWN_API,
   type TaskRow,
@@ -132,7 +131,7 @@ async function planStart(
   const plan = request.deliver === "agent" ? withoutTokens(parts) : planMint(parts, passed, mint)
   if (plan instanceof Refused) return plan
   return {
-    ...(user && { verdicts: { [user.once.statement.name]: alreadyUsed } }),
+    verdicts: { ...limitVerdicts(parts, passed), ...(user && { [user.once.statement.name]: alreadyUsed }) },
     steps: startSteps(parts, passed, plan, { taskId, taskKey, reference, digest, request }),
     answer: async () => {
       const tokens = await signTokens(parts, taskId, plan.tokens, now)
@@ -161,19 +160,16 @@ interface NewTask {
 }
 
 function startSteps(parts: Parts, passed: Passed, plan: MintPlan, task: NewTask): Step[] {
-  const { holder, now, taskType } = passed
+  const { holder } = passed
   const { names } = parts
   const { type, agent, instance, orchestrator, sub } = holder
-  const { activeTasks, startsPerHour } = taskType.limits
-  const minute = Math.floor(now / 60_000)
   const { user } = task.request
   return [
     ...(user && !(user instanceof Refused) ? [user.once] : []),
     ...passed.guards,
     ...names.steps([type, agent, instance, orchestrator, plan.kid]),
     ...names.subjects.steps([sub]),
-    names.step(countTask, { type, most: activeTasks }),
-    names.step(countStart, { type, minute, since: minute - 60, most: startsPerHour }),
+    ...limitSteps(parts, passed),
     names.step(insertTask, taskValues(passed, task)),
     ...startedEntry(parts, passed, task),
     ...plan.steps,

@@ -201,6 +201,18 @@ export const countStart = named(
     ON CONFLICT (type, minute) DO UPDATE SET count = start_minute.count + 1`,
 )
 
+export interface MinuteOfStarts {
+  /** Since the epoch. */
+  readonly minute: number
+  readonly count: number
+}
+
+/** Oldest first. */
+export const startsByMinute = statement<MinuteOfStarts>(
+  "start_minute.by_minute",
+  sql`SELECT minute, count FROM start_minute WHERE type = ${nameId("type")} AND minute > ${p("since")} ORDER BY minute`,
+)
+
 export const forgetStarts = statement(
   "start_minute.forget",
   sql`DELETE FROM start_minute WHERE minute <= ${p("since")}`,

@@ -47,3 +47,33 @@ test("C11 a start that was committed and never answered keeps its place until th
   must(await world.tasks.change(ORCHESTRATOR, taskId, "cancel"))
   must(await start())
 })
+
+/** Minutes after the first start at which the others begin, the limit then, and how long until one may start again. */
+const WAITS = [
+  ["two at once and one later", [0, 0, 20], 3, 40],
+  ["the limit was lowered meanwhile", [0, 10, 20], 2, 50],
+  ["a minute is left of the hour", [0, 59], 2, 1],
+] as const
+
+test.each(WAITS)(
+  "C11 Retry-After tells when enough starts have left the hour: %s",
+  async (_, minutes, limit, wait) => {
+    world = await openCrewWorld()
+    // On the minute, for starts are counted by it.
+    world.clock.advance(60_000 - (world.clock.now() % 60_000))
+    let passed = 0
+    for (const minute of minutes) {
+      world.clock.advance((minute - passed) * 60_000)
+      passed = minute
+      must(await start())
+    }
+    await limitTasks(world, `starts_per_hour: ${limit}`)
+    const seconds = wait * 60
+    const refused = await start()
+    expect(refused).toMatchObject({ code: "limit_reached", retryAfterSeconds: seconds })
+    world.clock.advance(seconds * 1000 - 1)
+    expect(await start()).toMatchObject({ code: "limit_reached", retryAfterSeconds: 1 })
+    world.clock.advance(1)
+    must(await start())
+  },
+)
