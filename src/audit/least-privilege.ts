@@ -5,6 +5,7 @@ import type { Policy } from "../policy/policy.ts"
 import { toInstant } from "../time.ts"
 import { dayOf } from "./privilege-count.ts"
 import {
+  countedUntil,
   entriesOfDays,
   type PrivilegeRow,
   privilegesOfAgent,
@@ -22,6 +23,8 @@ export interface LeastPrivilege {
   readonly entries: number
   /** Entries up to this place are counted. */
   readonly up_to: number
+  /** When that one was written; null: none is counted. */
+  readonly up_to_at: string | null
   /** The signed note of that moment. */
   readonly checkpoint?: string
   readonly items: readonly PrivilegeItem[]
@@ -91,6 +94,7 @@ export async function leastPrivilege(
   const after = filter.after === undefined ? START : placeOf(filter.after)
   if (!after) throw new TypeError("after is not a cursor of this report")
   const [place] = await engine.query(rollupPlaces)
+  const [until] = await engine.query(countedUntil)
   const [counted] = await engine.query(entriesOfDays, days)
   const values = { type, rule, ...days, ...after, limit: limit + 1 }
   const rows =
@@ -104,6 +108,7 @@ export async function leastPrivilege(
     to: toInstant(days.to * DAY_MILLISECONDS),
     entries: counted?.entries ?? 0,
     up_to: place?.seq ?? 0,
+    up_to_at: until?.at == null ? null : toInstant(until.at),
     items: shown.map(itemOf),
     dormant: await dormantIn(engine, policy, days),
     next: rows.length > limit && last ? cursorOf(last) : null,

@@ -12,6 +12,12 @@ export const rollupPlaces = statement<{ readonly seq: number; readonly newest: n
     coalesce((SELECT max(seq) FROM entry), 0) AS newest`,
 )
 
+/** When the newest entry that is counted was written; null before there is one. */
+export const countedUntil = statement<{ readonly at: number | null }>(
+  "rollup.until",
+  sql`SELECT (SELECT at FROM entry WHERE seq = (SELECT seq FROM rollup_place WHERE id = 1)) AS at`,
+)
+
 export const beginRollup = statement(
   "rollup.begin",
   sql`INSERT INTO rollup_place (id, seq) VALUES (1, 0) ON CONFLICT (id) DO NOTHING`,

@@ -32,7 +32,7 @@ async function report(context: Context, flags: Flags): Promise<void> {
   const { terminal } = context
   const { items, ...rest } = await terminal.progress("asking", readAll(context, flags))
   const found = flags.unused ? items.filter(isUnused) : items
-  if (flags.json) return terminal.json({ ...rest, items: found })
+  if (flags.json) return terminal.json({ ...rest, ...partOf(flags), items: found })
   if (found.length === 0) terminal.note(flags.unused ? "Everything that was granted was used." : "Nothing.")
   else terminal.table(HEADINGS, found.map(rowOf))
   const { agents, types } = asRecord(rest.dormant)
@@ -41,6 +41,12 @@ async function report(context: Context, flags: Flags): Promise<void> {
   for (const [what, names] of [["agents", agents] as const, ["task types", types] as const])
     if (Array.isArray(names) && names.length > 0)
       terminal.note(forTerminal(`Dormant ${what}, given and using nothing: ${names.join(", ")}`))
+}
+
+/** What a report is that does not tell everything of its days. */
+function partOf({ type, agent, rule, unused }: Flags) {
+  const only = { type, agent, rule, unused }
+  return Object.values(only).some((one) => one !== undefined) ? { only } : {}
 }
 
 /** Page by page. What was counted meanwhile may be in the later ones: the place is that of the first. */

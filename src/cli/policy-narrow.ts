@@ -2,9 +2,10 @@
 // is told and written; what goes, policy/narrow.ts decides, and the result is loaded and compared before anybody sees it.
 import { readFile, rename, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
-import { type Evidence, readEvidence } from "../policy/evidence.ts"
+import { countingFault, type Evidence, readEvidence, sizeIn } from "../policy/evidence.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { loadStoredPolicy } from "../policy/load.ts"
 import { type Narrowed, narrowFault, narrowPolicy } from "../policy/narrow.ts"
@@ -47,26 +48,48 @@ async function narrow(context: Context, given: string | undefined, flags: Flags)
 }
 
 async function evidenceOf(context: Context, flags: Flags): Promise<Evidence> {
+  const given = flags.evidence
   const text =
-    flags.evidence === undefined
+    given === undefined
       ? await context.terminal.progress("asking", askForReport(context, flags))
-      : await textIn(flags.evidence)
+      : await textIn(given)
   const read = readEvidence(text)
   if (typeof read === "string") throw cannotTell(`This is no least-privilege report: ${read}`)
   if (typeof asRecord(JSON.parse(text)).next === "string")
     throw cannotTell("The report is a page of a longer one", "Put the items of all its pages together")
+  const fault = given === undefined ? undefined : countingFault(read)
+  if (fault !== undefined)
+    throw cannotTell(
+      `The report may lack uses: ${fault}`,
+      "Ask again, for everything: for days that are over (--to), or when the issuer has counted on",
+    )
   return read
 }
 
-/** The report with the items of all its pages, over the window of the first: what a page lacks would look unused. */
+const POLL_MILLISECONDS = 1000
+const MOST_POLLS = 60
+
+/**
+ * The report with the items of all its pages, over the window of the first: what a page lacks would look unused. All of it
+ * is of when what the ledger held at the first question was counted, which takes seconds.
+ */
 async function askForReport(context: Context, flags: Flags): Promise<string> {
   const issuer = issuerOf(context, flags)
   const ask = async (query: string) =>
     asRecord((await issuer.call("GET", `/reports/least-privilege${query}`)).body)
-  const report = await ask("")
+  let report = await ask("")
+  const size = sizeIn(String(report.checkpoint))
+  if (size === undefined) throw cannotTell("The issuer does not say how long its ledger is")
+  const isBehind = (page: typeof report) => !(Number(page.up_to) >= size)
+  for (let polls = 0; isBehind(report) && polls < MOST_POLLS; polls++) {
+    await setTimeout(POLL_MILLISECONDS)
+    report = await ask("")
+  }
   const items: unknown[] = []
   for (let page = report; ; ) {
     if (!Array.isArray(page.items)) throw cannotTell("The issuer answered with something that is no report")
+    if (isBehind(page))
+      throw cannotTell(`The issuer has counted ${page.up_to} of ${size} entries`, "Ask again in a moment")
     items.push(...page.items)
     if (typeof page.next !== "string") return JSON.stringify({ ...report, items, next: null })
     const { from, to } = report

@@ -30,6 +30,7 @@ const PrivilegeAnswer = z
     to: instant.openapi({ description: "Exclusive" }),
     entries: count.openapi({ description: "Of any kind in these days" }),
     up_to: count.openapi({ description: "Entries up to this place are counted" }),
+    up_to_at: instant.nullable().openapi({ description: "When that one was written" }),
     checkpoint: z.string().optional().openapi({ description: "The newest signed note" }),
     items: z.array(
       z.strictObject({

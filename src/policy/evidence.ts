@@ -11,6 +11,13 @@ const report = z.object({
   to: time,
   /** How many entries of the ledger were looked at. */
   entries: count,
+  /** Entries up to this place were counted, and when that one was written. */
+  up_to: count.optional(),
+  up_to_at: time.nullable().optional(),
+  /** The ledger's size and root hash then, as a signed note. */
+  checkpoint: z.string().optional(),
+  /** Set: only a part of what happened was asked for. */
+  only: z.unknown().optional(),
   items: z.array(
     z.object({
       type: z.string(),
@@ -42,4 +49,21 @@ export function readEvidence(text: string): Evidence | string {
   if (read.success) return read.data
   const [issue] = read.error.issues
   return `${issue?.path.length ? `${issue.path.join(".")}: ` : ""}${issue?.message ?? "it is no least-privilege report"}`
+}
+
+/** Why something of the report's window may not be in it: then what looks unused may have been used. Undefined where all is. */
+export function countingFault(evidence: Evidence): string | undefined {
+  const { to, up_to: upTo, up_to_at: at, checkpoint, only } = evidence
+  if (only !== undefined) return "it was asked for a part of what happened"
+  if (typeof at === "string" && Date.parse(at) >= Date.parse(to)) return undefined
+  if (upTo === undefined || checkpoint === undefined) return "it does not say how far it was counted (up_to)"
+  const size = sizeIn(checkpoint)
+  if (size === undefined) return "its checkpoint is none"
+  return upTo < size ? `it was made when ${upTo} of ${size} entries were counted` : undefined
+}
+
+/** How many entries a ledger had, by its signed note (C2SP tlog-checkpoint), which is NOT checked. */
+export function sizeIn(checkpoint: string): number | undefined {
+  const line = checkpoint.split("\n")[1] ?? ""
+  return /^(0|[1-9]\d{0,15})$/.test(line) ? Number(line) : undefined
 }

@@ -1,38 +1,19 @@
 // The narrower policy that evidence supports: operations that tasks were given and nobody used or tried go out of their
-// grants, as cuts in the files' texts. It never adds, and leaves what was given too seldom to tell; that nothing became
+// grants, those that an agent never used out of its `at_most` and of what it may be handed (narrow-agents.ts), as cuts in
+// the files' texts. It never adds, and leaves what was given too seldom to tell; that nothing became
 // wider and nothing used was taken away is checked on the result (`narrowFault`), not believed.
 
 import { cut } from "./cut.ts"
 import { diffPolicies } from "./diff.ts"
 import type { Evidence, EvidenceItem } from "./evidence.ts"
-import type { Policy, TaskGrant, TaskType } from "./policy.ts"
-import { rightsOf } from "./rights.ts"
+import { judgeAtMost, judgeHanded } from "./narrow-agents.ts"
+import type { Judged, Left, NarrowOptions, Removed } from "./narrow-judged.ts"
+import { isKept } from "./narrow-kept.ts"
+import type { Agent, Policy, TaskGrant, TaskType } from "./policy.ts"
 
-export interface NarrowOptions {
-  /** What fewer tasks were given is left as it is. */
-  readonly minTasks: number
-}
-
-/** One operation of one grant. */
-export interface Removed {
-  readonly rule: string
-  readonly operation: string
-  /** To so many tasks it was given, and none used it. */
-  readonly granted: number
-}
-
-export interface Left {
-  readonly rule: string
-  readonly operation: string
-  readonly why: string
-}
-
-export interface Narrowed {
+export interface Narrowed extends Judged {
   /** Every file of the policy; those that are narrower are changed. */
   readonly texts: ReadonlyMap<string, string>
-  readonly removed: readonly Removed[]
-  /** Unused as far as the evidence goes, and yet left. */
-  readonly left: readonly Left[]
 }
 
 /** Does NOT check its own result: load it and ask `narrowFault`. */
@@ -40,25 +21,40 @@ export function narrowPolicy(policy: Policy, evidence: Evidence, options: Narrow
   const texts = new Map(policy.files)
   const removed: Removed[] = []
   const left: Left[] = []
-  for (const type of policy.tasks.values()) {
-    const judged = judgeTask(type, evidence, options)
+  const take = (file: string, judged: Judged, paths: readonly Path[]) => {
     left.push(...judged.left)
-    const text = texts.get(type.place.file)
-    if (text === undefined || judged.removed.length === 0) continue
-    const narrower = cutTask(text, type, judged.removed)
+    const text = texts.get(file)
+    if (text === undefined || judged.removed.length === 0) return
+    const narrower = paths.reduce<string | undefined>((so, path) => so && cut(so, path), text)
     if (narrower === undefined) {
-      left.push(
-        ...judged.removed.map((one) => ({ ...one, why: "it can't be cut out of the file by itself" })),
-      )
-      continue
+      const why = "it can't be cut out of the file by itself"
+      return void left.push(...judged.removed.map((one) => ({ ...one, why })))
     }
-    texts.set(type.place.file, narrower)
+    texts.set(file, narrower)
     removed.push(...judged.removed)
+  }
+  for (const type of policy.tasks.values()) {
+    const granted = judgeTask(type, evidence, options)
+    const still = stillGranted(type, granted.removed)
+    const handed = [...(type.delegation?.to.keys() ?? [])].map((agent) =>
+      judgeHanded(policy, type, agent, evidence, { ...options, still }),
+    )
+    const judged = joined([granted, ...handed])
+    take(type.place.file, judged, cutsOfTask(type, judged.removed, still))
+  }
+  for (const agent of policy.agents.values()) {
+    const judged = judgeAtMost(policy, agent, evidence, options)
+    take(agent.place.file, judged, cutsOfAtMost(agent, judged.removed))
   }
   return { texts, removed, left }
 }
 
-function judgeTask(type: TaskType, { items }: Evidence, { minTasks }: NarrowOptions) {
+const joined = (all: readonly Judged[]): Judged => ({
+  removed: all.flatMap((one) => one.removed),
+  left: all.flatMap((one) => one.left),
+})
+
+function judgeTask(type: TaskType, { items }: Evidence, { minTasks }: NarrowOptions): Judged {
   const mine = items.filter((one) => one.type === type.name)
   const removed: Removed[] = []
   const left: Left[] = []
@@ -84,44 +80,58 @@ function judgeTask(type: TaskType, { items }: Evidence, { minTasks }: NarrowOpti
 const isStale = (type: TaskType, item: EvidenceItem): boolean =>
   !type.grants.some((grant) => grant.rule === item.rule && grant.operations.includes(item.operation))
 
-/** The text without these; undefined where one of them can't be taken out. */
-function cutTask(text: string, type: TaskType, removed: readonly Removed[]): string | undefined {
-  const paths = [...cutsOfGrants(type, removed), ...cutsOfDelegation(type, removed)]
-  let narrower: string | undefined = text
-  for (const path of paths)
-    narrower = narrower === undefined ? undefined : cut(narrower, ["tasks", type.name, ...path])
-  return narrower
-}
-
 type Path = readonly (string | number)[]
 
-/** The last first, so that places before it stay. A grant without operations goes whole. */
+const cutsOfTask = (type: TaskType, removed: readonly Removed[], still: ReadonlySet<string>): Path[] =>
+  [...cutsOfGrants(type, removed), ...cutsOfDelegation(type, removed, still)].map((path) => [
+    "tasks",
+    type.name,
+    ...path,
+  ])
+
+/** The last first. */
+const cutsOfAtMost = ({ name, atMost }: Agent, removed: readonly Removed[]): Path[] =>
+  placesOf(atMost ?? [], (operation) => removed.some((one) => one.operation === operation)).map((at) => [
+    "agents",
+    name,
+    "at_most",
+    at,
+  ])
+
+/** The last first, so that places before it stay. */
+const placesOf = (operations: Iterable<string>, isGone: (operation: string) => boolean): number[] =>
+  [...operations].flatMap((operation, at) => (isGone(operation) ? [at] : [])).reverse()
+
+function stillGranted(type: TaskType, removed: readonly Removed[]): ReadonlySet<string> {
+  const isGone = (grant: TaskGrant, operation: string) =>
+    removed.some((one) => one.rule === grant.rule && one.operation === operation)
+  return new Set(
+    type.grants.flatMap((grant) => grant.operations.filter((operation) => !isGone(grant, operation))),
+  )
+}
+
+/** The last first. A grant without operations goes whole. */
 function cutsOfGrants(type: TaskType, removed: readonly Removed[]): Path[] {
   const gone = (grant: TaskGrant, operation: string) =>
     removed.some((one) => one.rule === grant.rule && one.operation === operation)
   return [...type.grants.entries()].reverse().flatMap(([index, grant]): Path[] => {
     if (grant.operations.every((operation) => gone(grant, operation))) return [["grants", index]]
-    const places = [...grant.operations.entries()].filter(([, operation]) => gone(grant, operation))
-    return places.reverse().map(([at]) => ["grants", index, "operations", at])
+    const places = placesOf(grant.operations, (operation) => gone(grant, operation))
+    return places.map((at) => ["grants", index, "operations", at])
   })
 }
 
 /** What the task grants to nobody any more can't be handed on, and a limit of it would be about nothing. */
-function cutsOfDelegation(type: TaskType, removed: readonly Removed[]): Path[] {
-  const still = new Set(
-    type.grants.flatMap((grant) =>
-      grant.operations.filter(
-        (one) => !removed.some(({ rule, operation }) => rule === grant.rule && operation === one),
-      ),
-    ),
-  )
+function cutsOfDelegation(type: TaskType, removed: readonly Removed[], still: ReadonlySet<string>): Path[] {
   const to = [...(type.delegation?.to ?? [])]
   if (to.length > 0 && to.every(([, operations]) => ![...operations].some((one) => still.has(one))))
     return [["delegation"]]
   return to.flatMap(([agent, operations]): Path[] => {
-    const places = [...[...operations].entries()].filter(([, operation]) => !still.has(operation))
+    const isHanded = ({ rule }: Removed) => rule.endsWith(`/delegation/to/${agent}`)
+    const handed = removed.filter(isHanded).map(({ operation }) => operation)
+    const places = placesOf(operations, (one) => !still.has(one) || handed.includes(one))
     if (places.length === operations.size) return [["delegation", "to", agent]]
-    return places.reverse().map(([at]) => ["delegation", "to", agent, at])
+    return places.map((at) => ["delegation", "to", agent, at])
   })
 }
 
@@ -137,28 +147,4 @@ export function narrowFault(old: Policy, narrower: Policy, { items }: Evidence):
   const used = items.filter((one) => one.used + one.refused > 0)
   const lost = used.find((one) => !isKept(old, narrower, one))
   return lost && `${lost.operation} is used in ${lost.type} (${lost.rule}), and would be gone`
-}
-
-/** Whether everybody who could use the operation by that rule still can. */
-function isKept(old: Policy, narrower: Policy, item: EvidenceItem): boolean {
-  const type = old.tasks.get(item.type)
-  const grant = type?.grants.find((one) => one.rule === item.rule)
-  if (!type || !grant) return true
-  const users = [null, ...(type.onBehalfOf?.users ?? [])]
-  return [...type.orchestrators].every((orchestrator) =>
-    [...type.agents].every((agent) =>
-      users.every((user) => {
-        const cell = { type: item.type, orchestrator, agent, user }
-        const now = rightsOf(narrower, cell)
-        return rightsOf(old, cell)
-          .filter((right) => right.operation === item.operation && right.place === grant.place)
-          .every((right) =>
-            now.some(
-              (one) =>
-                one.operation === right.operation && one.resource.join("/") === right.resource.join("/"),
-            ),
-          )
-      }),
-    ),
-  )
 }

@@ -43,13 +43,20 @@ test("the printed difference, applied, is what --write writes", async () => {
   expect(again.stderr).toContain("Nothing can be taken out.")
 })
 
-test("one page of a report is no reason to narrow anything: what it lacks would look unused", async () => {
+test.each([
+  ["one page of a report", { next: "MTAwMA" }, "The report is a page of a longer one"],
+  [
+    "a report that was not counted up",
+    { up_to_at: null },
+    "The report may lack uses: it does not say how far",
+  ],
+])("%s is no reason to narrow anything: what it lacks would look unused", async (_, changes, said) => {
   const { folder, read } = opened()
   const path = join(createFolder(), "report.json")
-  writeFileSync(path, JSON.stringify({ ...EVIDENCE, next: "MTAwMA" }))
+  writeFileSync(path, JSON.stringify({ ...EVIDENCE, ...changes }))
   const answer = await runCli(["policy", "narrow", folder.path, "--evidence", path, "--write"])
   expect([answer.code, read()]).toEqual([3, CROWDED])
-  expect(answer.stderr).toContain("The report is a page of a longer one")
+  expect(answer.stderr).toContain(said)
 })
 
 test("a report that is none is no reason to narrow anything", async () => {

@@ -147,7 +147,14 @@ test("a change is compared, replayed, deployed, narrowed and taken back", async 
   ]
   writeFileSync(
     report,
-    JSON.stringify({ from: "2026-01-01T00:00:00Z", to: "2026-01-31T00:00:00Z", entries: 160, items }),
+    JSON.stringify({
+      from: "2026-01-01T00:00:00Z",
+      to: "2026-01-31T00:00:00Z",
+      entries: 160,
+      up_to: 160,
+      up_to_at: "2026-01-31T00:00:00Z",
+      items,
+    }),
   )
   expect((await policy("narrow", "--dev", "--evidence", report, "--write")).code).toBe(0)
   const narrower = await policy("diff", "git:main", "--dev", "--fail-on", "widening")

@@ -47,6 +47,7 @@ test("granted against used and refused, with the last use, the signed place and 
   expect(last).toBe("2026-03-01T09:01:00.250Z")
   expect(Number(body.entries)).toBeGreaterThan(10)
   expect(body.up_to).toBe(body.entries)
+  expect(body.up_to_at).toMatch(/^2026-03-01T09:/)
 })
 
 test.each([
@@ -78,7 +79,7 @@ test("counted anew by an operator it says the same", async () => {
   const before = await itemsOf()
   const again = { as: "operations-team" } as const
   expect((await incident.house.call("POST", "/reports/least-privilege/rebuild", again)).status).toBe(202)
-  expect((await ask()).body).toMatchObject({ items: [], entries: 0, up_to: 0 })
+  expect((await ask()).body).toMatchObject({ items: [], entries: 0, up_to: 0, up_to_at: null })
   await incident.house.issuer.sweep()
   expect(await itemsOf()).toEqual(before)
 })

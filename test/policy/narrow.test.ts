@@ -3,7 +3,7 @@ import { Refusal } from "../../src/errors.ts"
 import { cut } from "../../src/policy/cut.ts"
 import { decide } from "../../src/policy/decide.ts"
 import { diffPolicies } from "../../src/policy/diff.ts"
-import { readEvidence } from "../../src/policy/evidence.ts"
+import { countingFault, readEvidence } from "../../src/policy/evidence.ts"
 import { loadStoredPolicy } from "../../src/policy/load.ts"
 import { narrowFault, narrowPolicy } from "../../src/policy/narrow.ts"
 import type { Policy } from "../../src/policy/policy.ts"
@@ -129,4 +129,20 @@ test.each([
   [{ ...EVIDENCE, items: [{ ...itemOf(0, "a:b", 1, 1), used: -1 }] }, "items.0.used: "],
 ])("what is no evidence is said", (value, said) => {
   expect(String(readEvidence(JSON.stringify(value)))).toContain(said)
+})
+
+const note = (size: number) => `taskmint.internal\n${size}\nAAAA\n\n\u2014 taskmint.internal AAAA\n`
+const BEHIND = "it was made when 1000 of 1001 entries were counted"
+
+test.each([
+  ["a window that is over and counted", {}, undefined],
+  ["one that goes on", { up_to_at: "2026-01-30T23:59:59.999Z", checkpoint: note(1001) }, BEHIND],
+  ["one that goes on, counted to the end", { up_to_at: null, checkpoint: note(1000) }, undefined],
+  ["no place", { up_to_at: null, up_to: undefined }, "it does not say how far it was counted (up_to)"],
+  ["no checkpoint", { up_to_at: null }, "it does not say how far it was counted (up_to)"],
+  ["no checkpoint that is one", { up_to_at: null, checkpoint: "1000" }, "its checkpoint is none"],
+  ["a part", { only: { unused: true } }, "it was asked for a part of what happened"],
+])("whether a report may lack uses: %s", (_, changes, fault) => {
+  const read = readEvidence(JSON.stringify({ ...EVIDENCE, checkpoint: undefined, ...changes }))
+  expect(typeof read === "string" ? read : countingFault(read)).toBe(fault)
 })

@@ -66,6 +66,8 @@ export const evidenceOf = (...items: readonly EvidenceItem[]): Evidence => ({
   from: "2026-01-01T00:00:00.000Z",
   to: "2026-01-31T00:00:00.000Z",
   entries: 1000,
+  up_to: 1000,
+  up_to_at: "2026-01-31T00:00:00.000Z",
   items: [...items],
 })
 
