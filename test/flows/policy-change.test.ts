@@ -1,5 +1,5 @@
-// One policy's change, as its owners live it: written, compared with main, replayed over what happened, deployed, narrowed to
-// what was used, and compared again. Each step is a process of its own, against an issuer that runs.
+// One policy's change, as its owners live it: written, tested by its scenarios, compared with main, replayed over what
+// happened, deployed, narrowed to what was used, and compared again. Each step is a process of its own, against an issuer that runs.
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -84,7 +84,7 @@ const operate = async (path: string) => {
   return answer.status
 }
 
-test("a change is compared, replayed, deployed, narrowed and taken back", async () => {
+test("a change is tested, compared, replayed, deployed, narrowed and taken back", async () => {
   git("init", "-q", "-b", "main")
   git("add", basename(house.policies))
   git("commit", "-q", "-m", "x")
@@ -92,6 +92,11 @@ test("a change is compared, replayed, deployed, narrowed and taken back", async 
 
   edit('ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" }', "ticket: { enum: [SUP-1] }")
   expect((await policy("check", "--dev")).code).toBe(0)
+  const tested = await policy("test", "--dev")
+  expect([tested.code, tested.stdout]).toMatchObject([1, expect.stringContaining("+ refused inputs_invalid")])
+  const scenarios = join(house.policies, "scenarios", "support.yaml")
+  writeFileSync(scenarios, readFileSync(scenarios, "utf8").replaceAll("SUP-1042", "SUP-1"))
+  expect(await policy("test", "--dev")).toMatchObject({ code: 0 })
   const compared = await policy("diff", "git:main", "--dev", "--fail-on", "widening")
   expect([compared.code, compared.stdout]).toMatchObject([
     0,
