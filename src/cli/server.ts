@@ -4,6 +4,7 @@ import { createServer, IncomingMessage, type Server } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { getRequestListener } from "@hono/node-server"
 import { metrics } from "@opentelemetry/api"
+import { INERT } from "../issuer/inert.ts"
 import { cannotTell, wrongUse } from "./exit.ts"
 import { SETTINGS } from "./settings.ts"
 
@@ -161,7 +162,12 @@ const problem = (
 ) =>
   new Response(JSON.stringify({ type: "about:blank", title, status, code, next }), {
     status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
+    headers: {
+      "content-type": "application/problem+json",
+      ...INERT,
+      "cache-control": "no-store",
+      ...headers,
+    },
   })
 
 /** Takes no more connections; what is open is ended as soon as it is idle, and by force after the grace. */

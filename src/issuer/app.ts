@@ -12,6 +12,7 @@ import { type Endpoint, type Entrance, JSON_TYPE, open } from "./endpoint.ts"
 import { erasureEndpoints } from "./erasure.ts"
 import { exportEndpoints } from "./export.ts"
 import { healthEndpoints } from "./health.ts"
+import { INERT } from "./inert.ts"
 import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
 import { keyEndpoints } from "./keys.ts"
 import { privilegeEndpoints } from "./least-privilege.ts"
@@ -83,7 +84,7 @@ function document(issuer: string, endpoints: readonly Endpoint[]): Endpoint {
     run() {
       text ??= describeSurface(issuer, [...endpoints, itself])
       return new Response(text, {
-        headers: { "content-type": JSON_TYPE, "cache-control": "public, max-age=300" },
+        headers: { "content-type": JSON_TYPE, ...INERT, "cache-control": "public, max-age=300" },
       })
     },
   })

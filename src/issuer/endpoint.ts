@@ -5,6 +5,7 @@ import { type FieldError, Refusal, refuse } from "../errors.ts"
 import type { Admission, Lane } from "./admission.ts"
 import { BODY_LIMIT, once, readBody, readForm, readJson } from "./body.ts"
 import type { Caller, Scope } from "./caller.ts"
+import { INERT } from "./inert.ts"
 
 type Schema<T> = z.ZodType<T>
 
@@ -207,5 +208,8 @@ export function json(
   value: unknown,
   headers: Readonly<Record<string, string>> = { "cache-control": "no-store" },
 ): Response {
-  return new Response(JSON.stringify(value), { status, headers: { "content-type": JSON_TYPE, ...headers } })
+  return new Response(JSON.stringify(value), {
+    status,
+    headers: { "content-type": JSON_TYPE, ...INERT, ...headers },
+  })
 }

@@ -6,6 +6,7 @@ import { refuse } from "../errors.ts"
 import { EXPORT_FORMATS, type ExportFormat, headOf, linesOf } from "../ledger/export.ts"
 import { type EntryFilter, findAll } from "../ledger/search.ts"
 import { type Endpoint, guarded } from "./endpoint.ts"
+import { INERT } from "./inert.ts"
 import { between, FILTERS, givenIn } from "./ledger-query.ts"
 import type { Rooms } from "./rooms.ts"
 
@@ -71,6 +72,7 @@ async function begin(rooms: Rooms, open: Streams, { query, by }: Asked): Promise
   return new Response(streamOf(pages, format, open), {
     headers: {
       "content-type": `${TYPES[format]}; charset=utf-8`,
+      ...INERT,
       "cache-control": "no-store, no-transform",
       "content-disposition": `attachment; filename="entries-up-to-${upTo}.${format}"`,
       "taskmint-up-to": String(upTo),

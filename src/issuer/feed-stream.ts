@@ -7,6 +7,7 @@ import type { Revocations } from "../task/revocation.ts"
 import type { Clock } from "../time.ts"
 import type { RevocationItem } from "../token/revocation.ts"
 import type { Caller } from "./caller.ts"
+import { INERT } from "./inert.ts"
 
 export interface FeedStreams {
   /**
@@ -82,6 +83,7 @@ export function createFeedStreams(options: FeedStreamOptions): FeedStreams {
 /** Proxies are told to pass on every byte as it comes; a compressed stream would wait for more. */
 const HEADERS = {
   "content-type": EVENT_STREAM,
+  ...INERT,
   "cache-control": "no-store, no-transform",
   "x-accel-buffering": "no",
 }

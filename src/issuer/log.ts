@@ -5,6 +5,7 @@ import { z } from "@hono/zod-openapi"
 import { refuse } from "../errors.ts"
 import { readTile, readTilePath } from "../ledger/tiles.ts"
 import { type Endpoint, guarded } from "./endpoint.ts"
+import { INERT } from "./inert.ts"
 import type { Rooms } from "./rooms.ts"
 
 const TEXT = "text/plain; charset=utf-8"
@@ -31,7 +32,7 @@ const showCheckpoint = ({ sequence }: Rooms): Endpoint =>
     answers: { 200: { description: "The signed note", others: { "text/plain": text } } },
     async run() {
       const { note } = await sequence.covering(0)
-      return new Response(note, { headers: { "content-type": TEXT, "cache-control": "no-store" } })
+      return new Response(note, { headers: { "content-type": TEXT, ...INERT, "cache-control": "no-store" } })
     },
   })
 
@@ -52,7 +53,7 @@ const showTile = ({ sequence, engine }: Rooms): Endpoint =>
       const tile = newest && (await readTile(engine, newest.size, path))
       if (!tile) return refuse("not_found", "[tile] there is no such tile, or not yet")
       return new Response(Buffer.from(tile), {
-        headers: { "content-type": BYTES, "cache-control": FOR_EVER },
+        headers: { "content-type": BYTES, ...INERT, "cache-control": FOR_EVER },
       })
     },
   })
@@ -69,6 +70,8 @@ const showKeys = ({ ledgerKeys }: Rooms): Endpoint =>
     answers: { 200: { description: "The keys", others: { "text/plain": text } } },
     async run() {
       const lines = (await ledgerKeys.verifiers()).map(({ vkey }) => `${vkey}\n`)
-      return new Response(lines.join(""), { headers: { "content-type": TEXT, "cache-control": "no-store" } })
+      return new Response(lines.join(""), {
+        headers: { "content-type": TEXT, ...INERT, "cache-control": "no-store" },
+      })
     },
   })

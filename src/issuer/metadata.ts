@@ -7,6 +7,7 @@ import { STATUS_LISTS_PATH } from "../token/status.ts"
 import type { Endpoint } from "./endpoint.ts"
 import { JSON_TYPE, open } from "./endpoint.ts"
 import { EXCHANGE_GRANT } from "./exchange-form.ts"
+import { INERT } from "./inert.ts"
 import { INTROSPECTION_PATH, REVOCATION_PATH } from "./introspection.ts"
 import type { Rooms } from "./rooms.ts"
 
@@ -109,6 +110,6 @@ function cached(body: () => string): (request: Request) => Response {
     }
     const headers = { etag: tag, "cache-control": `public, max-age=${KEY_SET_SECONDS}` }
     if (request.headers.get("if-none-match") === tag) return new Response(null, { status: 304, headers })
-    return new Response(text, { headers: { ...headers, "content-type": JSON_TYPE } })
+    return new Response(text, { headers: { ...headers, ...INERT, "content-type": JSON_TYPE } })
   }
 }

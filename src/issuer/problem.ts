@@ -1,6 +1,7 @@
 // How a refusal looks on the wire: problem+json (RFC 9457), or an OAuth error where OAuth says so (RFC 6749 section 5.2). The code
 // comes from the one table in errors.ts; the reason stays inside.
 import { REFUSALS, type Refusal } from "../errors.ts"
+import { INERT } from "./inert.ts"
 
 export const PROBLEM_TYPE = "application/problem+json"
 
@@ -30,6 +31,7 @@ export function problem(
     status,
     headers: {
       "content-type": PROBLEM_TYPE,
+      ...INERT,
       "cache-control": "no-store",
       ...(status === 401 && { "www-authenticate": challenge(refusal, error) }),
       ...retryAfter(refusal),
@@ -52,6 +54,7 @@ export function oauthError(
     status,
     headers: {
       "content-type": "application/json",
+      ...INERT,
       "cache-control": "no-store",
       ...(status === 401 && error !== "invalid_client" && { "www-authenticate": challenge(refusal, error) }),
       ...retryAfter(refusal),

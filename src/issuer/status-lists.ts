@@ -7,6 +7,7 @@ import type { ServedList } from "../task/status-list.ts"
 import { STATUS_LISTS_PATH } from "../token/status.ts"
 import { STATUS_LIST_TYPE, STATUS_TTL_SECONDS } from "../token/status-list.ts"
 import { type Endpoint, json, open } from "./endpoint.ts"
+import { INERT } from "./inert.ts"
 import type { Rooms } from "./rooms.ts"
 
 /** Pages may read it too: it is public, and no cookie means anything here. */
@@ -55,5 +56,5 @@ function answer(request: Request, { jwt, freshForSeconds }: ServedList): Respons
   const etag = `"${createHash("sha256").update(jwt).digest("base64url").slice(0, 22)}"`
   const headers = { etag, "cache-control": `public, max-age=${freshForSeconds}`, ...ANY_ORIGIN }
   if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers })
-  return new Response(jwt, { headers: { ...headers, "content-type": STATUS_LIST_TYPE } })
+  return new Response(jwt, { headers: { ...headers, ...INERT, "content-type": STATUS_LIST_TYPE } })
 }

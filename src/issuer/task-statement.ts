@@ -8,6 +8,7 @@ import { isId } from "../token/id.ts"
 import type { Caller } from "./caller.ts"
 import type { ClosingStatement } from "./closing.ts"
 import { type Endpoint, guarded, JSON_TYPE, json } from "./endpoint.ts"
+import { INERT } from "./inert.ts"
 import type { Rooms } from "./rooms.ts"
 import { isStatement, StatementAnswer } from "./statement-schema.ts"
 
@@ -43,7 +44,7 @@ export const statementEndpoints = ({ closings, ledger }: Rooms): Endpoint[] => [
         const jws = await closings.readSigned(viewer, id)
         return jws instanceof Refusal
           ? jws
-          : new Response(jws, { headers: { ...HEADERS, "content-type": type } })
+          : new Response(jws, { headers: { ...HEADERS, ...INERT, "content-type": type } })
       }
       const made = await closings.read(viewer, id)
       if (made instanceof Refusal) return made
@@ -77,7 +78,7 @@ function page({ statement, opened }: ClosingStatement): Response {
       ...HEADERS,
       "content-type": `${PAGE_TYPE}; charset=utf-8`,
       "content-security-policy": STATEMENT_POLICY,
-      "x-content-type-options": "nosniff",
+      ...INERT,
       "referrer-policy": "no-referrer",
     },
   })
