@@ -2,7 +2,7 @@
 // decides what is served while starting and stopping; everything else is the fetch function's.
 import { createServer, IncomingMessage, type Server } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { getRequestListener } from "@hono/node-server"
+import { getRequestListener, RequestError } from "@hono/node-server"
 import { metrics } from "@opentelemetry/api"
 import { INERT } from "../issuer/inert.ts"
 import { cannotTell, wrongUse } from "./exit.ts"
@@ -60,9 +60,10 @@ export async function listen(host: string, port: number, limits = SERVER_LIMITS)
       if (!serving || draining) return unavailable(draining)
       const { incoming } = env
       if (!(incoming instanceof IncomingMessage) || hasTwoCredentials(incoming)) return ambiguous()
+      if (!isPlain(incoming.url ?? "")) return malformed()
       return serving(request, { incoming })
     },
-    { errorHandler: () => unavailable(false) },
+    { errorHandler: (error) => (error instanceof RequestError ? malformed() : unavailable(false)) },
   )
   const server = createServer(limits, (incoming, outgoing) => void listener(incoming, outgoing))
   server.maxConnections = limits.maxConnections
@@ -138,6 +139,15 @@ function hasTwoCredentials(incoming: IncomingMessage): boolean {
   const count = (name: string) => names.filter((one) => one === name).length
   return count("authorization") > 1 || count("dpop") > 1
 }
+
+/**
+ * Whether a path says what it says in one spelling: no dot segments, and nothing percent-encoded that needs no encoding
+ * (RFC 3986 sections 6.2.2.2 and 6.2.2.3). A proxy that lets some paths through would otherwise be told another one than we are.
+ */
+const isPlain = (target: string): boolean =>
+  !/\/\.{1,2}(?=\/|$)|#|%(2[de]|3\d|[46][1-9a-f]|[57][0-9a]|5f|7e)/i.test(target.split("?")[0] ?? "")
+
+const malformed = () => problem(400, "invalid_request", "The request line is malformed", "stop", {})
 
 const ambiguous = () => problem(400, "credential_ambiguous", "Send exactly one credential", "stop", {})
 

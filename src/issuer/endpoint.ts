@@ -61,7 +61,10 @@ interface Guarded<Body, Query> extends Description {
 }
 
 interface Open extends Description {
+  /** What is documented of the body; whoever runs reads it. */
   readonly form?: z.ZodType
+  /** The same of the query. */
+  readonly query?: z.ZodType
   readonly run: (
     request: Request,
     parameter: (name: string) => string,

@@ -1,6 +1,9 @@
 // What the issuer takes, read from the document that its own schemas make: a new endpoint or filter is in the list by
 // itself. It decides nothing; what must hold of each of them is said by who asks for the list.
-import type { Call, CallerName, House } from "./issuer-house.ts"
+import { consoleEndpoints } from "../../src/issuer/console/endpoints.ts"
+import { describeSurface } from "../../src/issuer/openapi.ts"
+import type { Rooms } from "../../src/issuer/rooms.ts"
+import { type Call, type CallerName, type House, ISSUER } from "./issuer-house.ts"
 
 export interface Parameter {
   readonly name: string
@@ -40,10 +43,29 @@ const OF_ROLE: Readonly<Record<string, CallerName>> = {
   operator: "operations-team",
 }
 
+const roleOf = ({ service_token: [role = ""] }: { readonly service_token: readonly string[] }) =>
+  OF_ROLE[role] ?? []
+
+/** The console's pages take a service token, too, and say for themselves who may see them. */
+const STAFF: readonly CallerName[] = ["audit-team", "operations-team"]
+
+type Paths = Readonly<Record<string, Readonly<Record<string, Documented>>>>
+
+/** Endpoints for programs, and pages of the console with what their forms send. */
 export async function surfaceOf(house: House): Promise<Asked[]> {
   const { body } = await house.ask("GET", "/openapi.json")
-  const paths = body.paths as Readonly<Record<string, Readonly<Record<string, Documented>>>>
-  return Object.entries(paths).flatMap(([path, methods]) =>
+  return [...askedIn(body.paths as Paths), ...consoleSurface()]
+}
+
+/** The console's pages are in no document that is served; it is made of them here as the others' is. */
+export function consoleSurface(): Asked[] {
+  // What they show is read when they are asked, so that none of the rooms is needed to list them.
+  const { paths } = JSON.parse(describeSurface(ISSUER, consoleEndpoints({} as Rooms))) as { paths: Paths }
+  return askedIn(paths)
+}
+
+const askedIn = (paths: Paths): Asked[] =>
+  Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { security = [], parameters = [], requestBody }]) => ({
       method: method.toUpperCase() as Asked["method"],
       path,
@@ -56,11 +78,10 @@ export async function surfaceOf(house: House): Promise<Asked[]> {
           pattern: schema.pattern,
           words: schema.enum ?? [],
         })),
-      callers: security.flatMap(({ service_token: [role = ""] }) => OF_ROLE[role] ?? []),
+      callers: path.startsWith("/console") ? STAFF : security.flatMap(roleOf),
       bodyType: Object.keys(requestBody?.content ?? {})[0],
     })),
   )
-}
 
 /** What a parameter is given where another one is looked at: what there is, or could be. */
 const PLAIN: Readonly<Record<string, string>> = {

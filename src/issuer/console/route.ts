@@ -47,6 +47,7 @@ export const page = <Query = undefined>(parts: ConsoleParts, shows: Shows<Query>
     path: shows.path,
     summary: shows.summary,
     group: "console",
+    ...(shows.query && { query: shows.query }),
     answers: {
       200: { description: "The page", others: { [PAGE]: z.string() } },
       303: { description: "Nobody is signed in: on to signing in" },
