@@ -1,7 +1,8 @@
 // The log of a long-running command: one JSON object a line on standard output. It decides what never enters a log:
-// credentials by the name of their member, tokens by their look, and of errors everything but what they say.
+// credentials by the name of their member, tokens by their look, of errors everything but what they say, and no character that a
+// terminal or another reader would obey.
 import { type Logger, pino } from "pino"
-import { withoutTokens } from "./escape.ts"
+import { forLog, withoutTokens } from "./escape.ts"
 
 const SECRET_MEMBERS = [
   "authorization",
@@ -28,7 +29,7 @@ export function createLog(destination: NodeJS.WritableStream, level = "info"): L
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: describe },
       redact: { paths, censor: "[redacted]" },
-      hooks: { streamWrite: withoutTokens },
+      hooks: { streamWrite: (line) => forLog(withoutTokens(line)) },
     },
     destination,
   )

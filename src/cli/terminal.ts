@@ -1,8 +1,8 @@
 // Where a command writes: results to standard output, everything else to standard error; colour and progress only where
-// a person looks on. It decides layout; escaping what others wrote is escape.ts's.
+// a person looks on. It decides layout; escaping what others wrote is escape.ts's, and is done again where a terminal shows it.
 import Table from "cli-table3"
 import pc from "picocolors"
-import { forJson, forTerminal } from "./escape.ts"
+import { forJson, forScreen, forTerminal } from "./escape.ts"
 
 type Colors = ReturnType<typeof pc.createColors>
 
@@ -24,16 +24,23 @@ export interface Terminal {
   progress<T>(text: string | (() => string), work: Promise<T>): Promise<T>
 }
 
-export function createTerminal(out: NodeJS.WriteStream, err: NodeJS.WriteStream): Terminal {
+/** A stream, and whether a person sees it. */
+export interface Screen extends Pick<NodeJS.WritableStream, "write"> {
+  readonly isTTY?: boolean
+}
+
+export function createTerminal(out: Screen, err: Screen): Terminal {
   const interactive = out.isTTY === true
   const colors = pc.createColors(interactive && pc.isColorSupported)
-  const print = (line = "") => void out.write(`${line}\n`)
+  const write = (stream: Screen, line: string) =>
+    void stream.write(`${stream.isTTY === true ? forScreen(line) : line}\n`)
+  const print = (line = "") => write(out, line)
   return {
     colors,
     errorColors: pc.createColors(err.isTTY === true && pc.isColorSupported),
     interactive,
     print,
-    note: (line = "") => void err.write(`${line}\n`),
+    note: (line = "") => write(err, line),
     json: (value) => print(forJson(value)),
     table: (headings, rows) => print(layOut(headings, rows, colors)),
     progress: (text, work) => (err.isTTY ? watched(text, work, err) : work),
@@ -79,11 +86,7 @@ export function layOut(
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
 
-async function watched<T>(
-  text: string | (() => string),
-  work: Promise<T>,
-  err: NodeJS.WriteStream,
-): Promise<T> {
+async function watched<T>(text: string | (() => string), work: Promise<T>, err: Screen): Promise<T> {
   const began = performance.now()
   let frame = 0
   const timer = setInterval(() => {
