@@ -1,5 +1,6 @@
 // What `serve` needs, read and checked before anything is opened: flags, settings, and with --dev what it makes itself.
 import { existsSync } from "node:fs"
+import { url as debuggerAddress } from "node:inspector"
 import { isLoopback } from "../client/address.ts"
 import { isPostgres } from "../database/database.ts"
 import type { WebhookOptions } from "../issuer/webhook.ts"
@@ -55,6 +56,7 @@ const DEVELOPMENT_FOLDER = ".taskmint"
 export function readServeSettings({ settings }: Context, flags: ServeFlags): ServeSettings {
   settings.refuseLater("retention")
   const dev = flags.dev === true
+  if (!dev) refuseDebugger()
   const host = settings.need("host", flags.host)
   if (dev && !isLoopback(host))
     throw wrongUse(`--dev listens on loopback only, and ${host} is not`, "Leave --host out, or --dev")
@@ -77,6 +79,15 @@ export function readServeSettings({ settings }: Context, flags: ServeFlags): Ser
     keyRotationSeconds: readKeyRotation(settings.need("keyRotation", flags.keyRotation)),
     webhooks: readWebhookOptions(settings, flags),
   }
+}
+
+/** Its port reads and writes all memory, for everybody who reaches it. */
+function refuseDebugger(): void {
+  if (debuggerAddress() === undefined) return
+  throw wrongUse(
+    "Node's debugger is open, and whoever reaches its port can read every key",
+    "Take --inspect away (also from NODE_OPTIONS), or try it out with --dev",
+  )
 }
 
 /** With --dev, whatever was not given: the same folder again at the next start, so that its data stays readable. */

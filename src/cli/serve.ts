@@ -49,6 +49,7 @@ const joined = (value: string, before?: string) => (before === undefined ? value
 
 async function serve(context: Context, flags: ServeFlags): Promise<void> {
   const settings = readServeSettings(context, flags)
+  context.settings.forgetSecrets()
   const [{ createLog }, { listen }] = await Promise.all([import("./log.ts"), import("./server.ts")])
   const log = createLog(process.stdout, flags.logLevel)
   if (settings.dev) warn(context)

@@ -68,6 +68,8 @@ export interface Settings {
   refuseLater(...names: readonly SettingName[]): void
   /** The same as `get`; Stop (wrong use) says how to give it. */
   need(name: SettingName, flag?: string | undefined): string
+  /** Drops the secrets that came in the environment: whoever reads on finds none, in memory or by asking. */
+  forgetSecrets(): void
   /** How the person called this program, for next steps that can be run as printed. */
   readonly command: string
 }
@@ -96,6 +98,7 @@ export function createSettings(environment: Environment, script: string | undefi
       if (value === undefined) throw missing(SETTINGS[name])
       return value
     },
+    forgetSecrets: () => secrets.clear(),
     command: commandOf(environment, script),
   }
 }
@@ -106,7 +109,7 @@ function readSwitch(variable: string, text: string | undefined): boolean {
   throw wrongUse(`${variable} is neither true nor false`)
 }
 
-function takeSecrets(environment: Environment): ReadonlyMap<string, string> {
+function takeSecrets(environment: Environment): Map<string, string> {
   const taken = new Map<string, string>()
   for (const setting of Object.values<Setting>(SETTINGS)) {
     const value = environment[setting.variable]

@@ -10,13 +10,16 @@ export function watchEnd() {
   const end = () => ending.resolve(undefined)
   const fault = (error: unknown) =>
     ending.resolve(error instanceof Error ? error : new Error("unknown fault"))
-  process.on("SIGTERM", end).on("SIGINT", end)
+  process.on("SIGTERM", end).on("SIGINT", end).on("SIGUSR1", noDebugger)
   process.on("uncaughtException", fault).on("unhandledRejection", fault)
   return {
     ended: ending.promise,
     forget() {
-      process.off("SIGTERM", end).off("SIGINT", end)
+      process.off("SIGTERM", end).off("SIGINT", end).off("SIGUSR1", noDebugger)
       process.off("uncaughtException", fault).off("unhandledRejection", fault)
     },
   }
 }
+
+/** At this signal Node would open its debugger, a port at which whoever reaches loopback reads every key. */
+const noDebugger = () => undefined

@@ -20,6 +20,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/i-postgres.test.ts": "loses the answers of a server",
   "test/attacks/i-serve.test.ts": "makes an fsync of SQLite's log fail",
   "test/attacks/k-answers.test.ts": "is about what answers say of themselves, whatever the database holds",
+  "test/attacks/k-memory.test.ts": "is about a process's memory, whatever its database",
   "test/attacks/k-paths.test.ts": "is about paths over the wire, before any database",
   "test/attacks/l-shipping.test.ts": "is about the spool's side; test/task/use is the issuer's, on both",
   "test/audit/replay.test.ts": "judges entries apart from any database",
