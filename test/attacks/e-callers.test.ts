@@ -90,7 +90,7 @@ describe("E27 whatever stands in Authorization", () => {
 })
 
 describe("E12 a flood in somebody's name", () => {
-  test("E12 failures take nothing from the caller that they name, whatever address they say they are from", async () => {
+  test("E12, K11 failures take nothing from the caller that they name, whatever address they say they are from", async () => {
     const flood = Array.from({ length: 2000 }, (_each, at) =>
       desk.present(
         desk.assert({}, {}, stranger),
@@ -105,7 +105,7 @@ describe("E12 a flood in somebody's name", () => {
     expect((await desk.present(desk.assert())).status).toBe(200)
   })
 
-  test("E12 who is over its limit stays so from any address it says, and it alone", async () => {
+  test("E12, K11 who is over its limit stays so from any address it says, and it alone", async () => {
     const flooded = await openHouse()
     try {
       const counter = openDesk(flooded)

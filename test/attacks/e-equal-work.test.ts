@@ -46,7 +46,7 @@ async function workOf(ask: () => Promise<Response>): Promise<readonly string[]> 
 const ES256 = "sha256 ec"
 const EDDSA = "null ed25519"
 
-describe("E10 an assertion by a key", () => {
+describe("E10, K11 an assertion by a key", () => {
   const of = (name: string) => ({ iss: name, sub: name })
   test.each<[string, object, object, typeof stranger, readonly string[]]>([
     ["a caller with another key under its kid", {}, {}, stranger, [ES256]],

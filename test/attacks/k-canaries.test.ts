@@ -1,10 +1,14 @@
-// Catalogue K01: secrets pushed through every endpoint and error path, and looked for in everything that comes out or
+// Catalogue K01 and K24: secrets pushed through every endpoint and error path, and looked for in everything that comes out or
 // stays: answers, their headers, the database's files, what the operator is told.
 import { randomBytes } from "node:crypto"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { inspect } from "node:util"
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { copyDatabase } from "../../src/database/backup.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { everythingAt } from "../support/engine.ts"
+import { everythingAt, onPostgres } from "../support/engine.ts"
 import { ASSERTION_TYPE, type Call, type House, openHouse, START } from "../support/issuer-house.ts"
 import { NAME, openDesk } from "../support/token-desk.ts"
 
@@ -196,6 +200,23 @@ function found(bytes: Buffer): string[] {
     codings(secret).some((one) => text.includes(one)) ? [where] : [],
   )
 }
+
+test("K24 a backup holds none of it either: no token that could be used, no key that opens", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "taskmint-backup-"))
+  try {
+    const to = join(folder, "copy.db")
+    // A server is copied by its own tools, row by row.
+    if (!onPostgres) await copyDatabase({ from: house.database, to })
+    const copied = onPostgres ? await everythingAt(house.database) : [["copy.db", readFileSync(to)] as const]
+    for (const [name, bytes] of copied) expect(found(bytes), name).toEqual([])
+    expect(
+      copied.some(([, bytes]) => bytes.includes(START.purpose)),
+      "it is a copy",
+    ).toBe(true)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
 
 test("K01 the search itself finds what is there", () => {
   const [[, secret = ""] = []] = [...canaries]

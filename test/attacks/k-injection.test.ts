@@ -63,9 +63,9 @@ async function answerTo({ asked, given }: Place, text: string): Promise<{ status
   return { status: answer.status, body }
 }
 
-/** Some at a time: one commit for several readings. */
+/** As many at a time as there may be exports: one commit for several readings. */
 async function each<T>(all: readonly T[], one: (item: T) => Promise<void>): Promise<void> {
-  for (let from = 0; from < all.length; from += 8) await Promise.all(all.slice(from, from + 8).map(one))
+  for (let from = 0; from < all.length; from += 4) await Promise.all(all.slice(from, from + 4).map(one))
 }
 
 const EVERYWHERE = [
