@@ -45,7 +45,9 @@ const CASES = [
     "25",
     "26",
   ].map((n) => `I${n}`),
-  ...["J01", "J04", "J13", "K01"],
+  ...["J01", "J04", "J13"],
+  ...range("K", 1, 7),
+  ...range("K", 11, 24),
 ]
 
 const tests = listSources("test")
