@@ -44,6 +44,18 @@ export const ledgerNode = sqliteTable(
   (table) => [primaryKey({ columns: [table.level, table.place] })],
 )
 
+/** Entries that were archived: a whole tile of them, instead of what `entry_bytes` had of each; their rows stay in `entry`. */
+export const ledgerBundle = sqliteTable("ledger_bundle", {
+  /** Place of the first of its 256 entries. */
+  first: integer().primaryKey(),
+  /** Their leaves, one after the other. */
+  leaves: blob({ mode: "buffer" }).notNull(),
+  /** Their bytes as in a tile of entries (C2SP tlog-tiles), compressed. */
+  packed: blob({ mode: "buffer" }).notNull(),
+  /** SHA-256 of `packed`. */
+  digest: blob({ mode: "buffer" }).notNull(),
+})
+
 /** What was signed. `size` is the place of the newest entry in it: of one there is one, in all logs that there were. */
 export const ledgerCheckpoint = sqliteTable(
   "ledger_checkpoint",

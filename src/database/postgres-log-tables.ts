@@ -30,6 +30,13 @@ export const ledgerNode = pgTable(
   (table) => [primaryKey({ columns: [table.level, table.place] })],
 )
 
+export const ledgerBundle = pgTable("ledger_bundle", {
+  first: bigint(number).primaryKey(),
+  leaves: bytes().notNull(),
+  packed: bytes().notNull(),
+  digest: bytes().notNull(),
+})
+
 export const ledgerCheckpoint = pgTable(
   "ledger_checkpoint",
   {

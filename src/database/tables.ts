@@ -258,7 +258,7 @@ export const entryBytes = sqliteTable("entry_bytes", {
   seq: integer()
     .primaryKey()
     .references(() => entry.seq),
-  /** Canonical JSON (RFC 8785). */
+  /** Canonical JSON (RFC 8785); empty, as the leaf, where both rest in a bundle (log-tables.ts). */
   bytes: blob({ mode: "buffer" }).notNull(),
   leaf: blob({ mode: "buffer" }).notNull(),
   /** JSON of the values that stand as commitments in the bytes and have no column; null where none or erased. */
