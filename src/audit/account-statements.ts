@@ -3,7 +3,7 @@
 // read.
 import { statement } from "../database/database.ts"
 import { sql, wholeNumber } from "../database/drizzle.ts"
-import type { Resting } from "../ledger/entry.ts"
+import type { RestingRow } from "../ledger/entry.ts"
 import { before } from "../ledger/tree-statements.ts"
 
 const p = sql.placeholder
@@ -39,11 +39,11 @@ export const rangeOfTask = statement<RangeRow>(
 )
 
 /** Everything that is told of a task but the uses that passed, with values where they are not erased. */
-export const storyOfTask = statement<Resting>(
+export const storyOfTask = statement<RestingRow>(
   "account.story",
   sql`SELECT e.seq AS seq, b.bytes AS bytes, b.personal AS personal, s.text AS sub, e.resource AS resource,
       coalesce(e.reference, t.reference) AS reference
-    FROM entry e JOIN entry_bytes b ON b.seq = e.seq JOIN task t ON t.id = e.task LEFT JOIN subject s ON s.id = e.subject
+    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq JOIN task t ON t.id = e.task LEFT JOIN subject s ON s.id = e.subject
     WHERE e.task = ${taskId} AND e.seq > ${p("after")} AND e.seq <= ${p("through")} AND e.kind NOT IN ${PASSED}
     ORDER BY e.seq LIMIT ${p("limit")}`,
 )

@@ -5,6 +5,7 @@ import type { Engine } from "../database/database.ts"
 import { type Commitment, commit } from "../ledger/commitment.ts"
 import { type Resting, show } from "../ledger/entry.ts"
 import type { Json } from "../ledger/event.ts"
+import { withBytes } from "../ledger/resting.ts"
 import type { Sequence } from "../ledger/sequence.ts"
 import {
   type AccountedTaskRow,
@@ -120,7 +121,8 @@ type Window = Asked & { readonly limit: number }
 
 async function eachEntry(engine: Engine, { id, signed, limit }: Window, take: (resting: Resting) => void) {
   for (let after = 0; ; await setImmediate()) {
-    const page = await engine.query(storyOfTask, { task_id: id, after, through: signed.through, limit })
+    const asked = { task_id: id, after, through: signed.through, limit }
+    const page = await withBytes(engine, await engine.query(storyOfTask, asked))
     for (const resting of page) take(resting)
     const last = page.at(-1)
     if (!last || page.length < limit) return

@@ -39,36 +39,45 @@ export interface CountedRow {
   readonly operation: string | null
   readonly resource: string | null
   readonly seq: number
-  /** Of what grants, and of refusals, that may be many in one. */
+  /** 1: what was hashed counts, of what grants and of refusals, that may be many in one. */
+  readonly telling: number
+  /** Of those; null also where it rests elsewhere. */
   readonly bytes: Uint8Array | null
   /** Of the token that was used; null once erased. */
   readonly claims: string | null
 }
 
+const telling = sql`k.text IN ('task.started', 'token.delegated', 'use.refused')`
+
 export const entriesToCount = statement<CountedRow>(
   "rollup.entries",
   sql`SELECT e.seq AS seq, e.at AS at, k.text AS kind, e.task AS task, e.token AS token, ty.text AS type, a.text AS agent,
       o.text AS operation, e.resource AS resource, n.claims AS claims,
-      CASE WHEN k.text IN ('task.started', 'token.delegated', 'use.refused') THEN b.bytes END AS bytes
-    FROM entry e JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
+      CASE WHEN ${telling} THEN 1 ELSE 0 END AS telling, CASE WHEN ${telling} THEN b.bytes END AS bytes
+    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
       LEFT JOIN task t ON t.id = e.task LEFT JOIN name ty ON ty.id = t.type LEFT JOIN name a ON a.id = e.agent
       LEFT JOIN name o ON o.id = e.operation
       LEFT JOIN token n ON n.id = e.token AND k.text IN ('use.allowed', 'use.refused')
     WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} ORDER BY e.seq`,
 )
 
+interface ToldRow {
+  readonly seq: number
+  readonly bytes: Uint8Array | null
+}
+
 /** What the same holder was given in the same task before. The plus: by the task's index, never by the agent's. */
-export const delegatedBefore = statement<{ readonly bytes: Uint8Array }>(
+export const delegatedBefore = statement<ToldRow>(
   "rollup.delegated_before",
-  sql`SELECT b.bytes AS bytes FROM entry e JOIN entry_bytes b ON b.seq = e.seq
+  sql`SELECT e.seq AS seq, b.bytes AS bytes FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq
     WHERE e.task = ${p("task")} AND e.seq < ${p("seq")} AND +e.agent = ${nameId("agent")}
-      AND e.kind = ${nameId("kind")}`,
+      AND e.kind = ${nameId("kind")} ORDER BY e.seq`,
 )
 
 /** What the token of a use was minted with. */
-export const mintedWith = statement<{ readonly bytes: Uint8Array }>(
+export const mintedWith = statement<ToldRow>(
   "rollup.minted_with",
-  sql`SELECT b.bytes AS bytes FROM entry e JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
+  sql`SELECT e.seq AS seq, b.bytes AS bytes FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
     WHERE e.task = ${p("task")} AND e.token = ${p("token")}
       AND k.text IN ('token.issued', 'token.renewed', 'token.delegated') ORDER BY e.seq LIMIT 1`,
 )

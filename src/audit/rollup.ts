@@ -4,10 +4,12 @@
 import { setImmediate } from "node:timers/promises"
 import { type Engine, type Step, Unexpected } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
+import { withBytes } from "../ledger/resting.ts"
 import { type Before, type Tally, tally } from "./privilege-count.ts"
 import {
   advanceRollup,
   beginRollup,
+  type CountedRow,
   countEntries,
   countPrivilege,
   delegatedBefore,
@@ -44,7 +46,7 @@ export function createRollups({
         const [place] = await engine.query(rollupPlaces)
         if (!place || place.newest <= place.seq) return
         const upTo = Math.min(place.newest, place.seq + WINDOW)
-        const rows = await engine.query(entriesToCount, { after: place.seq, upTo })
+        const rows = await whole(engine, await engine.query(entriesToCount, { after: place.seq, upTo }))
         if (!(await won(engine, stepsOf(names, await tally(rows, before), { from: place.seq, to: upTo }))))
           return
         await setImmediate()
@@ -60,10 +62,21 @@ export function createRollups({
 const readBefore = (engine: Engine): Before => ({
   async delegated({ task, seq, agent }) {
     const rows = await engine.query(delegatedBefore, { task, seq, agent, kind: "token.delegated" })
-    return rows.map(({ bytes }) => bytes)
+    return (await withBytes(engine, rows)).map(({ bytes }) => bytes)
   },
-  minted: async ({ task, token }) => (await engine.query(mintedWith, { task, token }))[0]?.bytes,
+  minted: async ({ task, token }) =>
+    (await withBytes(engine, await engine.query(mintedWith, { task, token })))[0]?.bytes,
 })
+
+/** With what was hashed of those that count by it. */
+async function whole(engine: Engine, rows: readonly CountedRow[]): Promise<CountedRow[]> {
+  const telling = await withBytes(
+    engine,
+    rows.filter((row) => row.telling === 1),
+  )
+  const bytes = new Map(telling.map((row) => [row.seq, row.bytes]))
+  return rows.map((row) => (row.telling === 1 ? { ...row, bytes: bytes.get(row.seq) ?? null } : row))
+}
 
 function stepsOf(names: Names, { privileges, entries }: Tally, move: { from: number; to: number }): Step[] {
   const counts = [...privileges.values()]

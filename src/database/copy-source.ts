@@ -18,6 +18,8 @@ const TELLING_ROWS = 1000
 export interface CopySource {
   /** Every table that holds something of ours; whatever a row refers to comes before it. */
   readonly tables: readonly CopiedTable[]
+  /** Whether a table has a row with this number. */
+  has(table: string, place: number): boolean
   /** Tells this state from every other: whoever changes anything changes it. */
   readonly state: string
   /** What the data was made for, as the issuer wrote it; undefined where no issuer has. */
@@ -75,6 +77,8 @@ function read(path: string, database: Database, close: () => void): CopySource {
     madeFor: typeof madeFor === "string" ? madeFor : undefined,
     next: (table, after) => between(table, after, table.last),
     between,
+    has: (table, place) =>
+      database.prepare(`SELECT 1 FROM ${quoted(table)} WHERE rowid = ?`).get(place) !== undefined,
     close,
   }
 }

@@ -24,7 +24,7 @@ import {
   replaceSetting,
   writeMark,
 } from "../database/setting.ts"
-import { leafHash } from "./merkle.ts"
+import { checkLedger } from "./copy-check.ts"
 import { newestEntry } from "./statements.ts"
 
 export interface LedgerCopy {
@@ -150,7 +150,7 @@ class Copy {
     for (;;) {
       const batch = this.#source.next(table, mark.to)
       if (batch.rows.length === 0) return mark
-      checkLedger(table, batch)
+      checkLedger(table, batch, this.#source)
       const rows = withoutMark(table, batch.rows)
       const steps = rows.length > 0 ? [writeRows(table, rows)] : []
       mark = await this.#move(mark, { table: table.name, from: batch.from, to: batch.to }, steps)
@@ -250,19 +250,3 @@ const spell = (row: readonly Value[]): string =>
   JSON.stringify(
     row.map((value) => (value instanceof Uint8Array ? { hex: Buffer.from(value).toString("hex") } : value)),
   )
-
-/** Every place from the first on is there, and every entry is what its leaf says. */
-function checkLedger({ name, columns }: CopiedTable, { from, rows }: Batch): void {
-  if (name !== "entry" && name !== "entry_bytes") return
-  const [seq, bytes, leaf] = ["seq", "bytes", "leaf"].map((one) =>
-    columns.findIndex((column) => column.name === one),
-  )
-  for (const [n, row] of rows.entries()) {
-    const place = from + n + 1
-    if (row[seq ?? -1] !== place) throw new NotCopied(`the source is damaged: entry ${place} is missing`)
-    if (name === "entry") continue
-    const [written, hashed] = [row[bytes ?? -1], row[leaf ?? -1]]
-    if (!(written instanceof Uint8Array && hashed instanceof Uint8Array && leafHash(written).equals(hashed)))
-      throw new NotCopied(`the source is damaged: entry ${place} is not what its hash says`)
-  }
-}

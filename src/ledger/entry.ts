@@ -60,6 +60,9 @@ export interface Resting {
   readonly reference: string | null
 }
 
+/** The same as its row has it: once archived without the bytes (resting.ts has them). */
+export type RestingRow = Omit<Resting, "bytes"> & { readonly bytes: Uint8Array | null }
+
 /**
  * The bytes, the leaf and what lies beside them. Commitments are made with the task's key, else with a fresh one that
  * goes into the result. Throws TypeError when the bytes exceed 60 KiB or a value is not JSON; what can't be recorded

@@ -1,5 +1,5 @@
-// What erasing changes in the ledger's tables: values and keys beside the hashed bytes, never the bytes. What was said about
-// an erasure itself stays.
+// What erasing changes in the ledger's tables: values and keys beside the hashed bytes, never the bytes. Of an archived entry
+// they still stand where they stood, if it has any. What was said about an erasure itself stays.
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 
@@ -11,7 +11,7 @@ const ofTask = sql`task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) 
 /** Entries of a task that still have a value or a key. */
 export const unerasedOfTask = statement<{ entries: number }>(
   "erase.left_of_task",
-  sql`SELECT count(*) AS entries FROM entry e JOIN entry_bytes b ON b.seq = e.seq WHERE ${ofTask} AND
+  sql`SELECT count(*) AS entries FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq WHERE ${ofTask} AND
     (e.subject IS NOT NULL OR e.resource IS NOT NULL OR e.reference IS NOT NULL OR b.personal IS NOT NULL OR b.key IS NOT NULL)`,
 )
 
@@ -53,7 +53,7 @@ export interface LooseRow {
 export const looseEntries = statement<LooseRow>(
   "erase.loose",
   sql`SELECT e.seq AS seq, e.subject AS subject, e.reference AS reference, b.personal AS personal
-    FROM entry e JOIN entry_bytes b ON b.seq = e.seq
+    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq
     WHERE e.seq > ${p("from")} AND e.seq <= ${p("to")} AND e.task IS NULL AND ${notAnErasure}
       AND (e.subject IS NOT NULL OR e.reference IS NOT NULL OR b.personal IS NOT NULL)
     ORDER BY e.seq`,

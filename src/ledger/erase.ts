@@ -40,7 +40,8 @@ export async function eraseLoose(
 
 const eraseSteps = ({ seq }: LooseRow): Step[] => [
   { statement: eraseRow, values: { seq }, rows: 1 },
-  { statement: eraseBytes, values: { seq }, rows: 1 },
+  // Archived, and all that it had beside its bytes was in the columns of its row: then there is none.
+  { statement: eraseBytes, values: { seq } },
 ]
 
 function tells({ subject, reference, personal }: LooseRow, traces: Traces): boolean {

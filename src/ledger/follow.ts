@@ -3,9 +3,10 @@
 // kept; what can't be had throws, and is "could not tell".
 
 import type { AuditCopy } from "./audit-copy.ts"
+import { unbundle } from "./bundle.ts"
 import { type Checkpoint, NoCheckpoint, openCheckpoint, readVkey } from "./checkpoint.ts"
 import { extend, leafHash, rootOf } from "./merkle.ts"
-import { unbundle, writeTilePath } from "./tiles.ts"
+import { writeTilePath } from "./tiles.ts"
 import { createTree, TILE_WIDTH } from "./tree.ts"
 import { readHashed } from "./verify-entry.ts"
 import { type FetchFile, tileHashes } from "./verify-tiles.ts"

@@ -3,7 +3,7 @@
 import { setImmediate } from "node:timers/promises"
 import type { Engine } from "../database/database.ts"
 import { EMPTY_FRONTIER, extend, leafHash, rootOf } from "./merkle.ts"
-import { anyBytes } from "./tree-statements.ts"
+import { readAny } from "./resting.ts"
 
 /** What is left of earlier logs: how many entries, and the root of a tree of them. */
 export interface Left {
@@ -18,10 +18,10 @@ const WINDOW = 2048
 export async function leftBefore(engine: Pick<Engine, "query">, first: number): Promise<Left> {
   let frontier = EMPTY_FRONTIER
   for (let from = 0; from < first; ) {
-    const rows = await engine.query(anyBytes, { from, to: first, limit: WINDOW })
-    const leaves = rows.map(({ bytes }) => leafHash(bytes))
-    frontier = extend(frontier, leaves)
-    from = rows.at(-1)?.seq ?? first
+    const to = Math.min(from + WINDOW, first)
+    const entries = await readAny(engine, from, to)
+    frontier = extend(frontier, entries.map(leafHash))
+    from = to
     await setImmediate() // others get their turn
   }
   return { entries: frontier.size, root: Buffer.from(rootOf(frontier)).toString("base64") }

@@ -3,8 +3,9 @@
 import { setImmediate } from "node:timers/promises"
 import type { Engine, Statement, Value } from "../database/database.ts"
 import { type Places, partsWithin } from "./block-times.ts"
-import { type Entry, type Resting, show } from "./entry.ts"
+import { type Entry, type Resting, type RestingRow, show } from "./entry.ts"
 import type { Kind, OutcomeOfEvent } from "./event.ts"
+import { withBytes } from "./resting.ts"
 import { CONDITIONS, type Condition, findEntries, newestPlace } from "./statements.ts"
 
 /** All that are given must hold. Absent: everything. */
@@ -100,7 +101,7 @@ async function look(
   const found: Resting[] = []
   for await (const part of partsOf(engine, filter, range)) {
     const limit = most - found.length
-    found.push(...(await engine.query(statement, { ...values, ...part, limit })))
+    found.push(...(await withBytes(engine, await engine.query(statement, { ...values, ...part, limit }))))
     if (found.length >= most) break
     if (part.upTo < range.upTo) await setImmediate()
   }
@@ -124,9 +125,9 @@ async function* partsOf(
 
 /** Sets of filters in use; each is compiled once. */
 const MOST_KNOWN = 200
-const known = new Map<string, Statement<Resting>>()
+const known = new Map<string, Statement<RestingRow>>()
 
-function prepare(filter: EntryFilter): { statement: Statement<Resting>; values: Record<string, Value> } {
+function prepare(filter: EntryFilter): { statement: Statement<RestingRow>; values: Record<string, Value> } {
   const given = (Object.keys(CONDITIONS) as Condition[]).filter((name) => filter[name] !== undefined)
   const values = Object.fromEntries(given.map((name) => [name, boundValue(name, filter[name])]))
   const key = given.join()

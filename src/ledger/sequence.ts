@@ -7,7 +7,8 @@ import type { Clock } from "../time.ts"
 import { oneAtATime } from "../turn.ts"
 import { type Checkpoint, type NoteSigner, signCheckpoint } from "./checkpoint.ts"
 import { extend, type Frontier, type Grown, HASH_BYTES, rootOf } from "./merkle.ts"
-import { createTree, readFrom, TILE_HEIGHT, type Tree, TreeBroken } from "./tree.ts"
+import { readFrom } from "./resting.ts"
+import { createTree, TILE_HEIGHT, type Tree, TreeBroken } from "./tree.ts"
 import {
   type CheckpointRow,
   growTree,

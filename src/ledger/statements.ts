@@ -3,7 +3,7 @@ import type { SQL } from "drizzle-orm"
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import { named, nameId } from "../database/names.ts"
-import type { Resting } from "./entry.ts"
+import type { RestingRow } from "./entry.ts"
 
 const value = (name: string): SQL => sql`${sql.placeholder(name)}`
 const taskId = sql`(SELECT id FROM task WHERE task_id = ${value("task")})`
@@ -91,11 +91,11 @@ function conditionsFor(asked: readonly Condition[]): SQL[] {
 
 /** Entries after one place and up to another that meet all conditions, in the ledger's order. */
 export const findEntries = (conditions: readonly Condition[]) =>
-  statement<Resting>(
+  statement<RestingRow>(
     `find-entries-by-${conditions.join("-")}`,
     sql`SELECT e.seq AS seq, b.bytes AS bytes, b.personal AS personal, s.text AS sub, e.resource AS resource,
       coalesce(e.reference, t.reference) AS reference
-      FROM entry e JOIN entry_bytes b ON b.seq = e.seq
+      FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq
       LEFT JOIN subject s ON s.id = e.subject LEFT JOIN task t ON t.id = e.task
       WHERE ${sql.join(
         [sql`e.seq > ${value("after")} AND e.seq <= ${value("upTo")}`, ...conditionsFor(conditions)],

@@ -1,8 +1,9 @@
 // The tree and its entries as readers of transparency logs fetch them (C2SP tlog-tiles): paths, tiles of hashes, bundles of
 // entries. It decides which rows a path means; who may read, and how long it may be kept, the issuer's endpoints do.
 import type { Engine } from "../database/database.ts"
-import { readFrom, TILE_WIDTH, TreeBroken } from "./tree.ts"
-import { bytesBetween } from "./tree-statements.ts"
+import { bundle } from "./bundle.ts"
+import { readEntries, readFrom } from "./resting.ts"
+import { TILE_WIDTH } from "./tree.ts"
 
 export interface TilePath {
   /** Level of tiles, or the entries themselves. */
@@ -49,35 +50,7 @@ export async function readTile(
   const from = place * TILE_WIDTH
   const to = from + width
   if (to > Math.floor(size / TILE_WIDTH ** (level === "entries" ? 0 : level))) return undefined
-  if (level !== "entries") return Buffer.concat(await readFrom(engine)(level, from, to))
-  const rows = await engine.query(bytesBetween, { from, to })
-  if (rows.length !== width) throw new TreeBroken(`entries ${from} to ${to - 1} are not all there`)
-  return bundle(rows.map(({ bytes }) => bytes))
-}
-
-const LENGTH_BYTES = 2
-
-/** Each entry after its length in two bytes. */
-function bundle(entries: readonly Uint8Array[]): Buffer {
-  return Buffer.concat(
-    entries.flatMap((bytes) => {
-      const length = Buffer.alloc(LENGTH_BYTES)
-      length.writeUInt16BE(bytes.length)
-      return [length, bytes]
-    }),
-  )
-}
-
-/** The entries of a bundle; undefined where it does not hold exactly so many. */
-export function unbundle(bytes: Uint8Array, width: number): Uint8Array[] | undefined {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const entries: Uint8Array[] = []
-  let at = 0
-  while (at + LENGTH_BYTES <= view.length && entries.length < width) {
-    const end = at + LENGTH_BYTES + view.readUInt16BE(at)
-    if (end > view.length) return undefined
-    entries.push(view.subarray(at + LENGTH_BYTES, end))
-    at = end
-  }
-  return at === view.length && entries.length === width ? entries : undefined
+  return level === "entries"
+    ? bundle(await readEntries(engine, from, to))
+    : Buffer.concat(await readFrom(engine)(level, from, to))
 }

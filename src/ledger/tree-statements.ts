@@ -59,17 +59,17 @@ export const nodesBetween = statement<{ place: number; hash: Uint8Array }>(
     AND place < ${p("to")} ORDER BY place`,
 )
 
-/** The leaves themselves: `place` counts from 0. */
+/** The leaves themselves, of those that rest in rows: `place` counts from 0. */
 export const leavesBetween = statement<{ place: number; hash: Uint8Array }>(
   "tree.leaves",
   sql`SELECT seq - ${before} - 1 AS place, leaf AS hash FROM entry_bytes
-    WHERE seq > ${before} + ${p("from")} AND seq <= ${before} + ${p("to")} ORDER BY seq`,
+    WHERE seq > ${before} + ${p("from")} AND seq <= ${before} + ${p("to")} AND length(leaf) > 0 ORDER BY seq`,
 )
 
 export const bytesBetween = statement<{ place: number; bytes: Uint8Array }>(
   "tree.bytes",
   sql`SELECT seq - ${before} - 1 AS place, bytes FROM entry_bytes
-    WHERE seq > ${before} + ${p("from")} AND seq <= ${before} + ${p("to")} ORDER BY seq`,
+    WHERE seq > ${before} + ${p("from")} AND seq <= ${before} + ${p("to")} AND length(bytes) > 0 ORDER BY seq`,
 )
 
 export interface CheckpointRow {
@@ -120,11 +120,11 @@ export const forgetCheckpoints = statement(
   sql`DELETE FROM ledger_checkpoint WHERE size > ${p("first")}`,
 )
 
-/** Whatever log they are of; some may be missing. */
+/** Whatever log they are of, those that rest in rows; some may be missing. */
 export const anyBytes = statement<{ seq: number; bytes: Uint8Array }>(
   "tree.any_bytes",
-  sql`SELECT seq, bytes FROM entry_bytes WHERE seq > ${p("from")} AND seq <= ${p("to")} ORDER BY seq
-    LIMIT ${p("limit")}`,
+  sql`SELECT seq, bytes FROM entry_bytes WHERE seq > ${p("from")} AND seq <= ${p("to")} AND length(bytes) > 0
+    ORDER BY seq`,
 )
 
 /** Of the old ones the last of each hour stays, and those that more than one key signed. */

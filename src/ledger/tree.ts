@@ -1,6 +1,5 @@
-// The tree as it rests: leaves stand beside the entries, and above them one hash for every whole tile of 256. It decides
-// which rows a proof or a root is made of; nothing here writes, and whether a size was ever signed others know.
-import type { Engine } from "../database/database.ts"
+// The tree as it is read: leaves stand beside the entries, and above them one hash for every whole tile of 256. It decides
+// which hashes a proof or a root is made of; where they rest, resting.ts knows, and whether a size was ever signed, others.
 import {
   consistencyPieces,
   EMPTY_FRONTIER,
@@ -12,7 +11,6 @@ import {
   type Subtree,
   subtreesBetween,
 } from "./merkle.ts"
-import { leavesBetween, nodesBetween } from "./tree-statements.ts"
 
 /** Hashes of one tile (C2SP tlog-tiles): the tree is cut into tiles eight levels high. */
 export const TILE_WIDTH = 256
@@ -25,18 +23,6 @@ export class TreeBroken extends Error {
 
 /** Answers the hashes from one place to another (exclusive) of a level of tiles, all of them. */
 export type ReadHashes = (level: number, from: number, to: number) => Promise<readonly Uint8Array[]>
-
-/** Throws TreeBroken where one is missing, Unavailable. */
-export const readFrom =
-  (engine: Pick<Engine, "query">): ReadHashes =>
-  async (level, from, to) => {
-    const rows = await (level === 0
-      ? engine.query(leavesBetween, { from, to })
-      : engine.query(nodesBetween, { level, from, to }))
-    if (rows.length !== to - from || rows.some(({ place }, index) => place !== from + index))
-      throw new TreeBroken(`hashes ${from} to ${to - 1} of level ${level} are not all there`)
-    return rows.map(({ hash }) => hash)
-  }
 
 export interface Tree {
   root(size: number): Promise<Uint8Array>

@@ -3,6 +3,7 @@ import type { Engine } from "../database/database.ts"
 import { unpackBatch } from "../token/batch-text.ts"
 import { KeyFault, readPublicJwk, type VerificationKey } from "../token/signature.ts"
 import { leftBefore, readLeft } from "./left.ts"
+import { createLookup, isElsewhere } from "./resting.ts"
 import { TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
 import { nodesBetween, readTree } from "./tree-statements.ts"
 import type { Examined, Source } from "./verify.ts"
@@ -38,7 +39,7 @@ export async function databaseSource(engine: Queries): Promise<Source> {
     first,
     ...(tree && { tree: { size, frontier: tree.frontier } }),
     async read(from, to) {
-      const rows = await engine.query(restingEntries, { from: first + from, to: first + to })
+      const rows = await readRows(engine, first + from, first + to)
       await names.learn(rows)
       const examined: Examined[] = []
       for (const row of rows) {
@@ -60,7 +61,7 @@ export async function databaseSource(engine: Queries): Promise<Source> {
     },
     async whole() {
       if (!tree || !counts) return "tree_missing"
-      if (counts.bytes > counts.entries) return "entries_without_row"
+      if (counts.bytes > counts.entries || counts.beyond === 1) return "entries_without_row"
       const misplaced = checkpoints.some(({ size, note }) => note.split("\n")[1] !== String(size))
       if (misplaced) return "checkpoint_misplaced"
       const newest = checkpoints.at(-1)
@@ -72,10 +73,22 @@ export async function databaseSource(engine: Queries): Promise<Source> {
   }
 }
 
+/** Those that are archived with what their bundle has of them, as far as it can be read. */
+async function readRows(engine: Queries, from: number, to: number): Promise<RestingEntry[]> {
+  const lookup = createLookup(engine)
+  const rows: RestingEntry[] = []
+  for (const row of await engine.query(restingEntries, { from, to })) {
+    // Both rest there or neither.
+    const archived = isElsewhere(row) && !row.leaf?.length ? await lookup(row.seq) : undefined
+    rows.push(isElsewhere(row) ? { ...row, bytes: null, leaf: null, ...archived } : row)
+  }
+  return rows
+}
+
 /** The first entry of a log that was begun anew says what it left behind: that is still there, and the same. */
 async function continuesWhatWasLeft(engine: Queries, first: number): Promise<boolean> {
   if (first === 0) return true
-  const [row] = await engine.query(restingEntries, { from: first, to: first + 1 })
+  const [row] = await readRows(engine, first, first + 1)
   const told = row?.bytes ? readLeft(readHashed(row.bytes)?.body) : undefined
   const { entries, root } = await leftBefore(engine, first)
   return told?.entries === entries && told.root === root

@@ -9,6 +9,7 @@ const p = sql.placeholder
 /** An entry with what its row says of it in clear. */
 export interface RestingEntry {
   readonly seq: number
+  /** Empty or null, as the leaf, where both rest in a bundle. */
   readonly bytes: Uint8Array | null
   readonly leaf: Uint8Array | null
   readonly personal: string | null
@@ -65,9 +66,17 @@ export const keptBatch = statement<{ signed: Uint8Array | null; public_jwk: stri
     WHERE v.instance = ${p("instance")}`,
 )
 
-export const ledgerCounts = statement<{ entries: number; bytes: number; newest: number | null }>(
+/** `bytes`: of how many entries what was hashed rests somewhere; `beyond`: 1 where some is of a place after the newest. */
+export const ledgerCounts = statement<{
+  entries: number
+  bytes: number
+  beyond: number
+  newest: number | null
+}>(
   "verify.counts",
-  sql`SELECT (SELECT count(*) FROM entry) AS entries, (SELECT count(*) FROM entry_bytes) AS bytes,
+  sql`SELECT (SELECT count(*) FROM entry) AS entries,
+    (SELECT count(*) FROM entry_bytes WHERE length(bytes) > 0) + 256 * (SELECT count(*) FROM ledger_bundle) AS bytes,
+    CASE WHEN (SELECT max(seq) FROM entry_bytes) > (SELECT coalesce(max(seq), 0) FROM entry) THEN 1 ELSE 0 END AS beyond,
     (SELECT max(seq) FROM entry) AS newest`,
 )
 

@@ -1,7 +1,9 @@
 // The ledger as tiles: of a running issuer, of an export, of any log in C2SP form. Only what was hashed is there: no rows,
 // no values.
+
+import { unbundle } from "./bundle.ts"
 import { leafHash } from "./merkle.ts"
-import { type TilePath, unbundle, writeTilePath } from "./tiles.ts"
+import { type TilePath, writeTilePath } from "./tiles.ts"
 import { type ReadHashes, TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
 import type { Examined, Source } from "./verify.ts"
 import { readHashed } from "./verify-entry.ts"

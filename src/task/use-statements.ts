@@ -106,10 +106,11 @@ export const insertBatch = statement(
 )
 
 /** The entry that tells of a batch. */
-export const batchEntry = statement<{ entry: number; bytes: Uint8Array }>(
+export const batchEntry = statement<{ seq: number; entry: number; bytes: Uint8Array | null }>(
   "use_batch.entry",
-  sql`SELECT b.entry - ${before} AS entry, e.bytes AS bytes FROM use_batch b JOIN entry_bytes e ON e.seq = b.entry
-    WHERE b.sequence = ${p("sequence")}
+  sql`SELECT b.entry AS seq, b.entry - ${before} AS entry, e.bytes AS bytes
+    FROM use_batch b LEFT JOIN entry_bytes e ON e.seq = b.entry
+    WHERE b.entry IS NOT NULL AND b.sequence = ${p("sequence")}
       AND b.instance = (SELECT id FROM verifier_instance WHERE instance = ${p("instance")})`,
 )
 

@@ -4,6 +4,7 @@
 // decides.
 import { type Refusal, refuse } from "../errors.ts"
 import { type Checkpoint, NoCheckpoint, type NoteVerifier, openCheckpoint } from "../ledger/checkpoint.ts"
+import { withBytes } from "../ledger/resting.ts"
 import type { UseBatch } from "../token/batch.ts"
 import type { Parts } from "./parts.ts"
 import { batchEntry } from "./use-statements.ts"
@@ -108,7 +109,8 @@ export async function firstWitnessed(parts: Parts): Promise<Attested> {
 export async function attest(parts: Parts, from: Checkpoint, batch: UseBatch): Promise<Attested> {
   const { sequence, engine } = parts
   const { instance, sequence: number } = batch
-  const [found] = await engine.query(batchEntry, { instance, sequence: number })
+  const asked = { instance, sequence: number }
+  const [found] = await withBytes(engine, await engine.query(batchEntry, asked))
   const row = found && found.entry > 0 ? found : undefined // of before a log that was begun anew
   const pause = batch.uses.length >= FULL_BATCH ? FULL_PAUSE_MILLISECONDS : undefined
   const { size, note } = await sequence.covering(row ? Math.max(row.entry, from.size) : from.size, pause)

@@ -106,6 +106,24 @@ describe("refused, with the reason", () => {
       /entry 300 is missing/,
     ],
     [
+      "bytes in the middle that are missing",
+      () => changed("DELETE FROM entry_bytes WHERE seq = 300"),
+      newTarget,
+      /entry 300 is missing/,
+    ],
+    [
+      "an archived entry that is missing",
+      () => changed("DELETE FROM ledger_bundle"),
+      newTarget,
+      /entry \d+ is (missing|not what its hash says)/,
+    ],
+    [
+      "archived entries that were changed",
+      () => changed("UPDATE ledger_bundle SET leaves = zeroblob(8192)"),
+      newTarget,
+      /entry 1 is not what its hash says/,
+    ],
+    [
       "bytes that are missing",
       () => changed("DELETE FROM entry_bytes WHERE seq = (SELECT max(seq) FROM entry)"),
       newTarget,

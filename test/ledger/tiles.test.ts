@@ -1,7 +1,8 @@
 // Paths of tiles in their one spelling, and what they hold.
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { unbundle } from "../../src/ledger/bundle.ts"
 import { leafHash } from "../../src/ledger/merkle.ts"
-import { readTile, readTilePath, unbundle, writeTilePath } from "../../src/ledger/tiles.ts"
+import { readTile, readTilePath, writeTilePath } from "../../src/ledger/tiles.ts"
 import { slowRoot } from "../support/slow-tree.ts"
 import { createWorld, type World } from "../support/world.ts"
 

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import Sqlite from "better-sqlite3"
 import { copyDatabase } from "../../src/database/backup.ts"
 import { createIssuer } from "../../src/issuer/issuer.ts"
+import { packBundle } from "../../src/ledger/bundle.ts"
 import { ISSUER, openHouse, START } from "./issuer-house.ts"
 import { fillLedger } from "./large-ledger.ts"
 import { ROOT } from "./source.ts"
@@ -29,6 +30,7 @@ export async function makeUsed(folder: string, tasks: number): Promise<string> {
   await house.issuer.close()
   fillEmptyTables(path)
   await fillLedger(path, tasks)
+  await archiveFirst(path)
   await house.remove()
   return path
 }
@@ -42,6 +44,7 @@ function fillEmptyTables(path: string): void {
     .pluck()
     .all()
     .map(String)
+    .filter((name) => name !== "ledger_bundle")
     .filter((name) => database.prepare(`SELECT 1 FROM "${name}"`).get() === undefined)
   for (const name of referredFirst(database, empty)) {
     const columns = database
@@ -67,6 +70,23 @@ function fillEmptyTables(path: string): void {
   database.exec("UPDATE sqlite_sequence SET seq = 4711 WHERE name = 'feed'")
   const wrong = database.prepare("SELECT count(*) FROM pragma_foreign_key_check").pluck().get()
   if (wrong !== 0) throw new Error("a row refers to nothing")
+  database.close()
+}
+
+/** The first 256 entries, as the issuer does it once they are under a checkpoint. */
+async function archiveFirst(path: string): Promise<void> {
+  const database = new Sqlite(path)
+  const rows = database
+    .prepare("SELECT bytes, leaf FROM entry_bytes WHERE seq <= 256 ORDER BY seq")
+    .all() as {
+    readonly bytes: Buffer
+    readonly leaf: Buffer
+  }[]
+  const { packed, digest } = await packBundle(rows.map(({ bytes }) => bytes))
+  const leaves = Buffer.concat(rows.map(({ leaf }) => leaf))
+  database.prepare("INSERT INTO ledger_bundle VALUES (1, ?, ?, ?)").run(leaves, packed, digest)
+  database.exec("UPDATE entry_bytes SET bytes = x'', leaf = x'' WHERE seq <= 256")
+  database.exec("DELETE FROM entry_bytes WHERE seq <= 256 AND personal IS NULL AND key IS NULL")
   database.close()
 }
 

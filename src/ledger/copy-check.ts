@@ -1,0 +1,69 @@
+// Whether what is read of a ledger to be copied is whole: every place is there, in a row or in a bundle, and every entry is
+// what its hash says. It decides which part is damaged; what becomes of the copy, copy.ts does.
+import type { CopySource } from "../database/copy-source.ts"
+import { type Batch, type CopiedTable, NotCopied, type Row } from "../database/copy-table.ts"
+import type { Value } from "../database/database.ts"
+import { unpackBundle } from "./bundle.ts"
+import { leafHash } from "./merkle.ts"
+import { TILE_WIDTH } from "./tree.ts"
+
+/** Throws NotCopied with the first place that is not. Of other tables than the ledger's it checks nothing. */
+export function checkLedger(table: CopiedTable, batch: Batch, source: Pick<CopySource, "has">): void {
+  if (table.name === "entry") checkPlaces(table, batch)
+  if (table.name === "entry_bytes") checkRows(table, batch, source)
+  if (table.name === "ledger_bundle") checkBundles(table, batch)
+}
+
+const columnOf =
+  ({ columns }: CopiedTable) =>
+  (row: Row, name: string): Value | undefined =>
+    row[columns.findIndex((column) => column.name === name)]
+
+function checkPlaces(table: CopiedTable, { from, rows }: Batch): void {
+  const of = columnOf(table)
+  for (const [n, row] of rows.entries()) if (of(row, "seq") !== from + n + 1) throw missing(from + n + 1)
+}
+
+const missing = (place: number) => new NotCopied(`the source is damaged: entry ${place} is missing`)
+const changed = (place: number) =>
+  new NotCopied(`the source is damaged: entry ${place} is not what its hash says`)
+
+function checkRows(table: CopiedTable, { from, rows }: Batch, source: Pick<CopySource, "has">): void {
+  const of = columnOf(table)
+  const archived = bundlesIn(source)
+  let next = from + 1
+  for (const row of rows) {
+    const place = Number(of(row, "seq"))
+    for (; next < place; next++) if (!archived(next)) throw missing(next)
+    next = place + 1
+    const [bytes, leaf] = [of(row, "bytes"), of(row, "leaf")]
+    if (!(bytes instanceof Uint8Array && leaf instanceof Uint8Array)) throw changed(place)
+    if (bytes.length === 0 && leaf.length === 0 && archived(place)) continue
+    if (!leafHash(bytes).equals(leaf)) throw changed(place)
+  }
+}
+
+/** Answers whether a place is in a bundle. Bundles follow each other from the place after the one of another log, or from the first. */
+function bundlesIn(source: Pick<CopySource, "has">): (place: number) => boolean {
+  let known = Number.NaN
+  return (place) => {
+    if (place >= known && place < known + TILE_WIDTH) return true
+    for (let first = place; first > Math.max(0, place - TILE_WIDTH); first--)
+      if (source.has("ledger_bundle", first)) {
+        known = first
+        return true
+      }
+    return false
+  }
+}
+
+function checkBundles(table: CopiedTable, { rows }: Batch): void {
+  const of = columnOf(table)
+  for (const row of rows) {
+    const first = Number(of(row, "first"))
+    const [packed, digest, leaves] = [of(row, "packed"), of(row, "digest"), of(row, "leaves")]
+    const whole = packed instanceof Uint8Array && digest instanceof Uint8Array && leaves instanceof Uint8Array
+    const entries = whole ? unpackBundle({ packed, digest }, TILE_WIDTH) : undefined
+    if (!whole || !entries || !Buffer.concat(entries.map(leafHash)).equals(leaves)) throw changed(first)
+  }
+}
