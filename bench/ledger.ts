@@ -1,11 +1,12 @@
 // The ledger's own limits: what its tree costs those who append, how quickly auditors' questions are answered on a large one,
-// how many bytes an entry takes, and how fast it is verified.
+// how many bytes an entry takes, before and after it is archived, and how fast it is verified.
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startPostgres } from "../test/support/postgres-server.ts"
 import { benchLeastPrivilege } from "./least-privilege.ts"
 import { benchAppending } from "./ledger-appending.ts"
+import { benchArchiving } from "./ledger-archiving.ts"
 import { benchAsking } from "./ledger-asking.ts"
 import { benchVerifying } from "./ledger-verifying.ts"
 import { createDatabase } from "./postgres-place.ts"
@@ -29,6 +30,7 @@ export async function benchLedger(settings: Settings): Promise<boolean> {
       await benchAsking("SQLite", settings, onFile),
       await benchAsking("PostgreSQL", settings, onServer),
       await benchVerifying(settings),
+      await benchArchiving(settings),
       await benchLeastPrivilege(settings),
     ]
     return verdicts.every(Boolean)

@@ -5,6 +5,7 @@ import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { addLeastPrivilege } from "./least-privilege.ts"
+import { addArchive } from "./ledger-archive.ts"
 import { addLedgerAsk } from "./ledger-ask.ts"
 import { addLedgerCopy } from "./ledger-copy.ts"
 import { addErase } from "./ledger-erase.ts"
@@ -31,6 +32,7 @@ export function addLedger(program: Command, context: Context): void {
   addLedgerExport(ledger, context)
   addVerify(ledger, context)
   addLedgerCopy(ledger, context)
+  addArchive(ledger, context)
   addErase(ledger, context)
   addFollow(ledger, context)
 }

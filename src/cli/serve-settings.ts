@@ -25,6 +25,7 @@ export interface ServeFlags {
   readonly acceptRollback?: boolean
   readonly algorithm?: Algorithm
   readonly keyRotation?: string
+  readonly retention?: string
   readonly webhook?: string
   readonly webhookAllowPrivate?: string
   readonly logLevel: string
@@ -46,6 +47,8 @@ export interface ServeSettings {
   readonly plainHttp: boolean
   readonly algorithm: Algorithm | undefined
   readonly keyRotationSeconds: number
+  /** Undefined: nothing is archived. */
+  readonly retentionSeconds: number | undefined
   /** Undefined: nobody is told. */
   readonly webhooks: WebhookOptions | undefined
 }
@@ -54,7 +57,6 @@ export interface ServeSettings {
 const DEVELOPMENT_FOLDER = ".taskmint"
 
 export function readServeSettings({ settings }: Context, flags: ServeFlags): ServeSettings {
-  settings.refuseLater("retention")
   const dev = flags.dev === true
   if (!dev) refuseDebugger()
   const host = settings.need("host", flags.host)
@@ -77,6 +79,7 @@ export function readServeSettings({ settings }: Context, flags: ServeFlags): Ser
     plainHttp: settings.isOn("plainHttp"),
     algorithm: flags.algorithm,
     keyRotationSeconds: readKeyRotation(settings.need("keyRotation", flags.keyRotation)),
+    retentionSeconds: readRetention(settings.get("retention", flags.retention)),
     webhooks: readWebhookOptions(settings, flags),
   }
 }
@@ -185,6 +188,15 @@ function readKeyRotation(text: string): number {
   const seconds = parseDuration(text)
   if (seconds !== undefined && seconds >= HOUR_SECONDS) return seconds
   throw wrongUse(`TASKMINT_KEY_ROTATION ${text} is no time of at least an hour`, "Write it as in 12h or 30d")
+}
+
+const DAY_SECONDS = 86_400
+
+function readRetention(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const seconds = parseDuration(text)
+  if (seconds !== undefined && seconds >= DAY_SECONDS) return seconds
+  throw wrongUse(`TASKMINT_RETENTION ${text} is no time of at least a day`, "Write it as in 24h or 90d")
 }
 
 export function readPort(text: string): number {

@@ -34,6 +34,10 @@ export function addServe(program: Command, context: Context): void {
     .option("--dev", "for trying out on one machine: makes keys and policies when there are none")
     .addOption(new Option("--algorithm <name>", "of new signing keys").choices(["ES256", "EdDSA"]))
     .option("--key-rotation <duration>", "how long a key signs, an hour or more (TASKMINT_KEY_ROTATION, 30d)")
+    .option(
+      "--retention <duration>",
+      "entries that are older are archived, a day or more (TASKMINT_RETENTION, none)",
+    )
     .option("--webhook <url>", "who is told of approvals and alarms; repeatable (TASKMINT_WEBHOOK)", joined)
     .option(
       "--webhook-allow-private <host>",
@@ -115,6 +119,7 @@ async function start(settings: ServeSettings, name: string, log: Log, server: Li
       dangerouslyAllowPlainHttp: settings.plainHttp,
       keyRotationSeconds: settings.keyRotationSeconds,
       acceptRollback: settings.acceptRollback,
+      ...(settings.retentionSeconds !== undefined && { retentionSeconds: settings.retentionSeconds }),
       ...(settings.algorithm && { algorithm: settings.algorithm }),
       ...(settings.webhooks && { webhooks: settings.webhooks }),
       onFault: (error, request) => log.error({ err: error, request }, "fault"),

@@ -10,8 +10,6 @@ interface Setting {
   readonly standard?: string
   /** A secret: taken out of the environment once read, so that no child inherits it. */
   readonly secret?: boolean
-  /** Named by the contract and not supported yet: refused when it is set, never ignored. */
-  readonly later?: boolean
 }
 
 /**
@@ -39,7 +37,7 @@ export const SETTINGS = {
     flag: "--management-host",
     standard: "127.0.0.1",
   },
-  retention: { variable: "TASKMINT_RETENTION", later: true },
+  retention: { variable: "TASKMINT_RETENTION", flag: "--retention" },
   clientAssertionFile: { variable: "TASKMINT_CLIENT_ASSERTION_FILE", flag: "--client-assertion-file" },
   clientId: { variable: "TASKMINT_CLIENT_ID", flag: "--client-id" },
   clientKeyFile: { variable: "TASKMINT_CLIENT_KEY_FILE", flag: "--client-key-file" },
@@ -64,8 +62,6 @@ export interface Settings {
   get(name: SettingName, flag?: string | undefined): string | undefined
   /** Whether a setting that is a switch is on. Stop (wrong use) when it is neither true nor false. */
   isOn(name: SettingName): boolean
-  /** Stop (wrong use) when one of these is set: it is not supported yet. */
-  refuseLater(...names: readonly SettingName[]): void
   /** The same as `get`; Stop (wrong use) says how to give it. */
   need(name: SettingName, flag?: string | undefined): string
   /** Drops the secrets that came in the environment: whoever reads on finds none, in memory or by asking. */
@@ -88,11 +84,6 @@ export function createSettings(environment: Environment, script: string | undefi
   return {
     get,
     isOn: (name) => readSwitch(SETTINGS[name].variable, get(name)),
-    refuseLater(...names) {
-      for (const name of names)
-        if (get(name) !== undefined)
-          throw wrongUse(`${SETTINGS[name].variable} is not supported yet`, "Unset it")
-    },
     need(name, flag) {
       const value = get(name, flag)
       if (value === undefined) throw missing(SETTINGS[name])

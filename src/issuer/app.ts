@@ -5,6 +5,7 @@ import { type Code, Refusal, refuse } from "../errors.ts"
 import { newUuid } from "../token/id.ts"
 import { type Admission, retryAfterSeconds } from "./admission.ts"
 import { approvalEndpoints } from "./approvals.ts"
+import { archiveEndpoints } from "./archive.ts"
 import type { Callers } from "./caller.ts"
 import { consoleEndpoints } from "./console/endpoints.ts"
 import { isConsole, refusedAnswer } from "./console/refused.ts"
@@ -62,6 +63,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...ledgerEndpoints(rooms),
     ...exportEndpoints(rooms),
     ...erasureEndpoints(rooms),
+    ...archiveEndpoints(rooms),
     ...reportEndpoints(rooms),
     ...postureEndpoints(rooms),
     ...questionEndpoints(rooms),

@@ -10,6 +10,7 @@ import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { createApprovals } from "../task/approvals.ts"
+import { createArchives } from "../task/archive.ts"
 import { createDeclarations } from "../task/declarations.ts"
 import { createErasures } from "../task/erase.ts"
 import { type FeedWatch, watchFeed } from "../task/feed.ts"
@@ -64,6 +65,8 @@ export interface IssuerOptions {
   readonly algorithm?: Algorithm
   /** How long a signing key signs before the next one does; at least 3600. Default 30 days. */
   readonly keyRotationSeconds?: number
+  /** Entries older than this are archived: compressed, never gone. Default: none is. */
+  readonly retentionSeconds?: number
   /**
    * Signing keys that rest elsewhere, in a KMS or an HSM, in the order in which they are to sign. Where there are any, none
    * is made here. The one that signs now must be among them at every start.
@@ -148,10 +151,8 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
   }
   const objection = await claimDatabase(engine, dev)
   if (objection !== undefined) throw new NotStarted(objection)
-  const { rooms, feed } = await openRooms(
-    { ...options, clock, dev, onFault, told: webhooks },
-    telemetry.engine(engine),
-  )
+  const opening = { ...options, clock, dev, onFault, told: webhooks }
+  const { rooms, feed } = await openRooms(opening, telemetry.engine(engine))
   const callers = createCallers(rooms)
   const failures = countFailures(rooms.ledger)
   const admission = createAdmission(clock)
@@ -160,7 +161,7 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
   const app = createApp(endpointsOf(rooms), boundary)
   const following = rooms.policies.watch()
   const deafen = engine.hearOthers(() => void rooms.keyring.refresh().catch(onFault))
-  const chores = startChores({ ...rooms, failures, onFault })
+  const chores = startChores({ ...rooms, failures, onFault, retentionSeconds: options.retentionSeconds })
   const gate = countRequests(async (request) => app.fetch(request))
   const drain = () => {
     rooms.health.drain()
@@ -243,6 +244,7 @@ async function openRooms(
       revocations,
       introspections: createIntrospections(parts),
       erasures: createErasures(parts),
+      archives: createArchives(parts),
       statusLists: createStatusLists(parts),
       streams: createFeedStreams({ revocations, feed, clock, onFault }),
       health,

@@ -9,6 +9,7 @@ import type { Ledger } from "../ledger/ledger.ts"
 import type { Sequence } from "../ledger/sequence.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Approvals } from "../task/approvals.ts"
+import type { Archives } from "../task/archive.ts"
 import type { Declarations } from "../task/declarations.ts"
 import type { Erasures } from "../task/erase.ts"
 import type { Introspections } from "../task/introspection.ts"
@@ -52,6 +53,7 @@ export interface Rooms {
   readonly revocations: Revocations
   readonly introspections: Introspections
   readonly erasures: Erasures
+  readonly archives: Archives
   readonly statusLists: StatusLists
   readonly streams: FeedStreams
   readonly health: Health

@@ -1,11 +1,12 @@
 // What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
-// entries to be signed and counted, silence looked for, tasks closed, webhooks told, counts summed up, old rows forgotten. It
+// entries to be signed, counted and archived, silence looked for, tasks closed, webhooks told, counts summed up, old rows forgotten. It
 // decides when, and that nothing is over by a clock that was set; a fault is told and the next round tries again.
 import type { Rollups } from "../audit/rollup.ts"
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
 import type { Sequence } from "../ledger/sequence.ts"
 import type { Approvals } from "../task/approvals.ts"
+import { type Archives, retain } from "../task/archive.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Clock } from "../time.ts"
@@ -29,6 +30,9 @@ export interface ChoresOptions {
   readonly closings: Closings
   readonly rollups: Rollups
   readonly deliveries: Deliveries
+  readonly archives: Archives
+  /** How old entries get before they are archived; undefined: none is. */
+  readonly retentionSeconds: number | undefined
   readonly onFault: (error: unknown) => void
 }
 
@@ -79,6 +83,7 @@ function worksOf(options: ChoresOptions): readonly Work[] {
     // After what writes them, so that one round of everything tells them, too.
     ...deliveries.looks.map((look): Work => [1000, whileSteady(look)]),
     [5000, whileSteady(deliveries.tend)],
+    [10_000, whileSteady(() => archive(options))],
     [60_000, failures.sum],
     [60_000, whileSteady(() => forget(options))],
   ]
@@ -88,6 +93,10 @@ async function expire({ tasks, approvals, revocations }: ChoresOptions): Promise
   await tasks.sweep()
   await approvals.sweep()
   await revocations.sweep()
+}
+
+async function archive({ archives, clock, retentionSeconds }: ChoresOptions): Promise<void> {
+  if (retentionSeconds !== undefined) await retain(archives, clock.now() - retentionSeconds * 1000)
 }
 
 async function forget({ engine, clock, sequence }: ChoresOptions): Promise<void> {

@@ -47,6 +47,7 @@ export const KINDS = [
   "webhook.abandoned",
   "access.read",
   "ledger.erased",
+  "ledger.archived",
   "ledger.begun",
 ] as const
 

@@ -69,6 +69,7 @@ const ENDPOINTS: readonly [string, string][] = [
   ["POST", "/verifiers/x/forget"],
   ["GET", "/ledger/entries"],
   ["POST", "/ledger/erase"],
+  ["POST", "/ledger/archive"],
   ["POST", "/policy/reload"],
   ["POST", "/policy/use"],
   ["GET", "/nowhere"],

@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, expect, test, vi } from "vitest"
 import { benchAppending } from "../../bench/ledger-appending.ts"
+import { benchArchiving } from "../../bench/ledger-archiving.ts"
 import { benchAsking } from "../../bench/ledger-asking.ts"
 import { benchVerifying } from "../../bench/ledger-verifying.ts"
 import { createFolders } from "../support/folder.ts"
@@ -47,4 +48,9 @@ test("questions, each of which finds what was told", async () => {
 test("verifying, of a ledger that is whole", async () => {
   await benchVerifying(SETTINGS)
   expect(judged()).toEqual(["entries verified"])
+})
+
+test("archiving, of uses as guards tell of them", async () => {
+  await benchArchiving({ ...SETTINGS, entries: 600 })
+  expect(judged()).toEqual(["bytes of a use, as rows", "bytes of a use, once archived"])
 })

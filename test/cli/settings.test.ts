@@ -45,14 +45,6 @@ describe("a setting comes from the flag, then the variable, then the default", (
     expect(createSettings(both, undefined).get("keyEncryptionKey")).toBe("from the variable")
   })
 
-  test("what is not supported yet is refused, never ignored", () => {
-    const settings = createSettings({ TASKMINT_RETENTION: "30d" }, undefined)
-    expect(() => settings.refuseLater("clientId", "retention")).toThrow(
-      /TASKMINT_RETENTION is not supported yet/,
-    )
-    expect(() => settings.refuseLater("clientId")).not.toThrow()
-  })
-
   for (const [text, on] of [
     ["true", true],
     ["1", true],

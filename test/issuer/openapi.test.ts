@@ -219,6 +219,8 @@ describe("the document", () => {
     await answers("POST", "/keys/rotate", { as, json: { emergency: true, reason: "drill" } })
     for (const what of [{ sub: "people/ana" }, { task: "none" }])
       await answers("POST", "/ledger/erase", { as, json: { ...what, reason: "drill" } })
+    for (const before of ["2026-01-01T00:00:00Z", "soon"])
+      await answers("POST", "/ledger/archive", { as, json: { before } })
     await answers("GET", "/keys", { as: "audit-team" })
     await answers("GET", "/ledger/entries", { as: "audit-team" })
     await answers("GET", "/ledger/entries?colour=red", { as: "audit-team" })

@@ -8,6 +8,7 @@ const SEAM = "test/support/engine.ts"
 
 /** What runs on one engine only, and why. */
 export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
+  "test/attacks/h-archive.test.ts": "changes an SQLite file as its owner could",
   "test/attacks/h-history.test.ts": "changes an SQLite file as its owner could",
   "test/attacks/h-ledger.test.ts": "changes an SQLite file as its owner could",
   "test/attacks/h-reports.test.ts": "changes an SQLite file as its owner could",
@@ -29,6 +30,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/audit/statements.test.ts": "opens both, to compare them",
   "test/bench/ledger.test.ts": "is about what a benchmark prints; it measures both engines by itself",
   "test/cli/keys.test.ts": "is about a command; test/keys is what it asks for, on both",
+  "test/cli/ledger-archive.test.ts": "is about a command; test/issuer/archive is what it asks for, on both",
   "test/cli/ledger-follow.test.ts": "restores an SQLite file; what is served is held on both elsewhere",
   "test/cli/ledger-verify.test.ts": "verifies an SQLite file, and tiles",
   "test/cli/revoke.test.ts": "is about a command; test/task/revocation is what it asks for, on both",

@@ -1,5 +1,6 @@
 // A ledger of some hundred entries of every usual kind, signed now and then, in a file that a test may change: by SQL, as
 // somebody would who owns the disk. Every change is undone after it was looked at.
+import { randomBytes, randomInt } from "node:crypto"
 import { join } from "node:path"
 import Sqlite from "better-sqlite3"
 import { createCompiler } from "../../src/database/compiled.ts"
@@ -13,6 +14,7 @@ import { batchDigest } from "../../src/token/batch.ts"
 import { newId, newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, publicHalf } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
+import { archiveAll, closeAll } from "./archive.ts"
 import { signBatch } from "./batch.ts"
 import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "./world.ts"
 
@@ -35,9 +37,13 @@ export interface LedgerFile {
   remove(): Promise<void>
 }
 
-export async function makeLedgerFile(padding = 230): Promise<LedgerFile> {
+export async function makeLedgerFile(padding = 230, isArchived = false): Promise<LedgerFile> {
   const world = await createWorld()
   await fill(world, padding)
+  if (isArchived) {
+    await closeAll(world)
+    await archiveAll(world)
+  }
   const [key] = await world.ledgerKeys.verifiers()
   await world.close()
   const path = join(world.folder, "issuer.db")
@@ -78,6 +84,29 @@ export async function makeLedgerFile(padding = 230): Promise<LedgerFile> {
 const USES_OF_A_TASK = 100
 /** Between starts: the policy bounds how many there are in an hour. */
 const SPACE_MILLISECONDS = 20_000
+
+/** What guards tell of a request beside who, what and when. */
+const asServed = () => ({
+  method: "GET",
+  route: "/tickets/:id",
+  status: 200,
+  duration_ms: randomInt(3, 90),
+  trace_id: randomBytes(16).toString("hex"),
+})
+
+/** Uses in a world, as verifiers report them, a hundred for each task, with all that a guard tells; signed. */
+export async function makeUseWorld(uses: number): Promise<World> {
+  const world = await createWorld()
+  const api = createReporter(world, asServed)
+  for (let told = 0; told < uses; told += USES_OF_A_TASK) {
+    const { taskId, jti } = await startTask(world)
+    await api.report(taskId, jti, USES_OF_A_TASK)
+    await world.tasks.change("support-orchestrator", taskId, "complete")
+    world.clock.advance(20_000) // a type starts so many an hour
+  }
+  await world.sequence.advance()
+  return world
+}
 
 /** So many uses and a little more, as verifiers report them, under one checkpoint. */
 export async function makeUseLedger(uses: number) {
@@ -148,7 +177,7 @@ async function fill(world: World, padding: number): Promise<void> {
 }
 
 /** A verifier instance of the API, batch after batch. */
-function createReporter(world: World) {
+function createReporter(world: World, more: () => object = () => ({})) {
   const key = importSigningKey(generatePrivateJwk("ES256"))
   const instance = newUuid()
   let sequence = 0
@@ -168,6 +197,7 @@ function createReporter(world: World) {
         operation: "tickets:read",
         resource: ["tickets", "SUP-1042"],
         decision: "allowed" as const,
+        ...more(),
       })
       const frame = { iss: "tickets", aud: ISSUER, iat: toEpochSeconds(now), instance, sequence, previous }
       const rest = { cursor: 0, applied_at: null, checkpoint: null, final: false }
