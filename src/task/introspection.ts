@@ -1,6 +1,9 @@
 // Whether a task token stands at this moment, for those who ask instead of checking (RFC 7662): an API about tokens of its
 // own, an orchestrator about those of its tasks, staff about all. It decides who is told, and records every answer that an
 // API gets: statements name the APIs that ask and don't record.
+import { Unexpected } from "../database/database.ts"
+import type { TaskKey } from "../ledger/entry.ts"
+import type { Event } from "../ledger/event.ts"
 import type { CallerKind } from "../policy/callers.ts"
 import { toEpochSeconds } from "../time.ts"
 import type { JsonObject } from "../token/json.ts"
@@ -9,7 +12,7 @@ import { type OwnToken, openOwnToken } from "../token/own-token.ts"
 import type { TaskToken } from "../token/token.ts"
 import { openTaskToken } from "../token/verify.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
-import { tokenStanding } from "./statements.ts"
+import { tokenStanding, tokensTaskUnerased } from "./statements.ts"
 
 export interface Asker {
   readonly clientId: string
@@ -39,22 +42,30 @@ export function createIntrospections(options: TaskOptions): Introspections {
   const parts = assembleParts(options)
   return {
     async introspect(asker, text) {
-      const found = await find(parts, asker, text)
-      if (asker.kind === "api") await record(parts, asker, found)
-      return found
+      for (;;) {
+        const found = await find(parts, asker, text)
+        if (asker.kind !== "api" || (await record(parts, asker, found))) return found?.told
+      }
     },
-    find: (asker, text) => find(parts, asker, text),
+    find: async (asker, text) => (await find(parts, asker, text))?.told,
   }
 }
 
-async function find(parts: Parts, asker: Asker, text: string): Promise<Introspected | undefined> {
+interface Found {
+  readonly told: Introspected
+  /** Of its task's commitments; undefined where the token is in no row. */
+  readonly taskKey: TaskKey | undefined
+}
+
+async function find(parts: Parts, asker: Asker, text: string): Promise<Found | undefined> {
   const token = open(parts, text)
   if (!token) return undefined
   if (token.iss !== parts.issuer || !mayKnow(parts, asker, token)) return undefined
   const now = parts.ledger.at()
   const [row] = await parts.engine.query(tokenStanding, { jti: token.jti })
   const stands = row !== undefined && row.ended_at === null && row.state === "active"
-  return { token, claims: claimsIn(text), active: stands && token.exp > toEpochSeconds(now) }
+  const told = { token, claims: claimsIn(text), active: stands && token.exp > toEpochSeconds(now) }
+  return { told, taskKey: row && (row.key ?? "erased") }
 }
 
 function open(parts: Parts, text: string): Known | undefined {
@@ -75,22 +86,33 @@ function mayKnow(parts: Parts, { kind, clientId }: Asker, token: Known): boolean
   return kind === "staff"
 }
 
-/** An answer about nothing is one too: an API that guesses is to be seen. */
-function record(parts: Parts, { clientId }: Asker, found: Introspected | undefined): Promise<void> {
-  const { token } = found ?? {}
-  return parts.ledger.append([
-    {
-      kind: "token.introspected",
-      at: parts.ledger.at(),
-      api: clientId,
-      ...(token && {
-        task: token.txn,
-        jti: token.jti,
-        ...token.actors[0],
-        orchestrator: token.clientId,
-        sub: token.sub,
-      }),
-      outcome: found?.active ? "allowed" : "refused",
-    },
-  ])
+/**
+ * An answer about nothing is one too: an API that guesses is to be seen. False where the task was erased meanwhile: then
+ * nothing was written, and its person's name must not rest anywhere any more.
+ */
+async function record(parts: Parts, { clientId }: Asker, found: Found | undefined): Promise<boolean> {
+  const { told, taskKey } = found ?? {}
+  const { token } = told ?? {}
+  const event: Event = {
+    kind: "token.introspected",
+    at: parts.ledger.at(),
+    api: clientId,
+    ...(token && {
+      task: token.txn,
+      jti: token.jti,
+      ...token.actors[0],
+      orchestrator: token.clientId,
+      sub: token.sub,
+    }),
+    outcome: told?.active ? "allowed" : "refused",
+  }
+  const unerased = { statement: tokensTaskUnerased, values: { jti: token?.jti ?? "" }, rows: 1 }
+  const guards = taskKey === undefined || taskKey === "erased" ? [] : [unerased]
+  try {
+    await parts.engine.atomically([...guards, ...parts.ledger.steps(event, taskKey)])
+    return true
+  } catch (error) {
+    if (error instanceof Unexpected && error.statement === tokensTaskUnerased.name) return false
+    throw error
+  }
 }

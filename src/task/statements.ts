@@ -130,10 +130,23 @@ export const tokensOfTask = statement<TokenRow>(
 )
 
 /** Whether a token was ended and in which state its task is. */
-export const tokenStanding = statement<{ readonly ended_at: number | null; readonly state: string }>(
+export interface StandingRow {
+  readonly ended_at: number | null
+  readonly state: string
+  /** Of the task's commitments; null once erased. */
+  readonly key: Uint8Array | null
+}
+
+export const tokenStanding = statement<StandingRow>(
   "token.standing",
-  sql`SELECT k.ended_at AS ended_at, t.state AS state FROM token k JOIN task t ON t.id = k.task
+  sql`SELECT k.ended_at AS ended_at, t.state AS state, t.key AS key FROM token k JOIN task t ON t.id = k.task
     WHERE k.jti = ${p("jti")}`,
+)
+
+/** A guard: values of the token's task may still rest somewhere. */
+export const tokensTaskUnerased = statement(
+  "token.task_unerased",
+  sql`SELECT k.id FROM token k JOIN task t ON t.id = k.task WHERE k.jti = ${p("jti")} AND t.key IS NOT NULL`,
 )
 
 export const INSERT_TOKEN = "token.insert"

@@ -77,8 +77,9 @@ export async function startVisit(world: World, sub: string, ticket: string, name
       user: userOf(sub),
     }),
   )
-  const opened = openTaskToken(started.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
-  return { task: started.taskId, jti: "token" in opened ? opened.token.jti : "", ticket }
+  const text = started.tokens[0]?.accessToken ?? ""
+  const opened = openTaskToken(text, (kid) => world.keyring.keyOf(kid))
+  return { task: started.taskId, jti: "token" in opened ? opened.token.jti : "", ticket, text }
 }
 
 export type Visit = Awaited<ReturnType<typeof startVisit>>
