@@ -16,6 +16,7 @@ export default defineConfig({
     "./src/database/limit-tables.ts",
     "./src/database/verifier-tables.ts",
     "./src/database/catalogue-tables.ts",
+    "./src/database/session-tables.ts",
   ],
   out: "./migrations/sqlite",
 })

@@ -16,6 +16,7 @@ export default defineConfig({
     "./src/database/postgres-limit-tables.ts",
     "./src/database/postgres-verifier-tables.ts",
     "./src/database/postgres-catalogue-tables.ts",
+    "./src/database/postgres-session-tables.ts",
   ],
   out: "./migrations/postgres",
 })
