@@ -49,7 +49,7 @@ const HOMES: Record<string, readonly string[]> = {
   "eventsource-parser": ["verifier", "guard/mcp"],
   pino: ["cli"],
   commander: ["cli"],
-  "openid-client": ["cli/sign-in"],
+  "openid-client": ["cli/sign-in", "remote/code-flow"],
   "@bomb.sh/tab": ["cli"],
   picocolors: ["cli"],
   "cli-table3": ["cli"],

@@ -7,13 +7,15 @@ export interface Refused {
   readonly code: string
   /** In words: what the reader can do. */
   readonly next: string
+  /** What was expected instead, where that can be said. */
+  readonly expected: readonly string[]
   readonly requestId: string
 }
 
-export const refusedPage = ({ title, code, next, requestId }: Refused): string =>
+export const refusedPage = ({ title, code, next, expected, requestId }: Refused): string =>
   consolePage({
     title,
     lead: next,
-    body: html`<section aria-label="Details"><p class="note">Code <code>${code}</code>, request <code>${requestId}</code>: quote both to whoever
+    body: html`<section aria-label="Details">${expected.map((one) => html`<p>Expected: ${one}</p>`)}<p class="note">Code <code>${code}</code>, request <code>${requestId}</code>: quote both to whoever
 runs this taskmint.</p><p><a href="/console">To the overview</a></p></section>`,
   })

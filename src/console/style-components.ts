@@ -33,7 +33,7 @@ label{display:grid;gap:.2rem;font-size:.85rem;color:var(--soft)}
 input,select,textarea{font:inherit;color:var(--ink);background:var(--paper);border:1px solid var(--soft);border-radius:6px;padding:.35rem .55rem;min-width:0;max-width:100%}
 button,.button{font:inherit;font-weight:550;border:1px solid var(--soft);border-radius:6px;padding:.35rem .9rem;background:var(--paper);color:var(--ink);cursor:pointer;text-decoration:none;display:inline-block}
 button:hover,.button:hover{background:var(--wash)}
-button.main{background:var(--bar);border-color:var(--bar);color:var(--paper)}
+button.main,a.main{background:var(--bar);border-color:var(--bar);color:var(--paper)}
 button.danger{border-color:var(--no);color:var(--no)}
 button.plain{border:0;padding:0;background:none;color:var(--bar);text-decoration:underline;text-underline-offset:.15em}
 .actions{display:flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin-top:.75rem}

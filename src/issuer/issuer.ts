@@ -4,7 +4,6 @@ import { createRollups } from "../audit/rollup.ts"
 import type { Engine } from "../database/database.ts"
 import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
-import { refuse } from "../errors.ts"
 import type { Signer } from "../keys/signer.ts"
 import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
@@ -22,12 +21,13 @@ import { createTasks } from "../task/task.ts"
 import { createUses } from "../task/use.ts"
 import { createVerifiers } from "../task/verifiers.ts"
 import { type Clock, systemClock, toEpochSeconds } from "../time.ts"
-import { newUuid } from "../token/id.ts"
 import type { Algorithm } from "../token/signature.ts"
 import { createAdmission } from "./admission.ts"
 import { createApp, endpointsOf } from "./app.ts"
 import { createCallers } from "./caller.ts"
 import { createClosings } from "./closing.ts"
+import { linksFor, openConsole } from "./console/open.ts"
+import type { ConsoleOptions } from "./console/provider.ts"
 import { createDeliveries } from "./delivery.ts"
 import { countFailures } from "./failures.ts"
 import { createFeedStreams } from "./feed-stream.ts"
@@ -36,10 +36,10 @@ import { createIdentities } from "./identities.ts"
 import { claimDatabase } from "./mark.ts"
 import { openKeys } from "./opened-keys.ts"
 import { openLog } from "./opened-log.ts"
-import { problem } from "./problem.ts"
 import type { Rooms } from "./rooms.ts"
 import { createTelemetry } from "./telemetry.ts"
 import { startChores } from "./timers.ts"
+import { countRequests } from "./under-way.ts"
 import { createWatch } from "./watch.ts"
 import { readWebhooks, tellOf, type Webhook, type WebhookOptions } from "./webhook.ts"
 
@@ -74,6 +74,8 @@ export interface IssuerOptions {
   readonly signers?: readonly Signer[]
   /** Who is told of approvals and alarms, by signed events. Default: nobody. */
   readonly webhooks?: WebhookOptions
+  /** How people sign in to the console. Default: at the provider that the policy's staff is signed in at, as a public client. */
+  readonly console?: ConsoleOptions
   /**
    * Once, and only where the log was stopped (`ledgerStopped`): goes on with this database although a newer one was lost.
    * Every task ends, every key goes, and a log of another name begins. Default false.
@@ -93,6 +95,11 @@ export interface Issuer {
   readonly policyDigest: () => string
   /** Why the ledger's log was stopped and nothing is minted, as JSON; undefined while it goes on. */
   readonly ledgerStopped: () => string | undefined
+  /**
+   * Only in development, on loopback: addresses that sign in to the console, one for each entry of staff, each once and within
+   * 60 seconds. Undefined for every other issuer.
+   */
+  readonly consoleLinks: () => Readonly<Record<string, string>> | undefined
   /** Reads the policy folder again now (SIGHUP). A bad policy is recorded and the one in force stays. */
   readonly reload: () => Promise<void>
   /** Does now what else happens on timers: tasks and locks that ran out, counts of failures, old rows. */
@@ -171,6 +178,7 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
     fetch: gate.fetch,
     policyDigest: () => rooms.policies.inForce().digest,
     ledgerStopped: rooms.sequence.stopped,
+    consoleLinks: () => linksFor(rooms),
     reload: async () => {
       await rooms.policies.reload()
     },
@@ -190,6 +198,9 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
     },
   })
 }
+
+/** A request that is still being sent after that has lost its chance. */
+const PATIENCE_MILLISECONDS = 8000
 
 /** As they were given, with what stands for those that were not. */
 interface Opening extends IssuerOptions {
@@ -249,7 +260,7 @@ async function openRooms(
       streams: createFeedStreams({ revocations, feed, clock, onFault }),
       health,
       watch,
-      visitors: { of: async () => undefined },
+      ...openConsole({ ...parts, plainHttp, console: options.console ?? {} }),
       rollups: createRollups(parts),
       deliveries,
     },
@@ -268,33 +279,4 @@ function openHealth({ identities, tasks, watch, deliveries, ...rooms }: Judged):
     providerAway: () => identities.away(rooms.policies.inForce()),
     webhookLate: () => deliveries.standing().late > 0,
   })
-}
-
-/** A request that is still being sent after that has lost its chance. */
-const PATIENCE_MILLISECONDS = 8000
-
-/** Knows how many requests are under way, so that closing can wait for the last of them. */
-function countRequests(answer: (request: Request) => Promise<Response>) {
-  let underWay = 0
-  let idle: (() => void) | undefined
-  let closed: Promise<void> | undefined
-  const leave = () => {
-    underWay -= 1
-    if (underWay === 0) idle?.()
-  }
-  return {
-    fetch(request: Request): Promise<Response> {
-      if (closed) return Promise.resolve(problem(refuse("temporarily_unavailable", "[closed]"), newUuid()))
-      underWay += 1
-      return answer(request).finally(leave)
-    },
-    close(graceMilliseconds: number): Promise<void> {
-      closed ??= new Promise((resolve) => {
-        idle = resolve
-        if (underWay === 0) resolve()
-        else setTimeout(resolve, graceMilliseconds).unref()
-      })
-      return closed
-    },
-  }
 }

@@ -1,9 +1,9 @@
 // How a person signs in at /token: with the ID token that the policy's provider gave them just now, and `client_id` for the
 // entry of `staff` they want to be. It decides whether the policy lets that person be it, what they are called and how long
 // the sign-in is good for; whether the token is genuine is remote/identity-providers.ts's, and its single use the database's.
-import { type Refusal, refuse } from "../errors.ts"
+import { Refusal, refuse } from "../errors.ts"
 import { type Caller, caller as callerOf } from "../policy/callers.ts"
-import type { IdentityProvider } from "../policy/policy.ts"
+import type { IdentityProvider, OpenIdRule } from "../policy/policy.ts"
 import { SKEW_SECONDS, toEpochSeconds } from "../time.ts"
 import { isEpoch, isText } from "../token/claims.ts"
 import { type ForeignJwt, readForeignJwt } from "../token/foreign-jwt.ts"
@@ -13,7 +13,7 @@ import { isSubject } from "../token/token.ts"
 import type { Rooms } from "./rooms.ts"
 
 /** Whoever decides has shown who they are within this. */
-const SIGNED_IN_SECONDS = 900
+export const SIGNED_IN_SECONDS = 900
 /** Providers let ID tokens live for hours; when the person was there is what counts. */
 const MOST_LIFE_SECONDS = 86_400
 
@@ -35,19 +35,51 @@ type Needed = Pick<Rooms, "clock" | "policies" | "identities">
  * the provider's keys are not to be had. Does NOT spend it.
  */
 export async function judgePerson(
-  { clock, policies, identities }: Needed,
+  rooms: Needed,
   text: string,
   clientId: string | undefined,
 ): Promise<Person | Refusal | undefined> {
   const jwt = readForeignJwt(text)
   if (jwt instanceof Unreadable || clientId === undefined) return undefined
-  const policy = policies.inForce()
+  const policy = rooms.policies.inForce()
   const caller = callerOf(policy, clientId)
   const provider = [...policy.identityProviders.values()].find(({ issuer }) => issuer === jwt.iss)
   if (!caller || !provider) return undefined
   const { audience, name: from } = provider
   const rules = caller.people.filter((rule) => rule.provider === from)
   if (rules.length === 0 || audience === undefined || isWorkloads(caller, provider, jwt)) return undefined
+  const wanted = { audience, rules, withinSeconds: SIGNED_IN_SECONDS }
+  const signedIn = await judgeIdToken(rooms, provider, text, wanted)
+  if (signedIn instanceof Refusal) return signedIn
+  const { identity, name, at } = signedIn
+  return { caller, provider: from, identity, name, until: at + SIGNED_IN_SECONDS }
+}
+
+/** Who an ID token is about. */
+export interface SignedIn {
+  readonly identity: VerifiedIdentity
+  /** `people/ana@example.com` */
+  readonly name: string
+  /** Epoch seconds: when they showed their provider who they are. */
+  readonly at: number
+}
+
+export interface WantedOfIdToken {
+  /** `aud`, and `azp` where there is one. */
+  readonly audience: string
+  /** Whom it has to be about; none: whoever the provider names. */
+  readonly rules: readonly OpenIdRule[]
+  /** How long ago they may have shown who they are. */
+  readonly withinSeconds: number
+}
+
+/** The rest of the judgement, with the refusals of `judgePerson`. Does NOT spend it, nor check a nonce. */
+export async function judgeIdToken(
+  { clock, identities }: Pick<Needed, "clock" | "identities">,
+  provider: IdentityProvider,
+  text: string,
+  { audience, rules, withinSeconds }: WantedOfIdToken,
+): Promise<SignedIn | Refusal> {
   const now = toEpochSeconds(clock.now())
   const asked = { audience, anyOf: rules, now, lists: true, maxLifeSeconds: MOST_LIFE_SECONDS }
   const identity = await identities.verify(provider, text, asked)
@@ -58,10 +90,9 @@ export async function judgePerson(
   if (azp !== audience) return invalid("azp")
   if (!isEpoch(at)) return refuse("sign_in_again", "[auth_time] the provider does not say when")
   if (at > now + SKEW_SECONDS) return invalid("auth_time")
-  if (now - at >= SIGNED_IN_SECONDS) return refuse("sign_in_again", "[auth_time] too long ago")
+  if (now - at >= withinSeconds) return refuse("sign_in_again", "[auth_time] too long ago")
   const name = nameOfPerson(provider, identity)
-  if (name === undefined) return invalid("name")
-  return { caller, provider: from, identity, name, until: at + SIGNED_IN_SECONDS }
+  return name === undefined ? invalid("name") : { identity, name, at }
 }
 
 const invalid = (tag: string): Refusal => refuse("invalid_client", `[${tag}] ID token`)

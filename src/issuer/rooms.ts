@@ -20,14 +20,14 @@ import type { Uses } from "../task/use.ts"
 import type { Verifiers } from "../task/verifiers.ts"
 import type { Clock } from "../time.ts"
 import type { Closings } from "./closing.ts"
-import type { Visitors } from "./console/visitor.ts"
+import type { OpenedConsole } from "./console/open.ts"
 import type { Deliveries } from "./delivery.ts"
 import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
 import type { Identities } from "./identities.ts"
 import type { Watch } from "./watch.ts"
 
-export interface Rooms {
+export interface Rooms extends OpenedConsole {
   /** The issuer's URL, byte for byte. */
   readonly issuer: string
   readonly clock: Clock
@@ -59,8 +59,6 @@ export interface Rooms {
   readonly health: Health
   /** Of silence. */
   readonly watch: Watch
-  /** Of the console. */
-  readonly visitors: Visitors
   /** Of granted against used. */
   readonly rollups: Rollups
   /** Of what is told outwards. */

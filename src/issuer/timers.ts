@@ -11,6 +11,7 @@ import type { Revocations } from "../task/revocation.ts"
 import type { Tasks } from "../task/task.ts"
 import type { Clock } from "../time.ts"
 import type { Closings } from "./closing.ts"
+import type { Sessions } from "./console/sessions.ts"
 import type { Deliveries } from "./delivery.ts"
 import type { Failures } from "./failures.ts"
 import { forgetSpent } from "./replay.ts"
@@ -33,6 +34,7 @@ export interface ChoresOptions {
   readonly archives: Archives
   /** How old entries get before they are archived; undefined: none is. */
   readonly retentionSeconds: number | undefined
+  readonly sessions: Sessions
   readonly onFault: (error: unknown) => void
 }
 
@@ -99,11 +101,12 @@ async function archive({ archives, clock, retentionSeconds }: ChoresOptions): Pr
   if (retentionSeconds !== undefined) await retain(archives, clock.now() - retentionSeconds * 1000)
 }
 
-async function forget({ engine, clock, sequence }: ChoresOptions): Promise<void> {
+async function forget({ engine, clock, sequence, sessions }: ChoresOptions): Promise<void> {
   await forgetSpent(engine, clock)
   const hour = Math.floor(clock.now() / HOUR_MILLISECONDS) - KEPT_HOURS
   await engine.atomically([{ statement: pruneClientHours, values: { hour } }])
   await sequence.prune()
+  await sessions.prune()
 }
 
 /** Never two rounds at once: a slow one skips those that it overlaps. */

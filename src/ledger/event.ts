@@ -6,6 +6,8 @@ export const KINDS = [
   "policy.used",
   "policy.refused",
   "client.authenticated",
+  "client.refused",
+  "client.left",
   "task.started",
   "task.refused",
   "task.paused",

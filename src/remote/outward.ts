@@ -1,7 +1,8 @@
 // One bounded GET of a document that somebody else publishes, or one POST to them, at an address that policy, an operator or
 // that somebody else named: https, no redirects, no coding, a deadline over all of it, and only to addresses that may be
 // asked. The address that was checked is the one that is connected to, so that a name can't mean another one the second
-// time. It decides nothing about what a document means, and of what a POST is answered it reads the status alone.
+// time. It decides nothing about what a document means. What is told outwards is answered with a status that is read, and
+// nothing else; only who converses, in a protocol whose answers are documents, reads what a POST is answered.
 import { type LookupAddress, lookup as systemLookup } from "node:dns"
 import { type IncomingMessage, request as plainRequest } from "node:http"
 import { request as secureRequest } from "node:https"
@@ -53,11 +54,30 @@ export function postDocument(address: string, outward: Outward, posting: Posting
   return exchangeOnce(address, outward, { method: "POST", headers, body, signal }, takeStatus)
 }
 
-interface Sent {
+export interface Sent {
   readonly method: "GET" | "POST"
   readonly headers: Readonly<Record<string, string | number>>
   readonly body?: Uint8Array
+  /** Gives up at once. */
   readonly signal?: AbortSignal
+}
+
+export interface Said {
+  readonly status: number
+  readonly type: string
+  readonly text: string
+}
+
+/**
+ * What is answered, whatever the status, for a library that speaks the protocol (its error documents come with 400 and the
+ * like). Throws NotAllowed, also for a redirect, or Unreachable.
+ */
+export function converse(address: string, outward: Outward, sent: Sent): Promise<Said> {
+  return exchangeOnce(address, outward, sent, async (answer, url) => {
+    const status = answer.statusCode ?? 0
+    if (isRedirect(status)) throw dropped(answer, redirected(url))
+    return { status, type: answer.headers["content-type"] ?? "", text: await readText(answer, url) }
+  })
 }
 
 async function exchangeOnce<T>(
@@ -129,6 +149,10 @@ async function readAnswer(answer: IncomingMessage, url: URL): Promise<string> {
   const status = answer.statusCode ?? 0
   if (isRedirect(status)) throw dropped(answer, redirected(url))
   if (status !== 200) throw dropped(answer, new Unreachable(`${url.host} answered ${status}`))
+  return readText(answer, url)
+}
+
+async function readText(answer: IncomingMessage, url: URL): Promise<string> {
   if ((answer.headers["content-encoding"] ?? "identity") !== "identity")
     throw dropped(answer, new NotAllowed(`${url.host} answered in a coding that was not asked for`))
   const parts: Buffer[] = []

@@ -70,15 +70,19 @@ export const START = {
 }
 
 export async function openHouse(
-  changes: Partial<IssuerOptions> & { readonly files?: Readonly<Record<string, string>> } = {},
+  changes: Partial<IssuerOptions> & {
+    readonly files?: Readonly<Record<string, string>>
+    /** Where its clock stands; default: a day of the tests'. */
+    readonly startAt?: number
+  } = {},
 ): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), "taskmint-issuer-"))
   const policyFolder = join(folder, "policies")
   cpSync(join(ROOT, "policies"), policyFolder, { recursive: true })
   const keys = makeKeys(policyFolder)
-  const { files = {}, ...overrides } = changes
+  const { files = {}, startAt, ...overrides } = changes
   for (const [name, text] of Object.entries(files)) writeFileSync(join(policyFolder, name), text)
-  const clock = createFakeClock()
+  const clock = createFakeClock(startAt)
   const faults: unknown[] = []
   const at = await testPlace(folder)
   const options: IssuerOptions = {

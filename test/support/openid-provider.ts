@@ -5,6 +5,13 @@ import { Provider } from "oidc-provider"
 import { foreignSigner } from "./foreign-issuer.ts"
 
 export const CLIENT = "taskmint-cli"
+/** The console's, public and confidential; both are sent back to this address. */
+export const CONSOLE = {
+  clientId: "taskmint-console",
+  confidential: "taskmint-console-2",
+  secret: "a secret:of the client's",
+}
+const CONSOLE_CALLBACK = "https://taskmint.internal/console/callback"
 
 export type OpenIdProvider = Awaited<ReturnType<typeof startOpenIdProvider>>
 
@@ -24,6 +31,8 @@ export async function startOpenIdProvider() {
         token_endpoint_auth_method: "none",
         redirect_uris: ["http://127.0.0.1/callback"],
       },
+      { client_id: CONSOLE.clientId, token_endpoint_auth_method: "none", redirect_uris: [CONSOLE_CALLBACK] },
+      { client_id: CONSOLE.confidential, client_secret: CONSOLE.secret, redirect_uris: [CONSOLE_CALLBACK] },
     ],
     claims: { openid: ["sub"], staff: ["email", "email_verified", "groups"] },
     conformIdTokenClaims: false,

@@ -2,6 +2,15 @@
 import type { Endpoint } from "../endpoint.ts"
 import type { Rooms } from "../rooms.ts"
 import { assetEndpoints } from "./assets.ts"
+import { linkEndpoints } from "./link.ts"
 import { overviewPage } from "./overview.ts"
+import { signInEndpoints } from "./sign-in.ts"
+import { signOut } from "./sign-out.ts"
 
-export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [overviewPage(rooms), ...assetEndpoints()]
+export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
+  overviewPage(rooms),
+  ...signInEndpoints(rooms),
+  signOut(rooms),
+  ...linkEndpoints(rooms),
+  ...assetEndpoints(),
+]

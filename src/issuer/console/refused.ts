@@ -1,6 +1,6 @@
 // A refusal or a fault as a page: what a browser is shown wherever the console's addresses don't answer.
 import { refusedPage } from "../../console/refused-page.ts"
-import { type Next, REFUSALS, type Refusal } from "../../errors.ts"
+import { type Code, type Next, REFUSALS, type Refusal } from "../../errors.ts"
 import { statusAtIssuer } from "../problem.ts"
 import { htmlAnswer } from "./route.ts"
 
@@ -12,6 +12,18 @@ const WORDS: Readonly<Record<Next, string>> = {
   stop: "Go back, or start again from the overview.",
 }
 
+/** Where a person signs in: the same words whoever they are, so that they tell nobody whom the policy knows. */
+const TO_PEOPLE: Partial<Record<Code, { readonly title: string; readonly next: string }>> = {
+  invalid_client: {
+    title: "You are not signed in",
+    next: "The answer was not the one that was asked for, or the policy gives you no role here. Sign in again, or ask whoever runs this taskmint.",
+  },
+  sign_in_again: {
+    title: "Sign in once more",
+    next: "It took longer than ten minutes, was not begun in this browser, or your provider does not say that you showed who you are just now.",
+  },
+}
+
 export const isConsole = (path: string): boolean => path === "/console" || path.startsWith("/console/")
 
 export function refusedAnswer(
@@ -20,7 +32,9 @@ export function refusedAnswer(
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   const { title, next } = REFUSALS[refusal.code]
-  const document = refusedPage({ title, code: refusal.code, next: WORDS[next], requestId })
+  const words = TO_PEOPLE[refusal.code] ?? { title, next: WORDS[next] }
+  const expected = refusal.errors.map((one) => `${one.pointer} ${one.expected}`.trim())
+  const document = refusedPage({ ...words, code: refusal.code, expected, requestId })
   const wait = refusal.retryAfterSeconds
   return htmlAnswer(statusAtIssuer(refusal), document, {
     ...(wait !== undefined && { "retry-after": String(wait) }),

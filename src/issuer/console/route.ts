@@ -2,11 +2,12 @@
 // order (who looks, may they, what do they ask, run) and the headers; a page's file reads, and src/console/ writes HTML.
 // A session is ambient: a form is taken from our own pages alone.
 import { z } from "@hono/zod-openapi"
-import { CONSOLE_POLICY, consolePage, type Page, type Role } from "../../console/page.ts"
+import { CONSOLE_POLICY, consolePage, type Page, PLACES, type Role } from "../../console/page.ts"
 import { Refusal, refuse } from "../../errors.ts"
+import { type Clock, toEpochSeconds } from "../../time.ts"
 import { once } from "../body.ts"
 import { type Call, type Endpoint, type Entrance, formBody, open, readAs, readWith } from "../endpoint.ts"
-import type { Visitor, Visitors } from "./visitor.ts"
+import { isFresh, type Visitor, type Visitors } from "./visitor.ts"
 
 const PAGE = "text/html"
 export const SIGN_IN_PATH = "/console/sign-in"
@@ -15,6 +16,7 @@ export interface ConsoleParts {
   /** The issuer's URL: the one origin whose forms are taken. */
   readonly issuer: string
   readonly visitors: Visitors
+  readonly clock: Clock
 }
 
 export type PageCall<Query> = Omit<Call<undefined, Query>, "body">
@@ -35,6 +37,8 @@ interface Acts<Form> {
   readonly path: string
   readonly summary: string
   readonly who: readonly [Role, ...Role[]]
+  /** Asks for a sign-in of the last 15 minutes; whoever has an older one is led to it, and nothing is done. */
+  readonly fresh?: true
   readonly form: z.ZodType<Form>
   /** Answers the place of ours where the outcome is seen; never anything that was sent. */
   readonly run: (call: Call<Form, undefined>, visitor: Visitor) => Promise<string | Refusal>
@@ -55,7 +59,7 @@ export const page = <Query = undefined>(parts: ConsoleParts, shows: Shows<Query>
     async run(request, parameter, entrance) {
       const visitor = await visitorOf(parts, request, entrance)
       if (visitor instanceof Refusal) return visitor
-      if (!visitor) return onward(SIGN_IN_PATH)
+      if (!visitor) return onward(signInFor(shows.path))
       if (!mayDo(shows.who, visitor)) return missing(shows.who)
       const query = readGiven(request, shows.query)
       if (query instanceof Refusal) return query
@@ -82,8 +86,10 @@ export const action = <Form>(parts: ConsoleParts, acts: Acts<Form>): Endpoint =>
         return refuse("role_missing", "[origin] a form of another site")
       const visitor = await visitorOf(parts, request, entrance)
       if (visitor instanceof Refusal) return visitor
-      if (!visitor) return onward(SIGN_IN_PATH)
+      if (!visitor) return onward(signInFor(acts.path))
       if (!mayDo(acts.who, visitor)) return missing(acts.who)
+      if (acts.fresh && !isFresh(visitor, toEpochSeconds(parts.clock.now())))
+        return onward(signInFor(acts.path, { again: "yes" }))
       const body = await readWith(request, formBody(acts.form))
       if (body instanceof Refusal) return body
       const call = { request, query: undefined, parameter, body: body as Form }
@@ -93,6 +99,14 @@ export const action = <Form>(parts: ConsoleParts, acts: Acts<Form>): Endpoint =>
       return done instanceof Refusal ? done : onward(done)
     },
   })
+
+/** The way to signing in, and afterwards to the menu's place of this path. */
+function signInFor(path: string, asked: Readonly<Record<string, string>> = {}): string {
+  const place = PLACES.findLast((one) => path === one.path || path.startsWith(`${one.path}/`))?.path
+  const to = place === undefined || place === PLACES[0].path ? {} : { to: place }
+  const query = new URLSearchParams({ ...asked, ...to }).toString()
+  return query === "" ? SIGN_IN_PATH : `${SIGN_IN_PATH}?${query}`
+}
 
 async function visitorOf(
   { visitors }: ConsoleParts,

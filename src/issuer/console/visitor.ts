@@ -8,9 +8,30 @@ export interface Visitor {
   readonly name: string
   /** Epoch seconds of when they last showed who they are; absent for a service token, which shows it each time. */
   readonly signedInAt?: number
+  /**
+   * The entries of staff that a person is, in the policy's order; absent for a service token, which is for one. `caller` has
+   * the roles of all of them under the first name: `callerAs` is for what must be done as a certain one.
+   */
+  readonly entries?: readonly string[]
 }
 
 export interface Visitors {
   /** Of the request's session; undefined where there is none that stands. */
   of(request: Request): Promise<Visitor | undefined>
+}
+
+/** Whoever decides has shown who they are within this. */
+const FRESH_SECONDS = 900
+
+/** Whether they showed who they are just now. `now` in epoch seconds. A service token shows it each time. */
+export const isFresh = ({ signedInAt }: Visitor, now: number): boolean =>
+  signedInAt === undefined || now - signedInAt < FRESH_SECONDS
+
+/**
+ * The visitor under the first name of theirs that is among `names` (of approvers, say); under the one they have anyway where
+ * none is. It decides nothing: who acts under a name still has to be allowed to.
+ */
+export function callerAs({ caller, entries = [] }: Visitor, names: readonly string[]): Caller {
+  const clientId = entries.find((one) => names.includes(one))
+  return clientId === undefined ? caller : { ...caller, clientId }
 }
