@@ -25,7 +25,7 @@ describe("the console", () => {
     expect(answer.headers.get("content-security-policy")).toBe(CONSOLE_POLICY)
     expect(answer.headers.get("cache-control")).toBe("no-store")
     expect(answer.headers.get("x-content-type-options")).toBe("nosniff")
-    expect(answer.headers.get("referrer-policy")).toBe("no-referrer")
+    expect(answer.headers.get("referrer-policy")).toBe("same-origin")
     expect(text).not.toMatch(/<script|style=|https?:\/\//)
     expect(text).toContain(">audit-team<")
   })

@@ -169,7 +169,8 @@ export const htmlAnswer = (
       "cache-control": "no-store",
       "content-security-policy": CONSOLE_POLICY,
       "x-content-type-options": "nosniff",
-      "referrer-policy": "no-referrer",
+      // Nothing for other sites. Not `no-referrer`: by that, browsers send our own forms with `Origin: null`.
+      "referrer-policy": "same-origin",
       "cross-origin-opener-policy": "same-origin",
       "cross-origin-resource-policy": "same-origin",
       ...headers,
