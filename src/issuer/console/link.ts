@@ -1,15 +1,13 @@
 // The endpoints of links that sign in, which are there in development alone: one uses a link, the other makes one for whoever
 // has the key of staff.
 import { z } from "@hono/zod-openapi"
-import { onwardPage } from "../../console/sign-in-page.ts"
 import { refuse } from "../../errors.ts"
 import { toEpochSeconds } from "../../time.ts"
 import { type Endpoint, guarded, json, open } from "../endpoint.ts"
 import type { Rooms } from "../rooms.ts"
 import { sessionCookie } from "./cookie.ts"
 import { LINK_SECONDS, type Links } from "./links.ts"
-import { htmlAnswer } from "./route.ts"
-import { withCookies } from "./sign-in.ts"
+import { onwardAnswer, withCookies } from "./sign-in.ts"
 import { entriesOf } from "./staff.ts"
 
 export const linkEndpoints = (rooms: Rooms): Endpoint[] =>
@@ -33,8 +31,7 @@ const useLink = ({ policies, sessions, ledger }: Rooms, links: Links): Endpoint 
       const replaces = sessions.digestIn(request)
       const how = { by: "link" }
       const id = await sessions.begin({ person: link, identity, entries, signedInAt, how, replaces })
-      const answer = htmlAnswer(200, onwardPage("/console", link), { refresh: "0; url=/console" })
-      return withCookies(answer, sessionCookie(id))
+      return withCookies(onwardAnswer("/console", link), sessionCookie(id))
     },
   })
 

@@ -115,8 +115,7 @@ function finishSignIn(rooms: Rooms): Endpoint {
       if (done instanceof Refusal) return done
       // The browser came from another site, and sends no SameSite=Strict cookie along for as long as redirects lead it on;
       // from a page of ours it does.
-      const refresh = { refresh: `0; url=${attempt.to}` }
-      const answer = htmlAnswer(200, onwardPage(attempt.to, done.name), refresh)
+      const answer = onwardAnswer(attempt.to, done.name)
       return withCookies(answer, sessionCookie(done.id), noAttempt)
     },
   })
@@ -202,6 +201,10 @@ async function unlessAway<T>(ask: () => Promise<T>): Promise<T | Refusal> {
     return refuse("temporarily_unavailable", "[provider] it can't be asked", { retryAfterSeconds: 10 })
   }
 }
+
+/** What was answered stands in the page's own address, and is nobody's to be told. */
+export const onwardAnswer = (to: string, name: string): Response =>
+  htmlAnswer(200, onwardPage(to, name), { refresh: `0; url=${to}`, "referrer-policy": "no-referrer" })
 
 export function withCookies(answer: Response, ...cookies: readonly string[]): Response {
   for (const cookie of cookies) answer.headers.append("set-cookie", cookie)
