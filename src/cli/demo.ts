@@ -1,6 +1,7 @@
 // `demo`: taskmint in ten seconds, on the shipped policies, in processes of its own. It decides when the story begins and
 // that nothing of it is left behind.
 import type { Command } from "commander"
+import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import type { Scenery } from "./demo/stage.ts"
 import { EXIT, Stop } from "./exit.ts"
@@ -75,5 +76,17 @@ async function untilInterrupted(
   terminal.print(`   ${command} task list ${as("audit-team")}`)
   terminal.print(`   ${command} ledger query --kind use.refused ${as("audit-team")}`)
   terminal.print(`   ${command} lock list ${as("operations-team")}`)
+  terminal.print(`\n${bold("Look")}, in a browser (each link once, within 60 s):`)
+  for (const [name, calls] of Object.entries({
+    "audit-team": scenery.auditor,
+    "operations-team": scenery.operator,
+  }))
+    terminal.print(`   as ${name.padEnd(16)}${await linkOf(calls)}`)
   await interrupted.catch(() => terminal.print("\nEnding what was started..."))
+}
+
+/** Signs in to the console as the caller, which an issuer for development lets whoever has the key. */
+async function linkOf(calls: Scenery["auditor"]): Promise<string> {
+  const { body } = await calls.call("POST", "/console/links")
+  return String(asRecord(body).url)
 }

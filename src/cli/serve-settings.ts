@@ -3,6 +3,7 @@ import { existsSync } from "node:fs"
 import { url as debuggerAddress } from "node:inspector"
 import { isLoopback } from "../client/address.ts"
 import { isPostgres } from "../database/database.ts"
+import type { ConsoleOptions } from "../issuer/console/provider.ts"
 import type { WebhookOptions } from "../issuer/webhook.ts"
 import { parseDuration } from "../time.ts"
 import type { Algorithm } from "../token/signature.ts"
@@ -28,6 +29,9 @@ export interface ServeFlags {
   readonly retention?: string
   readonly webhook?: string
   readonly webhookAllowPrivate?: string
+  readonly consoleProvider?: string
+  readonly consoleClientId?: string
+  readonly consoleScope?: string
   readonly logLevel: string
 }
 
@@ -51,12 +55,13 @@ export interface ServeSettings {
   readonly retentionSeconds: number | undefined
   /** Undefined: nobody is told. */
   readonly webhooks: WebhookOptions | undefined
+  readonly console: ConsoleOptions
 }
 
 /** Where --dev keeps what it makes, below the current folder. */
 const DEVELOPMENT_FOLDER = ".taskmint"
 
-export function readServeSettings({ settings }: Context, flags: ServeFlags): ServeSettings {
+export function readServeSettings({ settings }: Pick<Context, "settings">, flags: ServeFlags): ServeSettings {
   const dev = flags.dev === true
   if (!dev) refuseDebugger()
   const host = settings.need("host", flags.host)
@@ -81,6 +86,7 @@ export function readServeSettings({ settings }: Context, flags: ServeFlags): Ser
     keyRotationSeconds: readKeyRotation(settings.need("keyRotation", flags.keyRotation)),
     retentionSeconds: readRetention(settings.get("retention", flags.retention)),
     webhooks: readWebhookOptions(settings, flags),
+    console: readConsoleOptions(settings, flags),
   }
 }
 
@@ -174,6 +180,25 @@ function readWebhookOptions(settings: Settings, flags: ServeFlags): WebhookOptio
   if (addresses.length > 0) return { addresses, privateHosts }
   if (privateHosts.length === 0) return undefined
   throw wrongUse("there is a private host for webhooks, and no webhook", "Give --webhook, too")
+}
+
+/** Whether the policy has such a provider is seen whenever somebody signs in: it may change while the issuer runs. */
+function readConsoleOptions(settings: Settings, flags: ServeFlags): ConsoleOptions {
+  const provider = settings.get("consoleProvider", flags.consoleProvider)
+  const clientId = settings.get("consoleClientId", flags.consoleClientId)
+  const clientSecret = settings.get("consoleClientSecret")
+  const scope = settings.need("consoleScope", flags.consoleScope)
+  if (!scope.split(" ").includes("openid"))
+    throw wrongUse(
+      "the console's scopes lack openid, without which nobody signs in",
+      'Write it as in "openid email"',
+    )
+  return {
+    ...(provider !== undefined && { provider }),
+    ...(clientId !== undefined && { clientId }),
+    ...(clientSecret !== undefined && { clientSecret }),
+    scope,
+  }
 }
 
 const listOf = (text = ""): string[] =>

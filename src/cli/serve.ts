@@ -44,6 +44,15 @@ export function addServe(program: Command, context: Context): void {
       "a webhook's host that is at a private address; repeatable (TASKMINT_WEBHOOK_ALLOW_PRIVATE)",
       joined,
     )
+    .option(
+      "--console-provider <name>",
+      "the policy's provider at which people sign in to /console (TASKMINT_CONSOLE_PROVIDER)",
+    )
+    .option(
+      "--console-client-id <id>",
+      "by which it knows the console; default: its audience (TASKMINT_CONSOLE_CLIENT_ID)",
+    )
+    .option("--console-scope <scopes>", "that it is asked for (TASKMINT_CONSOLE_SCOPE, openid)")
     .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
     .action((flags: ServeFlags) => serve(context, flags))
 }
@@ -70,6 +79,7 @@ async function serve(context: Context, flags: ServeFlags): Promise<void> {
     returnMemory()
     server.serve(issuer.fetch)
     greet(context, settings, name, address)
+    tellLinks(context, issuer)
     const told = { issuer: name, address, management_port: management?.port, policy: issuer.policyDigest() }
     log.info(told, "listening")
     tellStopped(context, log, issuer)
@@ -122,6 +132,7 @@ async function start(settings: ServeSettings, name: string, log: Log, server: Li
       ...(settings.retentionSeconds !== undefined && { retentionSeconds: settings.retentionSeconds }),
       ...(settings.algorithm && { algorithm: settings.algorithm }),
       ...(settings.webhooks && { webhooks: settings.webhooks }),
+      console: settings.console,
       onFault: (error, request) => log.error({ err: error, request }, "fault"),
     })
   } catch (error) {
@@ -144,6 +155,12 @@ function greet(
   terminal.note(
     `Next: ${command} task start --help   (SIGTERM or Ctrl-C ends it, SIGHUP reads the policies again)`,
   )
+}
+
+/** To the terminal alone, never to the log: each is a way in. */
+function tellLinks({ terminal }: Context, issuer: Issuer): void {
+  for (const [entry, link] of Object.entries(issuer.consoleLinks() ?? {}))
+    terminal.note(`Console, as ${entry}, once and within 60 s: ${link}`)
 }
 
 function tellStopped({ terminal }: Context, log: Log, issuer: Issuer): void {

@@ -30,6 +30,10 @@ export const SETTINGS = {
     variable: "TASKMINT_WEBHOOK_ALLOW_PRIVATE",
     flag: "--webhook-allow-private",
   },
+  consoleProvider: { variable: "TASKMINT_CONSOLE_PROVIDER", flag: "--console-provider" },
+  consoleClientId: { variable: "TASKMINT_CONSOLE_CLIENT_ID", flag: "--console-client-id" },
+  consoleClientSecret: { variable: "TASKMINT_CONSOLE_CLIENT_SECRET", secret: true },
+  consoleScope: { variable: "TASKMINT_CONSOLE_SCOPE", flag: "--console-scope", standard: "openid" },
   plainHttp: { variable: "TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP" },
   managementPort: { variable: "TASKMINT_MANAGEMENT_PORT", flag: "--management-port" },
   managementHost: {

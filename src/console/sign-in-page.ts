@@ -35,8 +35,8 @@ export interface SetUpShown {
   /** Why nobody can sign in now. */
   readonly why: "none" | "several" | "unknown" | "no_audience"
   readonly redirectUri: string
-  /** Keys stand for people: a link is to be had where the issuer runs. */
-  readonly dev: boolean
+  /** Whether links are to be had that sign in. */
+  readonly links: boolean
 }
 
 const WHY: Readonly<Record<SetUpShown["why"], string>> = {
@@ -54,12 +54,12 @@ staff:
     roles: [auditor, operator]
     authenticate: [{ openid: { provider: people, claims: { groups: security-leads } } }]`
 
-export const setUpPage = ({ why, redirectUri, dev }: SetUpShown): string =>
+export const setUpPage = ({ why, redirectUri, links }: SetUpShown): string =>
   consolePage({
     title: "Nobody can sign in yet",
     lead: WHY[why],
     body: html`${
-      dev
+      links
         ? section(
             "In development",
             html`<p>The issuer prints a link when it starts, which signs in once, within 60 seconds. Start it again for another one.</p>`,
@@ -71,6 +71,7 @@ ${section(
   html`<ol>
 <li>Register a client at your OpenID provider, with the redirect URI <code>${redirectUri}</code>.</li>
 <li>Name the provider and who of its people is staff in the policy:<pre><code>${EXAMPLE}</code></pre></li>
+<li>Ask the provider for the scopes that bring those claims: <code>TASKMINT_CONSOLE_SCOPE</code>, as in <code>openid email groups</code>.</li>
 <li>Where the client has a secret, put it into a file, and the file's name into <code>TASKMINT_CONSOLE_CLIENT_SECRET_FILE</code>.</li>
 </ol>
 <p class="note">What else there is to know is in docs/console.md.</p>`,

@@ -228,7 +228,12 @@ describe("--dev makes what is missing, and says so loudly", () => {
       await one.said(LISTENING)
       expect(one.stderr()).toContain("DEVELOPMENT")
       one.child.kill("SIGTERM")
-      expect((await one.ended).code).toBe(0)
+      const { code, stdout, stderr } = await one.ended
+      expect([code, stderr]).toEqual([
+        0,
+        expect.stringMatching(/^Console, as audit-team, .*\/console\/link\/[\w-]{43}$/m),
+      ])
+      expect(stdout).not.toContain("/console/link")
     }
     const house = { ...makeHouse(), database: join(empty, ".taskmint/taskmint.db") }
     const key = join(empty, ".taskmint/key-encryption.key")

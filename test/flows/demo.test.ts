@@ -60,11 +60,16 @@ describe("the demo", () => {
     { timeout: 60_000 },
     async () => {
       const running = startCli(["demo", "--keep"], { cwd, env: { TMPDIR: temporary } })
-      await running.said(/lock list/)
+      await running.said(/as operations-team +http\S+\n/)
       const children = childrenOf(running.child.pid ?? 0)
       expect(children).toHaveLength(5)
       const [, issuer] = /issuer (http:\S+)/.exec(running.stdout()) ?? []
       expect((await fetch(`${issuer}/readyz`)).status).toBe(200)
+      const [, link = ""] = /as audit-team +(http\S+)\n/.exec(running.stdout()) ?? []
+      const signedIn = await fetch(link)
+      const [cookie = ""] = signedIn.headers.get("set-cookie")?.split(";") ?? []
+      expect((await fetch(`${issuer}/console`, { headers: { cookie }, redirect: "manual" })).status).toBe(200)
+      expect((await fetch(link)).status).toBe(401)
       running.child.kill("SIGINT")
       expect((await running.ended).code).toBe(0)
       expect(children.filter(alive)).toEqual([])

@@ -72,7 +72,7 @@ describe("a session", () => {
     expect([isFresh(visitor, now() + 899), isFresh(visitor, now() + 900)]).toEqual([true, false])
   })
 
-  test("stands for 15 minutes without a request, and after each request anew", async () => {
+  test("K10 stands for 15 minutes without a request, and after each request anew", async () => {
     const id = await begin()
     for (let round = 0; round < 4; round++) {
       world.clock.advance(839_000)
@@ -84,7 +84,7 @@ describe("a session", () => {
     expect(await sessions.of(showing(id))).toBeUndefined()
   })
 
-  test("ends eight hours after the person showed who they are, however busy", async () => {
+  test("K10 ends eight hours after the person showed who they are, however busy", async () => {
     const id = await begin({ signedInAt: now() - 3600 })
     for (let minute = 0; minute < 7 * 60 - 10; minute += 10) {
       world.clock.advance(600_000)
@@ -108,7 +108,7 @@ describe("a session", () => {
     expect(await sessions.of(showing(id))).toMatchObject({ name: "people/lea" })
   })
 
-  test("is kept by its hash: the id is nowhere in the database", async () => {
+  test("K10 is kept by its hash: the id is nowhere in the database", async () => {
     const id = await begin()
     expect(sessions.digestIn(showing(id))).toEqual(createHash("sha256").update(id).digest())
     for (const [name, bytes] of await everythingAt(world.place))
@@ -169,7 +169,7 @@ describe("the end of a session", () => {
     ])
   })
 
-  test("comes with a new one in the same browser, and for the eleventh of a person to the one seen longest ago", async () => {
+  test("K10 comes with a new one in the same browser, and for the eleventh of a person to the one seen longest ago", async () => {
     const person = "people/lou"
     const first = await begin({ person })
     const second = await begin({ person, replaces: sessions.digestIn(showing(first)) })

@@ -26,6 +26,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/k-metrics.test.ts": "is about what is told of requests",
   "test/attacks/k-paths.test.ts": "is about paths over the wire, before any database",
   "test/attacks/l-shipping.test.ts": "is about the spool's side; test/task/use is the issuer's, on both",
+  "test/attacks/k-console-sign-in.test.ts":
+    "is about browsers; test/issuer/console-sessions is what it writes, on both",
   "test/audit/replay.test.ts": "judges entries apart from any database",
   "test/audit/statements.test.ts": "opens both, to compare them",
   "test/bench/ledger.test.ts": "is about what a benchmark prints; it measures both engines by itself",
@@ -37,6 +39,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/cli/policy-replay.test.ts": "reads a file of entries",
   "test/cli/serve.test.ts":
     "is about settings and an SQLite file's modes and locks; serve-postgres is the other half",
+  "test/cli/serve-console.test.ts": "is about settings, and starts nothing",
   "test/cli/serve-postgres.test.ts": "is about the address of a server",
   "test/cli/serve-webhook.test.ts": "is about settings, and starts nothing",
   "test/database/durability.test.ts": "counts the system calls of SQLite's writer",
@@ -76,6 +79,10 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/ledger/copy-refused.test.ts": "copies from a file to both",
   "test/flows/three-hours.test.ts":
     "is a long story about all sides; what the issuer does in it is held on both elsewhere",
+  "test/issuer/console-set-up.test.ts":
+    "is about settings; test/issuer/console-sessions is what it writes, on both",
+  "test/issuer/console-sign-in.test.ts":
+    "is about a provider; test/issuer/console-sessions is what it writes, on both",
   "test/issuer/feed-stream.test.ts": "is about streams; test/task/feed is what they are told, on both",
   "test/issuer/replicas.test.ts": "has several issuers on one database, which a file can't have",
   "test/issuer/sign-in.test.ts": "is about a provider's tokens; what it writes other suites hold on both",

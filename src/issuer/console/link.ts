@@ -25,7 +25,7 @@ const useLink = ({ policies, sessions, ledger }: Rooms, links: Links): Endpoint 
       const link = links.take(parameter("link"))
       const entries = link === undefined ? [] : entriesOf(policies.inForce(), { link })
       if (link === undefined || entries.length === 0)
-        return refuse("invalid_client", "[link] none that opens")
+        return refuse("invalid_client", "[link] none that opens", OPENS)
       const identity = { link }
       const signedInAt = toEpochSeconds(ledger.at())
       const replaces = sessions.digestIn(request)
@@ -34,6 +34,8 @@ const useLink = ({ policies, sessions, ledger }: Rooms, links: Links): Endpoint 
       return withCookies(onwardAnswer("/console", link), sessionCookie(id))
     },
   })
+
+const OPENS = { errors: [{ pointer: "", expected: "a link of the last 60 seconds that nobody used" }] }
 
 const Link = z.strictObject({ url: z.string(), expires_in: z.int() }).openapi("ConsoleLink")
 

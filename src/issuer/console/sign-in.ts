@@ -47,14 +47,14 @@ export const signInEndpoints = (rooms: Rooms): Endpoint[] => [
   finishSignIn(rooms),
 ]
 
-const showSignIn = ({ signIns, issuer, dev, visitors }: Rooms): Endpoint =>
+const showSignIn = ({ signIns, issuer, links, visitors }: Rooms): Endpoint =>
   open({
     ...described(SIGN_IN_PATH, "Where a person begins to sign in, or how that is set up"),
     async run(request) {
       const found = signIns.current()
       if (typeof found === "string") {
         const redirectUri = `${issuer}${CALLBACK_PATH}`
-        return htmlAnswer(503, setUpPage({ why: found, redirectUri, dev }))
+        return htmlAnswer(503, setUpPage({ why: found, redirectUri, links: links !== undefined }))
       }
       const { to, again } = askedFor(request)
       const asked = new URLSearchParams({ to, ...(again && { again: "yes" }) })
