@@ -12,6 +12,7 @@ import {
   forgetStarts,
   pauseTask,
   type TaskRow,
+  taskById,
   tasksPastDeadline,
   tokensOfTask,
   uncountTask,
@@ -61,35 +62,64 @@ export async function changeTask(
   const decide = async () => {
     task = await ownTask(parts, orchestrator, taskId)
     if (!task) return refuse("not_found", "[task] no such task of this orchestrator")
-    return planChange(parts, task, change, reason)
+    return planChange(parts, task, change, { reason })
   }
   return settleDecision<Changed>(parts, decide, () => task && refusingOf("task.refused", task))
+}
+
+export type Operated = Extract<Change, "pause" | "resume">
+
+/**
+ * The same by an operator, who is named in the entry. A resumption answers no tokens: the task's orchestrator, or its agent,
+ * asks for its own, for nobody else may hold them.
+ */
+export async function operateTask(
+  parts: Parts,
+  by: string,
+  taskId: string,
+  change: Operated,
+  reason?: string,
+): Promise<Changed | Refusal> {
+  let task: TaskRow | undefined
+  const decide = async () => {
+    ;[task] = await parts.engine.query(taskById, { task_id: taskId })
+    if (!task) return refuse("not_found", "[task] no such task")
+    return planChange(parts, task, change, { reason, by })
+  }
+  return settleDecision<Changed>(parts, decide, () => task && refusingOf("task.refused", task))
+}
+
+/** What the entry tells of a change beside the task. */
+interface Told {
+  readonly reason?: string | undefined
+  /** The operator; absent: the task's own orchestrator. */
+  readonly by?: string | undefined
 }
 
 async function planChange(
   parts: Parts,
   task: TaskRow,
   change: Change,
-  reason: string | undefined,
+  told: Told,
 ): Promise<Attempt<Changed> | Settled<Changed> | Refusal> {
   const state = TARGET[change]
   if (task.state === state) return { settled: { taskId: task.task_id, state, tokens: [] } }
   if (!isOpen(task)) return refuse("task_ended", `[state] the task is ${task.state}`)
-  if (state === "active") return planResume(parts, task, reason)
+  if (state === "active") return planResume(parts, task, told)
   const answer = () => ({ taskId: task.task_id, state, tokens: [] })
-  if (state === "paused") return { steps: pauseSteps(parts, task, reason), answer }
-  return { steps: endSteps(parts, task, state, reason), answer }
+  if (state === "paused") return { steps: pauseSteps(parts, task, told), answer }
+  return { steps: endSteps(parts, task, state, told.reason), answer }
 }
 
 /** Pauses an active task: state, tokens, verifiers and entry in one transaction. */
-export function pauseSteps(parts: Parts, task: TaskRow, reason: string | undefined): Step[] {
+export function pauseSteps(parts: Parts, task: TaskRow, told: Told = {}): Step[] {
   const now = parts.ledger.at()
   const before = nextFloor(now, task.iat_floor)
   const values = { task_id: task.task_id, floor: task.iat_floor, new_floor: before }
   return [
     { statement: pauseTask, values, rows: 1 },
     ...endingSteps(task.task_id, now, before, "task_paused"),
-    ...changeEntry(parts, task, "paused", now, reason),
+    ...changeEntry(parts, task, "paused", now, told),
   ]
 }
 
@@ -102,7 +132,7 @@ export function endSteps(parts: Parts, task: TaskRow, state: EndState, reason?: 
     { statement: endTask, values, rows: 1 },
     { statement: uncountTask, values: { type: task.type }, rows: 1 },
     ...endingSteps(task.task_id, now, before, state === "revoked" ? "token_revoked" : "task_ended"),
-    ...changeEntry(parts, task, state, now, reason),
+    ...changeEntry(parts, task, state, now, { reason }),
   ]
 }
 
@@ -111,28 +141,24 @@ const changeEntry = (
   task: TaskRow,
   state: keyof typeof ENTRY,
   at: number,
-  reason?: string,
-): Step[] =>
-  parts.ledger.steps(
-    { ...factsOf(ENTRY[state], task), at, ...(reason !== undefined && { body: { reason } }) },
-    task.key ?? undefined,
-  )
+  { reason, by }: Told,
+): Step[] => {
+  const body = { ...(by !== undefined && { by }), ...(reason !== undefined && { reason }) }
+  const told = Object.keys(body).length === 0 ? {} : { body }
+  return parts.ledger.steps({ ...factsOf(ENTRY[state], task), at, ...told }, task.key ?? undefined)
+}
 
-async function planResume(
-  parts: Parts,
-  task: TaskRow,
-  reason: string | undefined,
-): Promise<Attempt<Changed> | Refusal> {
+async function planResume(parts: Parts, task: TaskRow, told: Told): Promise<Attempt<Changed> | Refusal> {
   const unused = await stillUnused(parts, task)
   if (unused instanceof Refused) return unused
   const passed = await passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
   const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
   const had = new Set(all.filter((row) => row.delegation === null).map((row) => row.api))
-  const wanted = passed.wanted.filter(
-    (resource) => resource === parts.issuer || had.has(apiOf(passed.policy, resource)?.name ?? ""),
-  )
-  const entry = [...unused, ...changeEntry(parts, task, "active", passed.now, reason)]
+  const mayHold = (resource: string) =>
+    resource === parts.issuer || had.has(apiOf(passed.policy, resource)?.name ?? "")
+  const wanted = told.by === undefined ? passed.wanted.filter(mayHold) : []
+  const entry = [...unused, ...changeEntry(parts, task, "active", passed.now, told)]
   const minted = mintAgain(parts, task, { ...passed, wanted }, { from: "paused", ending: undefined }, entry)
   if (minted instanceof Refused) return minted
   return {

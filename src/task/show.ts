@@ -10,7 +10,16 @@ import { type Approval, viewApproval } from "./approval-view.ts"
 import { type Approvable, approvablesOf } from "./approved.ts"
 import { type DelegationRow, delegationsOfTask } from "./delegation-statements.ts"
 import type { Parts } from "./parts.ts"
-import { type TaskRow, type TokenRow, taskById, tasksPage, tokensOfTask } from "./statements.ts"
+import {
+  findTasks,
+  lastLookedAt,
+  TASK_FILTERS,
+  type TaskCondition,
+  type TaskRow,
+  type TokenRow,
+  taskById,
+  tokensOfTask,
+} from "./statements.ts"
 
 export interface Viewer {
   readonly clientId: string
@@ -51,9 +60,13 @@ export interface TaskToken {
   readonly issuedAt: number
   readonly expiresAt: number
   readonly state: "live" | "expired" | "ended"
+  /** There where it ended before its time. */
+  readonly endedAt: number | undefined
 }
 
 export interface TaskView extends TaskSummary {
+  /** Undefined once erased. */
+  readonly purpose: string | undefined
   readonly policy: string
   readonly grants: readonly {
     readonly api: string
@@ -72,11 +85,25 @@ export interface TaskView extends TaskSummary {
 }
 
 export interface ListFilter {
-  readonly state?: string
+  readonly state?: string | undefined
+  readonly type?: string | undefined
+  readonly agent?: string | undefined
+  /** For staff: others see their own alone. */
+  readonly orchestrator?: string | undefined
   /** A task id: the page starts with the next older one. */
-  readonly after?: string
+  readonly after?: string | undefined
   /** 1 to 200. */
   readonly limit: number
+  /**
+   * How many tasks are looked at for one page where no index finds them, so that it is answered in time: such a page may
+   * hold fewer than there are, and `next` leads on. Default: all.
+   */
+  readonly looked?: number
+}
+
+export interface TaskPage {
+  readonly tasks: readonly TaskSummary[]
+  readonly next: string | null
 }
 
 export async function showTask(parts: Parts, viewer: Viewer, taskId: string): Promise<TaskView | Refusal> {
@@ -90,6 +117,7 @@ export async function showTask(parts: Parts, viewer: Viewer, taskId: string): Pr
   const authority: Authority = JSON.parse(task.authority)
   return {
     ...summarise(task),
+    purpose: task.purpose ?? undefined,
     policy: task.policy,
     grants: grantsOf(authority),
     lineage: delegations.map(viewDelegation),
@@ -115,19 +143,35 @@ const viewDelegation = (row: DelegationRow): TaskDelegation => ({
   grants: grantsOf(JSON.parse(row.authority)),
 })
 
-export async function listTasks(
-  parts: Parts,
-  viewer: Viewer,
-  filter: ListFilter,
-): Promise<{ readonly tasks: readonly TaskSummary[]; readonly next: string | null }> {
-  const rows = await parts.engine.query(tasksPage, {
-    after: filter.after ?? "",
-    orchestrator: viewer.staff ? "" : viewer.clientId,
-    state: filter.state ?? "",
-    limit: filter.limit + 1,
-  })
-  const tasks = rows.slice(0, filter.limit).map(summarise)
-  return { tasks, next: rows.length > filter.limit ? (tasks.at(-1)?.taskId ?? null) : null }
+export async function listTasks(parts: Parts, viewer: Viewer, filter: ListFilter): Promise<TaskPage> {
+  const { after = "", limit } = filter
+  const given = { ...filter, ...(!viewer.staff && { orchestrator: viewer.clientId }) }
+  const conditions = TASK_FILTERS.filter((name) => given[name] !== undefined)
+  const looked = isFoundAtOnce(conditions) ? undefined : filter.looked
+  const values = {
+    ...Object.fromEntries(conditions.map((name) => [name, given[name] ?? ""])),
+    after,
+    looked: looked ?? Number.MAX_SAFE_INTEGER,
+  }
+  const rows = await parts.engine.query(pageBy(conditions), { ...values, limit: limit + 1 })
+  const tasks = rows.slice(0, limit).map(summarise)
+  if (rows.length > limit) return { tasks, next: tasks.at(-1)?.taskId ?? null }
+  const [further] = looked === undefined ? [] : await parts.engine.query(lastLookedAt, { after, looked })
+  return { tasks, next: further?.task_id ?? null }
+}
+
+/** By an index of its own, or whatever comes first. */
+const isFoundAtOnce = (conditions: readonly TaskCondition[]): boolean =>
+  conditions.length === 0 || (conditions.length === 1 && /^(agent|orchestrator)$/.test(conditions[0] ?? ""))
+
+const pages = new Map<string, ReturnType<typeof findTasks>>()
+
+/** Each is compiled once. */
+function pageBy(conditions: readonly TaskCondition[]): ReturnType<typeof findTasks> {
+  const key = conditions.join()
+  const known = pages.get(key) ?? findTasks(conditions)
+  pages.set(key, known)
+  return known
 }
 
 const summarise = (task: TaskRow): TaskSummary => ({
@@ -149,5 +193,6 @@ const viewToken = (token: TokenRow, now: number): TaskToken => ({
   delegation: token.delegation ?? undefined,
   issuedAt: token.iat * 1000,
   expiresAt: token.exp * 1000,
+  endedAt: token.ended_at ?? undefined,
   state: token.ended_at !== null ? "ended" : token.exp * 1000 <= now ? "expired" : "live",
 })

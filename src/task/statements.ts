@@ -52,14 +52,41 @@ export const taskByReference = statement<TaskRow>(
     WHERE t.orchestrator = ${nameId("orchestrator")} AND t.reference = ${p("reference")}`,
 )
 
-/** Newest first. An empty orchestrator means every orchestrator's; an empty state means every state. */
-export const tasksPage = statement<TaskRow>(
-  "task.page",
-  sql`SELECT ${taskColumns} FROM ${taskJoins}
-    WHERE t.id < coalesce((SELECT id FROM task WHERE task_id = ${p("after")}), 9007199254740991)
-      AND (${p("orchestrator")} = '' OR t.orchestrator = ${nameId("orchestrator")})
-      AND (${p("state")} = '' OR t.state = ${p("state")})
-    ORDER BY t.id DESC LIMIT ${p("limit")}`,
+/** One condition for each filter of a list. */
+const TASK_CONDITIONS = {
+  orchestrator: sql`t.orchestrator = ${nameId("orchestrator")}`,
+  agent: sql`t.agent = ${nameId("agent")}`,
+  type: sql`t.type = ${nameId("type")}`,
+  state: sql`t.state = ${p("state")}`,
+} as const
+
+export type TaskCondition = keyof typeof TASK_CONDITIONS
+export const TASK_FILTERS = Object.keys(TASK_CONDITIONS) as readonly TaskCondition[]
+
+/** Where a page begins: below this one. */
+const below = sql`coalesce((SELECT id FROM task WHERE task_id = ${p("after")}),
+  (SELECT coalesce(max(id), 0) + 1 FROM task))`
+
+/** Those that meet all conditions, newest first, among the so many before one. */
+export const findTasks = (conditions: readonly TaskCondition[]) =>
+  statement<TaskRow>(
+    `task.page_by_${conditions.join("_")}`,
+    sql`SELECT ${taskColumns} FROM ${taskJoins} WHERE ${sql.join(
+      [
+        sql`t.id < ${below}`,
+        sql`t.id >= ${below} - ${wholeNumber("looked")}`,
+        ...conditions.map((one) => TASK_CONDITIONS[one]),
+      ],
+      sql` AND `,
+    )} ORDER BY t.id DESC LIMIT ${p("limit")}`,
+  )
+
+/** The last of the so many before one, where there are more behind it. */
+export const lastLookedAt = statement<{ readonly task_id: string }>(
+  "task.last_looked_at",
+  sql`SELECT t.task_id AS task_id FROM task t WHERE t.id >= ${below} - ${wholeNumber("looked")}
+    AND EXISTS (SELECT 1 FROM task o WHERE o.id < ${below} - ${wholeNumber("looked")})
+    ORDER BY t.id LIMIT 1`,
 )
 
 export const tasksPastDeadline = statement<TaskRow>(

@@ -4,11 +4,11 @@ import type { Refusal } from "../errors.ts"
 import { type CollectRequest, collectTokens } from "./collect.ts"
 import type { Exchanged } from "./delegate.ts"
 import { type ExchangeRequest, exchangeToken } from "./exchange.ts"
-import { type Change, type Changed, changeTask, expireTasks } from "./finish.ts"
+import { type Change, type Changed, changeTask, expireTasks, type Operated, operateTask } from "./finish.ts"
 import { createOutgrown } from "./outgrown.ts"
 import { assembleParts, type TaskOptions } from "./parts.ts"
 import { type Renewed, type RenewRequest, renewTask } from "./renew.ts"
-import { type ListFilter, listTasks, showTask, type TaskSummary, type TaskView, type Viewer } from "./show.ts"
+import { type ListFilter, listTasks, showTask, type TaskPage, type TaskView, type Viewer } from "./show.ts"
 import { type Started, type StartRequest, startTask } from "./start.ts"
 
 export interface Tasks {
@@ -20,11 +20,10 @@ export interface Tasks {
   /** For the task's own agent, authenticated as such. */
   collect(agent: string, taskId: string, request: CollectRequest): Promise<Renewed | Refusal>
   change(orchestrator: string, taskId: string, change: Change, reason?: string): Promise<Changed | Refusal>
+  /** For an operator, whoever's task it is. */
+  operate(by: string, taskId: string, change: Operated, reason?: string): Promise<Changed | Refusal>
   show(viewer: Viewer, taskId: string): Promise<TaskView | Refusal>
-  list(
-    viewer: Viewer,
-    filter: ListFilter,
-  ): Promise<{ readonly tasks: readonly TaskSummary[]; readonly next: string | null }>
+  list(viewer: Viewer, filter: ListFilter): Promise<TaskPage>
   /** Records the tasks that ran out; call it every second or so. */
   sweep(): Promise<number>
   /** Ends live tokens that the policy in force covers no more, where it is a new one; call it several times a second. */
@@ -45,6 +44,7 @@ export function createTasks(options: TaskOptions): Tasks {
     exchange: (request) => exchangeToken(parts, request),
     collect: (agent, taskId, request) => collectTokens(parts, agent, taskId, request),
     change: (orchestrator, taskId, change, reason) => changeTask(parts, orchestrator, taskId, change, reason),
+    operate: (by, taskId, change, reason) => operateTask(parts, by, taskId, change, reason),
     show: (viewer, taskId) => showTask(parts, viewer, taskId),
     list: (viewer, filter) => listTasks(parts, viewer, filter),
     sweep: () => expireTasks(parts),

@@ -74,6 +74,6 @@ export async function countSteps(
   }))
   if (reached === undefined || !isOpen(task)) return counting
   if (limits.atLimit === "revoke") return [...counting, ...endSteps(parts, task, "revoked", reached)]
-  if (task.state === "active") return [...counting, ...pauseSteps(parts, task, reached)]
+  if (task.state === "active") return [...counting, ...pauseSteps(parts, task, { reason: reached })]
   return [...counting, { statement: stillPaused, values: { task_id: taskId }, rows: 1 }]
 }
