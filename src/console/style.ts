@@ -2,6 +2,7 @@
 // browsers for good. Light and dark follow the reader's system. It decides nothing else.
 import { createHash } from "node:crypto"
 import { COMPONENTS } from "./style-components.ts"
+import { PAGES } from "./style-pages.ts"
 
 const FRAME = `
 :root{color-scheme:light dark;--ink:#18212c;--soft:#556270;--line:#dde3ea;--paper:#fff;--wash:#f4f6f8;--bar:#2a6a8c;--watch:#96610f;--no:#ab2f28;--yes:#23703f;--rest:#c3ccd6;--focus:#1d6fd1;--on:#e3edf3}
@@ -33,7 +34,7 @@ p{margin:.25rem 0}
 @media print{.side,.skip{display:none}.frame{display:block}body{background:#fff}}
 `
 
-export const CONSOLE_STYLE = FRAME + COMPONENTS
+export const CONSOLE_STYLE = FRAME + COMPONENTS + PAGES
 
 const digest = createHash("sha256").update(CONSOLE_STYLE).digest("base64url").slice(0, 16)
 

@@ -48,7 +48,7 @@ export const statementEndpoints = ({ closings, ledger }: Rooms): Endpoint[] => [
       }
       const made = await closings.read(viewer, id)
       if (made instanceof Refusal) return made
-      return type === PAGE_TYPE ? page(made) : json(200, onWire(made), HEADERS)
+      return type === PAGE_TYPE ? statementAnswer(made) : json(200, onWire(made), HEADERS)
     },
   }),
 ]
@@ -71,7 +71,8 @@ const onWire = ({ state, number, jws, statement, opened, key }: ClosingStatement
   },
 })
 
-function page({ statement, opened }: ClosingStatement): Response {
+/** The page, with a policy of its own. */
+export function statementAnswer({ statement, opened }: ClosingStatement): Response {
   if (!isStatement(statement)) throw new TypeError("a statement that was kept is of another version")
   return new Response(statementPage(inClear(statement, opened)), {
     headers: {

@@ -6,9 +6,11 @@ import { linkEndpoints } from "./link.ts"
 import { overviewPage } from "./overview.ts"
 import { signInEndpoints } from "./sign-in.ts"
 import { signOut } from "./sign-out.ts"
+import { taskPages } from "./tasks.ts"
 
 export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
   overviewPage(rooms),
+  ...taskPages(rooms),
   ...signInEndpoints(rooms),
   signOut(rooms),
   ...linkEndpoints(rooms),
