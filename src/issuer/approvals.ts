@@ -3,6 +3,7 @@
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
 import { asAgent, asOrchestrator, type Requester } from "../task/approval.ts"
+import type { Decider } from "../task/approval-decide.ts"
 import type { ApprovalViewer } from "../task/approval-view.ts"
 import type { JsonValue } from "../token/json.ts"
 import { isSegment } from "../token/resource.ts"
@@ -47,7 +48,7 @@ const RequestBody = z
   })
   .openapi("RequestApproval")
 
-const DecideBody = z
+export const DecideBody = z
   .strictObject({ decision: z.enum(["grant", "deny"]), reason: plain(1000).optional() })
   .openapi("DecideApproval")
 
@@ -159,9 +160,7 @@ const decide = ({ approvals }: Rooms): Endpoint =>
     body: jsonBody(DecideBody),
     answers: { 200: { description: "Decided", schema: ApprovalAnswer } },
     async run({ body: { decision, reason }, parameter }, caller) {
-      // Whoever has the role without signing in is let through by --dev alone: the policy is refused otherwise.
-      const decider = { name: caller.clientId, person: caller.person ?? caller.clientId }
-      const decided = await approvals.decide(decider, parameter("id"), decision, reason)
+      const decided = await approvals.decide(deciderOf(caller), parameter("id"), decision, reason)
       return decided instanceof Refusal ? decided : json(200, approvalOnWire(decided))
     },
   })
@@ -170,7 +169,14 @@ const decide = ({ approvals }: Rooms): Endpoint =>
 export const requesterOf = ({ kind, clientId, proofKey }: Caller): Requester =>
   kind === "agent" ? asAgent(clientId, proofKey?.thumbprint) : asOrchestrator(clientId)
 
-function viewerOf(caller: Caller): ApprovalViewer {
+/** Whoever has the role without signing in is let through by --dev alone: the policy is refused otherwise. */
+export const deciderOf = ({ clientId, person }: Caller): Decider => ({
+  name: clientId,
+  person: person ?? clientId,
+})
+
+/** Which approvals a caller sees. */
+export function viewerOf(caller: Caller): ApprovalViewer {
   if (caller.kind === "orchestrator") return { orchestrator: caller.clientId }
   if (caller.kind === "agent") return { agent: caller.clientId }
   const all = caller.scopes.has("auditor") || caller.scopes.has("operator")

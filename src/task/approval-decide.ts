@@ -51,15 +51,17 @@ interface Deciding {
 }
 
 /** A person never says yes to a question of their own, nor to one that their own task asks. */
-const isOwn = ({ name, person }: Decider, { requested_by, sub }: ApprovalRow): boolean =>
-  [requested_by, sub].some((one) => one === name || one === person)
+export const isOwnQuestion = (
+  { name, person }: Decider,
+  { requestedBy, sub }: Pick<Approval, "requestedBy" | "sub">,
+): boolean => [requestedBy, sub].some((one) => one === name || one === person)
 
 async function planDecision(
   parts: Parts,
   deciding: Deciding,
 ): Promise<Attempt<Approval> | Settled<Approval> | Refusal> {
   const { decider, row, task, decision } = deciding
-  if (isOwn(decider, row))
+  if (isOwnQuestion(decider, { requestedBy: row.requested_by, sub: row.sub }))
     return refuse("approver_not_allowed", "[approval] the requester, or the task's user")
   const state = decision === "grant" ? "granted" : "denied"
   const again = row.state === state || (state === "granted" && row.state === "collected")

@@ -59,14 +59,32 @@ export const approvalsOfTask = statement<ApprovalRow>(
   sql`SELECT ${columns} FROM ${joins} WHERE t.task_id = ${p("task_id")} ORDER BY a.id`,
 )
 
+const page = (among: ReturnType<typeof sql>, state: ReturnType<typeof sql>) =>
+  sql`SELECT * FROM (SELECT a.id AS place, ${columns} FROM ${joins}
+    WHERE a.id < coalesce((SELECT id FROM approval WHERE approval_id = ${p("after")}), 9007199254740991) AND ${among}
+      AND (${p("orchestrator")} = '' OR t.orchestrator = ${nameId("orchestrator")})
+      AND (${p("decider")} = '' OR a.deciders LIKE '%' || ${p("decider")} || '%')) AS found
+    WHERE ${state} ORDER BY place DESC LIMIT ${p("limit")}`
+
 /** Newest first. An empty orchestrator, decider or state means every one; a decider is given as ` name `. */
 export const approvalsPage = statement<ApprovalRow>(
   "approval.page",
-  sql`SELECT * FROM (SELECT a.id AS place, ${columns} FROM ${joins}
-    WHERE a.id < coalesce((SELECT id FROM approval WHERE approval_id = ${p("after")}), 9007199254740991)
-      AND (${p("orchestrator")} = '' OR t.orchestrator = ${nameId("orchestrator")})
-      AND (${p("decider")} = '' OR a.deciders LIKE '%' || ${p("decider")} || '%')) AS found
-    WHERE ${p("state")} = '' OR state = ${p("state")} ORDER BY place DESC LIMIT ${p("limit")}`,
+  page(sql`a.id > 0`, sql`${p("state")} = '' OR state = ${p("state")}`),
+)
+
+/** The same of those that wait for a person: found by the index of what is open, however many were decided. */
+export const approvalsWaiting = statement<ApprovalRow>(
+  "approval.waiting",
+  page(
+    sql`a.id IN (SELECT id FROM approval WHERE state IN ('requested', 'granted') AND expires_at > ${wholeNumber("now")})`,
+    sql`state = 'requested'`,
+  ),
+)
+
+/** The same of all others. */
+export const approvalsOverWith = statement<ApprovalRow>(
+  "approval.over_with",
+  page(sql`a.id > 0`, sql`state <> 'requested'`),
 )
 
 /** The same question of the same holder, still open. */

@@ -1,7 +1,13 @@
 // An approval as it may be shown, to whom, and how the names of those who decide rest in its row. What the viewer may not
 // see answers like what is not there.
 import { type Refusal, refuse } from "../errors.ts"
-import { type ApprovalRow, approvalById, approvalsPage } from "./approval-statements.ts"
+import {
+  type ApprovalRow,
+  approvalById,
+  approvalsOverWith,
+  approvalsPage,
+  approvalsWaiting,
+} from "./approval-statements.ts"
 import type { Parts } from "./parts.ts"
 
 export interface Approval {
@@ -72,9 +78,10 @@ export interface ApprovalViewer {
 }
 
 export interface ApprovalFilter {
-  readonly state?: string
+  /** `decided`: all that wait for nobody any more. */
+  readonly state?: ApprovalRow["state"] | "decided" | undefined
   /** An approval id: the page starts with the next older one. */
-  readonly after?: string
+  readonly after?: string | undefined
   readonly limit: number
 }
 
@@ -110,14 +117,20 @@ export async function listApprovals(
   viewer: ApprovalViewer,
   filter: ApprovalFilter,
 ): Promise<ApprovalPage> {
-  const rows = await parts.engine.query(approvalsPage, {
+  const { state, after = "", limit } = filter
+  const values = {
     now: parts.ledger.at(),
     orchestrator: viewer.orchestrator ?? "",
     decider: viewer.decider === undefined ? "" : deciderMark(viewer.decider),
-    state: filter.state ?? "",
-    after: filter.after ?? "",
-    limit: filter.limit + 1,
-  })
+    after,
+    limit: limit + 1,
+  }
+  const rows =
+    state === "requested"
+      ? await parts.engine.query(approvalsWaiting, values)
+      : state === "decided"
+        ? await parts.engine.query(approvalsOverWith, values)
+        : await parts.engine.query(approvalsPage, { ...values, state: state ?? "" })
   const approvals = rows.slice(0, filter.limit).map(viewApproval)
   return { approvals, next: rows.length > filter.limit ? (approvals.at(-1)?.approvalId ?? null) : null }
 }

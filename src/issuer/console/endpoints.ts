@@ -1,6 +1,7 @@
 // Everything under /console.
 import type { Endpoint } from "../endpoint.ts"
 import type { Rooms } from "../rooms.ts"
+import { approvalPages } from "./approvals.ts"
 import { assetEndpoints } from "./assets.ts"
 import { linkEndpoints } from "./link.ts"
 import { overviewPage } from "./overview.ts"
@@ -11,6 +12,7 @@ import { taskPages } from "./tasks.ts"
 export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
   overviewPage(rooms),
   ...taskPages(rooms),
+  ...approvalPages(rooms),
   ...signInEndpoints(rooms),
   signOut(rooms),
   ...linkEndpoints(rooms),

@@ -1,0 +1,146 @@
+// The approvals' pages: what a person sees before answering, that one answer counts, and what those are told who may not.
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { approvalTexts } from "../support/approvals.ts"
+import { openPage, sendForm } from "../support/console-form.ts"
+import { type CallerName, type House, openHouse, START } from "../support/issuer-house.ts"
+import { POLICIES } from "../support/policies.ts"
+
+let house: House
+let taskId: string
+
+beforeAll(async () => {
+  const both = "{ by: [operations-team, release-team], valid: 15m, once: true }"
+  const texts = approvalTexts(POLICIES, both)
+  const staff = `${texts["staff.yaml"]}  release-team:
+    roles: [approver]
+    authenticate:
+      - private_key_jwt: { jwks: keys/release-orchestrator.jwks.json }
+`
+  house = await openHouse({ dev: true, files: { ...texts, "staff.yaml": staff } })
+  const { body } = await house.ask("POST", "/tasks", { as: "support-orchestrator", json: START })
+  taskId = String(body.task_id)
+})
+afterAll(() => house.remove())
+
+let asked = 0
+async function ask(changes: object = {}): Promise<string> {
+  const json = {
+    task_id: taskId,
+    operation: "tickets:close",
+    resource: "tickets/SUP-1042",
+    reason: "It is solved <img src=x>",
+    parameters: { resolution: `fixed ${++asked}` },
+    ...changes,
+  }
+  const { status, body } = await house.ask("POST", "/approvals", { as: "support-orchestrator", json })
+  expect(status).toBe(201)
+  return String(body.id)
+}
+
+const answer = (id: string, members: Readonly<Record<string, string>>, as?: CallerName) =>
+  sendForm(house, `/console/approvals/${id}/decide`, members, as)
+const stateOf = async (id: string) =>
+  (await house.ask("GET", `/approvals/${id}`, { as: "support-orchestrator" })).body.state
+
+describe("the inbox", () => {
+  test("shows what is asked, by whom, for what and until when, and both answers", async () => {
+    const id = await ask()
+    const text = await openPage(house, "/console/approvals")
+    for (const part of [
+      "tickets/SUP-1042",
+      "It is solved &lt;img src=x&gt;",
+      "{&quot;resolution&quot;:&quot;fixed 1&quot;}",
+      START.purpose,
+      "support-orchestrator",
+      `href="/console/tasks/${taskId}"`,
+      "2026-03-01 11:00:00 UTC",
+      `action="/console/approvals/${id}/decide"`,
+      'value="grant"',
+      'value="deny"',
+    ])
+      expect(text).toContain(part)
+    expect(text).not.toMatch(/<script|style=|<img/)
+    expect((await answer(id, { decision: "deny", reason: "Not yet" })).location).toBe(
+      `/console/approvals/${id}`,
+    )
+    expect(await openPage(house, "/console/approvals")).toContain("Nobody waits for an answer.")
+    const decided = await openPage(house, "/console/approvals?shows=decided")
+    expect(decided).toContain(`href="/console/approvals/${id}">tickets:close`)
+  })
+
+  test("offers no answer to what it does not show whole: the approval's own page has all of it", async () => {
+    const id = await ask({ parameters: { text: `${"x".repeat(900)}THE-END` } })
+    const inbox = await openPage(house, "/console/approvals")
+    expect(inbox).toContain("Read it whole and decide")
+    expect(inbox).not.toContain(`${id}/decide`)
+    const own = await openPage(house, `/console/approvals/${id}`)
+    expect(own).toContain("THE-END")
+    expect(own).toContain(`${id}/decide`)
+    await answer(id, { decision: "deny" })
+  })
+})
+
+describe("an answer", () => {
+  test("approves with a reason that may be left out, and the ledger names who", async () => {
+    const id = await ask()
+    expect(await answer(id, { decision: "grant", reason: "" })).toMatchObject({
+      status: 303,
+      location: `/console/approvals/${id}`,
+    })
+    expect(await stateOf(id)).toBe("granted")
+    const { body } = await house.ask("GET", "/ledger/entries?kind=approval.granted", { as: "audit-team" })
+    expect(body.entries).toMatchObject([{ body: { approval: id, by: "operations-team" } }])
+  })
+
+  test("of two at once one counts, and the other is told who was first", async () => {
+    const id = await ask()
+    const sent = await Promise.all([answer(id, { decision: "grant" }), answer(id, { decision: "deny" })])
+    const told = sent.map(({ location }) => location)
+    expect(told.toSorted()).toEqual([`/console/approvals/${id}`, `/console/approvals/${id}?late=yes`])
+    const won = told[0]?.endsWith("late=yes") ? "denied" : "granted"
+    expect(await stateOf(id)).toBe(won)
+    const page = await openPage(house, `/console/approvals/${id}?late=yes`)
+    expect(page).toMatch(/Somebody was first: it was decided by operations-team/)
+  })
+
+  test.each([
+    [{}, 400],
+    [{ decision: "maybe" }, 400],
+    [{ decision: "grant", approval: "x" }, 400],
+  ])("of %o is malformed and decides nothing", async (members, status) => {
+    const id = await ask()
+    expect((await answer(id, members as Record<string, string>)).status).toBe(status)
+    expect(await stateOf(id)).toBe("requested")
+    await answer(id, { decision: "deny" })
+  })
+})
+
+describe("who may not decide", () => {
+  test("an approver of other questions is told who does, and can't", async () => {
+    const id = await ask()
+    const text = await openPage(house, `/console/approvals/${id}`, "audit-team")
+    expect(text).toContain("The policy lets operations-team or release-team decide this. Ask one of them.")
+    expect(text).not.toContain("/decide")
+    expect((await answer(id, { decision: "grant" }, "audit-team")).status).toBe(404)
+    expect(await stateOf(id)).toBe("requested")
+  })
+
+  test("an API does not see it", async () => {
+    const answered = await house.call("GET", "/console/approvals", { as: "tickets" })
+    expect(answered.status).toBe(403)
+  })
+
+  test("what is not there is not found", async () => {
+    expect((await house.call("GET", "/console/approvals/apr_x", { as: "audit-team" })).status).toBe(404)
+    expect((await answer("apr_x", { decision: "grant" })).status).toBe(404)
+  })
+
+  test("after the task has ended nobody is asked any more", async () => {
+    const id = await ask()
+    await house.ask("POST", `/tasks/${taskId}/complete`, { as: "support-orchestrator", json: {} })
+    expect((await answer(id, { decision: "grant" })).location).toBe(`/console/approvals/${id}?late=yes`)
+    const text = await openPage(house, `/console/approvals/${id}`)
+    expect(text).toContain(">expired<")
+    expect(text).not.toContain("/decide")
+  })
+})
