@@ -95,6 +95,12 @@ export const revocationById = statement<RevocationRow>(
   sql`SELECT ${revocationColumns} FROM revocation r WHERE r.id = ${p("id")}`,
 )
 
+/** Newest first, below one. */
+export const revocationsPage = statement<RevocationRow>(
+  "revocation.page",
+  sql`SELECT ${revocationColumns} FROM revocation r WHERE r.id < ${p("before")} ORDER BY r.id DESC LIMIT ${p("limit")}`,
+)
+
 /** Locks that stand, newest first. */
 export const standingLocks = statement<RevocationRow>(
   "lock.standing",

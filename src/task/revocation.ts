@@ -26,6 +26,7 @@ import {
   openTasksUnder,
   type RevocationRow,
   revocationById,
+  revocationsPage,
   setLock,
   standingLocks,
 } from "./revocation-statements.ts"
@@ -50,8 +51,10 @@ export interface RevokeRequest {
 export interface Revocations {
   revoke(by: string, request: RevokeRequest): Promise<Revocation | Refusal>
   show(id: string): Promise<Revocation | Refusal>
-  /** Locks that stand, newest first. */
+  /** Locks that stand, newest first; without who has applied them. */
   locks(): Promise<readonly Revocation[]>
+  /** All there were, newest first. */
+  page(filter: RevocationFilter): Promise<RevocationPage>
   lift(by: string, id: string): Promise<Revocation | Refusal>
   /** What ends live tokens of one API (by its name), after a cursor. */
   feed(
@@ -63,6 +66,20 @@ export interface Revocations {
   sweep(): Promise<void>
 }
 
+export interface RevocationFilter {
+  /** A revocation's id: the page starts with the next older one. */
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
+export interface RevocationPage {
+  readonly revocations: readonly Revocation[]
+  readonly next: string | null
+}
+
+/** Above every id. */
+const ABOVE_ALL = "rev_g"
+
 export function createRevocations(options: TaskOptions): Revocations {
   const parts = assembleParts(options)
   let finished = false
@@ -71,6 +88,7 @@ export function createRevocations(options: TaskOptions): Revocations {
     show: (id) => show(parts, id),
     locks: async () =>
       (await parts.engine.query(standingLocks, { now: parts.ledger.at() })).map((row) => view(row, [])),
+    page: (filter) => pageOf(parts, filter),
     lift: (by, id) => lift(parts, by, id),
     feed: (api, after, limit) => feed(parts, api, after, limit),
     sweep: async () => {
@@ -198,6 +216,16 @@ async function show(parts: Parts, id: string): Promise<Revocation | Refusal> {
   const [row] = await parts.engine.query(revocationById, { id })
   if (!row) return refuse("not_found", "[revocation] no such revocation")
   return view(row, await parts.engine.query(appliedBy, { id }))
+}
+
+async function pageOf(parts: Parts, { after = ABOVE_ALL, limit }: RevocationFilter): Promise<RevocationPage> {
+  const rows = await parts.engine.query(revocationsPage, { before: after, limit: limit + 1 })
+  const shown = rows.slice(0, limit)
+  const seen = shown.map(async (row) => view(row, await parts.engine.query(appliedBy, { id: row.id })))
+  return {
+    revocations: await Promise.all(seen),
+    next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null,
+  }
 }
 
 /** A lock set within this second can't be lifted yet: what is minted next would share its second and be dead at once. */

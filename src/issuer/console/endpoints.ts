@@ -5,6 +5,7 @@ import { approvalPages } from "./approvals.ts"
 import { assetEndpoints } from "./assets.ts"
 import { linkEndpoints } from "./link.ts"
 import { overviewPage } from "./overview.ts"
+import { revocationPages } from "./revocations.ts"
 import { signInEndpoints } from "./sign-in.ts"
 import { signOut } from "./sign-out.ts"
 import { taskPages } from "./tasks.ts"
@@ -13,6 +14,7 @@ export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
   overviewPage(rooms),
   ...taskPages(rooms),
   ...approvalPages(rooms),
+  ...revocationPages(rooms),
   ...signInEndpoints(rooms),
   signOut(rooms),
   ...linkEndpoints(rooms),
