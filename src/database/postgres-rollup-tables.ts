@@ -1,5 +1,5 @@
-// The tables of what was granted against what was used as PostgreSQL has them, column for column as SQLite's
-// (rollup-tables.ts says what they mean).
+// The tables that are made of entries after the fact as PostgreSQL has them, column for column as SQLite's (rollup-tables.ts
+// says what they mean).
 import { bigint, check, index, pgTable, primaryKey } from "drizzle-orm/pg-core"
 import { sql } from "./drizzle.ts"
 
@@ -37,4 +37,34 @@ export const rollupPrivilege = pgTable(
     primaryKey({ columns: [table.day, table.type, table.agent, table.api, table.operation, table.rule] }),
     index("rollup_privilege_agent").on(table.agent, table.day),
   ],
+)
+
+export const rollupHour = pgTable(
+  "rollup_hour",
+  {
+    hour: bigint(number).notNull(),
+    agent: bigint(number).notNull(),
+    starts: bigint(number).notNull(),
+    uses: bigint(number).notNull(),
+    refusals: bigint(number).notNull(),
+    lastAt: bigint("last_at", number).notNull(),
+    lastSeq: bigint("last_seq", number).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.hour, table.agent] }),
+    index("rollup_hour_agent").on(table.agent, table.hour),
+  ],
+)
+
+export const rollupApi = pgTable(
+  "rollup_api",
+  {
+    day: bigint(number).notNull(),
+    api: bigint(number).notNull(),
+    allowed: bigint(number).notNull(),
+    observed: bigint(number).notNull(),
+    refused: bigint(number).notNull(),
+    introspected: bigint(number).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.day, table.api] })],
 )

@@ -209,7 +209,11 @@ export const entry = pgTable(
     resource: text(),
     reference: text(),
   },
-  (table) => [index("entry_task").on(table.task), index("entry_agent").on(table.agent)],
+  (table) => [
+    index("entry_task").on(table.task),
+    index("entry_agent").on(table.agent),
+    index("entry_refused").on(table.seq).where(sql`${table.outcome} = 0`),
+  ],
 )
 export const entryBytes = pgTable("entry_bytes", {
   seq: bigint(number)

@@ -1,5 +1,5 @@
-// The tables of what was granted against what was used, as drizzle sees them on SQLite. They are made of entries after the
-// fact, by the audit room, and could be made of them again at any time.
+// The tables of what was granted against what was used, and of how much happened when, as drizzle sees them on SQLite. They
+// are made of entries after the fact, by the audit room, and could be made of them again at any time.
 import { check, index, integer, primaryKey, sqliteTable } from "drizzle-orm/sqlite-core"
 import { sql } from "./drizzle.ts"
 
@@ -44,4 +44,43 @@ export const rollupPrivilege = sqliteTable(
     primaryKey({ columns: [table.day, table.type, table.agent, table.api, table.operation, table.rule] }),
     index("rollup_privilege_agent").on(table.agent, table.day),
   ],
+)
+
+/** What agents did, hour by hour. */
+export const rollupHour = sqliteTable(
+  "rollup_hour",
+  {
+    /** Whole hours since 1970, UTC. */
+    hour: integer().notNull(),
+    /** → name: the holder's; 0: the entries name none. */
+    agent: integer().notNull(),
+    starts: integer().notNull(),
+    /** Let through. */
+    uses: integer().notNull(),
+    /** Of starts, tokens and uses. */
+    refusals: integer().notNull(),
+    /** When the last of its entries was, and where it stands. */
+    lastAt: integer("last_at").notNull(),
+    lastSeq: integer("last_seq").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.hour, table.agent] }),
+    index("rollup_hour_agent").on(table.agent, table.hour),
+  ],
+)
+
+/** What was heard of APIs, day by day. */
+export const rollupApi = sqliteTable(
+  "rollup_api",
+  {
+    day: integer().notNull(),
+    /** → name */
+    api: integer().notNull(),
+    allowed: integer().notNull(),
+    /** Let through by a verifier that only observes. */
+    observed: integer().notNull(),
+    refused: integer().notNull(),
+    introspected: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.day, table.api] })],
 )

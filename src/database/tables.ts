@@ -250,7 +250,11 @@ export const entry = sqliteTable(
     /** Of an entry without a task; else the task has it. */
     reference: text(),
   },
-  (table) => [index("entry_task").on(table.task), index("entry_agent").on(table.agent)],
+  (table) => [
+    index("entry_task").on(table.task),
+    index("entry_agent").on(table.agent),
+    index("entry_refused").on(table.seq).where(sql`${table.outcome} = 0`),
+  ],
 )
 
 /** The committed side of an entry: the bytes whose hash is the leaf, and beside them what they only commit to. */
