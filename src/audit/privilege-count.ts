@@ -108,8 +108,8 @@ const bodyOf = (bytes: Uint8Array): Readonly<Record<string, unknown>> =>
   JSON.parse(Buffer.from(bytes).toString("utf8")).body ?? {}
 
 /** Refusals that came too fast are one entry with their number. */
-function timesOf({ bytes }: CountedRow): number {
-  const count = bytes === null ? undefined : bodyOf(bytes).count
+export function timesOf({ kind, bytes }: CountedRow): number {
+  const count = bytes === null || kind !== "use.refused" ? undefined : bodyOf(bytes).count
   return typeof count === "number" ? count : 1
 }
 

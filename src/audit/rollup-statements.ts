@@ -36,6 +36,7 @@ export interface CountedRow {
   readonly token: number | null
   readonly type: string | null
   readonly agent: string | null
+  readonly api: string | null
   readonly operation: string | null
   readonly resource: string | null
   readonly seq: number
@@ -52,11 +53,11 @@ const telling = sql`k.text IN ('task.started', 'token.delegated', 'use.refused')
 export const entriesToCount = statement<CountedRow>(
   "rollup.entries",
   sql`SELECT e.seq AS seq, e.at AS at, k.text AS kind, e.task AS task, e.token AS token, ty.text AS type, a.text AS agent,
-      o.text AS operation, e.resource AS resource, n.claims AS claims,
+      p.text AS api, o.text AS operation, e.resource AS resource, n.claims AS claims,
       CASE WHEN ${telling} THEN 1 ELSE 0 END AS telling, CASE WHEN ${telling} THEN b.bytes END AS bytes
     FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
       LEFT JOIN task t ON t.id = e.task LEFT JOIN name ty ON ty.id = t.type LEFT JOIN name a ON a.id = e.agent
-      LEFT JOIN name o ON o.id = e.operation
+      LEFT JOIN name o ON o.id = e.operation LEFT JOIN name p ON p.id = e.api
       LEFT JOIN token n ON n.id = e.token AND k.text IN ('use.allowed', 'use.refused')
     WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} ORDER BY e.seq`,
 )
@@ -101,9 +102,33 @@ export const countPrivilege = statement(
         THEN excluded.last_used ELSE rollup_privilege.last_used END`,
 )
 
+/** Its name must be there. No agent is an empty text, which is no name. */
+export const countHour = statement(
+  "rollup.count_hour",
+  sql`INSERT INTO rollup_hour (hour, agent, starts, uses, refusals, last_at, last_seq)
+    VALUES (${p("hour")}, coalesce(${nameId("agent")}, 0), ${p("starts")}, ${p("uses")}, ${p("refusals")}, ${p("last_at")},
+      ${p("last_seq")})
+    ON CONFLICT (hour, agent) DO UPDATE SET starts = rollup_hour.starts + excluded.starts,
+      uses = rollup_hour.uses + excluded.uses, refusals = rollup_hour.refusals + excluded.refusals,
+      last_at = CASE WHEN excluded.last_at > rollup_hour.last_at THEN excluded.last_at ELSE rollup_hour.last_at END,
+      last_seq = excluded.last_seq`,
+)
+
+/** Its name must be there. */
+export const countApi = statement(
+  "rollup.count_api",
+  sql`INSERT INTO rollup_api (day, api, allowed, observed, refused, introspected)
+    VALUES (${p("day")}, ${nameId("api")}, ${p("allowed")}, ${p("observed")}, ${p("refused")}, ${p("introspected")})
+    ON CONFLICT (day, api) DO UPDATE SET allowed = rollup_api.allowed + excluded.allowed,
+      observed = rollup_api.observed + excluded.observed, refused = rollup_api.refused + excluded.refused,
+      introspected = rollup_api.introspected + excluded.introspected`,
+)
+
 /** Everything is counted anew from the first entry on. */
 export const forgetPrivileges = statement("rollup.forget_privileges", sql`DELETE FROM rollup_privilege`)
 export const forgetDays = statement("rollup.forget_days", sql`DELETE FROM rollup_day`)
+export const forgetHours = statement("rollup.forget_hours", sql`DELETE FROM rollup_hour`)
+export const forgetApis = statement("rollup.forget_apis", sql`DELETE FROM rollup_api`)
 export const resetRollup = statement("rollup.reset", sql`UPDATE rollup_place SET seq = 0 WHERE id = 1`)
 
 export interface PrivilegeRow {

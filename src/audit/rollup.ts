@@ -1,20 +1,25 @@
-// Granted against used, a row for each day and right, kept up with the ledger: entries are counted after they were committed,
-// a window at a time, once, by whichever issuer is first. It decides that the place and the counts move together; what an
-// entry counts as is privilege-count.ts's.
+// Granted against used, a row for each day and right, and how much happened by hour and by API, kept up with the ledger: entries
+// are counted after they were committed, a window at a time, once, by whichever issuer is first. It decides that the place and
+// the counts move together; what an entry counts as is privilege-count.ts's and hour-count.ts's.
 import { setImmediate } from "node:timers/promises"
 import { type Engine, type Step, Unexpected } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import { withBytes } from "../ledger/resting.ts"
+import { type HourTally, tallyHours } from "./hour-count.ts"
 import { type Before, type Tally, tally } from "./privilege-count.ts"
 import {
   advanceRollup,
   beginRollup,
   type CountedRow,
+  countApi,
   countEntries,
+  countHour,
   countPrivilege,
   delegatedBefore,
   entriesToCount,
+  forgetApis,
   forgetDays,
+  forgetHours,
   forgetPrivileges,
   mintedWith,
   resetRollup,
@@ -47,14 +52,17 @@ export function createRollups({
         if (!place || place.newest <= place.seq) return
         const upTo = Math.min(place.newest, place.seq + WINDOW)
         const rows = await whole(engine, await engine.query(entriesToCount, { after: place.seq, upTo }))
-        if (!(await won(engine, stepsOf(names, await tally(rows, before), { from: place.seq, to: upTo }))))
-          return
+        const told = { ...(await tally(rows, before)), ...tallyHours(rows) }
+        if (!(await won(engine, stepsOf(names, told, { from: place.seq, to: upTo })))) return
         await setImmediate()
       }
     },
     reset: () =>
       engine.atomically(
-        [forgetPrivileges, forgetDays, resetRollup].map((statement) => ({ statement, values: {} })),
+        [forgetPrivileges, forgetDays, forgetHours, forgetApis, resetRollup].map((statement) => ({
+          statement,
+          values: {},
+        })),
       ),
   }
 }
@@ -78,9 +86,14 @@ async function whole(engine: Engine, rows: readonly CountedRow[]): Promise<Count
   return rows.map((row) => (row.telling === 1 ? { ...row, bytes: bytes.get(row.seq) ?? null } : row))
 }
 
-function stepsOf(names: Names, { privileges, entries }: Tally, move: { from: number; to: number }): Step[] {
-  const counts = [...privileges.values()]
-  const texts = counts.flatMap(({ type, agent, api, operation, rule }) => [type, agent, api, operation, rule])
+function stepsOf(names: Names, told: Tally & HourTally, move: { from: number; to: number }): Step[] {
+  const { entries, hours, apis } = told
+  const counts = [...told.privileges.values()]
+  const texts = [
+    ...counts.flatMap(({ type, agent, api, operation, rule }) => [type, agent, api, operation, rule]),
+    ...hours.map(({ agent }) => agent),
+    ...apis.map(({ api }) => api),
+  ]
   return [
     ...(move.from === 0 ? [{ statement: beginRollup, values: {} }] : []),
     { statement: advanceRollup, values: move, rows: 1 },
@@ -95,6 +108,8 @@ function stepsOf(names: Names, { privileges, entries }: Tally, move: { from: num
       values: { ...count, last_used: lastUsed },
       rows: 1,
     })),
+    ...hours.map((values) => ({ statement: countHour, values: { ...values }, rows: 1 })),
+    ...apis.map((values) => ({ statement: countApi, values: { ...values }, rows: 1 })),
   ]
 }
 

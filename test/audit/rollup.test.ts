@@ -10,7 +10,7 @@ import { createLedger } from "../../src/ledger/ledger.ts"
 import { type TestPlace, testPlace } from "../support/engine.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 import { createFolders } from "../support/folder.ts"
-import { type Act, countRights, createTeller } from "../support/rights.ts"
+import { type Act, countRights, countTimes, createTeller } from "../support/rights.ts"
 
 const newFolder = createFolders()
 let at: TestPlace
@@ -25,7 +25,10 @@ afterAll(async () => {
   await at.remove()
 })
 
-const TABLES = ["rollup_privilege", "rollup_day", "rollup_place", "entry_bytes", "entry", "token", "task"]
+const TABLES = [
+  ...["rollup_privilege", "rollup_day", "rollup_hour", "rollup_api", "rollup_place"],
+  ...["entry_bytes", "entry", "token", "task"],
+]
 const empty = () =>
   engine.atomically(
     TABLES.map((table) => ({
@@ -44,6 +47,21 @@ const counted = statement<{ key: string; counts: string }>(
 )
 const counts = async () => new Map((await engine.query(counted)).map(({ key, counts }) => [key, counts]))
 const days = statement<{ entries: number }>("days", sql`SELECT sum(entries) AS entries FROM rollup_day`)
+
+const hours = statement<{ row: string }>(
+  "hours",
+  sql`SELECT h.hour || ' ' || coalesce(a.text, '') || ' ' || h.starts || ' ' || h.uses || ' ' || h.refusals || ' ' || h.last_at AS row
+    FROM rollup_hour h LEFT JOIN name a ON a.id = h.agent ORDER BY h.hour`,
+)
+const apis = statement<{ row: string }>(
+  "apis",
+  sql`SELECT u.day || ' ' || a.text || ' ' || u.allowed || ' ' || u.refused AS row
+    FROM rollup_api u JOIN name a ON a.id = u.api`,
+)
+const times = async () => ({
+  hours: (await engine.query(hours)).map(({ row }) => row),
+  apis: (await engine.query(apis)).map(({ row }) => row).sort(),
+})
 
 async function open() {
   const names = createNames(engine)
@@ -77,11 +95,15 @@ test("kept up at any pace they are what a reader of everything counts, and so is
       }
       await rollups.advance()
       const oracle = countRights(told.map(([one]) => one))
+      const oracleOfTimes = countTimes(told.map(([one]) => one))
       expect(await counts()).toEqual(oracle)
+      expect(await times()).toEqual(oracleOfTimes)
       await rollups.reset()
       expect(await counts()).toEqual(new Map())
+      expect(await times()).toEqual({ hours: [], apis: [] })
       await rollups.advance()
       expect(await counts()).toEqual(oracle)
+      expect(await times()).toEqual(oracleOfTimes)
     }),
     { numRuns: 25 },
   )

@@ -35,6 +35,8 @@ const FIRST = 1_772_355_600_000
 const APART = 5 * 3_600_000
 const atOf = (index: number): number => FIRST + index * APART
 
+const apiOf = (operation: string): string => operation.split(":")[0] ?? ""
+
 const newSubject = statement("s", sql`INSERT INTO subject (text) VALUES ('somebody') ON CONFLICT DO NOTHING`)
 const newTask = statement(
   "t",
@@ -108,7 +110,7 @@ export function createTeller({ engine, names, ledger }: { engine: Engine; names:
       const kind = allowed ? "use.allowed" : "use.refused"
       const outcome = allowed ? "allowed" : "refused"
       const body = allowed ? {} : { count }
-      await write([], { kind, at, ...holder, operation, resource, outcome, body })
+      await write([], { kind, at, ...holder, api: apiOf(operation), operation, resource, outcome, body })
     }
   }
 }
@@ -154,4 +156,30 @@ export function countRights(acts: readonly Act[]): Map<string, string> {
       `${granted} ${used} ${refused} ${last}`,
     ]),
   )
+}
+
+/** Rows by hour, `hour agent starts uses refusals last_at`, and by API, `day api allowed refused`, as they should be. */
+export function countTimes(acts: readonly Act[]): { readonly hours: string[]; readonly apis: string[] } {
+  const hours: string[] = []
+  const apis = new Map<string, { allowed: number; refused: number }>()
+  let agent = ""
+  for (const [index, act] of acts.entries()) {
+    const at = atOf(index)
+    if (act.act !== "use" && (act.act === "start" || agent !== "")) agent = act.agent
+    if (agent === "") continue
+    const allowed = act.act === "use" && act.allowed ? 1 : 0
+    const refused = act.act === "use" && !act.allowed ? act.count : 0
+    // Acts are hours apart, so each has a row of its own.
+    hours.push(
+      [Math.floor(at / 3_600_000), agent, act.act === "start" ? 1 : 0, allowed, refused, at].join(" "),
+    )
+    if (act.act !== "use") continue
+    const key = `${Math.floor(at / 86_400_000)} ${apiOf(act.operation)}`
+    const known = apis.get(key) ?? { allowed: 0, refused: 0 }
+    apis.set(key, { allowed: known.allowed + allowed, refused: known.refused + refused })
+  }
+  return {
+    hours,
+    apis: [...apis].map(([key, { allowed, refused }]) => `${key} ${allowed} ${refused}`).sort(),
+  }
 }
