@@ -1,7 +1,7 @@
 // Which agents there are and what each can reach, by the files alone: one line for each agent, task type and grant. It
 // decides nothing; conditions are told and not asked, limits and locks are not looked at, so a line is the most that an
 // agent may.
-import type { Agent, Policy, Risk, TaskGrant, TaskType } from "./policy.ts"
+import type { Agent, Place, Policy, Risk, TaskGrant, TaskType } from "./policy.ts"
 import { conditionOf } from "./rights.ts"
 
 export interface InventoryLine {
@@ -21,6 +21,8 @@ export interface InventoryLine {
   readonly approvedBy: readonly string[]
   /** Texts that must all hold at each mint, of the task and of the grant; empty: it may always. */
   readonly conditions: readonly string[]
+  /** Of the grant that allows it. */
+  readonly place: Place
 }
 
 export interface InventoryAgent {
@@ -86,6 +88,7 @@ function linesOf(
         onBehalfOf: (task.onBehalfOf?.users ?? []).filter((name) => policy.users.get(name)?.enabled),
         approvedBy: grant.approval?.by ?? [],
         conditions: [...conditionOf(task), ...conditionOf(grant)],
+        place: grant.place,
       },
     ]
   })
