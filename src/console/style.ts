@@ -1,6 +1,7 @@
 // How the console looks: one sheet for all its pages, served at an address made of its own digest, so that it is kept by
 // browsers for good. Light and dark follow the reader's system. It decides nothing else.
 import { createHash } from "node:crypto"
+import { CHARTS } from "./style-chart.ts"
 import { COMPONENTS } from "./style-components.ts"
 import { PAGES } from "./style-pages.ts"
 
@@ -34,7 +35,7 @@ p{margin:.25rem 0}
 @media print{.side,.skip{display:none}.frame{display:block}body{background:#fff}}
 `
 
-export const CONSOLE_STYLE = FRAME + COMPONENTS + PAGES
+export const CONSOLE_STYLE = FRAME + COMPONENTS + CHARTS + PAGES
 
 const digest = createHash("sha256").update(CONSOLE_STYLE).digest("base64url").slice(0, 16)
 

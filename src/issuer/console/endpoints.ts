@@ -4,14 +4,14 @@ import type { Rooms } from "../rooms.ts"
 import { approvalPages } from "./approvals.ts"
 import { assetEndpoints } from "./assets.ts"
 import { linkEndpoints } from "./link.ts"
-import { overviewPage } from "./overview.ts"
+import { overviewPages } from "./overview.ts"
 import { revocationPages } from "./revocations.ts"
 import { signInEndpoints } from "./sign-in.ts"
 import { signOut } from "./sign-out.ts"
 import { taskPages } from "./tasks.ts"
 
 export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
-  overviewPage(rooms),
+  ...overviewPages(rooms),
   ...taskPages(rooms),
   ...approvalPages(rooms),
   ...revocationPages(rooms),

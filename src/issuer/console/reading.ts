@@ -17,3 +17,7 @@ export function recordReading(
   const body = { by, ...(person !== undefined && { person }), ...reading }
   return ledger.append([{ kind: "access.read", at: ledger.at(), body }])
 }
+
+/** Whether they may look beyond what waits for their decision. */
+export const maySeeAll = ({ caller }: Visitor): boolean =>
+  caller.scopes.has("auditor") || caller.scopes.has("operator")

@@ -1,0 +1,12 @@
+// The looks of charts: chart.ts says where each class stands.
+export const CHARTS = `
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr));gap:.75rem;margin:0 0 1rem}
+.chart{margin:0;background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:.8rem 1rem .7rem}
+.chart figcaption{display:flex;justify-content:space-between;align-items:baseline;gap:.5rem;color:var(--soft);font-size:.88rem;margin:0 0 .5rem}
+.chart figcaption strong{color:var(--ink);font-size:1.05rem;font-variant-numeric:tabular-nums}
+.chart svg{display:block;width:100%;height:3.5rem}
+.chart .ground{fill:var(--line)}
+.chart rect:hover{opacity:.7}
+.axis{display:flex;justify-content:space-between;gap:.5rem;color:var(--soft);font-size:.75rem;margin:.3rem 0 0;font-variant-numeric:tabular-nums}
+section .chart{border:0;padding:0}
+`

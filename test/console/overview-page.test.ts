@@ -1,0 +1,98 @@
+// The overview's parts: a chart says in words what it shows, and what came from agents stands as text.
+import { describe, expect, test } from "vitest"
+import { alarmWords } from "../../src/console/alarm-words.ts"
+import { alarmsPage } from "../../src/console/alarms-page.ts"
+import { chart, summaryOf } from "../../src/console/chart.ts"
+import { type Overview, overview } from "../../src/console/overview-page.ts"
+import { consolePage } from "../../src/console/page.ts"
+
+const HOUR = 3_600_000
+const bars = (...values: number[]) => values.map((value, at) => ({ from: 9 * HOUR + at * HOUR, value }))
+const CHART = { title: "Uses", what: "uses", span: "3 hours" }
+
+describe("a chart", () => {
+  test.each([
+    [bars(), "No uses in 3 hours."],
+    [bars(0, 0, 0), "No uses in 3 hours."],
+    [bars(1, 1200, 3), "1,204 uses in 3 hours, the most at 10:00 UTC: 1,200."],
+    [bars(2, 2, 2), "6 uses in 3 hours, the most at 09:00 UTC: 2."],
+  ])("of %j says so in words", (given, words) => {
+    expect(summaryOf({ ...CHART, bars: given })).toBe(words)
+    expect(String(chart({ ...CHART, bars: given }))).toContain(`role="img" aria-label="${words}"`)
+  })
+
+  test("draws to scale from the ground, and what happened once is seen beside what happened often", () => {
+    const drawn = String(chart({ ...CHART, bars: bars(0, 50, 100, 1) }))
+    const heights = [...drawn.matchAll(/class="allowed" [^>]*y="([\d.]+)"[^>]*height="([\d.]+)"/g)].map(
+      ([, y, height]) => [Number(y), Number(height)],
+    )
+    expect(heights).toEqual([
+      [20, 20],
+      [0, 40],
+      [38.5, 1.5],
+    ])
+    expect(drawn).not.toMatch(/style=|<script/)
+  })
+})
+
+const NOTHING: Overview = {
+  now: 12 * HOUR,
+  liveTasks: 0,
+  approvalsWaiting: 0,
+  alarms: new Map(),
+  hours: bars(0, 0).map(({ from }) => ({ from, starts: 0, uses: 0, refusals: 0 })),
+  behind: 0,
+  newest: { alarms: [], refusals: [] },
+}
+
+test("an overview of nothing says what would appear, and that counts lag where they do", () => {
+  const text = consolePage(overview(NOTHING))
+  expect(text).toContain("No alarm stands.")
+  expect(text).toContain("Nothing was ever refused.")
+  expect(text).not.toContain("not counted yet")
+  expect(consolePage(overview({ ...NOTHING, behind: 120_000 }))).toContain(
+    "120,000 entries are not counted yet",
+  )
+})
+
+test("who only approves is led to approvals and nowhere else", () => {
+  const { newest: _, ...counts } = NOTHING
+  const text = String(overview(counts).body)
+  expect([...text.matchAll(/href="([^"]+)"/g)].map(([, href]) => href)).toEqual(["/console/approvals"])
+})
+
+const EVIL = `"><script>alert(1)</script>`
+const alarm = (kind: string, facts = {}) => ({ kind, value: EVIL, facts, since: "2026-03-01T09:00:00Z" })
+
+test.each([
+  "verifier_silent",
+  "verifier_gap",
+  "verifier_drifted",
+  "task_unrenewed",
+  "agent_refused",
+  "key_shared",
+  "one_that_is_new",
+])("what an alarm of %s tells is text, wherever it came from", (kind) => {
+  const facts = { agent: EVIL, instance: EVIL, api: EVIL, last_code: EVIL, agents: [EVIL], side: EVIL }
+  const words = String(alarmWords(alarm(kind, facts)))
+  const shown = consolePage(
+    alarmsPage({
+      now: 0,
+      kind: undefined,
+      counts: new Map([[kind, 1]]),
+      alarms: [alarm(kind, facts)],
+      onwards: false,
+      next: undefined,
+    }),
+  )
+  expect(shown).not.toContain("<script")
+  if (kind !== "one_that_is_new") expect(words).not.toContain("<script")
+})
+
+test("refusals name their agent, their task and their code, as text", () => {
+  const refusal = { at: "2026-03-01T09:00:00Z", kind: "use.refused", task: "task_1", agent: EVIL, code: EVIL }
+  const text = consolePage(overview({ ...NOTHING, newest: { alarms: [], refusals: [refusal] } }))
+  expect(text).not.toContain("<script")
+  expect(text).toContain('href="/console/tasks/task_1"')
+  expect(text).toContain(`href="/console/agents/${encodeURIComponent(EVIL)}"`)
+})

@@ -1,0 +1,85 @@
+// The console's pages of what agents do, over a busy half day: the numbers, where they lead, who may see them, and that looking is
+// recorded.
+import { afterAll, beforeAll, expect, test } from "vitest"
+import { type BusyHouse, openBusyHouse } from "../support/busy.ts"
+import type { CallerName } from "../support/issuer-house.ts"
+
+let busy: BusyHouse
+beforeAll(async () => {
+  busy = await openBusyHouse()
+})
+afterAll(() => busy.house.remove())
+
+async function open(path: string, as: CallerName = "audit-team") {
+  const answer = await busy.house.call("GET", path, { as })
+  return { status: answer.status, text: await answer.text() }
+}
+
+/** `value what href` of each tile. */
+const tilesOf = (text: string): string[] =>
+  [...text.matchAll(/<a href="([^"]+)"><strong[^>]*>([^<]+)<\/strong><span class="what">([^<]+)</g)].map(
+    ([, href, value, what]) => `${value} ${what} ${href}`,
+  )
+
+test("the overview counts what is, and leads to where it is told", async () => {
+  const { status, text } = await open("/console")
+  expect(status).toBe(200)
+  expect(tilesOf(text)).toEqual([
+    "1 live tasks /console/tasks?state=active",
+    "1 approvals that wait /console/approvals",
+    "0 silent agents /console/alarms?alarm=task_unrenewed",
+    "1 silent verifiers /console/alarms?alarm=verifier_silent",
+    "1 alarms that stand /console/alarms",
+  ])
+})
+
+test("its charts count uses, refusals and starts by the hour", async () => {
+  const { text } = await open("/console")
+  const summaries = [...text.matchAll(/role="img" aria-label="([^"]+)"/g)].map(([, words]) => words)
+  expect(summaries).toEqual([
+    "22 uses in 24 hours, the most at 12:00 UTC: 8.",
+    "16 refusals in 24 hours, the most at 13:00 UTC: 6.",
+    "5 starts in 24 hours, the most at 09:00 UTC: 1.",
+  ])
+})
+
+test("the newest alarm and the newest refusals are named, with links", async () => {
+  const { text } = await open("/console")
+  expect(text).toContain(`the verifier ${busy.silent} of tickets`)
+  expect(
+    text.match(/a use of <code>tickets:close<\/code> by <a href="\/console\/agents\/triage-bot">/g),
+  ).toHaveLength(5)
+  expect(text).toContain(`href="/console/tasks/${busy.task}"`)
+})
+
+test("alarms are listed by kind, with what to do", async () => {
+  const { text } = await open("/console/alarms?alarm=verifier_silent")
+  expect(text).toContain("<h1>Silent verifiers</h1>")
+  expect(text).toContain("taskmint verifier forget")
+  expect((await open("/console/alarms?alarm=key_shared")).text).toContain("None of these stands.")
+  expect((await open("/console/alarms?alarm=other")).status).toBe(400)
+})
+
+test.each([
+  ["/console", "overview"],
+  ["/console/alarms?alarm=key_shared", "silence"],
+])("whoever opens %s is in the ledger for it", async (path, report) => {
+  await open(path)
+  const { body } = await busy.house.ask("GET", "/ledger/entries?kind=access.read", { as: "audit-team" })
+  const told = (body.entries as { body: Record<string, unknown> }[]).map((entry) => entry.body)
+  expect(told).toContainEqual(expect.objectContaining({ by: "audit-team", report }))
+})
+
+test.each(["/console", "/console/alarms"])("%s is not for APIs and orchestrators", async (path) => {
+  for (const as of ["tickets", "support-orchestrator"] as const)
+    expect((await open(path, as)).status).toBe(403)
+})
+
+test("every page stays below 100 KB and holds no script, style attribute or address of elsewhere", async () => {
+  for (const path of ["/console", "/console/alarms"]) {
+    const { text } = await open(path)
+    expect(Buffer.byteLength(text), path).toBeLessThan(100 * 1024)
+    expect(text, path).not.toMatch(/<script|style=|https?:\/\//)
+  }
+  expect(busy.house.faults).toEqual([])
+})
