@@ -46,20 +46,21 @@ export interface RefusalRow {
 /** The newest first. */
 export const newestRefusals = statement<RefusalRow>(
   "activity.refusals",
-  sql`SELECT e.seq AS seq, e.at AS at, k.text AS kind, t.task_id AS task_id, ag.text AS agent, i.text AS instance,
+  sql`SELECT r.seq AS seq, r.at AS at, k.text AS kind, t.task_id AS task_id, ag.text AS agent, i.text AS instance,
       a.text AS api, o.text AS operation, c.text AS code
     FROM (SELECT seq, at, kind, task, agent, instance, api, operation, code FROM entry
       WHERE outcome = 0 AND kind IN (SELECT id FROM name WHERE text IN ('task.refused', 'token.refused', 'use.refused'))
-      ORDER BY seq DESC LIMIT ${p("limit")}) e
-    JOIN name k ON k.id = e.kind LEFT JOIN task t ON t.id = e.task LEFT JOIN name ag ON ag.id = e.agent
-    LEFT JOIN name i ON i.id = e.instance LEFT JOIN name a ON a.id = e.api LEFT JOIN name o ON o.id = e.operation
-    LEFT JOIN name c ON c.id = e.code ORDER BY e.seq DESC`,
+      ORDER BY seq DESC LIMIT ${p("limit")}) r
+    JOIN name k ON k.id = r.kind LEFT JOIN task t ON t.id = r.task LEFT JOIN name ag ON ag.id = r.agent
+    LEFT JOIN name i ON i.id = r.instance LEFT JOIN name a ON a.id = r.api LEFT JOIN name o ON o.id = r.operation
+    LEFT JOIN name c ON c.id = r.code ORDER BY r.seq DESC`,
 )
 
+/** By the index of tasks that run: in the order of agents, which `+ 0` hides, SQLite would go through all there ever were. */
 export const liveByAgent = statement<{ readonly agent: string; readonly tasks: number }>(
   "activity.live_by_agent",
-  sql`SELECT a.text AS agent, g.tasks AS tasks FROM (SELECT t.agent AS agent, count(*) AS tasks FROM task t
-      WHERE t.state IN ('active', 'paused') GROUP BY t.agent) g JOIN name a ON a.id = g.agent`,
+  sql`SELECT a.text AS agent, g.tasks AS tasks FROM (SELECT t.agent + 0 AS agent, count(*) AS tasks FROM task t
+      WHERE t.state IN ('active', 'paused') AND t.deadline > 0 GROUP BY 1) g JOIN name a ON a.id = g.agent`,
 )
 
 export interface SeenRow {

@@ -63,3 +63,7 @@ export function summaryOf({ what, span, bars }: Pick<Chart, "what" | "span" | "b
 
 const hourOf = (bar: Pick<Bar, "from"> | undefined): string =>
   bar === undefined ? "" : `${new Date(bar.from).toISOString().slice(11, 16)} UTC`
+
+/** How much of something, as a line in a table: `2 of 3`, with a bar beside it. */
+export const meter = (part: number, whole: number, what: string): Fragment =>
+  html`<span class="meter"><svg aria-hidden="true" viewBox="0 0 100 10" preserveAspectRatio="none"><rect class="quiet" width="100" height="10"/><rect class="allowed" width="${whole <= 0 ? 0 : rounded((100 * part) / whole)}" height="10"/></svg> ${numberOf(part)} of ${numberOf(whole)}<span class="unseen"> ${what}</span></span>`

@@ -5,6 +5,19 @@ import Sqlite from "better-sqlite3"
 import { Client } from "pg"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import {
+  agentSeen,
+  delegationsOfAgent,
+  hoursOfAgent,
+  hoursOfAll,
+  isNameKnown,
+  liveByAgent,
+  newestRefusals,
+  operationsOfAgent,
+  resourcesOfAgent,
+  standingCounts,
+  tasksOfAgent,
+} from "../../src/audit/activity-statements.ts"
+import {
   delegatedBefore,
   entriesOfDays,
   entriesToCount,
@@ -36,6 +49,17 @@ import { createFolders } from "../support/folder.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 
 const LOOKS: [string, Statement<unknown>][] = [
+  agentSeen,
+  delegationsOfAgent,
+  hoursOfAgent,
+  hoursOfAll,
+  isNameKnown,
+  liveByAgent,
+  newestRefusals,
+  operationsOfAgent,
+  resourcesOfAgent,
+  standingCounts,
+  tasksOfAgent,
   delegatedBefore,
   entriesOfDays,
   entriesToCount,
@@ -82,7 +106,7 @@ afterAll(async () => {
 
 /** Tables that grow with what the issuer does, as statements call them; names and alarms are few. */
 const GROWING =
-  /\b(SCAN|Seq Scan on) (task|token|entry|verifier_instance|rollup_day|rollup_privilege|t|k|n|o|v|e|u)\b(?! USING)/
+  /\b(SCAN|Seq Scan on) (task|token|entry|approval|delegation|verifier_instance|rollup_\w+|t|k|n|o|v|e|u)\b(?! USING)/
 
 const planOnSqlite = (statement: Statement<unknown>): string => {
   const { sql, sources } = sqlite.compile(statement)
@@ -115,6 +139,12 @@ test.each([
   [delegatedBefore, /SEARCH e USING INDEX entry_task \(task=\?/],
   [findEntries(["task", "agent"]), /SEARCH e USING INDEX entry_task \(task=\?/],
   [findEntries(["agent", "jti"]), /SEARCH e USING INDEX entry_task \(task=\?/],
+  [newestRefusals, /SCAN entry USING INDEX entry_refused/],
+  [hoursOfAll, /SEARCH u USING INDEX sqlite_autoindex_rollup_hour_1 \(hour>\?\)/],
+  [agentSeen, /SEARCH u USING (COVERING )?INDEX rollup_hour_agent \(agent=\?\)/],
+  [tasksOfAgent, /SEARCH t USING INDEX task_agent \(agent=\? AND id<\?\)/],
+  [resourcesOfAgent, /SEARCH e USING (INTEGER PRIMARY KEY|INDEX entry_agent)/],
+  [liveByAgent, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
   [outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
 ])("%o is found by the place where the last look ended", (statement, by) => {
   expect(planOnSqlite(statement)).toMatch(by)

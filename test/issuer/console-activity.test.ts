@@ -60,7 +60,42 @@ test("alarms are listed by kind, with what to do", async () => {
   expect((await open("/console/alarms?alarm=other")).status).toBe(400)
 })
 
+const plain = (text: string): string => text.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ")
+
+test("the list of agents tells of each what it has, used and was refused", async () => {
+  const { text } = await open("/console/agents")
+  const rows = [...text.matchAll(/<tr><td>.*?<\/tr>/gs)].map(([row]) => plain(row).trim())
+  expect(rows).toEqual([
+    "deploy-bot release-platform@example.com 0 nothing granted never 0 0",
+    "summarizer ml-platform@example.com 0 nothing granted never 0 0",
+    "triage-bot support-platform@example.com 1 1 of 3 operations 1 min ago 16 0",
+  ])
+  expect((await open("/console/agents?after=summarizer")).text).not.toContain("deploy-bot")
+})
+
+test("an agent's page tells what it was given and used, what it may by which line, and its tasks", async () => {
+  const text = plain((await open("/console/agents/triage-bot")).text)
+  expect(text).toContain("tickets:close never used 5 0 15 never")
+  expect(text).toContain("tickets:read 5 22 0 1 min ago")
+  expect(text).toMatch(/tickets:read 22 10 Among/)
+  expect(text).toMatch(
+    /tickets:close high risk once operations-team agrees support-orchestrator support\.yaml:\d+/,
+  )
+  expect(text.match(/triage-ticket (active|completed)/g)).toHaveLength(5)
+})
+
+test.each(["nobody", "triage-bot%27--", "%3Cscript%3E", "Triage-Bot", "x".repeat(64)])(
+  "there is no agent %s",
+  async (name) => {
+    const { status, text } = await open(`/console/agents/${name}`)
+    expect(status).toBe(404)
+    expect(text).not.toContain("<script")
+  },
+)
+
 test.each([
+  ["/console/agents", "agents"],
+  ["/console/agents/triage-bot", "agent"],
   ["/console", "overview"],
   ["/console/alarms?alarm=key_shared", "silence"],
 ])("whoever opens %s is in the ledger for it", async (path, report) => {
@@ -70,13 +105,15 @@ test.each([
   expect(told).toContainEqual(expect.objectContaining({ by: "audit-team", report }))
 })
 
-test.each(["/console", "/console/alarms"])("%s is not for APIs and orchestrators", async (path) => {
+const PAGES = ["/console", "/console/alarms", "/console/agents", "/console/agents/triage-bot"]
+
+test.each(PAGES)("%s is not for APIs and orchestrators", async (path) => {
   for (const as of ["tickets", "support-orchestrator"] as const)
     expect((await open(path, as)).status).toBe(403)
 })
 
 test("every page stays below 100 KB and holds no script, style attribute or address of elsewhere", async () => {
-  for (const path of ["/console", "/console/alarms"]) {
+  for (const path of PAGES) {
     const { text } = await open(path)
     expect(Buffer.byteLength(text), path).toBeLessThan(100 * 1024)
     expect(text, path).not.toMatch(/<script|style=|https?:\/\//)

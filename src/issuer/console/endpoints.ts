@@ -1,6 +1,7 @@
 // Everything under /console.
 import type { Endpoint } from "../endpoint.ts"
 import type { Rooms } from "../rooms.ts"
+import { agentPages } from "./agents.ts"
 import { approvalPages } from "./approvals.ts"
 import { assetEndpoints } from "./assets.ts"
 import { linkEndpoints } from "./link.ts"
@@ -13,6 +14,7 @@ import { taskPages } from "./tasks.ts"
 export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
   ...overviewPages(rooms),
   ...taskPages(rooms),
+  ...agentPages(rooms),
   ...approvalPages(rooms),
   ...revocationPages(rooms),
   ...signInEndpoints(rooms),
