@@ -39,8 +39,12 @@ function readReport(body: unknown) {
   const { policy, findings, apis, more } = asRecord(body)
   if (typeof policy !== "string" || !Array.isArray(findings) || !Array.isArray(apis))
     throw cannotTell("The issuer's answer is no report of posture", "Is the issuer as new as this command?")
-  return { policy, findings: findings.map(readFinding), apis: apis.map(asRecord), more: more === true }
+  const served = findings.filter((one) => (asRecord(one).topic ?? SERVED) === SERVED)
+  return { policy, findings: served.map(readFinding), apis: apis.map(asRecord), more: more === true }
 }
+
+/** The report tells more of the installation; here it is asked about one thing. */
+const SERVED = "served"
 
 /** A severity that is not known here is taken for the gravest. */
 function readFinding(value: unknown): ShownRemark {

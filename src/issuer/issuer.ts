@@ -36,6 +36,7 @@ import { createIdentities } from "./identities.ts"
 import { claimDatabase } from "./mark.ts"
 import { openKeys } from "./opened-keys.ts"
 import { openLog } from "./opened-log.ts"
+import { createPostureWatch } from "./posture-watch.ts"
 import type { Rooms } from "./rooms.ts"
 import { createTelemetry } from "./telemetry.ts"
 import { startChores } from "./timers.ts"
@@ -251,6 +252,7 @@ async function openRooms(
       uses: createUses(parts),
       verifiers: createVerifiers(parts),
       declarations: createDeclarations(parts),
+      posture: createPostureWatch({ ...parts, rotation }),
       closings: createClosings(parts),
       revocations,
       introspections: createIntrospections(parts),

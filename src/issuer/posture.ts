@@ -1,9 +1,11 @@
-// What verifiers say they serve, and how that differs from the policy in force. It decides nothing: whose word is kept is the
-// task room's to say, what differs is the audit room's. Each report that is read is itself an entry.
+// What verifiers say they serve, and the report of how the installation stands. It decides nothing: whose word is kept is the
+// task room's to say, what is found is the audit room's. Each report that is read is itself an entry.
 import { z } from "@hono/zod-openapi"
-import { comparePosture } from "../audit/posture.ts"
+import type { Age, Finding, KeyAge } from "../audit/posture-report.ts"
+import { TOPICS } from "../audit/standing-rules.ts"
 import { refuse } from "../errors.ts"
 import { SEVERITIES } from "../policy/review-rule.ts"
+import { toInstant } from "../time.ts"
 import { MOST_OPERATIONS, MOST_SHAPES, parseShape } from "../token/declaration.ts"
 import { isOperation } from "../token/name.ts"
 import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
@@ -44,19 +46,39 @@ const count = z.int().min(0)
 /** What is left out are the lightest. */
 const MOST_FINDINGS = 2000
 
+const instant = z.iso.datetime()
+
+const ages = (what: string) =>
+  z
+    .array(
+      z.strictObject({
+        within_seconds: count
+          .nullable()
+          .openapi({ description: "And not within the bound before; null: longer ago" }),
+        count,
+      }),
+    )
+    .openapi({ description: what })
+
 const PostureAnswer = z
   .strictObject({
     policy: text.openapi({ description: "The digest of the policy in force, which was compared" }),
     findings: z.array(
       z.strictObject({
         rule: text.openapi({ description: "Stable" }),
+        topic: z.enum(TOPICS).openapi({ description: "What it is about" }),
         severity: z.enum([...SEVERITIES]),
-        api: text,
+        api: text.optional(),
+        agent: text.optional(),
+        type: text.optional(),
         operation: text.optional(),
         resource: text.optional(),
-        place: z.strictObject({ file: text, line: count, column: count }),
+        place: z
+          .strictObject({ file: text, line: count, column: count })
+          .optional()
+          .openapi({ description: "In the policy" }),
         message: text,
-        fix: text,
+        fix: text.openapi({ description: "What to do" }),
       }),
     ),
     more: z.boolean().openapi({ description: `There are more than ${MOST_FINDINGS}; the gravest are here` }),
@@ -71,9 +93,23 @@ const PostureAnswer = z
         }),
       )
       .openapi({ description: "Enabled in the policy" }),
+    tasks: ages("Tasks that have not ended, by when they were started"),
+    tokens: ages("Live tokens, by when they were issued"),
+    keys: z
+      .array(
+        z.strictObject({
+          key: text.openapi({ description: "The kid of a signing key, the vkey of the ledger's" }),
+          signs: z.enum(["tokens", "ledger"]),
+          state: text,
+          created_at: instant,
+          activated_at: instant.optional(),
+          waits_for: z.strictObject({ what: text, until: instant.optional() }).optional(),
+        }),
+      )
+      .openapi({ description: "That are not retired" }),
   })
   .openapi("Posture", {
-    description: "Where the policy in force and what verifiers serve differ, the gravest first",
+    description: "How the installation stands, and what should be otherwise, the gravest first",
   })
 
 export const postureEndpoints = (rooms: Rooms): Endpoint[] => [declare(rooms), report(rooms)]
@@ -96,33 +132,60 @@ const declare = ({ declarations }: Rooms): Endpoint =>
     },
   })
 
-const report = ({ declarations, ledger, policies }: Rooms): Endpoint =>
+const report = (rooms: Rooms): Endpoint =>
   guarded({
     method: "get",
     path: "/reports/posture",
     lane: "later",
-    summary: "Where the policy in force and what verifiers say they serve differ, both ways",
+    summary:
+      "How the installation stands: rights nobody uses, names nobody knows, keys, verifiers, approvals, and where the policy and what is served differ",
     group: "ledger",
     who: ["auditor"],
     answers: { 200: { description: "As of now", schema: PostureAnswer } },
     async run(_call, caller) {
+      const { ledger, posture } = rooms
       const body = { by: caller.clientId, report: "posture" }
       await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
-      const served = new Map((await declarations.list()).map((one) => [one.api, one]))
-      const policy = policies.inForce()
-      const findings = comparePosture(policy, served)
-      const apis = [...policy.apis.values()]
-        .filter(({ enabled }) => enabled)
-        .map(({ name: api }) => {
-          const { open = 0, heard = 0, declaring = 0, said = [] } = served.get(api) ?? {}
-          const operations = new Set(said.flatMap((one) => one.operations.map(({ operation }) => operation)))
-          return { api, instances: open, heard, declaring, operations: operations.size }
-        })
+      const { policy, findings, tasks, tokens, keys } = await posture.read()
       return json(200, {
-        policy: policy.digest,
-        findings: findings.slice(0, MOST_FINDINGS),
+        policy,
+        findings: findings.slice(0, MOST_FINDINGS).map(findingOnWire),
         more: findings.length > MOST_FINDINGS,
-        apis,
+        apis: await servedBy(rooms),
+        tasks: tasks.map(ageOnWire),
+        tokens: tokens.map(ageOnWire),
+        keys: keys.map(keyOnWire),
       })
     },
   })
+
+/** How many instances stand for each API of the policy, and what they say. */
+export async function servedBy({ declarations, policies }: Rooms) {
+  const served = new Map((await declarations.list()).map((one) => [one.api, one]))
+  return [...policies.inForce().apis.values()]
+    .filter(({ enabled }) => enabled)
+    .map(({ name: api }) => {
+      const { open = 0, heard = 0, declaring = 0, said = [] } = served.get(api) ?? {}
+      const operations = new Set(said.flatMap((one) => one.operations.map(({ operation }) => operation)))
+      return { api, instances: open, heard, declaring, operations: operations.size }
+    })
+}
+
+/** Members are spelled alike here and there; a policy's place has no more than these. */
+const findingOnWire = ({ place, ...finding }: Finding) => ({
+  ...finding,
+  ...(place && { place: { file: place.file, line: place.line, column: place.column } }),
+})
+
+const ageOnWire = ({ withinSeconds, count }: Age) => ({ within_seconds: withinSeconds, count })
+
+const keyOnWire = ({ key, signs, state, createdAt, activatedAt, waitsFor }: KeyAge) => ({
+  ...{ key, signs, state, created_at: toInstant(createdAt) },
+  ...(activatedAt !== undefined && { activated_at: toInstant(activatedAt) }),
+  ...(waitsFor && {
+    waits_for: {
+      what: waitsFor.what,
+      ...(waitsFor.until !== undefined && { until: toInstant(waitsFor.until) }),
+    },
+  }),
+})

@@ -25,6 +25,7 @@ import type { Deliveries } from "./delivery.ts"
 import type { FeedStreams } from "./feed-stream.ts"
 import type { Health } from "./health.ts"
 import type { Identities } from "./identities.ts"
+import type { PostureWatch } from "./posture-watch.ts"
 import type { Watch } from "./watch.ts"
 
 export interface Rooms extends OpenedConsole {
@@ -59,6 +60,8 @@ export interface Rooms extends OpenedConsole {
   readonly health: Health
   /** Of silence. */
   readonly watch: Watch
+  /** Of how the installation stands. */
+  readonly posture: PostureWatch
   /** Of granted against used. */
   readonly rollups: Rollups
   /** Of what is told outwards. */

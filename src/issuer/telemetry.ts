@@ -9,11 +9,14 @@ import {
   type ObservableResult,
 } from "@opentelemetry/api"
 import { ALARMS } from "../audit/alarm.ts"
+import { POSTURE_RULES } from "../audit/posture-rules.ts"
+import { STANDING_RULES } from "../audit/standing-rules.ts"
 import { type Engine, type Step, Unavailable } from "../database/database.ts"
 import type { Code } from "../errors.ts"
 import { insertBytes } from "../ledger/statements.ts"
 import type { Admission } from "./admission.ts"
 import type { Endpoint } from "./endpoint.ts"
+import type { PostureWatch } from "./posture-watch.ts"
 import type { Rooms } from "./rooms.ts"
 
 /** How a request ended: `code` of a refusal, `fault` of what nobody expected. */
@@ -34,7 +37,7 @@ export interface Telemetry {
   close(): void
 }
 
-type Observed = Pick<Rooms, "streams" | "policies" | "health" | "watch" | "deliveries"> & {
+type Observed = Pick<Rooms, "streams" | "policies" | "health" | "watch" | "deliveries" | "posture"> & {
   readonly admission: Admission
 }
 
@@ -119,7 +122,7 @@ const histogram = (meter: Meter, name: string, description: string) =>
 type Observations = readonly (readonly [value: number, attributes: Attributes])[]
 
 function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
-  const { admission, streams, policies, health, watch, deliveries } = rooms
+  const { admission, streams, policies, health, watch, deliveries, posture } = rooms
   const perLane = (what: "running" | "waiting") => (): Observations =>
     Object.entries(admission.count()).map(([lane, count]) => [count[what], { "taskmint.lane": lane }])
   const gauge = (name: string, description: string, look: () => Observations | Promise<Observations>) =>
@@ -142,11 +145,47 @@ function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
     gauge("taskmint.webhook.waiting", "Events that no webhook has taken yet", () => [
       [deliveries.standing().waiting, {}],
     ]),
+    ...watchPosture(gauge, posture),
     gauge("taskmint.ready", "1 while this process can mint", async () => [
       [(await health.ready()) === undefined ? 0 : 1, {}],
     ]),
   ]
 }
+
+type Gauge = (name: string, description: string, look: () => Observations) => () => void
+
+/** As of the last look, which is a minute old at most; before the first there is nothing to tell. */
+function watchPosture(gauge: Gauge, posture: PostureWatch): (() => void)[] {
+  const ages = (of: "tasks" | "tokens") => (): Observations =>
+    (posture.newest()?.[of] ?? []).map(({ withinSeconds, count }) => [
+      count,
+      { "taskmint.age": withinSeconds === null ? "older" : `${withinSeconds}` },
+    ])
+  return [
+    gauge("taskmint.posture.findings", "Where the installation stands otherwise than it should", () => {
+      const report = posture.newest()
+      const counts = new Map<string, number>()
+      for (const { rule } of report?.findings ?? []) counts.set(rule, (counts.get(rule) ?? 0) + 1)
+      return report ? RULES.map((rule) => [counts.get(rule) ?? 0, { "taskmint.rule": rule }]) : []
+    }),
+    gauge(
+      "taskmint.tasks.live",
+      "Tasks that have not ended, by how many seconds ago they were started",
+      ages("tasks"),
+    ),
+    gauge("taskmint.tokens.live", "Live tokens, by how many seconds ago they were issued", ages("tokens")),
+    gauge("taskmint.key.age", "Seconds since the key that signs was made", () => {
+      const { at, keys = [] } = posture.newest() ?? {}
+      const current = keys.filter(({ state }) => state === "current")
+      return current.map(({ signs, createdAt }) => [
+        ((at ?? 0) - createdAt) / 1000,
+        { "taskmint.key": signs },
+      ])
+    }),
+  ]
+}
+
+const RULES = [...Object.keys(POSTURE_RULES), ...Object.keys(STANDING_RULES)]
 
 function watchGauge(
   meter: Meter,

@@ -1,6 +1,7 @@
 // What the issuer does without being asked: tasks that ran out, locks whose time is over, signing keys whose turn it is,
-// entries to be signed, counted and archived, silence looked for, tasks closed, webhooks told, counts summed up, old rows forgotten. It
-// decides when, and that nothing is over by a clock that was set; a fault is told and the next round tries again.
+// entries to be signed, counted and archived, silence looked for, tasks closed, webhooks told, counts summed up, posture read,
+// old rows forgotten. It decides when, and that nothing is over by a clock that was set; a fault is told and the next round
+// tries again.
 import type { Rollups } from "../audit/rollup.ts"
 import type { Engine } from "../database/database.ts"
 import type { Rotation } from "../keys/rotation.ts"
@@ -14,6 +15,7 @@ import type { Closings } from "./closing.ts"
 import type { Sessions } from "./console/sessions.ts"
 import type { Deliveries } from "./delivery.ts"
 import type { Failures } from "./failures.ts"
+import type { PostureWatch } from "./posture-watch.ts"
 import { forgetSpent } from "./replay.ts"
 import { pruneClientHours } from "./statements.ts"
 import type { Watch } from "./watch.ts"
@@ -30,6 +32,7 @@ export interface ChoresOptions {
   readonly watch: Watch
   readonly closings: Closings
   readonly rollups: Rollups
+  readonly posture: PostureWatch
   readonly deliveries: Deliveries
   readonly archives: Archives
   /** How old entries get before they are archived; undefined: none is. */
@@ -68,7 +71,7 @@ type Work = readonly [everyMilliseconds: number, work: () => Promise<void>]
 
 /** Everything that is done, in the order in which one round of all does it. */
 function worksOf(options: ChoresOptions): readonly Work[] {
-  const { rotation, sequence, tasks, failures, watch, closings, rollups, deliveries } = options
+  const { rotation, sequence, tasks, failures, watch, closings, rollups, posture, deliveries } = options
   // By a clock an hour ahead, locks would lift, tasks and keys would end, silence would be told of, and what was spent could
   // be spent again.
   const whileSteady = (work: () => Promise<void>) => async () => {
@@ -86,6 +89,7 @@ function worksOf(options: ChoresOptions): readonly Work[] {
     ...deliveries.looks.map((look): Work => [1000, whileSteady(look)]),
     [5000, whileSteady(deliveries.tend)],
     [10_000, whileSteady(() => archive(options))],
+    [60_000, posture.look],
     [60_000, failures.sum],
     [60_000, whileSteady(() => forget(options))],
   ]

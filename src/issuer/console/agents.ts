@@ -32,7 +32,7 @@ const list = (rooms: Rooms): Endpoint =>
     who: ["auditor", "operator"],
     query: AgentsQuery,
     async run({ query: { after = "" } }, visitor) {
-      await recordReading(rooms, visitor, "agents")
+      await recordReading(rooms, visitor, { report: "agents" })
       const { engine, ledger, policies } = rooms
       const now = ledger.at()
       const [live, alarms] = await Promise.all([liveTasks(engine), countByAgent(rooms)])
@@ -90,7 +90,7 @@ const show = (rooms: Rooms): Endpoint =>
       const named = policies.inForce().agents.has(agent)
       if (!isName(agent) || !(named || (await isKnownAgent(engine, agent))))
         return refuse("not_found", "[agent] neither the policy nor an entry names it")
-      await recordReading(rooms, visitor, "agent", { agent })
+      await recordReading(rooms, visitor, { report: "agent", parameters: { agent } })
       const now = ledger.at()
       const done = await activityOf(engine, agent, { now, after, limit: TASKS_OF_A_PAGE })
       return agentPage({

@@ -1,0 +1,152 @@
+// The report of posture: everything that is read for it, once, and what is found. What differs is posture.ts's and standing.ts's to
+// say; this decides the order of findings and how ages are told apart.
+import type { Engine } from "../database/database.ts"
+import type { Rotation, WaitsFor } from "../keys/rotation.ts"
+import type { PolicyStore } from "../policy/in-force.ts"
+import type { Place, Policy } from "../policy/policy.ts"
+import { SEVERITIES, type Severity } from "../policy/review-rule.ts"
+import { toEpochSeconds } from "../time.ts"
+import { comparePosture, type Served } from "./posture.ts"
+import type { PostureRule } from "./posture-rules.ts"
+import {
+  type AgeRow,
+  askedSince,
+  firstDay,
+  givenSince,
+  heardSince,
+  ledgerKeyAges,
+  liveGroups,
+  lockedNames,
+  startedSince,
+  taskAges,
+  tokenAges,
+} from "./posture-statements.ts"
+import { dayOf } from "./privilege-count.ts"
+import { findStanding } from "./standing.ts"
+import { GIVEN_DAYS, HEARD_DAYS } from "./standing-facts.ts"
+import { type StandingRule, TOPICS, type Topic } from "./standing-rules.ts"
+
+/** Times are epoch milliseconds. */
+export interface PostureReport {
+  readonly at: number
+  /** The digest of the policy in force. */
+  readonly policy: string
+  /** The gravest first. */
+  readonly findings: readonly Finding[]
+  readonly tasks: readonly Age[]
+  readonly tokens: readonly Age[]
+  readonly keys: readonly KeyAge[]
+}
+
+export interface Finding {
+  readonly rule: PostureRule | StandingRule
+  readonly topic: Topic
+  readonly severity: Severity
+  readonly api?: string
+  readonly agent?: string
+  readonly type?: string
+  readonly operation?: string
+  readonly resource?: string
+  readonly place?: Place
+  readonly message: string
+  readonly fix: string
+}
+
+/** How many live ones began within so many seconds, and not within the bound before; null: longer ago. */
+export interface Age {
+  readonly withinSeconds: number | null
+  readonly count: number
+}
+
+export interface KeyAge {
+  /** Of a signing key its thumbprint, of the ledger's key its name and id. */
+  readonly key: string
+  readonly signs: "tokens" | "ledger"
+  readonly state: string
+  readonly createdAt: number
+  readonly activatedAt: number | undefined
+  readonly waitsFor: WaitsFor | undefined
+}
+
+export interface PostureSources {
+  readonly engine: Engine
+  readonly policies: PolicyStore
+  readonly rotation: Rotation
+  /** Epoch milliseconds. */
+  readonly now: number
+  /** By API, what its verifiers say. */
+  readonly served: ReadonlyMap<string, Served>
+}
+
+const TASK_BOUNDS = [3600, 8 * 3600, 86_400] as const
+const TOKEN_BOUNDS = [300, 600, 1200] as const
+/** Questions to people that are looked at: more than that many in 30 days are one reason to look at all of them. */
+const MOST_ASKED = 20_000
+const DAY_MILLISECONDS = 86_400_000
+
+/** As of now, but for what was not counted yet. Throws Unavailable. */
+export async function readPosture(sources: PostureSources): Promise<PostureReport> {
+  const { engine, policies, rotation, now, served } = sources
+  const day = { day: dayOf(now) - GIVEN_DAYS + 1 }
+  const [first] = await engine.query(firstDay)
+  const keys = (await rotation.list()).filter(({ state }) => state !== "retired")
+  const ledgerKeys = await engine.query(ledgerKeyAges)
+  const tasks = agesOf(TASK_BOUNDS, await engine.query(taskAges, boundsOf(TASK_BOUNDS, now, 1)))
+  const seconds = { ...boundsOf(TOKEN_BOUNDS, now, 1000), now_seconds: toEpochSeconds(now) }
+  const policy = policies.inForce()
+  const standing = findStanding(policy, {
+    now,
+    wholeWindow: (first?.day ?? Number.POSITIVE_INFINITY) < day.day,
+    given: await engine.query(givenSince, day),
+    started: await engine.query(startedSince, day),
+    asked: await engine.query(askedSince, { most: MOST_ASKED, since: now - GIVEN_DAYS * DAY_MILLISECONDS }),
+    heard: await engine.query(heardSince, { day: dayOf(now) - HEARD_DAYS + 1 }),
+    live: await engine.query(liveGroups),
+    longLived: tasks.at(-1)?.count ?? 0,
+    locks: await engine.query(lockedNames, { now }),
+    keys,
+    nextKeyAt: rotation.nextAt(),
+    signerMissing: rotation.waitsForSigner(),
+    ledgerKeyAt: ledgerKeys.find(({ state }) => state === "current")?.created_at,
+    policyState: policies.state(),
+  })
+  return {
+    at: now,
+    policy: policy.digest,
+    findings: [...servedFindings(policy, served), ...standing].sort(graveFirst),
+    tasks,
+    tokens: agesOf(TOKEN_BOUNDS, await engine.query(tokenAges, seconds)),
+    keys: [
+      ...keys.map(
+        ({ kid, state, createdAt, activatedAt, waitsFor }): KeyAge => ({
+          ...{ key: kid, signs: "tokens", state, createdAt, activatedAt, waitsFor },
+        }),
+      ),
+      ...ledgerKeys.map(
+        ({ vkey, state, created_at }): KeyAge => ({
+          ...{ key: vkey, signs: "ledger", state, createdAt: created_at, activatedAt: created_at },
+          waitsFor: undefined,
+        }),
+      ),
+    ],
+  }
+}
+
+const servedFindings = (policy: Policy, served: ReadonlyMap<string, Served>): Finding[] =>
+  comparePosture(policy, served).map((one) => ({ ...one, topic: "served" }))
+
+const boundsOf = (bounds: readonly [number, number, number], now: number, unit: number) => {
+  const [first, second, third] = bounds.map((bound) => Math.floor((now - bound * 1000) / unit))
+  return { first: first ?? 0, second: second ?? 0, third: third ?? 0 }
+}
+
+const agesOf = (bounds: readonly number[], rows: readonly AgeRow[]): readonly Age[] =>
+  [...bounds, null].map((withinSeconds, at) => ({
+    withinSeconds,
+    count: rows.find(({ age }) => age === at)?.count ?? 0,
+  }))
+
+/** Then by topic, and in the order in which each topic found them. */
+const graveFirst = (one: Finding, other: Finding): number =>
+  SEVERITIES.indexOf(other.severity) - SEVERITIES.indexOf(one.severity) ||
+  TOPICS.indexOf(one.topic) - TOPICS.indexOf(other.topic)
