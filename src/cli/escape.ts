@@ -1,6 +1,8 @@
 // Text that others wrote, made safe to show: a terminal obeys control characters and bidirectional marks, so they are
 // shown as escapes, and what looks like a token is not shown at all. It decides how text looks, never what it says.
 
+import { withoutJwtHeaders } from "../token/form.ts"
+
 /** Control, format (bidirectional, zero-width, tags), private use and lone surrogates; line and paragraph separators. */
 const OBEYED = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu
 
@@ -37,8 +39,5 @@ const escapeUnits = (character: string): string =>
     (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`,
   ).join("")
 
-/** Three parts of base64url that begin as every JWT does, percent-encoded or not; the signature may be cut off. */
-const LOOKS_LIKE_A_TOKEN = /eyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,2}/g
-
-/** The text, with `[token]` wherever something in it looks like one. */
-export const withoutTokens = (line: string): string => line.replace(LOOKS_LIKE_A_TOKEN, "[token]")
+/** The text, with `[token]` wherever something in it looks like one; the rest may be cut off. */
+export const withoutTokens = (line: string): string => withoutJwtHeaders(line, "[token]")

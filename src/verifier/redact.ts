@@ -2,12 +2,13 @@
 // Authorization scheme, private keys, and keys of well-known forms. It finds what has a form; a secret without one, such as
 // a password in a sentence, it does NOT find.
 
+import { withoutJwts } from "../token/form.ts"
+
 /** What stands in the place of a secret. */
 const REDACTED = "[redacted]"
 
 /** Linear in the text: each begins with letters that are rare, and repeats one class of characters. */
 const SECRETS: readonly RegExp[] = [
-  /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, // a JWT (RFC 7519)
   /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^-]*-----END [A-Z ]{0,32}PRIVATE KEY-----/g,
   /\b(?:A3T[A-Z0-9]|AKIA|ASIA)[A-Z0-9]{16}\b/g, // AWS access key id
   /\bgh[opsur]_[A-Za-z0-9]{36,255}\b|\bgithub_pat_\w{22,255}\b/g,
@@ -27,7 +28,7 @@ const SECRET_NAME =
 
 /** The text without secrets of a known form. Twice the same is the same. */
 export function redactText(text: string): string {
-  let clean = text
+  let clean = withoutJwts(text, REDACTED)
   for (const pattern of SECRETS) clean = clean.replace(pattern, REDACTED)
   return clean.replace(CREDENTIAL, `$1$2${REDACTED}`).replace(JWK_PRIVATE, `$1${REDACTED}"`)
 }

@@ -17,6 +17,17 @@ describe("a text loses", () => {
   test.each<[string, string, readonly string[]]>([
     ["a task token", `refused ${token}, again`, partsOf(token)],
     ["a task token in a URL", `GET /x?access_token=${token}&y=1`, partsOf(token)],
+    ["a task token behind an escaped line end", `{"log":"a\\n${token}"}`, partsOf(token)],
+    [
+      "a task token in a URL within a URL",
+      `/x?to=%2Fy%3Ft%3D${token.replaceAll(".", "%2E")}`,
+      partsOf(token),
+    ],
+    [
+      "a task token that was cut short",
+      `see ${token.slice(0, token.lastIndexOf("."))}`,
+      partsOf(token).slice(0, 2),
+    ],
     ["a proof", `DPoP: ${proof}`, partsOf(proof)],
     ["an opaque credential", "authorization: Bearer abcdefgh12345678", ["abcdefgh12345678"]],
     ["a basic credential", "Authorization: Basic YW5hOnNlY3JldA==", ["YW5hOnNlY3JldA"]],
@@ -49,6 +60,7 @@ describe("a text loses", () => {
       "gh",
       "sk-",
       "eyJaaaaaaaa.",
+      "-eyJaaaaaaaa",
     ]
     for (const part of hostile) {
       const text = part.repeat(200_000 / part.length)
