@@ -1,4 +1,4 @@
-// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|policies|memory] [--rounds N] [--seconds N]
+// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|policies|memory|scan] [--rounds N] [--seconds N]
 // [--tasks N] [--entries N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
@@ -14,6 +14,7 @@ import { benchReplicas } from "./replicas.ts"
 import { benchRevocation } from "./revocation.ts"
 import { benchRevoked } from "./revoked.ts"
 import { benchRotation } from "./rotation.ts"
+import { benchScan } from "./scan.ts"
 import { benchSidecar } from "./sidecar.ts"
 import { benchStarts } from "./starts.ts"
 import type { Settings } from "./table.ts"
@@ -50,6 +51,7 @@ const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>
   ledger: benchLedger,
   policies: benchPolicies,
   memory: benchMemory,
+  scan: benchScan,
 }
 
 const wanted = positionals.length > 0 ? positionals : Object.keys(BENCHES)

@@ -14,6 +14,7 @@ const LADDER: Record<string, number> = {
   ledger: 2,
   remote: 2,
   spool: 2,
+  exposure: 2,
   policy: 3,
   keys: 3,
   verifier: 3,
