@@ -12,6 +12,7 @@ import { isConsole, refusedAnswer } from "./console/refused.ts"
 import { type Endpoint, type Entrance, JSON_TYPE, open } from "./endpoint.ts"
 import { erasureEndpoints } from "./erasure.ts"
 import { exportEndpoints } from "./export.ts"
+import { exposureEndpoints } from "./exposures.ts"
 import { healthEndpoints } from "./health.ts"
 import { INERT } from "./inert.ts"
 import { INTROSPECTION_PATH, introspectionEndpoints, REVOCATION_PATH } from "./introspection.ts"
@@ -64,6 +65,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...exportEndpoints(rooms),
     ...erasureEndpoints(rooms),
     ...archiveEndpoints(rooms),
+    ...exposureEndpoints(rooms),
     ...reportEndpoints(rooms),
     ...postureEndpoints(rooms),
     ...questionEndpoints(rooms),

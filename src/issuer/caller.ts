@@ -8,6 +8,7 @@ import type { Ledger } from "../ledger/ledger.ts"
 import { type CallerKind, type CallerScope, caller as callerOf } from "../policy/callers.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Policy } from "../policy/policy.ts"
+import type { Canaries } from "../task/canary.ts"
 import { type Clock, SKEW_SECONDS, toEpochSeconds } from "../time.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { judgeProof, type Proof, readProof } from "../token/proof.ts"
@@ -47,6 +48,7 @@ export interface CallerOptions {
   readonly keyring: Keyring
   readonly policies: PolicyStore
   readonly clock: Clock
+  readonly canaries: Pick<Canaries, "shown">
 }
 
 export interface Callers {
@@ -79,7 +81,7 @@ interface Opened {
 }
 
 export function createCallers(options: CallerOptions): Callers {
-  const { issuer, engine, ledger, keyring, policies, clock } = options
+  const { issuer, engine, ledger, keyring, policies, clock, canaries } = options
   // Keyed by the exact bytes of the header: only what was verified is found. Time, policy and proof are checked at
   // every use.
   const verified = new LRUCache<string, Opened>({ max: CACHED_TOKENS })
@@ -97,7 +99,11 @@ export function createCallers(options: CallerOptions): Callers {
       return keyring.keyOf(kid)
     }
     const token = openServiceToken(credential.text, keyOf, { issuer, now })
-    if (token instanceof Unreadable) return refuse("service_token_invalid", `[${token.tag}] service token`)
+    if (token instanceof Unreadable) {
+      // Signed by us, and for something else.
+      if (token.tag === "claims") canaries.shown(credential.text, "service")
+      return refuse("service_token_invalid", `[${token.tag}] service token`)
+    }
     const opened = { credential, token, kid: signedBy, known: undefined }
     if (header !== null) verified.set(header, opened)
     return opened

@@ -46,10 +46,8 @@ interface Brought {
 
 /** `path` is the token endpoint's own. */
 export function createExchange(rooms: Rooms, authentication: ClientAuthentication, path: string): Exchange {
-  const { tasks, policies } = rooms
-  return async (form, request, entrance) => {
-    const asked = readExchange(form)
-    if (asked instanceof Refusal) return asked
+  const { tasks, policies, canaries } = rooms
+  const exchange = async (asked: ExchangeAsked, request: Request, entrance: Entrance) => {
     const wanted = wantedOf(asked, policies.inForce())
     if (wanted instanceof Refusal) return wanted
     const unready = tasks.unready()
@@ -64,6 +62,13 @@ export function createExchange(rooms: Rooms, authentication: ClientAuthenticatio
     }
     const exchanged = await tasks.exchange({ ...wanted, ...brought, turn })
     return exchanged instanceof Refusal ? exchanged : json(200, onWire(exchanged), NOT_STORED)
+  }
+  return async (form, request, entrance) => {
+    const asked = readExchange(form)
+    if (asked instanceof Refusal) return asked
+    const answer = await exchange(asked, request, entrance)
+    if (answer instanceof Refusal) canaries.shown(asked.subject_token, "exchange", asked.client_id)
+    return answer
   }
 }
 

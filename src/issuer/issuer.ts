@@ -1,17 +1,20 @@
 // The service, wired: engine, ledger, policy in force, keys, tasks, uses and revocations behind one fetch function. It
 // decides the order of starting and stopping; what is allowed is decided below it, and who asks in caller.ts.
 import { createRollups } from "../audit/rollup.ts"
-import type { Engine } from "../database/database.ts"
+import type { Engine, Step } from "../database/database.ts"
 import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
 import type { Signer } from "../keys/signer.ts"
+import type { Event } from "../ledger/event.ts"
 import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { createPolicyStore } from "../policy/in-force.ts"
 import { createApprovals } from "../task/approvals.ts"
 import { createArchives } from "../task/archive.ts"
+import { createCanaries } from "../task/canary.ts"
 import { createDeclarations } from "../task/declarations.ts"
 import { createErasures } from "../task/erase.ts"
+import { createExposures } from "../task/exposure.ts"
 import { type FeedWatch, watchFeed } from "../task/feed.ts"
 import { createIntrospections } from "../task/introspection.ts"
 import { createRevocations } from "../task/revocation.ts"
@@ -41,6 +44,7 @@ import type { Rooms } from "./rooms.ts"
 import { createTelemetry } from "./telemetry.ts"
 import { startChores } from "./timers.ts"
 import { countRequests } from "./under-way.ts"
+import { checkIssuerUrl } from "./url.ts"
 import { createWatch } from "./watch.ts"
 import { readWebhooks, tellOf, type Webhook, type WebhookOptions } from "./webhook.ts"
 
@@ -139,17 +143,6 @@ export async function createIssuer(options: IssuerOptions): Promise<Issuer> {
   }
 }
 
-/** Compared byte for byte later, so it has to be in its one spelling: `URL` would write it the same. */
-function checkIssuerUrl({ issuer, dangerouslyAllowPlainHttp }: IssuerOptions): void {
-  const url = URL.canParse(issuer) ? new URL(issuer) : undefined
-  if (!url || url.origin !== issuer)
-    throw new TypeError("issuer must be an origin, such as https://taskmint.example, without path or slash")
-  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
-  if (url.protocol === "https:" || (url.protocol === "http:" && (loopback || dangerouslyAllowPlainHttp)))
-    return
-  throw new TypeError("issuer must be an https URL; plain http is for loopback only")
-}
-
 async function start(options: IssuerOptions, engine: Engine, webhooks: readonly Webhook[]): Promise<Issuer> {
   const { dev = false, clock = systemClock } = options
   const telemetry = createTelemetry()
@@ -159,7 +152,12 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
   }
   const objection = await claimDatabase(engine, dev)
   if (objection !== undefined) throw new NotStarted(objection)
-  const opening = { ...options, clock, dev, onFault, told: webhooks }
+  const tell = tellOf(options.issuer, webhooks)
+  const also = (event: Event) => {
+    if (event.kind === "alarm.raised") telemetry.alarmed(event.code)
+    return tell(event)
+  }
+  const opening = { ...options, clock, dev, onFault, also, told: webhooks }
   const { rooms, feed } = await openRooms(opening, telemetry.engine(engine))
   const callers = createCallers(rooms)
   const failures = countFailures(rooms.ledger)
@@ -209,15 +207,17 @@ interface Opening extends IssuerOptions {
   readonly dev: boolean
   readonly onFault: (error: unknown) => void
   readonly told: readonly Webhook[]
+  /** What goes with an entry. */
+  readonly also: (event: Event) => readonly Step[]
 }
 
 async function openRooms(
   options: Opening,
   engine: Engine,
 ): Promise<{ readonly rooms: Rooms; readonly feed: FeedWatch }> {
-  const { issuer, clock, dev, onFault, told: webhooks } = options
+  const { issuer, clock, dev, onFault, also, told: webhooks } = options
   const names = createNames(engine)
-  const ledger = await createLedger({ engine, names, clock, also: tellOf(issuer, webhooks) })
+  const ledger = await createLedger({ engine, names, clock, also })
   const plainHttp = options.dangerouslyAllowPlainHttp ?? false
   const identities = createIdentities({ issuer, engine, ledger, clock, plainHttp, onFault })
   const policies = await createPolicyStore({
@@ -242,6 +242,7 @@ async function openRooms(
   const deliveries = createDeliveries({ engine, ledger, keyring, webhooks, onFault })
   const health = openHealth({ ...parts, engine, identities, rotation, tasks, watch, deliveries })
   const revocations = createRevocations(parts)
+  const canaries = createCanaries({ ...parts, onFault })
   return {
     rooms: {
       ...parts,
@@ -255,7 +256,9 @@ async function openRooms(
       posture: createPostureWatch({ ...parts, rotation }),
       closings: createClosings(parts),
       revocations,
-      introspections: createIntrospections(parts),
+      introspections: createIntrospections({ ...parts, canaries }),
+      canaries,
+      exposures: createExposures(parts),
       erasures: createErasures(parts),
       archives: createArchives(parts),
       statusLists: createStatusLists(parts),

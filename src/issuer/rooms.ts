@@ -10,8 +10,10 @@ import type { Sequence } from "../ledger/sequence.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Approvals } from "../task/approvals.ts"
 import type { Archives } from "../task/archive.ts"
+import type { Canaries } from "../task/canary.ts"
 import type { Declarations } from "../task/declarations.ts"
 import type { Erasures } from "../task/erase.ts"
+import type { Exposures } from "../task/exposure.ts"
 import type { Introspections } from "../task/introspection.ts"
 import type { Revocations } from "../task/revocation.ts"
 import type { StatusLists } from "../task/status-list.ts"
@@ -53,6 +55,8 @@ export interface Rooms extends OpenedConsole {
   readonly closings: Closings
   readonly revocations: Revocations
   readonly introspections: Introspections
+  readonly canaries: Canaries
+  readonly exposures: Exposures
   readonly erasures: Erasures
   readonly archives: Archives
   readonly statusLists: StatusLists

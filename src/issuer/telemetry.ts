@@ -31,6 +31,8 @@ export interface Telemetry {
   /** The same answers, each timed. */
   watch<C>(endpoint: Endpoint, answer: (asked: C) => Promise<Answered>): (asked: C) => Promise<Response>
   faulted(): void
+  /** An alarm is written down; `code` says which. */
+  alarmed(code: string | undefined): void
   /** From now on what is asked of the rooms is told, whenever the SDK wants to know. */
   observe(rooms: Observed): void
   /** Tells nothing of the rooms any more. */
@@ -50,14 +52,7 @@ export function createTelemetry(): Telemetry {
   const meter = metrics.getMeter(SCOPE)
   const requests = histogram(meter, "http.server.request.duration", "How long requests took")
   const commits = histogram(meter, "taskmint.commit.duration", "From asking for a commit to its fsync")
-  const entries = meter.createCounter("taskmint.ledger.entries", {
-    description: "Entries written since the start",
-  })
-  const faults = meter.createCounter("taskmint.faults", {
-    description: "What nobody expected; the log has each",
-  })
-  // A counter that is told from zero on shows its first step, too.
-  for (const counter of [entries, faults]) counter.add(0)
+  const { entries, faults, alarms } = countersOf(meter)
   let waiting = 0
   const watched: (() => void)[] = [
     watchGauge(meter, "taskmint.commits.waiting", "Commits that are not on disk yet", () => [[waiting, {}]]),
@@ -100,11 +95,26 @@ export function createTelemetry(): Telemetry {
       return response
     },
     faulted: () => faults.add(1),
+    alarmed: (code = "") => alarms.add(1, { "taskmint.alarm": code }),
     observe: (rooms) => void watched.push(...watchRooms(meter, rooms)),
     close() {
       for (const stop of watched) stop()
     },
   }
+}
+
+function countersOf(meter: Meter) {
+  const counter = (name: string, description: string) => meter.createCounter(name, { description })
+  const entries = counter("taskmint.ledger.entries", "Entries written since the start")
+  const faults = counter("taskmint.faults", "What nobody expected; the log has each")
+  const alarms = counter(
+    "taskmint.alarms.raised",
+    "Alarms on their way to the ledger; decided again, one counts again",
+  )
+  // A counter that is told from zero on shows its first step, too.
+  for (const one of [entries, faults]) one.add(0)
+  alarms.add(0, { "taskmint.alarm": "canary_used" })
+  return { entries, faults, alarms }
 }
 
 const describe = (endpoint: Endpoint, status: number, code: Answered["code"]): Attributes => ({

@@ -64,6 +64,7 @@ const TOLD: ReadonlySet<Kind> = new Set<Kind>([
   "alarm.cleared",
   "verifier.silent",
   "verifier.returned",
+  "token.exposed",
 ])
 
 /** Members of an entry, and of its body, that are ids or codes in each of these. */

@@ -25,6 +25,7 @@ export const KINDS = [
   "token.revoked",
   "token.unsigned",
   "token.introspected",
+  "token.exposed",
   "approval.requested",
   "approval.granted",
   "approval.denied",
@@ -48,6 +49,7 @@ export const KINDS = [
   "alarm.cleared",
   "webhook.abandoned",
   "access.read",
+  "canary.issued",
   "ledger.erased",
   "ledger.archived",
   "ledger.begun",
@@ -61,7 +63,7 @@ export type OutcomeOfEvent = "allowed" | "refused"
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json }
 
 /** Personal members of the body; with `sub`, `resource` and `reference` they are committed to, never written out. */
-export const PERSONAL_IN_BODY = ["purpose", "inputs", "reason", "parameters"] as const
+export const PERSONAL_IN_BODY = ["purpose", "inputs", "reason", "parameters", "places"] as const
 
 /**
  * One event, before it is an entry. Times are epoch milliseconds. `body` holds whatever else the kind tells, in

@@ -11,6 +11,7 @@ import { Unreadable } from "../token/jwt.ts"
 import { type OwnToken, openOwnToken } from "../token/own-token.ts"
 import type { TaskToken } from "../token/token.ts"
 import { openTaskToken } from "../token/verify.ts"
+import type { Canaries } from "./canary.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import { tokenStanding, tokensTaskUnerased } from "./statements.ts"
 
@@ -38,16 +39,23 @@ export interface Introspections {
   find(asker: Asker, text: string): Promise<Introspected | undefined>
 }
 
-export function createIntrospections(options: TaskOptions): Introspections {
+export function createIntrospections(
+  options: TaskOptions & { readonly canaries: Pick<Canaries, "shown"> },
+): Introspections {
   const parts = assembleParts(options)
+  const find = async (asker: Asker, text: string) => {
+    const found = await look(parts, asker, text)
+    if (!found?.told.active) options.canaries.shown(text, "introspection", asker.clientId)
+    return found
+  }
   return {
     async introspect(asker, text) {
       for (;;) {
-        const found = await find(parts, asker, text)
+        const found = await find(asker, text)
         if (asker.kind !== "api" || (await record(parts, asker, found))) return found?.told
       }
     },
-    find: async (asker, text) => (await find(parts, asker, text))?.told,
+    find: async (asker, text) => (await find(asker, text))?.told,
   }
 }
 
@@ -57,7 +65,7 @@ interface Found {
   readonly taskKey: TaskKey | undefined
 }
 
-async function find(parts: Parts, asker: Asker, text: string): Promise<Found | undefined> {
+async function look(parts: Parts, asker: Asker, text: string): Promise<Found | undefined> {
   const token = open(parts, text)
   if (!token) return undefined
   if (token.iss !== parts.issuer || !mayKnow(parts, asker, token)) return undefined

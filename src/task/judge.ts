@@ -5,6 +5,7 @@ import type { TaskKey } from "../ledger/entry.ts"
 import type { Event } from "../ledger/event.ts"
 import { parseInstant } from "../time.ts"
 import type { UseBatch, UseRecord } from "../token/batch.ts"
+import { CANARY_TYPE } from "./canary-statements.ts"
 import type { Fold } from "./fold.ts"
 import { type Anomaly, anomaliesOf } from "./misuse.ts"
 import type { Parts } from "./parts.ts"
@@ -71,7 +72,9 @@ export async function createJudge(
       // A clock that is ahead must not make uses late.
       const at = (parseInstant(use.at) ?? heardAt) - Math.max(0, drift)
       const served = { api, at, heardAt, risk: operations?.get(use.operation)?.risk }
-      const anomalies = anomaliesOf(use, row, served)
+      // Whatever a verifier decided: nobody has any business with one.
+      const anomalies: readonly Anomaly[] =
+        row.type === CANARY_TYPE ? ["canary_used"] : anomaliesOf(use, row, served)
       for (const anomaly of anomalies) {
         // Tokens that nobody minted are as many as whoever names them likes.
         const who = row.iat === null ? batch.instance : use.jti

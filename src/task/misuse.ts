@@ -14,6 +14,7 @@ export type Anomaly =
   | "use_after_token_end"
   | "use_after_task_end"
   | "use_dated_ahead"
+  | "canary_used"
 
 /** What the ledger's side knows of the task and the token that a use names. Epoch milliseconds, or seconds as in tokens. */
 export interface UsedToken {

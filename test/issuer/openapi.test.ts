@@ -210,6 +210,12 @@ describe("the document", () => {
     expect((await answers("GET", "/locks", { as })).locks).toHaveLength(1)
     await answers("DELETE", `/revocations/${set.id}`, { as })
     await answers("GET", "/revocations/rev_unknown", { as })
+    const canary = { type: START.type, agent: START.agent, inputs: START.inputs, reason: "drill" }
+    const { jti } = await answers("POST", "/canaries", { as, json: canary })
+    await answers("POST", "/canaries", { as, json: { ...canary, api: "none" } })
+    const found = (id: unknown) => ({ jti: id, places: [{ file: "x", line: 1 }], found: 1, standing: "cut" })
+    for (const exposures of [[found(jti), found(newId("tok"))], []])
+      await answers("POST", "/exposures", { as, json: { exposures } })
     await answers("POST", "/policy/reload", { as })
     await answers("POST", "/policy/use", { as, json: { digest: house.issuer.policyDigest() } })
     const wrong = { current_key: "A".repeat(43), new_key: "A".repeat(43) }

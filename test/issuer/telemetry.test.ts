@@ -6,7 +6,7 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics"
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest"
 import { Unavailable } from "../../src/database/database.ts"
 import { openDatabase } from "../../src/database/open.ts"
 import { type House, openHouse, START } from "../support/issuer-house.ts"
@@ -152,4 +152,14 @@ describe("what is so at the moment", () => {
   test("whether policy files are refused", async () => {
     expect(await valueNow("taskmint.policy.refused")).toBe(0)
   })
+})
+
+test("an alarm that is written down is counted by its code", async () => {
+  const raised = () => valueNow("taskmint.alarms.raised", { "taskmint.alarm": "canary_used" })
+  expect(await raised()).toBe(0)
+  const { type, agent, inputs } = START
+  const json = { type, agent, inputs, reason: "drill" }
+  const { body } = await house.ask("POST", "/canaries", { as: "operations-team", json })
+  await house.call("GET", "/tasks", { token: String(body.access_token) })
+  await vi.waitFor(async () => expect(await raised()).toBe(1), 3000)
 })

@@ -7,6 +7,7 @@ export const MEASURED_BY_ISSUER: readonly string[] = [
   ...PROCESS,
   "http_server_request_duration",
   "taskmint_alarms",
+  "taskmint_alarms_raised_total",
   "taskmint_commit_duration",
   "taskmint_commits_waiting",
   "taskmint_connections_dropped_total",

@@ -15,6 +15,8 @@ import { beginLog, createSequence } from "../../src/ledger/sequence.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
 import { createPolicyStore } from "../../src/policy/in-force.ts"
 import { createApprovals } from "../../src/task/approvals.ts"
+import { createCanaries } from "../../src/task/canary.ts"
+import { createExposures } from "../../src/task/exposure.ts"
 import { createIntrospections } from "../../src/task/introspection.ts"
 import { createRevocations } from "../../src/task/revocation.ts"
 import { createStatusLists } from "../../src/task/status-list.ts"
@@ -69,6 +71,8 @@ export async function createWorld(options: WorldOptions = {}) {
   await sequence.look()
   const log = { sequence, ledgerKeys }
   const parts = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer: ISSUER, ...log }
+  const onFault = (error: unknown) => Promise.reject(error)
+  const canaries = createCanaries({ ...parts, onFault })
   return {
     ...parts,
     folder,
@@ -82,7 +86,9 @@ export async function createWorld(options: WorldOptions = {}) {
     uses: createUses(parts),
     verifiers: createVerifiers(parts),
     revocations: createRevocations(parts),
-    introspections: createIntrospections(parts),
+    introspections: createIntrospections({ ...parts, canaries }),
+    canaries,
+    exposures: createExposures(parts),
     statusLists: createStatusLists(parts),
     /** Ends what runs; the files stay for a world that starts on them. */
     close: () => engine.close(),
