@@ -15,6 +15,7 @@ import { addLedger } from "./ledger.ts"
 import { addLock } from "./lock.ts"
 import { addPolicy } from "./policy.ts"
 import { addRevoke } from "./revoke.ts"
+import { addScan } from "./scan.ts"
 import { addServe } from "./serve.ts"
 import { addSession } from "./session.ts"
 import { createSettings } from "./settings.ts"
@@ -66,6 +67,7 @@ function createProgram(context: Context): Command {
   addKeys(program, context)
   addLedger(program, context)
   addToken(program, context)
+  addScan(program, context)
   addBackup(program, context)
   addCompletion(program)
   return program

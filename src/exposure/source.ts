@@ -1,7 +1,7 @@
 // The files that are looked through: a folder's own and those below it, unpacked where Node can unpack them. It decides what
 // is read and in which order, and says of each what it could not read; what is found in it, it does not know.
 import { createReadStream } from "node:fs"
-import { lstat, readdir } from "node:fs/promises"
+import { lstat, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { pipeline, type Readable, type Transform } from "node:stream"
 import zlib from "node:zlib"
@@ -18,25 +18,22 @@ export interface Source {
 export interface Unread {
   readonly name: string
   readonly why: string
+  /** It was left out on purpose, and is no gap: a link, a device. */
+  readonly leftOut?: boolean
 }
 
 const CHUNK_BYTES = 1024 * 1024
 
-/** What stands at a path and below it, links left out, in the order of their names. */
-export async function* sourcesAt(path: string): AsyncGenerator<Source | Unread, void, void> {
+/** What stands at a path and below it, in the order of names. A link that is named is followed, one below is left out. */
+export async function* sourcesAt(path: string, look = stat): AsyncGenerator<Source | Unread, void, void> {
   try {
-    const found = await lstat(path)
+    const found = await look(path)
     if (found.isDirectory()) {
-      for (const name of (await readdir(path)).sort()) yield* sourcesAt(join(path, name))
-      return
-    }
-    if (!found.isFile()) yield { name: path, why: found.isSymbolicLink() ? "a link" : "no file" }
-    else
-      yield {
-        name: path,
-        size: found.size,
-        open: () => createReadStream(path, { highWaterMark: CHUNK_BYTES }),
-      }
+      for (const name of (await readdir(path)).sort()) yield* sourcesAt(join(path, name), lstat)
+    } else if (found.isFile()) {
+      const open = () => createReadStream(path, { highWaterMark: CHUNK_BYTES })
+      yield { name: path, size: found.size, open }
+    } else yield { name: path, why: found.isSymbolicLink() ? "a link" : "no file", leftOut: true }
   } catch (error) {
     yield { name: path, why: codeOf(error) }
   }
