@@ -3,10 +3,12 @@
 import { Command, CommanderError } from "commander"
 import { addApproval } from "./approval.ts"
 import { addBackup } from "./backup.ts"
+import { addCanary } from "./canary.ts"
 import { addCompletion } from "./completion.ts"
 import type { Context } from "./context.ts"
 import { addCredential } from "./credential.ts"
 import { addDemo } from "./demo.ts"
+import { addDrill } from "./drill.ts"
 import { CommandEnded, EXIT, endOf } from "./exit.ts"
 import { addGuard } from "./guard.ts"
 import { addInit } from "./init.ts"
@@ -68,6 +70,8 @@ function createProgram(context: Context): Command {
   addLedger(program, context)
   addToken(program, context)
   addScan(program, context)
+  addCanary(program, context)
+  addDrill(program, context)
   addBackup(program, context)
   addCompletion(program)
   return program

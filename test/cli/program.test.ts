@@ -48,6 +48,8 @@ const COMMANDS = [
   "ledger copy",
   "token get",
   "token inspect",
+  "canary",
+  "drill leak",
   "backup",
   "completion",
 ]

@@ -55,6 +55,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/asking.test.ts": "is about the agent's side; test/task/approval is the issuer's, on both",
   "test/flows/collecting.test.ts": "is about the agent's side; test/task/collect is the issuer's, on both",
   "test/flows/demo.test.ts": "the demo brings its own SQLite file",
+  "test/flows/exposure.test.ts": "is about commands; test/issuer/exposures is the issuer's, on both",
   "test/flows/http.test.ts":
     "runs a page's steps as they are printed; the endpoints are held on both elsewhere",
   "test/flows/incident.test.ts": "runs a page's commands as they are printed; what they ask is held on both",
