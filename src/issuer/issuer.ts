@@ -8,7 +8,7 @@ import type { Signer } from "../keys/signer.ts"
 import type { Event } from "../ledger/event.ts"
 import { createLedger } from "../ledger/ledger.ts"
 import { PolicyFaults } from "../policy/fault.ts"
-import { createPolicyStore } from "../policy/in-force.ts"
+import { createPolicyStore, type PolicyStore, type PolicyStoreOptions } from "../policy/in-force.ts"
 import { createApprovals } from "../task/approvals.ts"
 import { createArchives } from "../task/archive.ts"
 import { createCanaries } from "../task/canary.ts"
@@ -220,16 +220,7 @@ async function openRooms(
   const ledger = await createLedger({ engine, names, clock, also })
   const plainHttp = options.dangerouslyAllowPlainHttp ?? false
   const identities = createIdentities({ issuer, engine, ledger, clock, plainHttp, onFault })
-  const policies = await createPolicyStore({
-    engine,
-    ledger,
-    folder: options.policies,
-    dev,
-    allowPlainHttp: plainHttp,
-    admit: identities.admit,
-    onFault,
-  })
-  if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
+  const policies = await openPolicies(options, { engine, ledger, admit: identities.admit })
   const { keyring, rotation } = await openKeys({ ...options, engine, ledger })
   const statusPlaces = await openStatusPlaces(engine, issuer, toEpochSeconds(ledger.at()))
   const known = { engine, names, ledger, policies, keyring, statusPlaces, clock, issuer }
@@ -271,6 +262,15 @@ async function openRooms(
     },
     feed,
   }
+}
+
+async function openPolicies(
+  { policies: folder, dev, dangerouslyAllowPlainHttp: allowPlainHttp = false, onFault }: Opening,
+  parts: Pick<PolicyStoreOptions, "engine" | "ledger" | "admit">,
+): Promise<PolicyStore> {
+  const policies = await createPolicyStore({ ...parts, folder, dev, allowPlainHttp, onFault })
+  if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
+  return policies
 }
 
 type Judged = Pick<Rooms, "engine" | "policies" | "keyring" | "rotation" | "clock"> &
