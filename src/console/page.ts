@@ -17,7 +17,7 @@ export const PLACES = [
   { path: "/console/agents", title: "Agents", roles: ["auditor", "operator"] },
   { path: "/console/approvals", title: "Approvals", roles: ["approver", "auditor", "operator"] },
   { path: "/console/revocations", title: "Revocations", roles: ["auditor", "operator"] },
-  { path: "/console/ledger", title: "Ledger", roles: ["auditor", "operator"] },
+  { path: "/console/ledger", title: "Ledger", roles: ["auditor"] },
   { path: "/console/integrity", title: "Integrity", roles: ["auditor", "operator"] },
   { path: "/console/posture", title: "Posture", roles: ["auditor", "operator"] },
   { path: "/console/policy", title: "Policy", roles: ["auditor", "operator"] },

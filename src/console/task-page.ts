@@ -19,6 +19,8 @@ export interface TaskShown {
   readonly now: number
   /** The reader may pause, resume and revoke. */
   readonly operates: boolean
+  /** The reader may look into the ledger. */
+  readonly audits: boolean
 }
 
 const MOST_DELEGATIONS = 60
@@ -27,13 +29,13 @@ const MOST_RULES = 16
 const MOST_LINES = 10
 
 export function taskPage(shown: TaskShown): Omit<Page, "reader"> {
-  const { task, course, now, operates } = shown
+  const { task, course, now, operates, audits } = shown
   return {
     title: `${task.type} by ${task.agent.id}`,
     place: "/console/tasks",
     lead: task.purpose ?? "Its purpose was erased.",
-    body: html`<div class="columns">${factsPart(task, now)}${operates ? actionsPart(task) : ""}</div>
-${section("Time line", timeline(timeLineOf(task, course, now)), course.earlier ? html`<p class="note">Of uses and changes the last 50,000 entries are drawn; <a href="${ledgerOf(task)}">all are in the ledger</a>.</p>` : "")}
+    body: html`<div class="columns">${factsPart(shown)}${operates ? actionsPart(task) : ""}</div>
+${section("Time line", timeline(timeLineOf(task, course, now)), course.earlier ? html`<p class="note">Of uses and changes the last 50,000 entries are drawn; ${audits ? html`<a href="${ledgerOf(task)}">all are in the ledger</a>` : "all are in the ledger"}.</p>` : "")}
 ${grantedPart(course)}
 ${delegationPart(task)}
 ${approvalPart(task, now)}`,
@@ -42,7 +44,7 @@ ${approvalPart(task, now)}`,
 
 const ledgerOf = ({ taskId }: TaskView): string => addressOf("/console/ledger", { task: taskId })
 
-function factsPart(task: TaskView, now: number): Fragment {
+function factsPart({ task, now, audits }: TaskShown): Fragment {
   const { agent, endedAt } = task
   return section(
     "Who, and until when",
@@ -60,7 +62,7 @@ function factsPart(task: TaskView, now: number): Fragment {
       ["Policy", html`<a href="/console/policy"><code>${task.policy}</code></a>`],
     ]),
     html`<p class="actions"><a class="button" href="${taskPath(task.taskId)}/statement">Statement</a>
-<a class="button" href="${ledgerOf(task)}">Its entries in the ledger</a></p>`,
+${audits ? html`<a class="button" href="${ledgerOf(task)}">Its entries in the ledger</a>` : ""}</p>`,
   )
 }
 

@@ -6,7 +6,7 @@ import { type Places, partsWithin } from "./block-times.ts"
 import { type Entry, type Resting, type RestingRow, show } from "./entry.ts"
 import type { Kind, OutcomeOfEvent } from "./event.ts"
 import { withBytes } from "./resting.ts"
-import { CONDITIONS, type Condition, findEntries, newestPlace } from "./statements.ts"
+import { CONDITIONS, type Condition, findEntries, findNewestEntries, newestPlace } from "./statements.ts"
 
 /** All that are given must hold. Absent: everything. */
 export interface EntryFilter {
@@ -24,6 +24,8 @@ export interface EntryFilter {
   readonly resource?: string | undefined
   readonly kind?: Kind | undefined
   readonly outcome?: OutcomeOfEvent | undefined
+  /** Why it was refused, or what alarmed. */
+  readonly code?: string | undefined
   /** Epoch milliseconds, inclusive. */
   readonly from?: number | undefined
   /** Epoch milliseconds, exclusive. */
@@ -48,6 +50,9 @@ const PAGE_ENTRIES = 500
 const WINDOW = 50_000
 /** What an index finds without looking at anything else: one look, however long the ledger is. */
 const FOUND_AT_ONCE = ["task", "jti"] as const
+
+export const isFoundAtOnce = (filter: EntryFilter): boolean =>
+  FOUND_AT_ONCE.some((name) => filter[name] !== undefined)
 
 /** Tells a cursor that this ledger may have given out from other text. */
 export const isCursor = (text: string): boolean => placeOf(text) !== undefined
@@ -115,7 +120,7 @@ async function* partsOf(
   range: Places,
 ): AsyncGenerator<Places, void, void> {
   if (range.after >= range.upTo) return
-  if (FOUND_AT_ONCE.some((name) => filter[name] !== undefined)) yield range
+  if (isFoundAtOnce(filter)) yield range
   else if (filter.from !== undefined || filter.to !== undefined)
     yield* partsWithin(engine, range, filter, WINDOW)
   else
@@ -127,14 +132,18 @@ async function* partsOf(
 const MOST_KNOWN = 200
 const known = new Map<string, Statement<RestingRow>>()
 
-function prepare(filter: EntryFilter): { statement: Statement<RestingRow>; values: Record<string, Value> } {
+/** The statement of a set of filters, and what it is asked with. */
+export function prepare(
+  filter: EntryFilter,
+  order: "first" | "last" = "first",
+): { statement: Statement<RestingRow>; values: Record<string, Value> } {
   const given = (Object.keys(CONDITIONS) as Condition[]).filter((name) => filter[name] !== undefined)
   const values = Object.fromEntries(given.map((name) => [name, boundValue(name, filter[name])]))
-  const key = given.join()
+  const key = [order, ...given].join()
   let statement = known.get(key)
   if (!statement) {
     if (known.size >= MOST_KNOWN) known.clear()
-    statement = findEntries(given)
+    statement = order === "first" ? findEntries(given) : findNewestEntries(given)
     known.set(key, statement)
   }
   return { statement, values }

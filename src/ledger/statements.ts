@@ -74,6 +74,7 @@ export const CONDITIONS = {
   resource: sql`substr(e.resource, 1, length(${value("resource")})) = ${value("resource")}`,
   kind: sql`e.kind = ${nameId("kind")}`,
   outcome: sql`e.outcome = ${value("outcome")}`,
+  code: sql`e.code = ${nameId("code")}`,
   from: sql`e.at >= ${value("from")}`,
   to: sql`e.at < ${value("to")}`,
 } as const
@@ -89,17 +90,33 @@ function conditionsFor(asked: readonly Condition[]): SQL[] {
   return asked.map((one) => (one === "agent" && isOfTask ? sql`+${CONDITIONS.agent}` : CONDITIONS[one]))
 }
 
-/** Entries after one place and up to another that meet all conditions, in the ledger's order. */
-export const findEntries = (conditions: readonly Condition[]) =>
+const restingColumns = sql`e.seq AS seq, b.bytes AS bytes, b.personal AS personal, s.text AS sub,
+  e.resource AS resource, coalesce(e.reference, t.reference) AS reference`
+const restingJoins = sql`entry e LEFT JOIN entry_bytes b ON b.seq = e.seq
+  LEFT JOIN subject s ON s.id = e.subject LEFT JOIN task t ON t.id = e.task`
+
+/** Entries after one place and up to another that meet all conditions, in the ledger's order or the other way round. */
+const entriesBy = (conditions: readonly Condition[], order: "first" | "last") =>
   statement<RestingRow>(
-    `find-entries-by-${conditions.join("-")}`,
-    sql`SELECT e.seq AS seq, b.bytes AS bytes, b.personal AS personal, s.text AS sub, e.resource AS resource,
-      coalesce(e.reference, t.reference) AS reference
-      FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq
-      LEFT JOIN subject s ON s.id = e.subject LEFT JOIN task t ON t.id = e.task
-      WHERE ${sql.join(
-        [sql`e.seq > ${value("after")} AND e.seq <= ${value("upTo")}`, ...conditionsFor(conditions)],
-        sql` AND `,
-      )}
-      ORDER BY e.seq LIMIT ${value("limit")}`,
+    `find-${order}-entries-by-${conditions.join("-")}`,
+    sql`SELECT ${restingColumns} FROM ${restingJoins} WHERE ${sql.join(
+      [sql`e.seq > ${value("after")} AND e.seq <= ${value("upTo")}`, ...conditionsFor(conditions)],
+      sql` AND `,
+    )}
+      ORDER BY e.seq ${sql.raw(order === "first" ? "ASC" : "DESC")} LIMIT ${value("limit")}`,
   )
+
+export const findEntries = (conditions: readonly Condition[]) => entriesBy(conditions, "first")
+export const findNewestEntries = (conditions: readonly Condition[]) => entriesBy(conditions, "last")
+
+/** One entry, by its place. */
+export const entryAt = statement<RestingRow>(
+  "entry-at",
+  sql`SELECT ${restingColumns} FROM ${restingJoins} WHERE e.seq = ${value("seq")}`,
+)
+
+/** When the entry of this place was written, or the next before it. */
+export const timeAt = statement<{ at: number }>(
+  "entry-time-at",
+  sql`SELECT at FROM entry WHERE seq <= ${value("seq")} ORDER BY seq DESC LIMIT 1`,
+)

@@ -70,7 +70,7 @@ const QUIET: Course = {
 const drawn = (task: TaskView, course: Course = QUIET) =>
   String(timeline(timeLineOf(task, course, BEGAN + 100 * MINUTE)))
 const pageOf = (task: TaskView, course: Course = QUIET) =>
-  String(taskPage({ task, course, now: BEGAN + 100 * MINUTE, operates: true }).body)
+  String(taskPage({ task, course, now: BEGAN + 100 * MINUTE, operates: true, audits: true }).body)
 
 describe("the time line", () => {
   test("is to scale: half the time is half the width, and a pause stands where it was", () => {

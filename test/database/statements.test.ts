@@ -12,7 +12,8 @@ import { POSTGRES_SPELLING, SQLITE_SPELLING } from "../../src/database/drizzle.t
 import { NAME, SUBJECT } from "../../src/database/names.ts"
 import { openPostgres } from "../../src/database/postgres.ts"
 import { openSqlite } from "../../src/database/sqlite.ts"
-import { CONDITIONS, type Condition, findEntries } from "../../src/ledger/statements.ts"
+import { CONDITIONS, type Condition, findEntries, findNewestEntries } from "../../src/ledger/statements.ts"
+import { findTasks, TASK_FILTERS } from "../../src/task/statements.ts"
 import { createFolders } from "../support/folder.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 import { listSources, readSource } from "../support/source.ts"
@@ -33,7 +34,7 @@ const files = listSources("src").filter(
     !/tables\.ts$/.test(path) &&
     /import \{[^}]*\bsql\b[^}]*\} from "[./a-z]*\/drizzle\.ts"/.test(readSource(path).text),
 )
-/** Calls that make one statement, or two of them; `findEntries` makes one for each set of filters. */
+/** Calls that make one statement, or two of them; those that search make one for each set of filters. */
 const callsIn = (text: string, maker: string) =>
   [...text.matchAll(new RegExp(`\\b${maker}(<[^>]*>)?\\(\\s*["A-Z]`, "g"))].length
 
@@ -42,7 +43,13 @@ const modules = await Promise.all(
 )
 const exported = new Set(modules.flatMap((module) => [...statementsIn({ ...module })]))
 const filters = Object.keys(CONDITIONS) as Condition[]
-const searches = [[], ...filters.map((one) => [one]), filters].map(findEntries)
+const sets = [[], ...filters.map((one) => [one]), filters]
+const taskSets = [[], ...TASK_FILTERS.map((one) => [one]), TASK_FILTERS]
+const searches = [
+  ...sets.map(findEntries),
+  ...sets.map(findNewestEntries),
+  ...taskSets.map((one) => findTasks(one)),
+]
 const statements = [...exported, ...searches].map((one): [string, Statement<unknown>] => [one.name, one])
 
 const sqlite = createCompiler(SQLITE_SPELLING)

@@ -4,6 +4,7 @@ import type { Rooms } from "../rooms.ts"
 import { agentPages } from "./agents.ts"
 import { approvalPages } from "./approvals.ts"
 import { assetEndpoints } from "./assets.ts"
+import { ledgerPages } from "./ledger.ts"
 import { linkEndpoints } from "./link.ts"
 import { overviewPages } from "./overview.ts"
 import { revocationPages } from "./revocations.ts"
@@ -17,6 +18,7 @@ export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
   ...agentPages(rooms),
   ...approvalPages(rooms),
   ...revocationPages(rooms),
+  ...ledgerPages(rooms),
   ...signInEndpoints(rooms),
   signOut(rooms),
   ...linkEndpoints(rooms),

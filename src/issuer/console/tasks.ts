@@ -77,7 +77,14 @@ const show = (rooms: Rooms): Endpoint =>
       const now = rooms.ledger.at()
       const course = await readCourse(rooms.engine, id, { ...rangeOf(task, now), steps: STEPS })
       if (!course) return refuse("not_found", "[task] no such task")
-      return taskPage({ task, course, now, operates: visitor.caller.scopes.has("operator") })
+      const { scopes } = visitor.caller
+      return taskPage({
+        task,
+        course,
+        now,
+        operates: scopes.has("operator"),
+        audits: scopes.has("auditor"),
+      })
     },
   })
 
