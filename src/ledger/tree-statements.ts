@@ -76,6 +76,8 @@ export interface CheckpointRow {
   readonly size: number
   /** Of the newest entry that it holds. */
   readonly place: number
+  /** Epoch milliseconds: when it was signed. */
+  readonly at: number
   readonly note: string
 }
 
@@ -87,7 +89,8 @@ export const insertCheckpoint = statement(
 
 export const newestCheckpoint = statement<CheckpointRow>(
   "checkpoint.newest",
-  sql`SELECT c.size - ${before} AS size, c.size AS place, c.note AS note FROM ledger_checkpoint c WHERE ${ofThisLog} ORDER BY c.size DESC LIMIT 1`,
+  sql`SELECT c.size - ${before} AS size, c.size AS place, c.at AS at, c.note AS note
+    FROM ledger_checkpoint c WHERE ${ofThisLog} ORDER BY c.size DESC LIMIT 1`,
 )
 
 /** Those that hand over, of this log: signed by more than one key. */

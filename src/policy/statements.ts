@@ -21,6 +21,13 @@ export const storedFiles = statement<{ files: string }>(
   sql`SELECT files FROM policy WHERE digest = ${value("digest")}`,
 )
 
+/** Those that ever took force for the first time before an instant, the newest first. */
+export const policiesBefore = statement<{ digest: string; loaded_at: number }>(
+  "policies-before",
+  sql`SELECT digest, loaded_at FROM policy WHERE loaded_at < ${value("before")}
+    ORDER BY loaded_at DESC LIMIT ${value("limit")}`,
+)
+
 /** A duplicate where the digest was seen before. */
 export const insertPolicy = statement(
   "insert-policy",

@@ -4,9 +4,11 @@ import type { Rooms } from "../rooms.ts"
 import { agentPages } from "./agents.ts"
 import { approvalPages } from "./approvals.ts"
 import { assetEndpoints } from "./assets.ts"
+import { integrityPages } from "./integrity.ts"
 import { ledgerPages } from "./ledger.ts"
 import { linkEndpoints } from "./link.ts"
 import { overviewPages } from "./overview.ts"
+import { policyPages } from "./policy.ts"
 import { revocationPages } from "./revocations.ts"
 import { signInEndpoints } from "./sign-in.ts"
 import { signOut } from "./sign-out.ts"
@@ -22,5 +24,7 @@ export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
   ...signInEndpoints(rooms),
   signOut(rooms),
   ...linkEndpoints(rooms),
+  ...integrityPages(rooms),
+  ...policyPages(rooms),
   ...assetEndpoints(),
 ]
