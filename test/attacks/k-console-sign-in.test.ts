@@ -168,6 +168,18 @@ describe("K09 a page of signing in", () => {
 })
 
 describe("K10 a session", () => {
+  test("is in a cookie that scripts, other hosts and other sites' pages have not", async () => {
+    const lea = openBrowser(house)
+    const begun = await lea.get("/console/sign-in/start")
+    const finished = await lea.get(answerOf(new URL(begun.headers.get("location") ?? ""), LEA), "cross-site")
+    const [attempt = ""] = begun.headers.getSetCookie()
+    const [session = "", gone = ""] = finished.headers.getSetCookie()
+    const ours = "Path=/; Secure; HttpOnly"
+    expect(attempt.replace(/=[^;]+/, "")).toBe(`__Host-taskmint-sign-in; ${ours}; SameSite=Lax; Max-Age=600`)
+    expect(session.replace(/=[^;]+/, "")).toBe(`__Host-taskmint; ${ours}; SameSite=Strict`)
+    expect(gone).toBe(`__Host-taskmint-sign-in=; ${ours}; SameSite=Lax; Max-Age=0`)
+  })
+
   test("is never the one that was planted, before or while somebody signs in", async () => {
     const lea = openBrowser(house)
     const planted = { value: "A".repeat(43), strict: true }

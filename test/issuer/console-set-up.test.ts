@@ -1,6 +1,9 @@
 // What the console says while nobody can sign in to it, and the links that sign in without a provider: in development alone.
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { createLinks } from "../../src/issuer/console/links.ts"
+import { createSignInProviders } from "../../src/issuer/console/provider.ts"
 import { openBrowser } from "../support/console-browser.ts"
+import { createFakeClock } from "../support/fake-clock.ts"
 import { foreignSigner, startForeignIssuer } from "../support/foreign-issuer.ts"
 import { type House, ISSUER, openHouse } from "../support/issuer-house.ts"
 
@@ -54,8 +57,17 @@ describe("a console that nobody can sign in to", () => {
     await other.remove()
   })
 
-  test("does not start with scopes that lack openid", async () => {
-    await expect(openHouse({ console: { scope: "email" } })).rejects.toThrow("must include openid")
+  test("does not start with scopes that lack openid", () => {
+    const options = { issuer: ISSUER, clock: createFakeClock(), plainHttp: false, policy: () => neverAsked() }
+    expect(() => createSignInProviders({ ...options, console: { scope: "email" } })).toThrow(
+      "must include openid",
+    )
+  })
+
+  test("has no links that sign in", async () => {
+    expect(house.issuer.consoleLinks()).toBeUndefined()
+    expect((await openBrowser(house).get("/console/link/x")).status).toBe(404)
+    expect((await openBrowser(house).post("/console/links")).status).toBe(404)
   })
 })
 
@@ -90,13 +102,15 @@ describe("a link that signs in", () => {
   })
 
   test.each([
-    ["for real work", { issuer: "http://127.0.0.1:8787" }],
-    ["that others reach", { dev: true }],
-  ])("is not to be had of an issuer %s", async (_what, options) => {
-    const other = await openHouse(options)
-    expect(other.issuer.consoleLinks()).toBeUndefined()
-    expect((await openBrowser(other).get("/console/link/x")).status).toBe(404)
-    expect((await openBrowser(other).post("/console/links")).status).toBe(404)
-    await other.remove()
+    ["https://taskmint.internal", true],
+    ["http://127.0.0.1.evil.example", true],
+    ["http://localhost.evil.example", true],
+    ["http://127.0.0.1:8787", false],
+  ])("is not to be had at %s, made for development: %s", (issuer, dev) => {
+    expect(createLinks({ issuer, dev, clock: createFakeClock() })).toBeUndefined()
   })
 })
+
+function neverAsked(): never {
+  throw new Error("nothing is asked of the policy before somebody signs in")
+}

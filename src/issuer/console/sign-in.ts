@@ -137,8 +137,8 @@ type LetIn = (
 
 /** From a provider's answer to a session. */
 function createDoor(rooms: Rooms): LetIn {
-  const { policies, sessions, tasks, ledger, clock } = rooms
-  const told = new LRUCache<string, true>({ ...TOLD, perf: { now: clock.monotonic } })
+  const { policies, sessions, tasks, ledger } = rooms
+  const told = new LRUCache<string, true>({ ...TOLD, perf: { now: () => rooms.clock.monotonic() } })
   const crowded = limitPerMinute(MOST_PER_MINUTE)
   const tell = async ({ provider }: SignInProvider, { name }: SignedIn) => {
     if (told.has(name)) return
@@ -171,7 +171,7 @@ function createDoor(rooms: Rooms): LetIn {
       await tell(at, signedIn)
       return refuse("invalid_client", "[policy] no entry of staff fits them")
     }
-    if (crowded(name, clock.now()))
+    if (crowded(name, rooms.clock.now()))
       return refuse("too_many_requests", "[rate] sign-ins", { retryAfterSeconds: 60 })
     const how = { by: "openid", provider: provider.name, kid: identity.kid }
     const once = spendIdentity(identity.issuer, identity.once, identity.exp)
