@@ -27,9 +27,9 @@ export const signInPage = ({ provider, href, again }: SignInShown): string =>
       })
 
 const goOn = (href: string, text: string): Fragment =>
-  html`<p><a class="button main" href="${href}">${text}</a></p>
+  html`<section aria-label="${text}"><p><a class="button main" href="${href}">${text}</a></p>
 <p class="note">You are sent to your provider and come back here. A session ends after 15 minutes without a request, and after
-8 hours in any case.</p>`
+8 hours in any case.</p></section>`
 
 export interface SetUpShown {
   /** Why nobody can sign in now. */

@@ -2,7 +2,7 @@
 import { refusedPage } from "../../console/refused-page.ts"
 import { type Code, type Next, REFUSALS, type Refusal } from "../../errors.ts"
 import { statusAtIssuer } from "../problem.ts"
-import { htmlAnswer } from "./route.ts"
+import { htmlAnswer, SIGN_IN_PATH } from "./route.ts"
 
 /** What a reader can do; programs are told by the same word elsewhere. */
 const WORDS: Readonly<Record<Next, string>> = {
@@ -24,6 +24,9 @@ const TO_PEOPLE: Partial<Record<Code, { readonly title: string; readonly next: s
   },
 }
 
+const TO_SIGN_IN = { href: SIGN_IN_PATH, text: "Sign in" }
+const TO_OVERVIEW = { href: "/console", text: "To the overview" }
+
 export const isConsole = (path: string): boolean => path === "/console" || path.startsWith("/console/")
 
 export function refusedAnswer(
@@ -34,7 +37,8 @@ export function refusedAnswer(
   const { title, next } = REFUSALS[refusal.code]
   const words = TO_PEOPLE[refusal.code] ?? { title, next: WORDS[next] }
   const expected = refusal.errors.map((one) => `${one.pointer} ${one.expected}`.trim())
-  const document = refusedPage({ ...words, code: refusal.code, expected, requestId })
+  const onward = refusal.code in TO_PEOPLE ? TO_SIGN_IN : TO_OVERVIEW
+  const document = refusedPage({ ...words, code: refusal.code, expected, requestId, onward })
   const wait = refusal.retryAfterSeconds
   return htmlAnswer(statusAtIssuer(refusal), document, {
     ...(wait !== undefined && { "retry-after": String(wait) }),
