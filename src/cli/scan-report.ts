@@ -16,7 +16,7 @@ export interface Scanned {
   /** As they rest. */
   readonly bytes: number
   readonly milliseconds: number
-  /** Places in which there are tokens of other issuers. */
+  /** Places of tokens of other issuers, and of such that don't say whose they are. */
   readonly others: number
   /** Why the issuer was not asked; undefined: it was, or there was nothing to ask. */
   readonly unasked: string | undefined
@@ -80,7 +80,10 @@ export function showScanned({ terminal, settings }: Context, scanned: Scanned, n
     terminal.note(
       `${leftOut ? "left out" : "not read to its end"}: ${forTerminal(name)} (${forTerminal(why)})`,
     )
-  if (scanned.others > 0) terminal.note(`${scanned.others} place(s) hold tokens of other issuers`)
+  if (scanned.others > 0)
+    terminal.note(
+      `${scanned.others} place(s) hold tokens of other issuers, or pieces that don't say whose they were`,
+    )
   if (scanned.unasked !== undefined && answered.length > 0)
     terminal.note(
       `The issuer was not asked (${forTerminal(scanned.unasked)}): nobody wrote down what was found`,

@@ -25,13 +25,20 @@ export interface Findings {
   look(source: Source, read: (bytes: number) => void): Promise<string | undefined>
   /** In the order in which they were found first. */
   all(): readonly Finding[]
-  /** Tokens of another issuer than the one that is asked about: how many places. */
+  /** What begins like ours and is another issuer's, or was cut before it said whose it is: how many places. */
   others(): number
 }
 
-export const MOST_PLACES = 5
+const MOST_PLACES = 5
 /** Tokens that are read once, however often they are found. */
 const MOST_KNOWN = 10_000
+
+/** A header and ids: longer ones are none of ours. */
+const LONGEST_HEADER = 400
+
+/** Of the issuer that is asked about; without one, of whichever gives its tokens ids like ours. */
+const isOurs = ({ issuer, jti }: Said, asked: string | undefined): boolean =>
+  asked === undefined ? jti !== undefined : issuer === asked
 
 /** `issuer` undefined: tokens of every issuer of this kind count. */
 export function createFindings(options: {
@@ -50,11 +57,11 @@ export function createFindings(options: {
     return said
   }
   const add = (said: Said, place: Place) => {
-    if (options.issuer !== undefined && said.issuer !== undefined && said.issuer !== options.issuer) {
+    if (!isOurs(said, options.issuer)) {
       others += 1
       return
     }
-    const key = `${said.standing} ${said.jti ?? `${place.line} ${place.file}`}`
+    const key = `${said.standing} ${said.jti}`
     const finding = findings.get(key) ?? { ...said, places: [], found: 0 }
     finding.found += 1
     if (finding.places.length < MOST_PLACES) finding.places.push(place)
@@ -62,7 +69,11 @@ export function createFindings(options: {
   }
   return {
     async look(source, read) {
-      const scan = createStreamScan(({ line, form }) => add(readOnce(form), { file: source.name, line }))
+      const scan = createStreamScan(({ line, form }) => {
+        // Cut in its header it tells nothing, not even whose it was.
+        const isTelling = form.payload !== undefined && form.header.length <= LONGEST_HEADER
+        if (isTelling) add(readOnce(form), { file: source.name, line })
+      })
       const unread = await readSource(source, scan.take, read)
       scan.end()
       return unread

@@ -15,7 +15,18 @@ import { newId } from "../../src/token/id.ts"
 import { ownTokenClaims } from "../../src/token/own-token.ts"
 import { serviceTokenClaims, signServiceToken } from "../../src/token/service-token.ts"
 import { MAX_TOKEN_BYTES, signTaskToken, taskTokenClaims } from "../../src/token/token.ts"
-import { eddsa, es256, ID, ISSUER, input, keyOf, NOW, stranger, validToken } from "../support/forge.ts"
+import {
+  compact,
+  eddsa,
+  es256,
+  ID,
+  ISSUER,
+  input,
+  keyOf,
+  NOW,
+  stranger,
+  validToken,
+} from "../support/forge.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-scan-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -113,7 +124,6 @@ describe("what is found is said to be", () => {
       { standing: "cut", jti: ID.tok },
     ],
     ["cut before its id", token.slice(0, header.length + 60), { standing: "cut", issuer: ISSUER }],
-    ["cut in its header", header.slice(0, 40), { standing: "cut" }],
   ])("%s", async (_, text, said) => {
     const { findings } = await findIn(`a ${text} b`)
     expect(findings).toEqual([expect.objectContaining(said)])
@@ -132,6 +142,30 @@ describe("what is found is said to be", () => {
     const findings = createFindings({ issuer: ISSUER })
     await findings.look({ name: "x", open: () => Readable.from([Buffer.from(token)]) }, () => undefined)
     expect(findings.all()[0]?.standing).toBe("unchecked")
+  })
+
+  test.each([
+    ["in its header", header.slice(0, 40)],
+    ["behind its header", `${header}.`],
+    ["within its issuer's name", token.slice(0, header.length + 20)],
+  ])("nothing, cut %s: it does not say whose it was", async (_, text) => {
+    expect((await findIn(`a ${text} b`)).findings).toEqual([])
+  })
+
+  test("one finding for all that were cut before their ids", async () => {
+    const { findings } = await findIn(`${token.slice(0, header.length + 60)}\n`.repeat(9))
+    expect(findings).toMatchObject([{ standing: "cut", issuer: ISSUER, found: 9 }])
+  })
+
+  test("nobody's where no issuer is asked about and its id is not like ours", async () => {
+    const findings = createFindings({})
+    const theirs = compact(
+      { typ: "at+jwt", alg: "ES256", kid: "x" },
+      { iss: "https://login.example", jti: "1" },
+    )
+    const open = () => Readable.from([Buffer.from(`${theirs} ${token}`)])
+    await findings.look({ name: "x", open }, () => undefined)
+    expect([findings.all().map(({ jti }) => jti), findings.others()]).toEqual([[ID.tok], 1])
   })
 
   test("another issuer's, which is counted and no finding", async () => {

@@ -37,6 +37,7 @@ export const CANARIES = [
   "canary-parameter",
   "canary-cancel",
   "canary-order",
+  "canary-file",
 ] as const
 const KEPT = ["otto.bystander", "bystander-purpose", "bystander-reference"] as const
 export const BYSTANDERS: readonly string[] = KEPT
@@ -137,6 +138,8 @@ export async function play(
   if (!(refused instanceof Refusal)) throw new Error("nobody in no group is let in")
   await order(world, "token", vera.jti)
   await world.tasks.change("support-orchestrator", vera.task, "cancel", "canary-cancel")
+  const places = [{ file: "/home/canary-file.log", line: 7 }]
+  await world.exposures.record("audit-team", [{ jti: vera.jti, places, found: 1, standing: "genuine" }])
   const { id } = await order(world, "subject", VERA)
   world.clock.advance(3_000)
   await world.revocations.lift("operations-team", id)
