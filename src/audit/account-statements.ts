@@ -1,10 +1,12 @@
 // All SQL behind closing statements, once: what is read of one task's entries, always up to a place, so that reads that
 // follow each other see the same ledger. Allowed uses are counted by the database, a window at a time; no row of them is
 // read.
+
 import { statement } from "../database/database.ts"
 import { sql, wholeNumber } from "../database/drizzle.ts"
 import type { RestingRow } from "../ledger/entry.ts"
 import { before } from "../ledger/tree-statements.ts"
+import { CANARY_TYPE } from "../token/name.ts"
 
 const p = sql.placeholder
 
@@ -20,10 +22,12 @@ export interface AccountedTaskRow {
   readonly key: Uint8Array | null
 }
 
+/** None of a canary: there is nothing to account for. */
 export const accountedTask = statement<AccountedTaskRow>(
   "account.task",
   sql`SELECT o.text AS orchestrator, t.authority AS authority, t.key AS key
-    FROM task t JOIN name o ON o.id = t.orchestrator WHERE t.task_id = ${p("task_id")}`,
+    FROM task t JOIN name o ON o.id = t.orchestrator WHERE t.task_id = ${p("task_id")}
+      AND t.type <> coalesce((SELECT id FROM name WHERE text = ${CANARY_TYPE}), 0)`,
 )
 
 export interface RangeRow {

@@ -4,9 +4,6 @@ import { named } from "../database/names.ts"
 
 const p = sql.placeholder
 
-/** Stands where a task's type is named; no type of a policy can have this name. */
-export const CANARY_TYPE = "@canary"
-
 /** Ended from the start, so that no way to a mint takes it for one that runs. */
 export const insertCanaryTask = named(
   "task.insert_canary",

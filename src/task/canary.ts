@@ -1,6 +1,7 @@
 // Canaries: tokens that are signed like others and open nothing, so that whoever uses one has found it where nobody has any
 // business. It decides what one looks like and why it grants nothing, and tells of every use that comes to the issuer; uses
 // at verifiers come in batches (judge.ts).
+
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { KEY_BYTES } from "../ledger/commitment.ts"
 import type { Api, TaskType } from "../policy/policy.ts"
@@ -8,10 +9,11 @@ import { toEpochSeconds } from "../time.ts"
 import type { Authority } from "../token/authority.ts"
 import { newId } from "../token/id.ts"
 import { Unreadable } from "../token/jwt.ts"
+import { CANARY_TYPE } from "../token/name.ts"
 import { takeRandom } from "../token/random.ts"
 import { signTaskToken, taskTokenClaims } from "../token/token.ts"
 import { openTaskToken } from "../token/verify.ts"
-import { CANARY_TYPE, insertCanaryTask } from "./canary-statements.ts"
+import { insertCanaryTask } from "./canary-statements.ts"
 import { type Attempt, commitDecision } from "./commit.ts"
 import { taskOfToken } from "./delegation-statements.ts"
 import { createFold } from "./fold.ts"

@@ -1,7 +1,8 @@
 // Tokens that were found where they should not be: told by id, never by their text. It decides what is known of each and that
 // the same place is written down once; ending them is the revocations'.
+
 import type { Entry } from "../ledger/entry.ts"
-import { CANARY_TYPE } from "./canary-statements.ts"
+import { CANARY_TYPE } from "../token/name.ts"
 import { type SubjectRow, taskOfToken } from "./delegation-statements.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 

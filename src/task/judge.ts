@@ -1,11 +1,12 @@
 // The uses of one batch, held against the tasks and tokens that they name: what is read for that, and what is raised about
 // it. It decides how alarms are folded; what is wrong, misuse.ts says.
+
 import type { Step } from "../database/database.ts"
 import type { TaskKey } from "../ledger/entry.ts"
 import type { Event } from "../ledger/event.ts"
 import { parseInstant } from "../time.ts"
 import type { UseBatch, UseRecord } from "../token/batch.ts"
-import { CANARY_TYPE } from "./canary-statements.ts"
+import { CANARY_TYPE } from "../token/name.ts"
 import type { Fold } from "./fold.ts"
 import { type Anomaly, anomaliesOf } from "./misuse.ts"
 import type { Parts } from "./parts.ts"

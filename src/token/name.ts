@@ -41,3 +41,6 @@ export function parseHolder(value: unknown): Holder | undefined {
   const [agent, instance] = [value.slice(0, slash), value.slice(slash + 1)]
   return slash > 0 && isName(agent) && isInstance(instance) ? { agent, instance } : undefined
 }
+
+/** Stands where a task's type is named, for canaries: no type of a policy can have this name. */
+export const CANARY_TYPE = "@canary"

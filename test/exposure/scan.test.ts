@@ -16,6 +16,7 @@ import { ownTokenClaims } from "../../src/token/own-token.ts"
 import { serviceTokenClaims, signServiceToken } from "../../src/token/service-token.ts"
 import { MAX_TOKEN_BYTES, signTaskToken, taskTokenClaims } from "../../src/token/token.ts"
 import {
+  claims,
   compact,
   eddsa,
   es256,
@@ -115,6 +116,11 @@ describe("what is found is said to be", () => {
       "forged, with other claims",
       [header, Buffer.from(other).toString("base64url"), signature].join("."),
       { standing: "forged", orchestrator: "release-orchestrator" },
+    ],
+    [
+      "forged, with another algorithm than its key has",
+      compact({ typ: "at+jwt", alg: "EdDSA", kid: es256.kid }, claims()),
+      { standing: "forged" },
     ],
     ["forged, in no shape of ours", `${header}.${payload}x.${signature}`, { standing: "forged" }],
     ["cut in its signature", token.slice(0, -1), { standing: "cut", jti: ID.tok, task: ID.task }],

@@ -153,6 +153,24 @@ describe("an alarm is raised when a canary is used", () => {
     expect((await entries(`jti=${canary.jti}&kind=use.allowed`))[0]?.body.anomalies).toEqual(["canary_used"])
   })
 
+  test("and no report stumbles over one", async () => {
+    const { jti, task_id: task, access_token } = await mint()
+    const reporter = createReporter(house)
+    await reporter.report([reporter.use(reportedToken(access_token), { decision: "allowed" })])
+    await house.issuer.sweep()
+    const asked = ["did", "could", "behalf", "rule", "approved"].map((one) => `/reports/${one}?jti=${jti}`)
+    const reports = [
+      "/reports/least-privilege",
+      "/reports/posture",
+      "/reports/silence",
+      "/reports/completeness",
+    ]
+    for (const path of [...asked, ...reports, "/tasks?state=canceled"])
+      expect([path, (await house.call("GET", path, { as: "audit-team" })).status]).toEqual([path, 200])
+    expect((await house.call("GET", `/tasks/${task}/statement`, { as: "audit-team" })).status).toBe(404)
+    expect(house.faults).toEqual([])
+  })
+
   const proofKey = () => house.proofKeyOf("deployments")
   const exchange = (subject: string) => ({
     grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
