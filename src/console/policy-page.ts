@@ -9,7 +9,7 @@ import { LEDGER_PATH } from "./ledger-page.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, facts, pages, searchForm, section, table, tag } from "./parts.ts"
 import { agentPath, namesField } from "./tasks-page.ts"
-import { agoOf, type Content, type Fragment, numberOf, timeOf } from "./values.ts"
+import { agoOf, breaking, type Content, type Fragment, numberOf, timeOf } from "./values.ts"
 
 export const POLICY_PATH = "/console/policy"
 
@@ -115,7 +115,7 @@ const some = (names: readonly string[]): string =>
 const codesOf = (names: readonly string[]): Content =>
   names.length === 0
     ? html`<span class="note">nothing</span>`
-    : html`${names.slice(0, MOST_NAMES).map((one) => html`<code>${one}</code><br>`)}${
+    : html`${names.slice(0, MOST_NAMES).map((one) => html`<code>${breaking(one)}</code><br>`)}${
         names.length > MOST_NAMES ? `and ${numberOf(names.length - MOST_NAMES)} more` : ""
       }`
 

@@ -22,6 +22,8 @@ caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(5
 th{text-align:left;color:var(--soft);font-weight:500;padding:.2rem .9rem .35rem 0;white-space:nowrap}
 td{padding:.4rem .9rem .4rem 0;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:break-word;min-width:4.5rem}
 th.count,td.count{text-align:right;font-variant-numeric:tabular-nums;min-width:3rem}
+td code{overflow-wrap:break-word}
+@media(min-width:40rem){td time{white-space:nowrap}}
 td .note{display:block}
 .empty{padding:1.5rem 0;text-align:center;color:var(--soft)}
 .row{display:grid;grid-template-columns:minmax(9rem,18rem) minmax(0,1fr) 5.5rem;gap:.75rem;align-items:center;padding:.15rem 0}

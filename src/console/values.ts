@@ -10,6 +10,10 @@ export type Content = Fragment | string
 export const timeOf = (instant: string): Fragment =>
   html`<time datetime="${instant}">${instant.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")}</time>`
 
+/** A path that may go on in the next line after each of its slashes. */
+export const breaking = (text: string): Fragment =>
+  html`${text.split("/").map((part, at) => (at === 0 ? part : html`/<wbr>${part}`))}`
+
 export const numberOf = (count: number): string => count.toLocaleString("en")
 
 const SPANS = [
