@@ -93,6 +93,8 @@ export interface ReporterRow {
   readonly final: number
   /** 1: it has applied what it was told up to the task's end. */
   readonly applied: number
+  /** An operator gave it up, and it was not heard since. */
+  readonly written_off_at: number | null
 }
 
 /** How far an instance must have come to know what its API was told up to a place of the feed; 0: of nothing. */
@@ -103,11 +105,36 @@ const toldBy = (cursor: ReturnType<typeof sql>) => sql`coalesce((SELECT max(f.cu
 export const reportersOfTask = statement<ReporterRow>(
   "account.reporters",
   sql`SELECT v.instance AS verifier, a.text AS api, v.sequence AS sequence, v.last_seen AS last_seen, v.final AS final,
+      v.written_off_at AS written_off_at,
       CASE WHEN coalesce(v.cursor, 0) >= ${toldBy(sql`${wholeNumber("cursor")}`)} THEN 1 ELSE 0 END AS applied
     FROM verifier_instance v JOIN name a ON a.id = v.api
     WHERE v.api IN (SELECT k.api FROM token k WHERE k.task = ${taskId})
       AND (v.final = 0 OR v.last_seen >= (SELECT started_at FROM task WHERE task_id = ${p("task_id")}))
     ORDER BY a.text, v.instance LIMIT ${p("limit")}`,
+)
+
+export interface MissingRow {
+  readonly verifier: string
+  readonly api: string
+  /** Numbers of batches. */
+  readonly first: number
+  readonly last: number
+  readonly why: "missing" | "chain_differs"
+  readonly told_at: number
+  readonly written_off_at: number | null
+  /** How many rows there are, those beyond the limit, too. */
+  readonly total: number
+}
+
+/** Batches of those APIs that are not there, and may tell of the task: the batch that showed it came after the task began. */
+export const missingOfTask = statement<MissingRow>(
+  "account.missing",
+  sql`SELECT v.instance AS verifier, a.text AS api, g.first AS first, g.last AS last, g.why AS why, g.told_at AS told_at,
+      g.written_off_at AS written_off_at, count(*) OVER () AS total
+    FROM verifier_gap g JOIN verifier_instance v ON v.id = g.instance JOIN name a ON a.id = v.api
+    WHERE v.api IN (SELECT k.api FROM token k WHERE k.task = ${taskId})
+      AND g.told_at >= (SELECT started_at FROM task WHERE task_id = ${p("task_id")})
+    ORDER BY a.text, v.instance, g.first LIMIT ${p("limit")}`,
 )
 
 /** Place of the last entry under the newest checkpoint, and the checkpoint. */

@@ -10,6 +10,7 @@ import type { Sequence } from "../ledger/sequence.ts"
 import {
   type AccountedTaskRow,
   dueOfTask,
+  missingOfTask,
   rangeOfTask,
   reportersOfTask,
   signedThrough,
@@ -49,8 +50,8 @@ export interface Asked {
   readonly previous?: string | undefined
 }
 
-/** Verifier instances that are named. */
-const MOST_REPORTERS = 1000
+/** Verifier instances that are named, and runs of batches that are missing. */
+const MOST_NAMED = 1000
 
 /** Uses that the database counts in one statement, entries that are read in one. */
 export interface Windows {
@@ -99,10 +100,11 @@ export async function readAccount(
   await eachUse(engine, { ...asked, limit: windows.uses }, tally.take)
   const [range] = await engine.query(rangeOfTask, { task_id: id, through: signed.through })
   const cursor = (await engine.query(dueOfTask, { task_id: id }))[0]?.cursor ?? 0
-  const reporters = await engine.query(reportersOfTask, { task_id: id, cursor, limit: MOST_REPORTERS })
+  const reporters = await engine.query(reportersOfTask, { task_id: id, cursor, limit: MOST_NAMED })
+  const missing = await engine.query(missingOfTask, { task_id: id, limit: MOST_NAMED })
   const { through, note: checkpoint } = signed
   const statement = composeStatement({
-    ...{ id, state, number, previous, erased: key === null, task, story, tally, reporters },
+    ...{ id, state, number, previous, erased: key === null, task, story, tally, reporters, missing },
     covered: {
       first: range?.first ?? 0,
       last: range?.last ?? 0,

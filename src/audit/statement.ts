@@ -1,9 +1,9 @@
 // The account of one task: what was granted and what of it was used, what never was, what was refused and why, who agreed,
-// who held tokens, who reported and up to when, who does not record, and which entries it is made of. Pure: plain facts in,
+// who held tokens, who reported and up to when, what of the reports is missing, who does not record, and which entries it is made of. Pure: plain facts in,
 // the account out. When it is final, closing.ts decides; what is read for it, account.ts.
 import type { Commitment } from "../ledger/commitment.ts"
 import { toInstant } from "../time.ts"
-import type { ReporterRow } from "./account-statements.ts"
+import type { MissingRow, ReporterRow } from "./account-statements.ts"
 import type { Span } from "./groups.ts"
 import type { Story } from "./story.ts"
 import type { HolderUses, RuleAccount, Tally, UseAccount, Uses } from "./tally.ts"
@@ -30,6 +30,23 @@ export interface Reporter {
   readonly last_report: string
   /** `closed`: it said its last word, or was written off; `behind`: uses of the task may still come from it. */
   readonly standing: "reporting" | "past_end" | "behind" | "closed"
+  /** Of one that closed because an operator gave it up: what it had not sent by then is not known. */
+  readonly written_off_at?: string
+}
+
+/** Batches of a verifier instance that are not there: uses of the task may be in them. */
+export interface Gap {
+  readonly verifier: string
+  readonly api: string
+  /** Their numbers, the last included. */
+  readonly from: number
+  readonly to: number
+  /** `chain_differs`: the number came, and the next batch follows another of that number. */
+  readonly why: MissingRow["why"]
+  /** When the ledger told of it. */
+  readonly told_at: string
+  /** When an operator gave them up. */
+  readonly written_off_at?: string
 }
 
 /** An API that had tokens of the task and from which not every use can be known. */
@@ -93,6 +110,10 @@ export interface Statement {
   /** Tokens that were authorised and never left the issuer. */
   readonly unsigned_tokens?: number
   readonly verifiers: readonly Reporter[]
+  /** As it was when this was made: what comes later makes a successor where it tells of the task. */
+  readonly gaps?: readonly Gap[]
+  /** Gaps beyond the thousand that are listed. */
+  readonly further_gaps?: number
   readonly not_recording: readonly NotRecording[]
   readonly ledger: Covered
 }
@@ -107,6 +128,7 @@ export interface Facts {
   readonly story: Story
   readonly tally: Tally
   readonly reporters: readonly ReporterRow[]
+  readonly missing: readonly MissingRow[]
   readonly covered: Covered
 }
 
@@ -138,6 +160,7 @@ export function composeStatement(facts: Facts): Statement {
     renewals: story.renewals(),
     ...(unsigned > 0 && { unsigned_tokens: unsigned }),
     verifiers: reporters.map((row) => reporterOf(row, task.ended_at)),
+    ...gapsOf(facts.missing),
     not_recording: notRecording(story, reporters),
     ledger: covered,
   }
@@ -171,14 +194,26 @@ function holdersOf(told: readonly HolderStory[], used: readonly HolderUses[]): H
 }
 
 function reporterOf(row: ReporterRow, endedAt: string | undefined): Reporter {
-  const { verifier, api, sequence, last_seen } = row
+  const { verifier, api, sequence, last_seen, written_off_at: given } = row
   return {
     verifier,
     api,
     sequence,
     last_report: toInstant(last_seen),
     standing: standingOf(row, endedAt),
+    ...(given !== null && { written_off_at: toInstant(given) }),
   }
+}
+
+function gapsOf(rows: readonly MissingRow[]): Pick<Statement, "gaps" | "further_gaps"> {
+  const further = (rows[0]?.total ?? 0) - rows.length
+  const gaps = rows.map(
+    ({ verifier, api, first, last, why, told_at, written_off_at }): Gap => ({
+      ...{ verifier, api, from: first, to: last, why, told_at: toInstant(told_at) },
+      ...(written_off_at !== null && { written_off_at: toInstant(written_off_at) }),
+    }),
+  )
+  return { ...(gaps.length > 0 && { gaps }), ...(further > 0 && { further_gaps: further }) }
 }
 
 function standingOf(row: ReporterRow, endedAt: string | undefined): Reporter["standing"] {

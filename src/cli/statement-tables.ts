@@ -38,9 +38,10 @@ export function showStatement(context: Context, shown: Shown): void {
       one.api,
       String(one.sequence),
       one.last_report,
-      one.standing,
+      one.written_off_at === undefined ? one.standing : `given up ${one.written_off_at}`,
     ]),
   )
+  show(["MISSING BATCHES", "OF", "API", "WHY", "GIVEN UP"], gapRows(shown))
   show(
     ["DOES NOT RECORD ALL", "VERIFIERS", "ASKED INSTEAD"],
     shown.not_recording.map((one) => [one.api, String(one.verifiers), String(one.introspected)]),
@@ -109,6 +110,15 @@ const approvalRows = ({ approvals }: Shown): string[][] =>
     one.decision,
     one.by ?? "",
     String(one.collected),
+  ])
+
+const gapRows = ({ gaps = [] }: Shown): string[][] =>
+  gaps.map((one) => [
+    one.from === one.to ? String(one.from) : `${one.from} to ${one.to}`,
+    one.verifier,
+    one.api,
+    one.why,
+    one.written_off_at ?? "",
   ])
 
 const holderRows = ({ holders }: Shown): string[][] =>

@@ -67,7 +67,29 @@ const STANDINGS = {
   closed: "closed",
 } as const
 
-export function reportersPart({ verifiers, not_recording: missing }: Shown): Fragment {
+function standingPart({ standing, written_off_at: given }: Shown["verifiers"][number]): Fragment {
+  if (given !== undefined) return html`<span class="warn">given up ${timeOf(given)}</span>`
+  return standing === "behind"
+    ? html`<span class="warn">${STANDINGS[standing]}</span>`
+    : html`${STANDINGS[standing]}`
+}
+
+type Gap = NonNullable<Shown["gaps"]>[number]
+
+const gapPart = ({ api, verifier, from, to, why, written_off_at: given }: Gap): Fragment =>
+  html`<p class="warn">${api}: ${from === to ? html`batch ${numberOf(from)}` : html`batches ${numberOf(from)} to ${numberOf(to)}`} of <code>${verifier}</code>
+${why === "missing" ? "missing" : "told otherwise by the batch that follows"}${given === undefined ? "" : html`, given up ${timeOf(given)}`}: uses may be in there that are not told here.</p>`
+
+/** The page shows as many; the signed statement has them all. */
+const MOST_GAPS = 50
+
+export function reportersPart({
+  verifiers,
+  not_recording: missing,
+  gaps = [],
+  further_gaps: more = 0,
+}: Shown): Fragment {
+  const beyond = more + Math.max(0, gaps.length - MOST_GAPS)
   return html`<section>
 <h2>Who reported</h2>
 ${verifiers.length === 0 ? html`<p class="note">No verifier instance.</p>` : ""}
@@ -79,10 +101,12 @@ ${verifiers.map(
   (
     one,
   ) => html`<tr><td>${one.api}</td><td><code>${one.verifier}</code></td><td>batch ${numberOf(one.sequence)}, ${timeOf(one.last_report)}</td>
-<td>${one.standing === "behind" ? html`<span class="warn">${STANDINGS[one.standing]}</span>` : STANDINGS[one.standing]}</td></tr>`,
+<td>${standingPart(one)}</td></tr>`,
 )}
 </table></div>`
 }
+${gaps.slice(0, MOST_GAPS).map(gapPart)}
+${beyond > 0 ? html`<p class="warn">And ${numberOf(beyond)} more such gaps.</p>` : ""}
 ${missing.map(
   (one) =>
     html`<p class="warn">${one.api} ${one.verifiers === 0 ? "records nothing" : "records"}${one.introspected > 0 ? html`, and asked ${numberOf(one.introspected)} times whether a token stands: what it did then is not told here` : ""}.</p>`,

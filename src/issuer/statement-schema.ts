@@ -75,6 +75,17 @@ const Reporter = z.strictObject({
   sequence: count,
   last_report: instant,
   standing: z.enum(["reporting", "past_end", "behind", "closed"]),
+  written_off_at: instant.optional(),
+})
+
+const Gap = z.strictObject({
+  verifier: z.string(),
+  api: z.string(),
+  from: count,
+  to: count,
+  why: z.enum(["missing", "chain_differs"]),
+  told_at: instant,
+  written_off_at: instant.optional(),
 })
 
 /** Exactly what is signed, as `Statement` of the audit room. */
@@ -110,6 +121,8 @@ const StatementMembers = z
     renewals: z.array(z.strictObject({ ...holder, api: z.string().optional(), count, ...span })),
     unsigned_tokens: count.optional(),
     verifiers: z.array(Reporter),
+    gaps: z.array(Gap).optional(),
+    further_gaps: count.optional(),
     not_recording: z.array(z.strictObject({ api: z.string(), verifiers: count, introspected: count })),
     ledger: z.strictObject({
       first: count,

@@ -12,7 +12,7 @@ const page = pageOf(STATEMENT)
 
 /** Every text in it replaced, but for those that are of a closed list. */
 function withTexts(text: string): Statement {
-  const closed = /^(final|provisional|granted|api|issuer|past_end|behind)$/
+  const closed = /^(final|provisional|granted|api|issuer|past_end|behind|missing)$/
   return JSON.parse(JSON.stringify(STATEMENT), (name, value: unknown) =>
     typeof value === "string" && name !== "hmac" && !closed.test(value) ? text : value,
   )
@@ -35,6 +35,10 @@ describe("the page", () => {
     ["who held", "del_01a2015d-9a60-7bc1-8d89-654aa2e41023"],
     ["who reported", "01a2214f-0259-73de-ac3b-91c23927c6d5"],
     ["who did not", "has not reported past the end"],
+    [
+      "what is missing of it",
+      "tickets: batches 2 to 1,041 of 01a2214f-0363-7142-8b77-e9aa8adc4f3e\nmissing, given up",
+    ],
     ["who does not record", "deployments records nothing, and asked 2 times"],
     ["what it covers", "3nTMzXwL5uOLz1V7s7w4hqhbFMXoSPVOPPx6u0IAfzk="],
   ])("shows %s", (_what, text) => {
@@ -44,6 +48,25 @@ describe("the page", () => {
   test("says when it is not the last word", () => {
     expect(page).toMatch(/<span class="state final">Final<\/span> <span class="tag">number 1</)
     expect(pageOf({ ...STATEMENT, state: "provisional" })).toMatch(/Provisional: more may still be reported/)
+  })
+
+  test("says which verifier was given up, which batch differs, and how many gaps it does not show", () => {
+    const [gap] = STATEMENT.gaps ?? []
+    const [verifier] = STATEMENT.verifiers
+    if (!gap || !verifier) throw new Error("there are none")
+    const { written_off_at: at = "", ...standing } = gap
+    const differs = { ...standing, from: 5, to: 5, why: "chain_differs" as const }
+    const text = pageOf({
+      ...STATEMENT,
+      verifiers: [{ ...verifier, standing: "closed", written_off_at: at }],
+      gaps: Array.from({ length: 60 }, () => differs),
+      further_gaps: 7,
+    }).replaceAll(/<[^>]*>/g, "")
+    expect(text).toMatch(/given up \S+/)
+    expect(
+      text.match(/batch 5 of [0-9a-f-]+\ntold otherwise by the batch that follows: uses may/g),
+    ).toHaveLength(50)
+    expect(text).toContain("And 17 more such gaps.")
   })
 
   test("shows that values are erased, and nothing of them", () => {

@@ -165,6 +165,17 @@ export const STATEMENT: Statement = {
       standing: "behind",
     },
   ],
+  gaps: [
+    {
+      verifier: "01a2214f-0363-7142-8b77-e9aa8adc4f3e",
+      api: "tickets",
+      from: 2,
+      to: 1041,
+      why: "missing",
+      told_at: AT,
+      written_off_at: LATER,
+    },
+  ],
   not_recording: [{ api: "deployments", verifiers: 0, introspected: 2 }],
   ledger: {
     first: 63,
