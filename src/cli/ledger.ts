@@ -16,6 +16,7 @@ import { addVerify } from "./ledger-verify.ts"
 import { asCaller, type CallerFlags, issuerOf, readCount } from "./options.ts"
 
 interface Flags extends CallerFlags, FilterFlags {
+  readonly database?: string
   readonly after?: string
   readonly limit: number
 }
@@ -26,6 +27,7 @@ export function addLedger(program: Command, context: Context): void {
     .description("entries, the oldest first")
     .option("--after <cursor>", "go on where the last query ended")
     .option("--limit <count>", "how many, up to 1000", readCount, 100)
+    .option("--database <address>", "instead of the issuer: an auditor's copy, sqlite:<path>")
     .action((flags: Flags) => query(context, flags))
   addLedgerAsk(ledger, context)
   addLeastPrivilege(ledger, context)
@@ -38,12 +40,19 @@ export function addLedger(program: Command, context: Context): void {
 }
 
 async function query(context: Context, flags: Flags): Promise<void> {
+  const body = flags.database === undefined ? await ask(context, flags) : await askCopy(context, flags)
+  if (flags.json) return context.terminal.json(body)
+  showEntries(context, asRecord(body))
+}
+
+const askCopy = async (context: Context, { database = "", ...flags }: Flags): Promise<unknown> =>
+  (await import("./ledger-query-copy.ts")).queryCopy(context, { ...flags, database })
+
+async function ask(context: Context, flags: Flags): Promise<unknown> {
   const { after, limit } = flags
   const asked = { ...filtersIn(flags), limit: String(limit), ...(after !== undefined && { after }) }
   const path = `/ledger/entries?${new URLSearchParams(asked)}`
-  const { body } = await context.terminal.progress("asking", issuerOf(context, flags).call("GET", path))
-  if (flags.json) return context.terminal.json(body)
-  showEntries(context, asRecord(body))
+  return (await context.terminal.progress("asking", issuerOf(context, flags).call("GET", path))).body
 }
 
 function showEntries({ terminal }: Context, answer: Readonly<Record<string, unknown>>): void {
@@ -69,5 +78,13 @@ function rowOfEntry(entry: Readonly<Record<string, unknown>>): string[] {
     entry.resource,
     entry.outcome,
     entry.code,
-  ].map((one) => String(one ?? ""))
+  ].map(cellOf)
 }
+
+/** Of a value that is erased, or that a copy never had, a part of its hash: alike in entries of one task where the value is. */
+function cellOf(value: unknown): string {
+  const { hmac } = typeof value === "object" && value !== null ? asRecord(value) : {}
+  return hmac === undefined ? String(value ?? "") : `hmac ${String(hmac).slice(0, HASH_CHARACTERS)}`
+}
+
+const HASH_CHARACTERS = 12

@@ -57,9 +57,10 @@ export const isFoundAtOnce = (filter: EntryFilter): boolean =>
 /** Tells a cursor that this ledger may have given out from other text. */
 export const isCursor = (text: string): boolean => placeOf(text) !== undefined
 
-const cursorOf = (seq: number): string => Buffer.from(String(seq)).toString("base64url")
+export const cursorOf = (seq: number): string => Buffer.from(String(seq)).toString("base64url")
 
-function placeOf(cursor: string): number | undefined {
+/** Undefined: it is none. */
+export function placeOf(cursor: string): number | undefined {
   const text = Buffer.from(cursor, "base64url").toString("latin1")
   return /^[1-9]\d{0,14}$/.test(text) && cursorOf(Number(text)) === cursor ? Number(text) : undefined
 }

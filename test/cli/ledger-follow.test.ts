@@ -84,6 +84,9 @@ test("without the issuer the copy is verified; following once could not tell, 3"
       code: 0,
       stdout: expect.stringMatching(/^verified {2}\d+ entries/),
     })
+    const asked = ["ledger", "query", "--database", `sqlite:${audit()}`, "--kind", "task.started"]
+    const { code, stdout } = await runCli(asked)
+    expect([code, stdout.match(/ task\.started /g)?.length]).toEqual([0, 8])
   })
 })
 

@@ -78,6 +78,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/flows/webhook.test.ts": "is about the receiver's side; test/issuer/webhooks is the issuer's, on both",
   "test/ledger/copy.test.ts": "copies from a file to both",
   "test/ledger/copy-refused.test.ts": "copies from a file to both",
+  "test/ledger/search-copy.test.ts": "asks a file; what it is held against is held on both",
   "test/flows/three-hours.test.ts":
     "is a long story about all sides; what the issuer does in it is held on both elsewhere",
   "test/issuer/console-set-up.test.ts":
