@@ -1,6 +1,7 @@
 // Where entries and their leaves rest: in a row each, or once archived a whole tile of them in one bundle. Rows are read first
 // and bundles after them, so that what is archived meanwhile is seen in one of the two. It decides that whoever reads gets all or is told; what was
 // signed, and what may be archived, it does not know.
+import { setImmediate } from "node:timers/promises"
 import type { Engine } from "../database/database.ts"
 import { unpackBundle } from "./bundle.ts"
 import { bundleAt, bundlesBetween, entryBundles, leafBundles } from "./bundle-statements.ts"
@@ -103,6 +104,7 @@ export function createLookup(engine: Queries): (seq: number) => Promise<Whole | 
       if (!row || seq >= row.first + TILE_WIDTH) return undefined
       const { first, leaves } = row
       held = { first, entries: unpackBundle(row, TILE_WIDTH) ?? [], leaves: splitHashes(leaves) }
+      await setImmediate() // others get their turn: what is found may lie in many
     }
     const [bytes, leaf] = [held.entries[seq - held.first], held.leaves[seq - held.first]]
     return bytes && leaf && { bytes, leaf }

@@ -125,10 +125,11 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) =>
 /** Rounds of one look that follows a retention: what is left comes with the next. */
 const MOST_ROUNDS = 8
 
-/** Archives by itself what is older than that. Throws Unavailable, and where it is refused. */
+/** Archives by itself what is older than that, unless another issuer is at it. Throws Unavailable, and where it is refused. */
 export async function retain(archives: Archives, before: number): Promise<void> {
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const done = await archives.next({ by: "retention", before })
+    if (done instanceof Refused && done.code === "task_conflict") return
     if (done instanceof Refused) throw new Error(`nothing is archived: ${done.code}`)
     if (done.end !== undefined) return
   }
