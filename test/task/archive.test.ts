@@ -179,6 +179,14 @@ describe("what may go", () => {
     expect(await next(world)).toMatchObject({ entries: 256, from: 1, to: 256, end: "unsigned" })
   })
 
+  test("a canary's task holds nothing up: it never ran, and gets no statement", async () => {
+    const { type, agent, inputs } = SUPPORT_START
+    mustBe(await world.canaries.mint("operations-team", { type, agent, inputs, reason: "A drill" }))
+    await pad(world, 256)
+    await closeAll(world)
+    expect(await next(world)).toMatchObject({ entries: 256, end: "unsigned" })
+  })
+
   test("nothing that is as young as the time given, not full, or under no checkpoint", async () => {
     await pad(world, 300)
     const young = world.ledger.at()
