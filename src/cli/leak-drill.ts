@@ -62,11 +62,13 @@ export async function runLeakDrill(
   const canary = await mintCanary(issuer, type, { ...flags, reason: REASON, live: true })
   let checkpoint: string | undefined
   let revoked = false
+  const folder = mkdtempSync(join(tmpdir(), "taskmint-drill-"))
   try {
     note("a token was minted that grants nothing", "held", `for ${canary.resource}`)
     const drill = { issuer, log, canary, note, url: addressOf(canary, flags.url) }
+    leak(drill, folder)
     const guarded = await useBefore(drill)
-    const found = await leakAndFind(drill)
+    const found = await find(drill, folder)
     const order = await revoke(issuer, canary)
     revoked = true
     note("it was revoked", order.tokens_ended === 1 ? "held" : "failed", `${order.tokens_ended} token ended`)
@@ -80,6 +82,7 @@ export async function runLeakDrill(
     )
     checkpoint = await askLedger(drill, refusedAt)
   } finally {
+    rmSync(folder, { recursive: true, force: true })
     if (!revoked) await revoke(issuer, canary)
   }
   return { jti: canary.jti, taskId: canary.taskId, steps, checkpoint }
@@ -128,33 +131,26 @@ async function useBefore(drill: Drill): Promise<boolean> {
   }
 }
 
+function leak({ canary, note }: Drill, folder: string): void {
+  const line = `${new Date().toISOString()} INFO retrying with Bearer ${canary.accessToken}\n`
+  writeFileSync(join(folder, "agent.log"), `${"an ordinary line\n".repeat(10_000)}${line}`, { mode: 0o600 })
+  note("it leaked into a log", "held", "10,001 lines, on this computer, gone when the drill ends")
+}
+
 const FOUND = "it was found in the log"
 
-async function leakAndFind(drill: Drill): Promise<readonly Finding[]> {
-  const { issuer, canary, note } = drill
-  const folder = mkdtempSync(join(tmpdir(), "taskmint-drill-"))
-  try {
-    const line = `${new Date().toISOString()} INFO retrying with Bearer ${canary.accessToken}\n`
-    writeFileSync(join(folder, "agent.log"), `${"an ordinary line\n".repeat(10_000)}${line}`, { mode: 0o600 })
-    note("it leaked into a log", "held", "10,001 lines, on this computer, gone when the drill ends")
-    const keyOf = await keysOf(issuer.issuer).catch(() => undefined)
-    const findings = createFindings({ issuer: issuer.issuer, keyOf })
-    for await (const source of sourcesAt(folder))
-      if (!("why" in source)) await findings.look(source, () => undefined)
-    const found = findings.all().filter(({ jti }) => jti === canary.jti)
-    note(FOUND, found.length === 1 ? "held" : "failed", found.map(placeOf).join())
-    const told = found.map(renamed)
-    const [answered] = await tell(issuer, told)
-    const recorded = answered?.told?.recorded === true && answered.told.state === "live"
-    note(
-      "that it was found stands in the ledger",
-      recorded ? "held" : "failed",
-      "as token.exposed, by its id",
-    )
-    return told
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+async function find({ issuer, canary, note }: Drill, folder: string): Promise<readonly Finding[]> {
+  const keyOf = await keysOf(issuer.issuer).catch(() => undefined)
+  const findings = createFindings({ issuer: issuer.issuer, keyOf })
+  for await (const source of sourcesAt(folder))
+    if (!("why" in source)) await findings.look(source, () => undefined)
+  const found = findings.all().filter(({ jti }) => jti === canary.jti)
+  note(FOUND, found.length === 1 ? "held" : "failed", found.map(placeOf).join())
+  const told = found.map(renamed)
+  const [answered] = await tell(issuer, told)
+  const recorded = answered?.told?.recorded === true && answered.told.state === "live"
+  note("that it was found stands in the ledger", recorded ? "held" : "failed", "as token.exposed, by its id")
+  return told
 }
 
 const placeOf = ({ places, standing }: Finding): string => `line ${places[0]?.line}, ${standing}`
@@ -167,14 +163,19 @@ const renamed = (finding: Finding): Finding => ({
 
 const REFUSED = "the first refusal was seen"
 
+function awayAt(error: unknown) {
+  if (!(error instanceof Unreachable)) throw error
+  return { status: "no answer", code: "" }
+}
+
 /** Asks until the guard knows; answers whether it did. */
 async function useAfter(drill: Drill): Promise<boolean> {
   const until = performance.now() + PATIENCE_MILLISECONDS
   const began = performance.now()
   let last = ""
   while (performance.now() < until) {
-    const { status, code } = await show(drill)
-    last = `${status} ${code}`
+    const { status, code } = await show(drill).catch(awayAt)
+    last = `${status} ${code}`.trim()
     if (code === "token_revoked") {
       const after = Math.round(performance.now() - began)
       drill.note(REFUSED, "held", `${last}, ${after} ms after the order was taken`)

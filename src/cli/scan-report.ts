@@ -125,6 +125,8 @@ function totalsOf({ answered, sources, bytes, milliseconds }: Scanned): string {
 function nextOf(answered: readonly Answered[], now: number, command: string): string[] {
   const open = answered.filter((one) => one.ended.length === 0 && stateOf(one, now) === "live")
   const lines: string[] = []
+  if (answered.some(({ ended }) => ended.some(({ lock }) => lock === true)))
+    lines.push(`Locks stand until they are lifted: ${command} lock list`)
   const own = open.filter(({ finding }) => finding.task !== undefined)
   if (own.some(({ finding }) => finding.standing === "genuine"))
     lines.push("Live tokens were found: run it again with --revoke, which ends them and locks their holders.")
