@@ -98,8 +98,8 @@ async function raise({ engine, ledger }: Parts, { jti, at, by, now }: Shown): Pr
   ])
 }
 
-/** A usual one of so long ago has run out, whoever looks at it and whatever they know. */
-const RUN_OUT_SECONDS = 60
+/** For so long it has run out when it is minted: for whoever looks at it, whatever they know, and by a clock that is off. */
+const RUN_OUT_SECONDS = 3600
 /** Of one for a drill. */
 const LIVE_SECONDS = 300
 

@@ -78,7 +78,10 @@ describe("a canary", () => {
       canary.task_id,
     ])
     const now = toEpochSeconds(house.clock.now())
-    expect(judgeToken(found.token, { issuer: ISSUER, audience: TICKETS, now })?.code).toBe("token_expired")
+    for (const clock of [now, now - 3590]) // a verifier's that is an hour behind
+      expect(judgeToken(found.token, { issuer: ISSUER, audience: TICKETS, now: clock })?.code).toBe(
+        "token_expired",
+      )
   })
 
   test("for a drill lives five minutes, and grants an operation that no policy has", async () => {
