@@ -213,7 +213,8 @@ describe("K22 other sites' scripts", () => {
         "access-control-request-headers": "authorization",
       }
       const answer = await house.call("OPTIONS", path, { headers })
-      expect([answer.status, answer.headers.get("access-control-allow-origin")], path).toEqual([405, null])
+      expect([404, 405], path).toContain(answer.status) // 404: there in development alone
+      expect(answer.headers.get("access-control-allow-origin"), path).toBeNull()
     }
   })
 })

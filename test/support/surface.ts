@@ -57,10 +57,13 @@ export async function surfaceOf(house: House): Promise<Asked[]> {
   return [...askedIn(body.paths as Paths), ...consoleSurface()]
 }
 
+/** What pages show is read when they are asked: to list them, rooms are enough that have anything and answer nothing. */
+const ANYTHING: object = new Proxy(() => undefined, { get: () => ANYTHING, apply: () => ANYTHING })
+const ROOMS = ANYTHING as Rooms
+
 /** The console's pages are in no document that is served; it is made of them here as the others' is. */
 export function consoleSurface(): Asked[] {
-  // What they show is read when they are asked, so that none of the rooms is needed to list them.
-  const { paths } = JSON.parse(describeSurface(ISSUER, consoleEndpoints({} as Rooms))) as { paths: Paths }
+  const { paths } = JSON.parse(describeSurface(ISSUER, consoleEndpoints(ROOMS))) as { paths: Paths }
   return askedIn(paths)
 }
 
