@@ -14,6 +14,7 @@ const LONGEST = [
   "cli/program",
   "cli/serve",
   "flows/demo",
+  "console/browser",
   "flows/command-line",
   "guard/adapters",
   "flows/readme",

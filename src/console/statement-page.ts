@@ -126,7 +126,7 @@ function neverPart({ never_used: never }: Shown): Fragment {
   if (never.length === 0) return html``
   return html`<section>
 <h2>Granted, never used</h2>
-<div class="scroll"><table><tr><th>What</th><th>API</th><th>Rule</th></tr>
+<div class="scroll" tabindex="0" role="region" aria-label="Granted, never used"><table><tr><th>What</th><th>API</th><th>Rule</th></tr>
 ${never.map(
   ({ operation, resource, api, rule }) =>
     html`<tr><td><code>${operation ?? (resource === undefined ? "" : textOf(resource))}</code></td><td>${api}</td><td><code>${rule}</code></td></tr>`,
@@ -147,7 +147,7 @@ ${uses.length === 0 ? html`<p class="note">None was reported.</p>` : ""}
 ${
   uses.length === 0
     ? ""
-    : html`<div class="scroll"><table><tr><th>Operation</th><th>Resource</th><th class="count">Uses</th><th>First</th><th>Last</th></tr>
+    : html`<div class="scroll" tabindex="0" role="region" aria-label="Uses"><table><tr><th>Operation</th><th>Resource</th><th class="count">Uses</th><th>First</th><th>Last</th></tr>
 ${sorted.slice(0, MOST_SHOWN).map(
   (
     one,

@@ -8,7 +8,7 @@ export function refusalsPart({ refusals, further_refusals: further = 0 }: Shown)
   if (refusals.length === 0) return html``
   return html`<section>
 <h2>Refused</h2>
-<div class="scroll"><table><tr><th>By</th><th>Code</th><th>What, or why</th><th class="count">How often</th><th>Last</th></tr>
+<div class="scroll" tabindex="0" role="region" aria-label="Refused"><table><tr><th>By</th><th>Code</th><th>What, or why</th><th class="count">How often</th><th>Last</th></tr>
 ${refusals.map(
   (
     one,
@@ -25,7 +25,7 @@ export function approvalsPart({ approvals, further_approvals: further = 0 }: Sho
   if (approvals.length === 0) return html``
   return html`<section>
 <h2>Approvals</h2>
-<div class="scroll"><table><tr><th>Asked for</th><th>By</th><th>Decision</th><th class="count">Tokens</th></tr>
+<div class="scroll" tabindex="0" role="region" aria-label="Approvals"><table><tr><th>Asked for</th><th>By</th><th>Decision</th><th class="count">Tokens</th></tr>
 ${approvals.map(
   (
     one,
@@ -47,7 +47,7 @@ export function holdersPart(shown: Shown): Fragment {
   const renewed = renewals.reduce((sum, { count }) => sum + count, 0)
   return html`<section>
 <h2>Who held tokens</h2>
-<div class="scroll"><table><tr><th>Holder</th><th class="count">Tokens</th><th class="count">Uses</th><th class="count">Refused</th></tr>
+<div class="scroll" tabindex="0" role="region" aria-label="Holders"><table><tr><th>Holder</th><th class="count">Tokens</th><th class="count">Uses</th><th class="count">Refused</th></tr>
 ${holders.map(
   (
     one,
@@ -96,7 +96,7 @@ ${verifiers.length === 0 ? html`<p class="note">No verifier instance.</p>` : ""}
 ${
   verifiers.length === 0
     ? ""
-    : html`<div class="scroll"><table><tr><th>API</th><th>Verifier instance</th><th>Up to</th><th></th></tr>
+    : html`<div class="scroll" tabindex="0" role="region" aria-label="Reporters"><table><tr><th>API</th><th>Verifier instance</th><th>Up to</th><th></th></tr>
 ${verifiers.map(
   (
     one,

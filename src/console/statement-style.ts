@@ -1,7 +1,7 @@
 // How the page of a statement looks: one sheet inside the page, so that a saved page is whole. Light and dark, a phone's width
 // and paper. It decides nothing else.
 export const STATEMENT_STYLE = `
-:root{color-scheme:light dark;--ink:#1b2430;--soft:#5a6675;--line:#dfe4ea;--paper:#fff;--wash:#f5f7f9;--bar:#2f6f8f;--watch:#b7791f;--no:#b3372f;--yes:#2c7a4b}
+:root{color-scheme:light dark;--ink:#1b2430;--soft:#5a6675;--line:#dfe4ea;--paper:#fff;--wash:#f5f7f9;--bar:#2f6f8f;--watch:#855a0f;--no:#b3372f;--yes:#2c7a4b}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaef;--soft:#9aa6b4;--line:#2d3641;--paper:#12171d;--wash:#1a2129;--bar:#5fa8cc;--watch:#e0b050;--no:#f0857d;--yes:#6cc58f}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--wash);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}

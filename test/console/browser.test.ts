@@ -1,0 +1,138 @@
+// The console in a real browser: every page of its own list, with nothing in it and with whatever others could write, in
+// light and dark, wide and narrow. Catalogue K06: none of that text runs, or is anything but text.
+import type { Browser } from "playwright-core"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import {
+  barriers,
+  CHROMIUM,
+  type Look,
+  look,
+  openBrowser,
+  overhang,
+  sayWithoutBrowser,
+  show,
+} from "../support/browser.ts"
+import { type ConsoleHouse, openConsoleHouse } from "../support/console-house.ts"
+import { markup, RUNNING } from "../support/markup.ts"
+
+const texts = markup()
+/** Colours are checked in both, widths in both; which goes with which does not matter. */
+const SIGHTS = [
+  ["light", 1280],
+  ["dark", 390],
+] as const
+let browser: Browser
+let empty: ConsoleHouse
+let full: ConsoleHouse
+
+test("there is a Chromium here, or it is said that its part is not tested", () => {
+  if (CHROMIUM === undefined) sayWithoutBrowser("the console's pages in a browser")
+  else expect(CHROMIUM).toMatch(/chrom/i)
+})
+
+describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
+  beforeAll(async () => {
+    ;[browser, empty, full] = await Promise.all([openBrowser(), openConsoleHouse(), openConsoleHouse(texts)])
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await Promise.all([empty?.remove(), full?.remove()])
+  })
+
+  const withLook = async (house: ConsoleHouse, use: (one: Look) => Promise<void>, lawless = false) => {
+    const one = await look(browser, { origin: house.origin, headers: await house.headers(), lawless })
+    try {
+      await use(one)
+    } finally {
+      await one.close()
+    }
+  }
+
+  test("the list of pages is the console's own", async () => {
+    const [few, many] = [await empty.pages(), await full.pages()]
+    expect(few).toContain("/console")
+    expect(many).toEqual(expect.arrayContaining(few))
+  })
+
+  test.each(["empty", "full"] as const)(
+    "every page is open to everybody, %s",
+    { timeout: 120_000 },
+    async (which) => {
+      const house = which === "empty" ? empty : full
+      const found: string[] = []
+      await withLook(house, async ({ page, troubles }) => {
+        for (const path of [...(await house.pages()), "/console/nowhere"]) {
+          await page.goto(`${house.origin}${path}`)
+          for (const [at, [scheme, width]] of SIGHTS.entries()) {
+            await show(page, scheme, width)
+            for (const { rule, where } of await barriers(page, at > 0))
+              found.push(`${path} ${scheme}: ${rule} ${where}`)
+            if ((await overhang(page)) > 0)
+              found.push(`${path} at ${width}: ${await overhang(page)} px too wide`)
+          }
+        }
+        expect([...found, ...troubles]).toEqual([])
+      })
+    },
+  )
+
+  test("K06 a browser here would tell: the same texts run where they are markup", async () => {
+    await withLook(
+      full,
+      async ({ page, troubles }) => {
+        await page.goto(`${full.origin}/console`)
+        await page.setContent(`<link rel=stylesheet href=//evil.example/x.css>${RUNNING.join("")}`)
+        expect(troubles.filter((one) => one === "ran: 1")).toHaveLength(RUNNING.length)
+        expect(troubles.some((one) => one.startsWith("from elsewhere: "))).toBe(true)
+      },
+      true,
+    )
+  })
+
+  test("K06 nearly six hundred of them, wherever others may write: each is text, and nothing else of the page changes", {
+    timeout: 120_000,
+  }, async () => {
+    expect(texts.length).toBeGreaterThan(500)
+    const documents = await full.documents()
+    await withLook(full, async ({ page }) => {
+      await page.goto(`${full.origin}/console`)
+      const seen = await page.evaluate<{ odd: string[]; text: string }[]>(
+        `(${READ})(${JSON.stringify(documents)})`,
+      )
+      expect(seen.flatMap(({ odd }) => odd)).toEqual([])
+      const all = seen.map(({ text }) => text).join("\n")
+      const isSeen = (text: string) => all.includes(text) || all.includes(JSON.stringify(text).slice(1, -1))
+      expect(texts.filter((text) => !isSeen(text))).toEqual([])
+    })
+  })
+
+  test("K06 none of it runs where the page's policy would let it, nor loads anything", {
+    timeout: 120_000,
+  }, async () => {
+    await withLook(
+      full,
+      async ({ page, troubles }) => {
+        for (const path of await full.pages()) await page.goto(`${full.origin}${path}`)
+        expect(troubles).toEqual([])
+      },
+      true,
+    )
+  })
+})
+
+/** In the browser: documents read as it reads them; what of them is neither text nor ours. */
+const READ = `(documents) => documents.map((document) => {
+  const read = new DOMParser().parseFromString(document, "text/html")
+  const odd = []
+  for (const element of read.querySelectorAll("*")) {
+    const name = element.localName
+    if (/^(script|iframe|frame|object|embed|base|img|image|video|audio|source|math|template|xmp|plaintext|marquee|animate|use|noscript)$/.test(name)) odd.push(name)
+    if (name === "meta" && element.httpEquiv && element.httpEquiv !== "Content-Security-Policy") odd.push("meta")
+    for (const { name: attribute, value } of element.attributes) {
+      if (/^on|^style$|^srcdoc$/.test(attribute)) odd.push(name + " " + attribute)
+      if (/^(href|src|action|formaction|data|xlink:href|background)$/.test(attribute) && !/^(\\/(?!\\/)|#|\\?)/.test(value))
+        odd.push(name + " " + attribute + "=" + value)
+    }
+  }
+  return { odd, text: read.documentElement.textContent }
+})`
