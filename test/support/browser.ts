@@ -17,8 +17,6 @@ export function sayWithoutBrowser(what: string): void {
 }
 
 const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8")
-/** What another colour or width can change; the rest of its rules read the document. */
-const OF_SIGHT = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 
 export interface Finding {
   readonly rule: string
@@ -83,7 +81,7 @@ export async function look(browser: Browser, options: LookOptions): Promise<Look
   return { page, troubles, close: () => context.close() }
 }
 
-/** Light or dark, wide or narrow, without loading the page again. */
+/** Light or dark, wide or narrow. */
 export async function show(page: Page, scheme: "light" | "dark", width: number): Promise<void> {
   await page.emulateMedia({ colorScheme: scheme })
   await page.setViewportSize({ width, height: 900 })
@@ -93,14 +91,10 @@ export async function show(page: Page, scheme: "light" | "dark", width: number):
 export const overhang = (page: Page): Promise<number> =>
   page.evaluate("document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
 
-/**
- * What an accessibility checker finds serious or critical. It knows WCAG 2.2 at level AA, and its own best practices. `again`:
- * the same page in another light or width.
- */
-export async function barriers(page: Page, again = false): Promise<Finding[]> {
+/** What an accessibility checker finds serious or critical. It knows WCAG 2.2 at level AA, and its own best practices. */
+export async function barriers(page: Page): Promise<Finding[]> {
   await page.evaluate(`window.axe || (() => { ${AXE} })()`)
-  const options = { resultTypes: ["violations"], ...(again && { runOnly: OF_SIGHT }) }
-  const found = (await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as {
+  const found = (await page.evaluate(`axe.run(document, { resultTypes: ["violations"] })`)) as {
     violations: { id: string; impact: string | null; nodes: { html: string }[] }[]
   }
   return found.violations

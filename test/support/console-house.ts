@@ -1,8 +1,11 @@
 // A served issuer whose console is looked at: one where nothing happened yet, and one in which agents, orchestrators and people
 // have written whatever they could, in every place that a page may show. Its pages are the console's own list.
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { type Listening, listen } from "../../src/cli/server.ts"
 import { type CallerName, type House, openHouse, START } from "./issuer-house.ts"
 import { createReporter, reportedToken } from "./reporter.ts"
+import { ROOT } from "./source.ts"
 import { type Asked, consoleSurface, lineWith } from "./surface.ts"
 
 export interface ConsoleHouse {
@@ -20,14 +23,32 @@ export interface ConsoleHouse {
 /** Of each collection what is there, the newest last. */
 type Ids = Record<string, string[]>
 
+const shipped = (name: string, from: string, to: string) => {
+  const text = readFileSync(join(ROOT, "policies", name), "utf8")
+  if (!text.includes(from)) throw new Error(`policies/${name} has no ${from}`)
+  return text.replace(from, to)
+}
+
+/** Who operates here decides approvals, too; only in development may a key stand for a person. */
+const PEOPLE = {
+  dev: true,
+  files: {
+    "staff.yaml": shipped("staff.yaml", "roles: [operator]", "roles: [operator, approver]"),
+    "support.yaml": shipped("support.yaml", "by: [leads]", "by: [operations-team]"),
+  },
+}
+
 export async function openConsoleHouse(texts: readonly string[] = []): Promise<ConsoleHouse> {
-  const house = await openHouse()
+  const house = await openHouse(PEOPLE)
   const ids = texts.length > 0 ? await fill(house, texts) : {}
   const server: Listening = await listen("127.0.0.1", 0)
   server.serve(house.issuer.fetch)
-  const headers = async (as: CallerName = "audit-team") => ({
-    authorization: `Bearer ${await house.serviceToken(as)}`,
-  })
+  const tokens = new Map<CallerName, string>()
+  const headers = async (as: CallerName = "audit-team") => {
+    const token = tokens.get(as) ?? (await house.serviceToken(as))
+    tokens.set(as, token)
+    return { authorization: `Bearer ${token}` }
+  }
   return {
     house,
     origin: `http://127.0.0.1:${server.port}`,
@@ -129,7 +150,7 @@ async function fill(house: House, texts: readonly string[]): Promise<Ids> {
     const held = reportedToken(token?.access_token ?? "")
     const refused = { decision: "refused", code: "operation_not_granted" } as const
     await reporter.report([reporter.use(held), reporter.use(held), reporter.use(held, refused)])
-    if (task % 10 === 3) await house.ask("POST", `/tasks/${id}/complete`, { as })
+    if (task % 10 === 1) await house.ask("POST", `/tasks/${id}/complete`, { as })
     if (task % 10 === 5) await house.ask("POST", `/tasks/${id}/pause`, { as, json: { reason: json.purpose } })
     if (task % 10 === 7) await house.ask("POST", `/tasks/${id}/fail`, { as, json: { reason: json.purpose } })
   }
