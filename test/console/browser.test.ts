@@ -13,6 +13,7 @@ import {
   show,
 } from "../support/browser.ts"
 import { type ConsoleHouse, openConsoleHouse } from "../support/console-house.ts"
+import { openConsolePerson } from "../support/console-person.ts"
 import { markup, RUNNING } from "../support/markup.ts"
 
 const texts = markup()
@@ -122,6 +123,40 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
       },
       true,
     )
+  })
+
+  test("a person signs in, answers an approval, revokes a task and signs out, by the pages' own forms", {
+    timeout: 60_000,
+  }, async () => {
+    const person = await openConsolePerson()
+    const { page, troubles, close } = await look(browser, { origin: person.origin, headers: {} })
+    const seen = (text: string | RegExp) => page.locator("main").getByText(text).first().waitFor()
+    try {
+      const { task } = await person.ask("It is solved")
+      const link = await person.link()
+      await page.goto(link)
+      await page.waitForURL(`${person.origin}/console`)
+      await page.click("nav >> text=Approvals")
+      await page.click("main h2 >> a")
+      await seen("It is solved")
+      await page.fill("main input[name=reason]", "Not yet")
+      await page.click("text=Deny")
+      await seen(/denied/i)
+      await page.goto(`${person.origin}/console/tasks/${task}`)
+      await page.fill("main input[name=reason]", "It went wrong")
+      await page.click("main button >> text=Revoke")
+      await seen(/revoked/i)
+      await page.click("text=Sign out")
+      await page.waitForURL(/sign-in/)
+      await page.goto(`${person.origin}/console`)
+      expect(page.url()).toContain("/console/sign-in")
+      await page.goto(link)
+      expect(await page.textContent("h1"), "a link opens once").toMatch(/not signed in/i)
+      expect(troubles).toEqual([])
+    } finally {
+      await close()
+      await person.remove()
+    }
   })
 })
 

@@ -30,7 +30,7 @@ const shipped = (name: string, from: string, to: string) => {
 }
 
 /** Who operates here decides approvals, too; only in development may a key stand for a person. */
-const PEOPLE = {
+export const PEOPLE = {
   dev: true,
   files: {
     "staff.yaml": shipped("staff.yaml", "roles: [operator]", "roles: [operator, approver]"),
