@@ -180,5 +180,5 @@ export function viewerOf(caller: Caller): ApprovalViewer {
   if (caller.kind === "orchestrator") return { orchestrator: caller.clientId }
   if (caller.kind === "agent") return { agent: caller.clientId }
   const all = caller.scopes.has("auditor") || caller.scopes.has("operator")
-  return all ? {} : { decider: caller.clientId }
+  return all ? {} : { deciders: [caller.clientId] }
 }

@@ -66,14 +66,19 @@ const page = (among: ReturnType<typeof sql>, state: ReturnType<typeof sql>) =>
       AND (${p("decider")} = '' OR a.deciders LIKE '%' || ${p("decider")} || '%')) AS found
     WHERE ${state} ORDER BY place DESC LIMIT ${p("limit")}`
 
+export interface ApprovalPageRow extends ApprovalRow {
+  /** Later ones have higher numbers. */
+  readonly place: number
+}
+
 /** Newest first. An empty orchestrator, decider or state means every one; a decider is given as ` name `. */
-export const approvalsPage = statement<ApprovalRow>(
+export const approvalsPage = statement<ApprovalPageRow>(
   "approval.page",
   page(sql`a.id > 0`, sql`${p("state")} = '' OR state = ${p("state")}`),
 )
 
 /** The same of those that wait for a person: found by the index of what is open, however many were decided. */
-export const approvalsWaiting = statement<ApprovalRow>(
+export const approvalsWaiting = statement<ApprovalPageRow>(
   "approval.waiting",
   page(
     sql`a.id IN (SELECT id FROM approval WHERE state IN ('requested', 'granted') AND expires_at > ${wholeNumber("now")})`,
@@ -82,7 +87,7 @@ export const approvalsWaiting = statement<ApprovalRow>(
 )
 
 /** The same of all others. */
-export const approvalsOverWith = statement<ApprovalRow>(
+export const approvalsOverWith = statement<ApprovalPageRow>(
   "approval.over_with",
   page(sql`a.id > 0`, sql`state <> 'requested'`),
 )

@@ -2,6 +2,7 @@
 // see answers like what is not there.
 import { type Refusal, refuse } from "../errors.ts"
 import {
+  type ApprovalPageRow,
   type ApprovalRow,
   approvalById,
   approvalsOverWith,
@@ -74,7 +75,8 @@ export interface ApprovalViewer {
   /** Authenticated by itself: the agent of the task. */
   readonly agent?: string
   readonly orchestrator?: string
-  readonly decider?: string
+  /** Names of staff: a person may be several. */
+  readonly deciders?: readonly string[]
 }
 
 export interface ApprovalFilter {
@@ -108,7 +110,7 @@ export async function showApproval(
     (viewer.delegation === undefined || row.delegation === viewer.delegation) &&
     (viewer.agent === undefined || row.agent === viewer.agent) &&
     (viewer.orchestrator === undefined || row.orchestrator === viewer.orchestrator) &&
-    (viewer.decider === undefined || isDecider(row, viewer.decider))
+    (viewer.deciders === undefined || viewer.deciders.some((name) => isDecider(row, name)))
   return seen ? viewApproval(row) : refuse("not_found", "[approval] no such approval for this viewer")
 }
 
@@ -117,20 +119,23 @@ export async function listApprovals(
   viewer: ApprovalViewer,
   filter: ApprovalFilter,
 ): Promise<ApprovalPage> {
-  const { state, after = "", limit } = filter
-  const values = {
-    now: parts.ledger.at(),
-    orchestrator: viewer.orchestrator ?? "",
-    decider: viewer.decider === undefined ? "" : deciderMark(viewer.decider),
-    after,
-    limit: limit + 1,
-  }
-  const rows =
-    state === "requested"
-      ? await parts.engine.query(approvalsWaiting, values)
-      : state === "decided"
-        ? await parts.engine.query(approvalsOverWith, values)
-        : await parts.engine.query(approvalsPage, { ...values, state: state ?? "" })
-  const approvals = rows.slice(0, filter.limit).map(viewApproval)
-  return { approvals, next: rows.length > filter.limit ? (approvals.at(-1)?.approvalId ?? null) : null }
+  const { deciders } = viewer
+  const marks = deciders === undefined ? [""] : deciders.map(deciderMark)
+  const found = await Promise.all(marks.map((decider) => pageOf(parts, { ...viewer, decider }, filter)))
+  const rows = new Map(found.flat().map((row) => [row.place, row]))
+  const newest = [...rows.values()].sort((one, other) => other.place - one.place)
+  const approvals = newest.slice(0, filter.limit).map(viewApproval)
+  return { approvals, next: newest.length > filter.limit ? (approvals.at(-1)?.approvalId ?? null) : null }
+}
+
+/** One more than a page has, of those that one name decides; every one where it is empty. */
+function pageOf(
+  { engine, ledger }: Parts,
+  { orchestrator = "", decider }: { readonly orchestrator?: string; readonly decider: string },
+  { state, after = "", limit }: ApprovalFilter,
+): Promise<ApprovalPageRow[]> {
+  const values = { now: ledger.at(), orchestrator, decider, after, limit: limit + 1 }
+  if (state === "requested") return engine.query(approvalsWaiting, values)
+  if (state === "decided") return engine.query(approvalsOverWith, values)
+  return engine.query(approvalsPage, { ...values, state: state ?? "" })
 }

@@ -256,16 +256,35 @@ describe("K11 somebody who guesses", () => {
     const own = codes.map((one) => one.replace(/state=.*/, `state=${page.searchParams.get("state")}`))
     for (const one of own) expect((await eve.get(one, "cross-site")).status).toBe(401)
     expect(provider.asked.filter((one) => one === "/token")).toHaveLength(1)
+  })
+
+  test.each<[string, (attempt: string) => string]>([
+    ["begun later", (attempt) => attempt.replace(/^\d+/, (at) => String(Number(at) - 1))],
+    ["that leads elsewhere", (attempt) => attempt.replace(".0.", ".1.")],
+    ["in place of another session", (attempt) => attempt.replace("..", `.${"A".repeat(43)}.`)],
+    ["that is longer", (attempt) => `${attempt}A`],
+    ["that is none", () => "x"],
+  ])("makes no sign-in out of one %s", async (_what, change) => {
+    const eve = openBrowser(house)
+    const back = answerOf(await eve.start(), LEA)
     const attempt = eve.cookies.get("__Host-taskmint-sign-in")?.value ?? ""
-    for (const changed of [
-      attempt.replace(/^\d+/, (at) => String(Number(at) + 1)),
-      `${attempt}A`,
-      attempt.replace(".0.", ".1."),
-    ]) {
-      eve.cookies.set("__Host-taskmint-sign-in", { value: changed, strict: false })
-      for (const one of own) expect((await eve.get(one, "cross-site")).status).toBe(401)
-    }
-    expect(provider.asked.filter((one) => one === "/token")).toHaveLength(1)
+    expect(change(attempt)).not.toBe(attempt)
+    eve.cookies.set("__Host-taskmint-sign-in", { value: change(attempt), strict: false })
+    expect((await eve.get(back, "cross-site")).status).toBe(401)
+    expect(provider.asked).not.toContain("/token")
+  })
+
+  test("learns nothing of a provider that is away: nobody can tell, and nobody is in", async () => {
+    const lea = openBrowser(house)
+    const back = answerOf(await lea.start(), LEA)
+    provider.cut(true)
+    const away = await lea.get(back, "cross-site")
+    provider.cut(false)
+    expect([away.status, await away.text()]).toEqual([
+      503,
+      expect.stringContaining("temporarily_unavailable"),
+    ])
+    expect(away.headers.getSetCookie()).toEqual([])
   })
 
   test("is told the same whatever was wrong: nobody learns whom the policy knows", async () => {

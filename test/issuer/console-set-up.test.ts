@@ -1,19 +1,25 @@
 // What the console says while nobody can sign in to it, and the links that sign in without a provider: in development alone.
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { createLinks } from "../../src/issuer/console/links.ts"
-import { createSignInProviders } from "../../src/issuer/console/provider.ts"
+import { type ConsoleOptions, createSignInProviders } from "../../src/issuer/console/provider.ts"
 import { openBrowser } from "../support/console-browser.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
-import { foreignSigner, startForeignIssuer } from "../support/foreign-issuer.ts"
 import { type House, ISSUER, openHouse } from "../support/issuer-house.ts"
+import { policyOf } from "../support/policies.ts"
 
-const policyOf = (one: string, two: string) => `version: 1
+const POLICY = `version: 1
 identity_providers:
-  people: { issuer: "${one}", private_addresses: true, audience: taskmint }
-  workers: { issuer: "${two}", private_addresses: true }
+  people: { issuer: https://login.example.com, audience: taskmint }
+  workers: { issuer: https://ci.example.com }
 staff:
   team-leads: { roles: [approver], authenticate: [{ openid: { provider: people, claims: { groups: leads } } }] }
 `
+const OPTIONS = { issuer: ISSUER, clock: createFakeClock(), plainHttp: false }
+
+async function currentOf(texts: string | Record<string, string>, given: ConsoleOptions) {
+  const policy = await policyOf(typeof texts === "string" ? { "a.yaml": texts } : texts)
+  return createSignInProviders({ ...OPTIONS, policy: () => policy, console: given }).current()
+}
 
 describe("a console that nobody can sign in to", () => {
   let house: House
@@ -35,30 +41,28 @@ describe("a console that nobody can sign in to", () => {
     expect((await openBrowser(house).get("/console/callback?code=x")).status).toBe(401)
   })
 
-  test("says so of a provider that is not there, is away, or has no audience", async () => {
-    const [one, two] = [await startForeignIssuer(), await startForeignIssuer()]
-    for (const provider of [one, two]) provider.publish(foreignSigner("theirs", "ES256"))
-    const other = await openHouse({ files: { "people.yaml": policyOf(one.issuer, two.issuer) } })
-    const shown = async (provider: string) => {
-      await other.restart({ console: { provider } })
-      return (await openBrowser(other).get("/console/sign-in")).text()
-    }
-    expect(await shown("nobody")).toContain("a provider that the policy does not have")
-    expect(await shown("workers")).toContain("no audience in the policy")
-    expect(await shown("people")).toContain("Sign in with people")
-    await one.close()
-    const away = await openBrowser(other).get("/console/sign-in/start")
-    expect([away.status, await away.text()]).toEqual([
-      503,
-      expect.stringContaining("temporarily_unavailable"),
-    ])
-    expect(away.headers.getSetCookie()).toEqual([])
-    await two.close()
-    await other.remove()
+  test.each<[string, string | undefined, unknown]>([
+    ["the only one that staff is signed in at", undefined, expect.objectContaining({ clientId: "taskmint" })],
+    ["one that is not there", "nobody", "unknown"],
+    ["one whose tokens are for nobody", "workers", "no_audience"],
+  ])("finds the provider that is meant: %s", async (_what, provider, found) => {
+    expect(await currentOf(POLICY, { ...(provider !== undefined && { provider }) })).toEqual(found)
+  })
+
+  test("asks which, where staff is signed in at two; and takes another client id than the policy's", async () => {
+    const two = POLICY.replace("[approver]", "[auditor]")
+      .replaceAll("people", "others")
+      .replace("login.", "others.")
+      .replace(/^.*workers:.*\n/m, "")
+    const both = { "a.yaml": POLICY, "b.yaml": two.replace("team-leads", "more-leads") }
+    expect(await currentOf(both, {})).toBe("several")
+    const named = await currentOf(both, { provider: "others", clientId: "console" })
+    expect(named).toMatchObject({ clientId: "console", provider: { name: "others", audience: "taskmint" } })
+    expect(await currentOf(POLICY.replace("{ roles", "{ enabled: false, roles"), {})).toBe("none")
   })
 
   test("does not start with scopes that lack openid", () => {
-    const options = { issuer: ISSUER, clock: createFakeClock(), plainHttp: false, policy: () => neverAsked() }
+    const options = { ...OPTIONS, policy: neverAsked }
     expect(() => createSignInProviders({ ...options, console: { scope: "email" } })).toThrow(
       "must include openid",
     )

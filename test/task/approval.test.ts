@@ -162,13 +162,13 @@ describe("deciding", () => {
     expect(await world.approvals.decide(other, approval.approvalId, "grant")).toMatchObject({
       code: "not_found",
     })
-    expect(await world.approvals.show({ decider: "audit-team" }, approval.approvalId)).toMatchObject({
+    expect(await world.approvals.show({ deciders: ["audit-team"] }, approval.approvalId)).toMatchObject({
       code: "not_found",
     })
-    expect((await world.approvals.list({ decider: "audit-team" }, { limit: 9 })).approvals).toEqual([])
-    expect((await world.approvals.list({ decider: "operations-team" }, { limit: 9 })).approvals).toHaveLength(
-      1,
-    )
+    expect((await world.approvals.list({ deciders: ["audit-team"] }, { limit: 9 })).approvals).toEqual([])
+    expect(
+      (await world.approvals.list({ deciders: ["operations-team", "audit-team"] }, { limit: 9 })).approvals,
+    ).toHaveLength(1)
   })
 
   test("happens once: 20 people at the same time, one decision", async () => {

@@ -3,19 +3,18 @@
 import { z } from "@hono/zod-openapi"
 import { APPROVALS_PATH, approvalPath } from "../../console/approval-parts.ts"
 import { approvalPage, type Hindrance, inboxPage } from "../../console/approvals-page.ts"
-import { Refusal, refuse } from "../../errors.ts"
+import { Refusal } from "../../errors.ts"
 import { isOwnQuestion } from "../../task/approval-decide.ts"
-import type { Approval } from "../../task/approval-view.ts"
+import type { Approval, ApprovalViewer } from "../../task/approval-view.ts"
 import { toEpochSeconds } from "../../time.ts"
 import { DecideBody, deciderOf, viewerOf } from "../approvals.ts"
 import type { Endpoint } from "../endpoint.ts"
 import type { Rooms } from "../rooms.ts"
 import { plain } from "../task-schema.ts"
-import { action, page, SIGN_IN_PATH } from "./route.ts"
-import type { Visitor } from "./visitor.ts"
+import { action, page, signInFor } from "./route.ts"
+import { callerAs, isFresh, type Visitor } from "./visitor.ts"
 
 const LIMIT = 15
-const FRESH_SECONDS = 900
 const WHO = ["approver", "auditor", "operator"] as const
 
 const ListQuery = z.strictObject({
@@ -44,7 +43,7 @@ const inbox = (rooms: Rooms): Endpoint =>
     query: ListQuery,
     async run({ query: { shows, after } }, visitor) {
       const state = shows === "waiting" ? "requested" : "decided"
-      const { approvals, next } = await rooms.approvals.list(viewerOf(visitor.caller), {
+      const { approvals, next } = await rooms.approvals.list(viewerFor(visitor), {
         state,
         after,
         limit: LIMIT,
@@ -61,7 +60,7 @@ const show = (rooms: Rooms): Endpoint =>
     who: [...WHO],
     query: ShowQuery,
     async run({ parameter, query: { late } }, visitor) {
-      const found = await rooms.approvals.show(viewerOf(visitor.caller), parameter("id"))
+      const found = await rooms.approvals.show(viewerFor(visitor), parameter("id"))
       if (found instanceof Refusal) return found
       const question = questionOf(rooms, visitor, found)
       return approvalPage({ ...question, now: rooms.ledger.at(), late: late !== undefined })
@@ -73,20 +72,24 @@ const decide = (rooms: Rooms): Endpoint =>
     path: `${APPROVALS_PATH}/{id}/decide`,
     summary: "Approve or deny, as a person that the policy names",
     who: ["approver"],
+    fresh: true,
     form: DecideForm,
     async run({ parameter, body: { decision, reason = "" } }, visitor) {
-      if (!isFresh(rooms, visitor)) return refuse("sign_in_again", "[signed_in_at] too long ago")
       const id = parameter("id")
-      const decider = deciderOf(visitor.caller)
+      const asked = await rooms.approvals.show(viewerFor(visitor), id)
+      if (asked instanceof Refusal) return asked
+      const decider = deciderOf(callerAs(visitor, asked.by))
       const decided = await rooms.approvals.decide(decider, id, decision, reason === "" ? undefined : reason)
       if (!(decided instanceof Refusal)) return approvalPath(id)
       return decided.code === "approval_decided" ? `${approvalPath(id)}?late=yes` : decided
     },
   })
 
-/** A service token shows who it is at each request. */
-const isFresh = ({ clock }: Rooms, { signedInAt }: Visitor): boolean =>
-  signedInAt === undefined || toEpochSeconds(clock.now()) - signedInAt < FRESH_SECONDS
+/** A person who is several entries of staff sees what any of them decides. */
+function viewerFor({ caller, entries }: Visitor): ApprovalViewer {
+  const viewer = viewerOf(caller)
+  return viewer.deciders && entries ? { ...viewer, deciders: entries } : viewer
+}
 
 const questionOf = (rooms: Rooms, visitor: Visitor, approval: Approval) => ({
   approval,
@@ -94,9 +97,10 @@ const questionOf = (rooms: Rooms, visitor: Visitor, approval: Approval) => ({
 })
 
 function hindranceOf(rooms: Rooms, visitor: Visitor, approval: Approval): Hindrance | undefined {
-  const { caller } = visitor
+  const caller = callerAs(visitor, approval.by)
   if (!caller.scopes.has("approver")) return { why: "role" }
   if (!approval.by.includes(caller.clientId)) return { why: "not_named" }
   if (isOwnQuestion(deciderOf(caller), approval)) return { why: "own" }
-  return isFresh(rooms, visitor) ? undefined : { why: "sign_in_again", signIn: SIGN_IN_PATH }
+  if (isFresh(visitor, toEpochSeconds(rooms.clock.now()))) return undefined
+  return { why: "sign_in_again", signIn: signInFor(APPROVALS_PATH, { again: "yes" }) }
 }

@@ -101,7 +101,7 @@ export const action = <Form>(parts: ConsoleParts, acts: Acts<Form>): Endpoint =>
   })
 
 /** The way to signing in, and afterwards to the menu's place of this path. */
-function signInFor(path: string, asked: Readonly<Record<string, string>> = {}): string {
+export function signInFor(path: string, asked: Readonly<Record<string, string>> = {}): string {
   const place = PLACES.findLast((one) => path === one.path || path.startsWith(`${one.path}/`))?.path
   const to = place === undefined || place === PLACES[0].path ? {} : { to: place }
   const query = new URLSearchParams({ ...asked, ...to }).toString()
