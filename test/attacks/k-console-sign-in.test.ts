@@ -4,72 +4,33 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { PLACES } from "../../src/console/page.ts"
 import { toEpochSeconds } from "../../src/time.ts"
 import { type ConsoleBrowser, openBrowser } from "../support/console-browser.ts"
-import {
-  DISCOVERY,
-  type ForeignIssuer,
-  foreignJwt,
-  foreignSigner,
-  startForeignIssuer,
-} from "../support/foreign-issuer.ts"
-import { type House, ISSUER, openHouse } from "../support/issuer-house.ts"
+import type { ForeignIssuer } from "../support/foreign-issuer.ts"
+import { type House, ISSUER } from "../support/issuer-house.ts"
+import { openScriptedSignIn, type ScriptedSignIn } from "../support/scripted-sign-in.ts"
 
-const SIGNER = foreignSigner("theirs", "RS256")
 /** Another lea for each test: one person signs in so many times a minute, and no more. */
 let LEA = { sub: "lea", groups: ["leads"] }
 let leas = 0
 
+let scripted: ScriptedSignIn
 let provider: ForeignIssuer
 let house: House
 beforeAll(async () => {
-  provider = await startForeignIssuer()
-  const endpoints = {
-    authorization_endpoint: `${provider.issuer}/page`,
-    token_endpoint: `${provider.issuer}/token`,
-  }
-  provider.publish(SIGNER)
-  provider.answer(DISCOVERY, { issuer: provider.issuer, jwks_uri: `${provider.issuer}/keys`, ...endpoints })
-  house = await openHouse({ files: { "people.yaml": policyOf(provider.issuer) }, startAt: Date.now() })
+  scripted = await openScriptedSignIn()
+  provider = scripted.provider
+  house = scripted.house
 })
-afterAll(async () => {
-  await provider.close()
-  await house.remove()
-})
+afterAll(() => scripted.remove())
 beforeEach(() => {
-  house.clock.advance(Math.max(0, Date.now() - house.clock.now()))
+  scripted.keepUp()
   provider.asked.length = 0
   leas += 1
   LEA = { ...LEA, sub: `lea-${leas}` }
 })
 
-const policyOf = (issuer: string) => `version: 1
-identity_providers:
-  people: { issuer: "${issuer}", private_addresses: true, audience: taskmint }
-staff:
-  team-leads: { roles: [approver, auditor], authenticate: [{ openid: { provider: people, claims: { groups: leads } } }] }
-`
-
-let tokens = 0
-/** The answer of the provider to a sign-in that began with this page. */
-function answerOf(page: URL, person: object): string {
-  const now = toEpochSeconds(house.clock.now())
-  const nonce = page.searchParams.get("nonce")
-  tokens += 1
-  const claims = {
-    iss: provider.issuer,
-    aud: "taskmint",
-    jti: `${tokens}`,
-    iat: now,
-    exp: now + 300,
-    auth_time: now,
-  }
-  const id_token = foreignJwt(SIGNER, { ...claims, nonce, ...person })
-  provider.answer("/token", { access_token: "x", token_type: "Bearer", id_token })
-  return `/console/callback?${new URLSearchParams({ code: "abc", state: page.searchParams.get("state") ?? "" })}`
-}
-
-async function signIn(browser: ConsoleBrowser, person: object = LEA, query = ""): Promise<Response> {
-  return browser.get(answerOf(await browser.start(query), person), "cross-site")
-}
+const answerOf = (page: URL, person: object) => scripted.answerOf(page, person)
+const signIn = (browser: ConsoleBrowser, person: object = LEA, query = "") =>
+  scripted.signIn(browser, person, query)
 async function signedIn(): Promise<ConsoleBrowser> {
   const browser = openBrowser(house)
   expect((await signIn(browser)).status).toBe(200)
