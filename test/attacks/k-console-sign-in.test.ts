@@ -66,14 +66,15 @@ describe("K08 another site", () => {
     expect(await isIn(lea)).toBe(false)
   })
 
-  test("signs nobody in as somebody else: its own answer meets no sign-in of theirs", async () => {
+  test("signs nobody in as somebody else: its own answer meets no sign-in of theirs, and uses none up", async () => {
     const [mallory, lea] = [openBrowser(house), openBrowser(house)]
     const forced = answerOf(await mallory.start(), { sub: "mallory", groups: ["leads"] })
     expect((await lea.get(forced, "cross-site")).status).toBe(401)
-    await lea.start()
+    const page = await lea.start()
     expect((await lea.get(forced, "cross-site")).status).toBe(401)
     expect(lea.cookies.has("__Host-taskmint")).toBe(false)
     expect(provider.asked).not.toContain("/token")
+    expect((await lea.get(answerOf(page, LEA), "cross-site")).status).toBe(200)
   })
 
   test("starts no sign-in: it gets as far as our page", async () => {

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { sql } from "drizzle-orm"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { statement } from "../../src/database/database.ts"
+import type { Refusal } from "../../src/errors.ts"
 import { createSessions, SESSION_SECONDS, type Sessions } from "../../src/issuer/console/sessions.ts"
 import { claimsAskedFor, entriesOf } from "../../src/issuer/console/staff.ts"
 import { callerAs, isFresh } from "../../src/issuer/console/visitor.ts"
@@ -41,11 +42,19 @@ const showing = (id: string, more = "") =>
   new Request("https://taskmint.internal/console", { headers: { cookie: `${more}__Host-taskmint=${id}` } })
 const now = () => toEpochSeconds(world.clock.now())
 
-async function begin(changes: Partial<Parameters<Sessions["begin"]>[0]> = {}): Promise<string> {
+async function tryToBegin(
+  changes: Partial<Parameters<Sessions["begin"]>[0]> = {},
+): Promise<string | Refusal> {
   const identity = { provider: "people", issuer: PEOPLE, claims }
   const entries = entriesOf(world.policies.inForce(), identity)
   const how = { by: "openid", provider: "people" }
   return sessions.begin({ person: "people/lea", identity, entries, signedInAt: now(), how, ...changes })
+}
+
+async function begin(...given: Parameters<typeof tryToBegin>): Promise<string> {
+  const id = await tryToBegin(...given)
+  if (typeof id === "string") return id
+  throw new Error(id.code)
 }
 
 /** A policy that was superseded does not come back by itself, so each is another one. */
@@ -155,6 +164,22 @@ describe("at the next request", () => {
     await change(policyOf(LEADS + WATCH))
     expect((await sessions.of(showing(id)))?.entries).toEqual(["leads", "watchers"])
   })
+})
+
+test("a lock on a person ends their sessions and lets none begin until it is lifted; nobody else's", async () => {
+  const person = "people/kim@example.com"
+  const [id, other] = [await begin({ person }), await begin()]
+  const asked = { kind: "subject", value: person, reason: "left" } as const
+  const lock = await world.revocations.revoke("operations-team", asked)
+  expect(await sessions.of(showing(id))).toBeUndefined()
+  expect(await sessions.of(showing(other))).toBeDefined()
+  expect(await tryToBegin({ person })).toMatchObject({ code: "locked" })
+  world.clock.advance(1000)
+  expect("id" in lock && (await world.revocations.lift("operations-team", lock.id))).toHaveProperty(
+    "liftedAt",
+  )
+  expect(await sessions.of(showing(id))).toBeDefined()
+  expect(await tryToBegin({ person })).toMatch(/^[\w-]{43}$/)
 })
 
 describe("the end of a session", () => {

@@ -1,7 +1,7 @@
 // The endpoints of links that sign in, which are there in development alone: one uses a link, the other makes one for whoever
 // has the key of staff.
 import { z } from "@hono/zod-openapi"
-import { refuse } from "../../errors.ts"
+import { Refusal, refuse } from "../../errors.ts"
 import { toEpochSeconds } from "../../time.ts"
 import { type Endpoint, guarded, json, open } from "../endpoint.ts"
 import type { Rooms } from "../rooms.ts"
@@ -31,7 +31,7 @@ const useLink = ({ policies, sessions, ledger }: Rooms, links: Links): Endpoint 
       const replaces = sessions.digestIn(request)
       const how = { by: "link" }
       const id = await sessions.begin({ person: link, identity, entries, signedInAt, how, replaces })
-      return withCookies(onwardAnswer("/console", link), sessionCookie(id))
+      return id instanceof Refusal ? id : withCookies(onwardAnswer("/console", link), sessionCookie(id))
     },
   })
 

@@ -3,6 +3,7 @@
 // in the cookie alone. It decides whether a session stands; how somebody came to have one is sign-in.ts's.
 import { createHash, randomBytes } from "node:crypto"
 import { type Engine, type Step, Unexpected } from "../../database/database.ts"
+import { type Refusal, refuse } from "../../errors.ts"
 import type { Ledger } from "../../ledger/ledger.ts"
 import type { Caller as Entry } from "../../policy/callers.ts"
 import type { PolicyStore } from "../../policy/in-force.ts"
@@ -12,6 +13,7 @@ import {
   deleteSession,
   deleteSurplus,
   insertSession,
+  locksOnPerson,
   pruneSessions,
   type SessionRow,
   seeSession,
@@ -46,8 +48,11 @@ export interface Beginning {
 }
 
 export interface Sessions extends Visitors {
-  /** Always under a new id, which is answered and kept nowhere. Throws Duplicate where `once` was spent, Unavailable. */
-  begin(beginning: Beginning): Promise<string>
+  /**
+   * Always under a new id, which is answered and kept nowhere. `locked` where a lock stands against the person. Throws Duplicate
+   * where `once` was spent, Unavailable.
+   */
+  begin(beginning: Beginning): Promise<string | Refusal>
   /** Ends the request's session, if it has one; whoever was signed in is named in the ledger. Throws Unavailable. */
   leave(request: Request): Promise<void>
   /** What is kept of the request's session id: it names the session and opens none. */
@@ -69,8 +74,8 @@ export function createSessions({ engine, ledger, policies }: SessionsOptions): S
   }
   const standing = async (digest: Uint8Array | undefined): Promise<Visitor | undefined> => {
     if (!digest) return undefined
-    const [row] = await engine.query(sessionByDigest, { digest })
     const now = ledger.at()
+    const [row] = await engine.query(sessionByDigest, { digest, now })
     if (!row || isOver(row, now)) return undefined
     const visitor = visitorOf(row, policies, () => ledger.at())
     if (visitor && now - row.seen_at >= SEEN_MILLISECONDS)
@@ -88,14 +93,15 @@ export function createSessions({ engine, ledger, policies }: SessionsOptions): S
       const [first, ...others] = entries.map(({ name }) => name)
       const body = { client: first, ...(others.length > 0 && { also: others }), at: "console", ...how }
       const sub = "link" in identity ? {} : { sub: person }
-      await engine.atomically([
+      const steps = [
         ...(once ? [once] : []),
+        { statement: locksOnPerson, values: { person, now }, rows: 0 },
         ...(replaces ? [{ statement: deleteSession, values: { digest: replaces } }] : []),
         { statement: deleteSurplus, values: { person, kept: MOST_OF_ONE - 1 } },
         { statement: insertSession, values: { digest: digestOf(id), ...row }, rows: 1 },
         ...ledger.steps({ kind: "client.authenticated", at: now, outcome: "allowed", ...sub, body }),
-      ])
-      return id
+      ]
+      return (await unlessLocked(engine, steps)) ?? id
     },
     async leave(request) {
       const digest = digestIn(request)
@@ -106,6 +112,16 @@ export function createSessions({ engine, ledger, policies }: SessionsOptions): S
       const now = ledger.at()
       await engine.atomically([{ statement: pruneSessions, values: { now, idle: now - IDLE_MILLISECONDS } }])
     },
+  }
+}
+
+async function unlessLocked(engine: Engine, steps: readonly Step[]): Promise<Refusal | undefined> {
+  try {
+    await engine.atomically(steps)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof Unexpected) || error.statement !== locksOnPerson.name) throw error
+    return refuse("locked", "[lock] stands against the person")
   }
 }
 

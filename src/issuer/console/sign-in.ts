@@ -178,7 +178,8 @@ function createDoor(rooms: Rooms): LetIn {
     const { replaces } = attempt
     try {
       const person = { person: name, identity: kept, entries, signedInAt, how, once, replaces }
-      return { id: await sessions.begin(person), name }
+      const id = await sessions.begin(person)
+      return id instanceof Refusal ? id : { id, name }
     } catch (error) {
       if (error instanceof Duplicate)
         return refuse("invalid_client", "[replay] this ID token was used before")
