@@ -31,14 +31,16 @@ beforeEach(() => {
   provider.answer(DISCOVERY, documentOf())
   provider.answer("/token", tokenOf())
   clock = createFakeClock()
-  flow = createCodeFlow({
-    issuer: provider.issuer,
-    clientId: "taskmint",
-    redirectUri: "https://taskmint.internal/console/callback",
-    scope: "openid",
-    outward: { privateAddresses: true },
-    clock,
-  })
+  flow = createCodeFlow(options())
+})
+
+const options = () => ({
+  issuer: provider.issuer,
+  clientId: "taskmint",
+  redirectUri: "https://taskmint.internal/console/callback",
+  scope: "openid",
+  outward: { privateAddresses: true },
+  clock,
 })
 
 const documentOf = (changes: object = {}) => ({
@@ -145,6 +147,26 @@ test("E08 a code is handed to no address that may not be asked, whoever names it
     await flow.begin(SECRETS, 600)
     await expect(flow.finish(ANSWER, SECRETS)).rejects.toBeInstanceOf(Unreachable)
   }
+})
+
+test.each([
+  ["in the header", undefined, `Basic ${Buffer.from("taskmint:a%3Asecret").toString("base64")}`],
+  [
+    "in the header where the form would do",
+    ["client_secret_post", "client_secret_basic"],
+    expect.any(String),
+  ],
+  ["in the form where it is taken there alone", ["client_secret_post"], undefined],
+])("a secret goes along %s", async (_what, token_endpoint_auth_methods_supported, expected) => {
+  let authorization: string | undefined
+  provider.answer(DISCOVERY, documentOf({ token_endpoint_auth_methods_supported }))
+  provider.answer("/token", (response: ServerResponse) => {
+    authorization = response.req.headers.authorization
+    answering(200, tokenOf())(response)
+  })
+  const confidential = createCodeFlow({ ...options(), clientSecret: "a:secret" })
+  expect(await confidential.finish(ANSWER, SECRETS)).toMatch(/^eyJ/)
+  expect(authorization).toEqual(expected)
 })
 
 test("an answer for another sign-in is a no before anybody is asked", async () => {

@@ -81,6 +81,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/ledger/search-copy.test.ts": "asks a file; what it is held against is held on both",
   "test/flows/three-hours.test.ts":
     "is a long story about all sides; what the issuer does in it is held on both elsewhere",
+  "test/issuer/console-deciding.test.ts":
+    "is about who decides; test/task/approval is what it writes, on both",
   "test/issuer/console-set-up.test.ts":
     "is about settings; test/issuer/console-sessions is what it writes, on both",
   "test/issuer/console-sign-in.test.ts":

@@ -16,13 +16,14 @@ staff:
 
 export type ScriptedSignIn = Awaited<ReturnType<typeof openScriptedSignIn>>
 
-export async function openScriptedSignIn() {
+/** `more`: policy files beside those of the house and of its people. */
+export async function openScriptedSignIn(more: Readonly<Record<string, string>> = {}) {
   const provider = await startForeignIssuer()
   const { issuer } = provider
   const endpoints = { authorization_endpoint: `${issuer}/page`, token_endpoint: `${issuer}/token` }
   provider.publish(SIGNER)
   provider.answer(DISCOVERY, { issuer, jwks_uri: `${issuer}/keys`, ...endpoints })
-  const house = await openHouse({ files: { "people.yaml": policyOf(issuer) }, startAt: Date.now() })
+  const house = await openHouse({ files: { "people.yaml": policyOf(issuer), ...more }, startAt: Date.now() })
   let tokens = 0
   /** Where the provider sends this person back to, from the page that a sign-in began with. */
   const answerOf = (page: URL, person: object): string => {
