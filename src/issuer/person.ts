@@ -10,10 +10,9 @@ import { type ForeignJwt, readForeignJwt } from "../token/foreign-jwt.ts"
 import type { VerifiedIdentity } from "../token/identity.ts"
 import { Unreadable } from "../token/jwt.ts"
 import { isSubject } from "../token/token.ts"
+import { FRESH_SECONDS } from "./fresh.ts"
 import type { Rooms } from "./rooms.ts"
 
-/** Whoever decides has shown who they are within this. */
-export const SIGNED_IN_SECONDS = 900
 /** Providers let ID tokens live for hours; when the person was there is what counts. */
 const MOST_LIFE_SECONDS = 86_400
 
@@ -48,11 +47,11 @@ export async function judgePerson(
   const { audience, name: from } = provider
   const rules = caller.people.filter((rule) => rule.provider === from)
   if (rules.length === 0 || audience === undefined || isWorkloads(caller, provider, jwt)) return undefined
-  const wanted = { audience, rules, withinSeconds: SIGNED_IN_SECONDS }
+  const wanted = { audience, rules, withinSeconds: FRESH_SECONDS }
   const signedIn = await judgeIdToken(rooms, provider, text, wanted)
   if (signedIn instanceof Refusal) return signedIn
   const { identity, name, at } = signedIn
-  return { caller, provider: from, identity, name, until: at + SIGNED_IN_SECONDS }
+  return { caller, provider: from, identity, name, until: at + FRESH_SECONDS }
 }
 
 /** Who an ID token is about. */

@@ -1,6 +1,7 @@
 // Catalogue K08 to K11: signing in to the console and out of it, attacked from other sites, with cookies that were planted, by
 // guessing, and by asking for the way to somewhere else. The provider is a script, so that hundreds of answers cost nothing.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import type { ServerResponse } from "node:http"
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest"
 import { PLACES } from "../../src/console/page.ts"
 import { toEpochSeconds } from "../../src/time.ts"
 import { type ConsoleBrowser, openBrowser } from "../support/console-browser.ts"
@@ -234,6 +235,23 @@ describe("K11 somebody who guesses", () => {
     eve.cookies.set("__Host-taskmint-sign-in", { value: change(attempt), strict: false })
     expect((await eve.get(back, "cross-site")).status).toBe(401)
     expect(provider.asked).not.toContain("/token")
+  })
+
+  test("in a crowd, at a provider that hangs, keeps out who signs in just then, and nobody else", async () => {
+    const inside = await signedIn()
+    const held: ServerResponse[] = []
+    const crowd = Array.from({ length: 16 }, () => openBrowser(house))
+    const backs: string[] = []
+    for (const one of crowd) backs.push(answerOf(await one.start(), LEA))
+    provider.answer("/token", (response: ServerResponse) => void held.push(response))
+    const waiting = crowd.map((one, at) => one.get(backs[at] ?? "", "cross-site"))
+    await vi.waitFor(() => expect(held).toHaveLength(16), { timeout: 2500 })
+    const late = await openBrowser(house).get("/console/sign-in/start")
+    expect([late.status, late.headers.has("retry-after")]).toEqual([503, true])
+    expect(await isIn(inside)).toBe(true)
+    for (const response of held) response.writeHead(400, { "content-type": "application/json" }).end("{}")
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(Array(16).fill(401))
+    expect((await openBrowser(house).get("/console/sign-in/start")).status).toBe(303)
   })
 
   test("learns nothing of a provider that is away: nobody can tell, and nobody is in", async () => {

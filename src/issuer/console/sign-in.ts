@@ -10,8 +10,9 @@ import { NotTaken, type SignInSecrets } from "../../remote/code-flow.ts"
 import { Unreachable } from "../../remote/exchange.ts"
 import { toEpochSeconds } from "../../time.ts"
 import { type Endpoint, open } from "../endpoint.ts"
-import { judgeIdToken, SIGNED_IN_SECONDS, type SignedIn } from "../person.ts"
-import { limitPerMinute } from "../rate.ts"
+import { FRESH_SECONDS } from "../fresh.ts"
+import { judgeIdToken, type SignedIn } from "../person.ts"
+import { type AtOnce, limitAtOnce, limitPerMinute } from "../rate.ts"
 import { spendIdentity } from "../replay.ts"
 import type { Rooms } from "../rooms.ts"
 import { ATTEMPT_SECONDS, type Attempt, newAttempt, placeOf, readAttempt } from "./attempt.ts"
@@ -34,18 +35,17 @@ const MOST_PER_MINUTE = 20
 const TOLD = { max: 1024, ttl: 3_600_000 }
 /** Answers that were tried are not tried again; the provider would refuse them, too. */
 const TRIED = { max: 8192 }
-/** All who sign in take turns as one caller: a flood of them keeps nobody else waiting. */
-const TURN = "console sign-in"
+/** Conversations with a provider: where it is slow or many knock, sign-ins are refused and nobody else waits. */
+const MOST_AT_ONCE = 16
 
 const PAGE = { description: "A page", others: { "text/html": z.string() } }
 const described = (path: string, summary: string) =>
   ({ method: "get", path, summary, group: "console", answers: { 200: PAGE } }) as const
 
-export const signInEndpoints = (rooms: Rooms): Endpoint[] => [
-  showSignIn(rooms),
-  startSignIn(rooms),
-  finishSignIn(rooms),
-]
+export function signInEndpoints(rooms: Rooms): Endpoint[] {
+  const atOnce = limitAtOnce(MOST_AT_ONCE)
+  return [showSignIn(rooms), startSignIn(rooms, atOnce), finishSignIn(rooms, atOnce)]
+}
 
 const showSignIn = ({ signIns, issuer, links, visitors }: Rooms): Endpoint =>
   open({
@@ -70,10 +70,10 @@ function askedFor(request: Request): { readonly to: string; readonly again: bool
   return { to: placeOf(searchParams.get("to")), again: searchParams.get("again") === "yes" }
 }
 
-const startSignIn = ({ signIns, sessions, clock }: Rooms): Endpoint =>
+const startSignIn = ({ signIns, sessions, clock }: Rooms, atOnce: AtOnce): Endpoint =>
   open({
     ...described(START_PATH, "On to the person's provider"),
-    async run(request, _parameter, { admission }) {
+    async run(request) {
       const found = signIns.current()
       // Another site may lead people to our page, and not on from there.
       if (typeof found === "string" || !isFromHere(request.headers)) return onward(SIGN_IN_PATH)
@@ -81,9 +81,7 @@ const startSignIn = ({ signIns, sessions, clock }: Rooms): Endpoint =>
       const begun = { ...askedFor(request), begunAt: toEpochSeconds(clock.now()), replaces }
       const { value, secrets } = newAttempt(begun)
       const maxAge = begun.again ? MAX_AGE_AGAIN_SECONDS : MAX_AGE_SECONDS
-      const address = await admission.pass(TURN, "later", () =>
-        unlessAway(() => found.flow.begin(secrets, maxAge)),
-      )
+      const address = await atOnce(() => unlessAway(() => found.flow.begin(secrets, maxAge)))
       if (address instanceof Refusal) return address
       return withCookies(onward(address), attemptCookie(value, ATTEMPT_SECONDS))
     },
@@ -93,12 +91,12 @@ const startSignIn = ({ signIns, sessions, clock }: Rooms): Endpoint =>
 const isFromHere = (headers: Headers): boolean =>
   ["same-origin", "none"].includes(headers.get("sec-fetch-site") ?? "none")
 
-function finishSignIn(rooms: Rooms): Endpoint {
+function finishSignIn(rooms: Rooms, atOnce: AtOnce): Endpoint {
   const tried = new LRUCache<string, true>(TRIED)
   const letIn = createDoor(rooms)
   return open({
     ...described(CALLBACK_PATH, "What the person's provider answered"),
-    async run(request, _parameter, { admission }) {
+    async run(request) {
       if (request.method !== "GET") return refuse("method_not_allowed", "[method]")
       const found = rooms.signIns.current()
       const attempt = readAttempt(
@@ -111,7 +109,7 @@ function finishSignIn(rooms: Rooms): Endpoint {
       if (tried.has(state)) return refuse("sign_in_again", "[attempt] tried before")
       if (!isAnswerTo(request, state)) return refuse("invalid_client", "[state] of another sign-in")
       tried.set(state, true)
-      const done = await admission.pass(TURN, "later", () => letIn(found, attempt, queryOf(request)))
+      const done = await atOnce(() => letIn(found, attempt, queryOf(request)))
       if (done instanceof Refusal) return done
       // The browser came from another site, and sends no SameSite=Strict cookie along for as long as redirects lead it on;
       // from a page of ours it does.
@@ -142,7 +140,6 @@ function createDoor(rooms: Rooms): LetIn {
   const crowded = limitPerMinute(MOST_PER_MINUTE)
   const tell = async ({ provider }: SignInProvider, { name }: SignedIn) => {
     if (told.has(name)) return
-    told.set(name, true)
     const body = { at: "console", by: "openid", provider: provider.name }
     const facts = {
       kind: "client.refused",
@@ -152,6 +149,7 @@ function createDoor(rooms: Rooms): LetIn {
       body,
     } as const
     await ledger.append([{ ...facts, at: ledger.at() }])
+    told.set(name, true)
   }
   return async (at, attempt, query) => {
     const unsteady = tasks.unsteady()
@@ -160,7 +158,7 @@ function createDoor(rooms: Rooms): LetIn {
     if (text instanceof Refusal) return text
     if (text instanceof NotTaken) return notTaken(text)
     const { provider, clientId: audience } = at
-    const withinSeconds = attempt.again ? SIGNED_IN_SECONDS : SESSION_SECONDS
+    const withinSeconds = attempt.again ? FRESH_SECONDS : SESSION_SECONDS
     const signedIn = await judgeIdToken(rooms, provider, text, { audience, rules: [], withinSeconds })
     if (signedIn instanceof Refusal) return signedIn
     const { identity, name, at: signedInAt } = signedIn

@@ -1,6 +1,7 @@
 // Who looks at the console: a person with a session, or a program with a service token of staff. It decides who that is; what
 // they may see is each page's, as at every endpoint.
 import type { Caller } from "../caller.ts"
+import { FRESH_SECONDS } from "../fresh.ts"
 
 export interface Visitor {
   readonly caller: Caller
@@ -19,9 +20,6 @@ export interface Visitors {
   /** Of the request's session; undefined where there is none that stands. */
   of(request: Request): Promise<Visitor | undefined>
 }
-
-/** Whoever decides has shown who they are within this. */
-const FRESH_SECONDS = 900
 
 /** Whether they showed who they are just now. `now` in epoch seconds. A service token shows it each time. */
 export const isFresh = ({ signedInAt }: Visitor, now: number): boolean =>
