@@ -88,6 +88,12 @@ export const eraseSubjectRow = statement(
   sql`UPDATE subject SET text = NULL WHERE id = ${p("subject")} AND text = ${p("sub")}`,
 )
 
+/** Whoever is erased is signed in nowhere. */
+export const eraseSessions = statement(
+  "erase.sessions",
+  sql`DELETE FROM console_session WHERE person = ${p("sub")}`,
+)
+
 export const eraseRevocations = statement(
   "erase.revocations",
   sql`UPDATE revocation SET value = '', reason = NULL WHERE kind = 'subject' AND value = ${p("sub")}`,

@@ -23,6 +23,7 @@ import {
   eraseFeed,
   eraseReasons,
   eraseRevocations,
+  eraseSessions,
   eraseSubjectRow,
   eraseTaskRow,
   eraseTokens,
@@ -159,6 +160,7 @@ function lastSteps(
     { statement: nobodySince, values: { scanned, subject: person.id }, rows: 0 },
     { statement: eraseRevocations, values },
     { statement: eraseFeed, values },
+    { statement: eraseSessions, values },
     { statement: eraseSubjectRow, values, rows: 1 },
     ...parts.ledger.steps({ kind: "ledger.erased", at: parts.ledger.at(), body }),
   ]
