@@ -11,9 +11,11 @@ export interface SignInShown {
   readonly href: string
   /** They are signed in, and have to show who they are again. */
   readonly again: boolean
+  /** They came by a link of another site, with which no browser sends their session: where it leads, by a link of ours. */
+  readonly session?: string | undefined
 }
 
-export const signInPage = ({ provider, href, again }: SignInShown): string =>
+export const signInPage = ({ provider, href, again, session }: SignInShown): string =>
   again
     ? consolePage({
         title: "Show who you are again",
@@ -23,8 +25,12 @@ export const signInPage = ({ provider, href, again }: SignInShown): string =>
     : consolePage({
         title: "Sign in",
         lead: "The console is for the people whom the policy names as auditors, approvers and operators.",
-        body: goOn(href, `Sign in with ${provider}`),
+        body: html`${session === undefined ? "" : goOnSignedIn(session)}${goOn(href, `Sign in with ${provider}`)}`,
       })
+
+const goOnSignedIn = (href: string): Fragment =>
+  html`<section aria-label="You came by a link"><p>You came by a link from elsewhere. If you are signed in here, <a href="${href}">go on</a>.</p></section>
+`
 
 const goOn = (href: string, text: string): Fragment =>
   html`<section aria-label="${text}"><p><a class="button main" href="${href}">${text}</a></p>

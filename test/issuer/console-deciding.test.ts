@@ -18,7 +18,7 @@ let taskId: string
 beforeAll(async () => {
   const { "support.yaml": support = "" } = approvalTexts(
     POLICIES,
-    "{ by: [the-chiefs], valid: 15m, once: true }",
+    "{ by: [the-watch], valid: 15m, once: true }",
   )
   scripted = await openScriptedSignIn({ "support.yaml": support, "chiefs.yaml": CHIEFS })
   const { body } = await scripted.house.ask("POST", "/tasks", { as: "support-orchestrator", json: START })
@@ -58,7 +58,7 @@ test("of several entries the one that the grant names decides, and the ledger ha
   const { body } = await scripted.house.ask("GET", "/ledger/entries?kind=approval.granted", {
     as: "audit-team",
   })
-  expect(body.entries).toMatchObject([{ body: { as: "the-chiefs", by: "people/lea" } }])
+  expect(body.entries).toMatchObject([{ body: { as: "the-watch", by: "people/lea" } }])
 })
 
 test("15 minutes after the sign-in it is asked for again first, and nothing is decided meanwhile", async () => {
@@ -78,7 +78,7 @@ test("15 minutes after the sign-in it is asked for again first, and nothing is d
 test("another entry's person is shown none of it, nor decides", async () => {
   const id = await ask()
   const kim = openBrowser(scripted.house)
-  await scripted.signIn(kim, { sub: "kim", groups: ["watch"] })
+  await scripted.signIn(kim, { sub: "kim", groups: ["chiefs"] })
   expect(await (await kim.get("/console/approvals")).text()).not.toContain(id)
   expect((await kim.post(`/console/approvals/${id}/decide`, { decision: "grant" })).status).toBe(404)
   expect(await stateOf(id)).toBe("requested")

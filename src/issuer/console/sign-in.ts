@@ -59,7 +59,8 @@ const showSignIn = ({ signIns, issuer, links, visitors }: Rooms): Endpoint =>
       const { to, again } = askedFor(request)
       const asked = new URLSearchParams({ to, ...(again && { again: "yes" }) })
       const known = again && (await visitors.of(request)) !== undefined
-      const shown = { provider: found.provider.name, href: `${START_PATH}?${asked}`, again: known }
+      const session = request.headers.get("sec-fetch-site") === "cross-site" ? to : undefined
+      const shown = { provider: found.provider.name, href: `${START_PATH}?${asked}`, again: known, session }
       return htmlAnswer(200, signInPage(shown))
     },
   })
