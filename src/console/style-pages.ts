@@ -14,6 +14,6 @@ details{margin-top:.5rem}summary{cursor:pointer;color:var(--soft);font-size:.9re
 .tabs{display:flex;gap:.4rem;flex-wrap:wrap;margin:0 0 1rem;padding:0;list-style:none}
 .tabs a{display:block;padding:.25rem .8rem;border:1px solid var(--line);border-radius:999px;text-decoration:none;color:var(--soft);background:var(--paper)}
 .tabs a[aria-current]{background:var(--on);color:var(--ink);font-weight:600}
-form label+label,form label+.actions{margin-top:.6rem}form.search label{margin:0}
+form label+label,form label+.actions{margin-top:.6rem}form.search label,form.columns label{margin:0}p.actions{margin-bottom:1rem}
 @media(max-width:40rem){.lane{grid-template-columns:minmax(0,1fr);gap:.1rem}}
 `
