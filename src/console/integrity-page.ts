@@ -101,7 +101,7 @@ ${follow}</pre>
 function brokenPart({ broken }: IntegrityShown): Content {
   if (broken.length === 0)
     return empty(
-      "None was found lately.",
+      "None in the last 50,000 entries.",
       "Each verifier holds the newest checkpoint that it knows, and tells when the ledger does not continue it.",
     )
   return table(

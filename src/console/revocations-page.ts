@@ -5,6 +5,7 @@ import { LOCKS, type Revocation } from "../task/revocation-view.ts"
 import { toInstant } from "../time.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, facts, pages, section, table, tag } from "./parts.ts"
+import { agentPath, taskPath } from "./tasks-page.ts"
 import { countOf } from "./timeline.ts"
 import { agoOf, type Content, type Fragment, numberOf, spanOf, timeOf } from "./values.ts"
 
@@ -160,6 +161,7 @@ export function revocationPage({ revocation, now, operates }: RevocationShown): 
       "The order",
       facts([
         ["Revocation", html`<code>${id}</code>`],
+        ["Of", subjectOf(revocation)],
         ["Set by", revocation.setBy],
         ["When", timeOf(toInstant(revocation.at))],
         ["Tokens ended", numberOf(revocation.tokensEnded)],
@@ -179,6 +181,14 @@ export function revocationPage({ revocation, now, operates }: RevocationShown): 
     }</div>
 ${section("Verifier instances", instancesOf(revocation, now))}`,
   }
+}
+
+/** Where what was revoked has a page of its own. */
+function subjectOf({ kind, value }: Revocation): Content | undefined {
+  if (kind === "task") return html`<a href="${taskPath(value)}">the task</a>`
+  if (kind === "agent" || kind === "instance")
+    return html`<a href="${agentPath(value.split("/")[0] ?? value)}">the agent</a>`
+  return undefined
 }
 
 const MOST_INSTANCES = 100

@@ -32,8 +32,8 @@ beforeAll(async () => {
 })
 afterAll(() => engine.close())
 
-const seqs = async (filter: EntryFilter, below?: number, limit = 10, window = 7, most = 21) => {
-  const { entries, next, further } = await findBack(engine, filter, { below, limit }, window, most)
+const seqs = async (filter: EntryFilter, below?: number, limit = 10, window = 7, looked = 21) => {
+  const { entries, next, further } = await findBack(engine, filter, { below, limit, looked }, window)
   return { seqs: entries.map(({ seq }) => seq), next, further }
 }
 
