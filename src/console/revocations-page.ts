@@ -119,7 +119,7 @@ function listOf({ page: { revocations, next }, after, now }: RevocationsShown): 
   })}`
 }
 
-export const isStanding = ({ lock, liftedAt, until }: Revocation, now: number): boolean =>
+const isStanding = ({ lock, liftedAt, until }: Revocation, now: number): boolean =>
   lock && liftedAt === undefined && (until === undefined || until > now)
 
 function lockTag(one: Revocation, now: number): Content {

@@ -1,9 +1,22 @@
 // The approvals' pages: what a person sees before answering, that one answer counts, and what those are told who may not.
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { approvalPage } from "../../src/console/approvals-page.ts"
+import type { Approval } from "../../src/task/approval-view.ts"
 import { approvalTexts } from "../support/approvals.ts"
 import { openPage, sendForm } from "../support/console-form.ts"
 import { type CallerName, type House, openHouse, START } from "../support/issuer-house.ts"
 import { POLICIES } from "../support/policies.ts"
+
+const APPROVAL: Approval = {
+  approvalId: "apr_1",
+  taskId: "task_1",
+  type: "triage-ticket",
+  agent: { id: "triage-bot", instance: "pod-1" },
+  ...{ orchestrator: "support-orchestrator", sub: "people/ana", purpose: "p", api: "tickets" },
+  ...{ operation: "tickets:close", resource: "tickets/A", parameters: undefined, reason: "because" },
+  ...{ delegation: undefined, requestedBy: "triage-bot", requestedAt: 0, by: ["leads", "others"] },
+  ...{ state: "requested", expiresAt: 60_000, decidedBy: undefined, decidedAt: undefined },
+}
 
 let house: House
 let taskId: string
@@ -142,5 +155,26 @@ describe("who may not decide", () => {
     const text = await openPage(house, `/console/approvals/${id}`)
     expect(text).toContain(">expired<")
     expect(text).not.toContain("/decide")
+  })
+
+  test.each([
+    [{ why: "role" }, "You may read this and not decide it: a person of leads or others does."],
+    [{ why: "not_named" }, "The policy lets leads or others decide this."],
+    [
+      { why: "own" },
+      "You asked this, or the task runs for you: somebody else of leads or others has to decide.",
+    ],
+    [
+      { why: "sign_in_again", signIn: "/x" },
+      'a sign-in of the last 15 minutes. <a href="/x">Sign in again</a>',
+    ],
+  ] as const)("is told why (%o) and what to do, and offered no answer", (hindrance, words) => {
+    const { body } = approvalPage({ approval: APPROVAL, hindrance, now: 0, late: false })
+    expect(String(body)).toContain(words)
+    expect(String(body)).not.toContain("<form")
+    const answers = String(
+      approvalPage({ approval: APPROVAL, hindrance: undefined, now: 0, late: false }).body,
+    )
+    expect(answers).toContain("<form")
   })
 })

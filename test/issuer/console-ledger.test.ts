@@ -67,7 +67,7 @@ describe("the search", () => {
   })
 
   test("pages lead back to the first entry, by an address that anybody can open", async () => {
-    for (let place = 0; place < 45; place++) await open("?kind=lock.set")
+    await Promise.all(Array.from({ length: 45 }, () => open("?kind=lock.set")))
     const first = await open("?kind=access.read")
     const next = textIn(/href="\/console\/ledger(\?[^"]*below=\d+)" rel="next"/.exec(first)?.[1] ?? "")
     expect(next).toMatch(/^\?kind=access\.read&below=\d+$/)
