@@ -197,7 +197,8 @@ function instancesOf(revocation: Revocation, now: number): Content {
   const { instances, at } = revocation
   if (instances.length === 0)
     return empty("Nobody had to apply it.", "No API had a live token that it ended, or none reports here.")
-  const sorted = [...waitsFor(revocation), ...instances.filter((one) => !waitsFor(revocation).includes(one))]
+  const waits = new Set(waitsFor(revocation))
+  const sorted = [...waits, ...instances.filter((one) => !waits.has(one))]
   return html`${table(
     "Verifier instances of the APIs concerned, those that have not applied it first",
     [{ title: "Instance" }, { title: "API" }, { title: "Applied" }, { title: "Last heard" }],
