@@ -5,6 +5,7 @@ import type { NoteVerifier } from "../ledger/checkpoint.ts"
 import type { Entry } from "../ledger/entry.ts"
 import type { VerifierPage, VerifierSeen } from "../task/verifiers.ts"
 import { toInstant } from "../time.ts"
+import { entryPath } from "./ledger-page.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, facts, pages, section, type Tone, table, tag } from "./parts.ts"
 import { countOf } from "./timeline.ts"
@@ -31,6 +32,8 @@ export interface IntegrityShown {
   readonly shows: "incomplete" | "all"
   readonly before: number | undefined
   readonly now: number
+  /** The reader may look into the ledger. */
+  readonly audits: boolean
 }
 
 export const integrityPage = (shown: IntegrityShown): Omit<Page, "reader"> => ({
@@ -98,7 +101,7 @@ ${follow}</pre>
 <p class="note">Exit code 0 is verified, 1 is broken, and says which entry, 3 could not tell.</p>`
 }
 
-function brokenPart({ broken }: IntegrityShown): Content {
+function brokenPart({ broken, audits }: IntegrityShown): Content {
   if (broken.length === 0)
     return empty(
       "None in the last 50,000 entries.",
@@ -111,7 +114,7 @@ function brokenPart({ broken }: IntegrityShown): Content {
       timeOf(at),
       tag(typeof body?.why === "string" ? body.why : "broken", "bad"),
       html`${api ?? ""}<span class="note">${typeof body?.verifier === "string" ? body.verifier : ""}</span>`,
-      html`<a href="/console/ledger/${seq}">${seq}</a>`,
+      audits ? html`<a href="${entryPath(seq)}">${String(seq)}</a>` : String(seq),
     ]),
   )
 }

@@ -77,7 +77,13 @@ test("says loudly that the ledger was stopped, and shows both sides", () => {
         body: { why: "fork", verifier: "v-1" },
       },
     ],
-    ...{ verifiers: { verifiers: [], next: undefined }, shows: "all", before: undefined, now: 0 },
+    ...{
+      verifiers: { verifiers: [], next: undefined },
+      shows: "all",
+      before: undefined,
+      now: 0,
+      audits: true,
+    },
   }
   const text = textIn(String(integrityPage(shown).body))
   expect(text).toContain("The ledger was stopped.")

@@ -46,6 +46,7 @@ export const integrityPages = (rooms: Rooms): Endpoint[] => [
         shows,
         before,
         now: ledger.at(),
+        audits: visitor.caller.scopes.has("auditor"),
       })
     },
   }),
