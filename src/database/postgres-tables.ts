@@ -61,9 +61,11 @@ export const task = pgTable(
     key: bytes(),
     iatFloor: bigint("iat_floor", number).notNull().default(0),
     behalf: text(),
+    collectBy: bigint("collect_by", number),
   },
   (table) => [
     unique("task_reference").on(table.reference, table.orchestrator),
+    index("task_collect_by").on(table.collectBy).where(sql`${table.collectBy} is not null`),
     index("task_running").on(table.deadline).where(sql`${table.state} in ('active', 'paused')`),
     index("task_orchestrator").on(table.orchestrator, table.id),
     index("task_agent").on(table.agent, table.id),

@@ -71,9 +71,12 @@ export const task = sqliteTable(
     iatFloor: integer("iat_floor").notNull().default(0),
     /** Of a task for a user: by which rule of the policy, and what of it was shown, as JSON. */
     behalf: text(),
+    /** Epoch seconds: when tokens of the start would have run out, where its agent collects them instead; else null. */
+    collectBy: integer("collect_by"),
   },
   (table) => [
     unique("task_reference").on(table.reference, table.orchestrator),
+    index("task_collect_by").on(table.collectBy).where(sql`${table.collectBy} is not null`),
     index("task_running").on(table.deadline).where(sql`${table.state} in ('active', 'paused')`),
     index("task_orchestrator").on(table.orchestrator, table.id),
     index("task_agent").on(table.agent, table.id),
