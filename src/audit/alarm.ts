@@ -8,6 +8,7 @@ export const ALARMS = [
   "verifier_gap",
   "verifier_drifted",
   "task_unrenewed",
+  "task_uncollected",
   "agent_refused",
   "key_shared",
 ] as const

@@ -16,6 +16,9 @@ export interface Place {
   /** Epoch seconds: tokens that ran out up to then were looked at. */
   exp(): number
   ranOutTo(exp: number): void
+  /** The same of tasks whose agents should have collected their tokens by then. */
+  collectBy(): number
+  collectedTo(collectBy: number): void
   /** Keeps it for later; at most once a minute. Throws Unavailable. */
   save(now: number): Promise<void>
 }
@@ -24,6 +27,8 @@ interface Kept {
   readonly seq: number
   readonly token: number
   readonly exp: number
+  /** Absent where an older version kept it. */
+  readonly collect?: number | undefined
 }
 
 /** Before anything was ever looked at: so far back, and not further. */
@@ -36,10 +41,17 @@ export async function openPlace(engine: Engine, now: number): Promise<Place> {
   const [row] = await engine.query(readPlace)
   const [newest] = await engine.query(newestNumbers)
   const kept = row && readKept(row.value)
-  let { seq, token, exp } = kept ?? {
+  const firstLook = toEpochSeconds(now) - FIRST_LOOK_SECONDS
+  let {
+    seq,
+    token,
+    exp,
+    collect = firstLook,
+  } = kept ?? {
     seq: Math.max(0, (newest?.seq ?? 0) - FIRST_LOOK_ENTRIES),
     token: Math.max(0, (newest?.token ?? 0) - FIRST_LOOK_ENTRIES),
-    exp: toEpochSeconds(now) - FIRST_LOOK_SECONDS,
+    exp: firstLook,
+    collect: firstLook,
   }
   // Where the reading stood at some times of the last minutes, the oldest first.
   let marks = [{ seq, at: now }]
@@ -62,10 +74,14 @@ export async function openPlace(engine: Engine, now: number): Promise<Place> {
     ranOutTo: (place) => {
       exp = place
     },
+    collectBy: () => collect,
+    collectedTo: (place) => {
+      collect = place
+    },
     async save(at) {
       if (at - savedAt < SAVED_EVERY_MILLISECONDS) return
       savedAt = at
-      const value: Kept = { seq: marks[0]?.seq ?? seq, token, exp }
+      const value: Kept = { seq: marks[0]?.seq ?? seq, token, exp, collect }
       await engine.atomically([{ statement: savePlace, values: { value: JSON.stringify(value) } }])
     },
   }
@@ -74,9 +90,9 @@ export async function openPlace(engine: Engine, now: number): Promise<Place> {
 function readKept(text: string): Kept {
   const value = parseJson(text)
   if (isJsonObject(value)) {
-    const { seq, token, exp } = value
+    const { seq, token, exp, collect } = value
     if (typeof seq === "number" && typeof token === "number" && typeof exp === "number")
-      return { seq, token, exp }
+      return { seq, token, exp, collect: typeof collect === "number" ? collect : undefined }
   }
   throw new Error("The setting of where silence was looked for can't be read")
 }

@@ -1,5 +1,5 @@
 // Failures that nobody reports because nothing is heard any more: a verifier gone quiet, a running task that is renewed no
-// more, an agent that gets nothing but refusals; and a key that two agents hold, reports with a gap. It decides what is one and when it is over,
+// more or whose agent never collects its tokens, an agent that gets nothing but refusals; and a key that two agents hold, reports with a gap. It decides what is one and when it is over,
 // and writes nothing but how far it has looked: acting on it is the issuer's (issuer/watch.ts).
 import { setImmediate } from "node:timers/promises"
 import type { Engine } from "../database/database.ts"
@@ -17,6 +17,7 @@ import {
   type JudgedRow,
   judgedAlarms,
   newestNumbers,
+  nextToCollect,
   nextToRunOut,
   outcomesBetween,
   outcomesOfHolder,
@@ -26,6 +27,9 @@ import {
   sharedKeys,
   stalledTasks,
   taskStillStalled,
+  taskStillUncollected,
+  type UncollectedTaskRow,
+  uncollectedTasks,
   verifierStillQuiet,
 } from "./statements.ts"
 
@@ -94,6 +98,7 @@ export function createSilence(options: SilenceOptions): Silence {
       if (hearing.hears()) {
         await findQuiet(parts, now)
         await findStalled(parts, now)
+        await findUncollected(parts, now)
       }
       const page = await judge(options.engine, now, judged)
       judged = page.last
@@ -112,7 +117,7 @@ export function createSilence(options: SilenceOptions): Silence {
   }
 }
 
-const owe = ({ owed }: Watching, begun: Begun): void => void owed.set(keyOf(begun), begun)
+const owe = ({ owed }: Pick<Watching, "owed">, begun: Begun): void => void owed.set(keyOf(begun), begun)
 
 const overOf = (row: Standing): Over => ({ ...row, returned: true })
 
@@ -198,6 +203,26 @@ const ofTask = ({ task_id, ran_out, ...who }: StalledTaskRow, now: number): Begu
   facts: { task: task_id, ...who },
   since: ran_out * 1000,
   guards: [{ statement: taskStillStalled, values: { task: task_id, now }, rows: 1 }],
+})
+
+/** The same, of tasks that began without tokens, for their agent collects them. */
+async function findUncollected({ engine, place, owed }: Watching, now: number): Promise<void> {
+  const last = toEpochSeconds(now) - STALLED_SECONDS
+  for (let from = place.collectBy(); from < last && owed.size < MOST_AT_ONCE; from = place.collectBy()) {
+    const [next] = await engine.query(nextToCollect, { from })
+    const until = Math.min((next?.at ?? last) + SECONDS_AT_ONCE, last)
+    for (const row of await engine.query(uncollectedTasks, { from, until })) owe({ owed }, ofAwaited(row))
+    place.collectedTo(until)
+    if (until < last) await setImmediate()
+  }
+}
+
+const ofAwaited = ({ task_id, started_at, ...who }: UncollectedTaskRow): Begun => ({
+  kind: "task_uncollected",
+  value: task_id,
+  facts: { task: task_id, ...who },
+  since: started_at,
+  guards: [{ statement: taskStillUncollected, values: { task: task_id }, rows: 1 }],
 })
 
 /** Goes round the alarms that stand, a page each time. */

@@ -29,12 +29,15 @@ export const verifierStillQuiet = statement(
   sql`SELECT id FROM verifier_instance WHERE instance = ${p("instance")} AND final = 0 AND last_seen = ${p("last_seen")}`,
 )
 
-export interface StalledTaskRow {
+interface WatchedTaskRow {
   readonly task_id: string
   readonly type: string
   readonly agent: string
   readonly instance: string
   readonly orchestrator: string
+}
+
+export interface StalledTaskRow extends WatchedTaskRow {
   /** Epoch seconds: when its last token ran out, or would have. */
   readonly ran_out: number
 }
@@ -64,6 +67,34 @@ export const stalledTasks = statement<StalledTaskRow>(
 export const taskStillStalled = statement(
   "audit.task_still_stalled",
   sql`SELECT id FROM task WHERE task_id = ${p("task")} AND state = 'active' AND NOT ${hasLiveToken("task.id", "now")}`,
+)
+
+const hasToken = (task: string) => sql`EXISTS (SELECT 1 FROM token n WHERE n.task = ${sql.raw(task)})`
+
+export const nextToCollect = statement<{ readonly at: number | null }>(
+  "audit.next_to_collect",
+  sql`SELECT min(collect_by) AS at FROM task WHERE collect_by > ${p("from")}`,
+)
+
+export interface UncollectedTaskRow extends WatchedTaskRow {
+  readonly started_at: number
+}
+
+/** Active tasks whose agent should have collected tokens between those times (epoch seconds), and has none. */
+export const uncollectedTasks = statement<UncollectedTaskRow>(
+  "audit.uncollected_tasks",
+  sql`SELECT t.task_id AS task_id, ty.text AS type, ag.text AS agent, i.text AS instance, o.text AS orchestrator,
+      t.started_at AS started_at
+    FROM task t JOIN name ty ON ty.id = t.type JOIN name ag ON ag.id = t.agent
+    JOIN name i ON i.id = t.instance JOIN name o ON o.id = t.orchestrator
+    WHERE t.collect_by > ${p("from")} AND t.collect_by <= ${p("until")} AND t.state = 'active' AND NOT ${hasToken("t.id")}
+      AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'task_uncollected' AND l.value = t.task_id)`,
+)
+
+/** A guard: the task is active and nothing was collected. */
+export const taskStillUncollected = statement(
+  "audit.task_still_uncollected",
+  sql`SELECT id FROM task WHERE task_id = ${p("task")} AND state = 'active' AND NOT ${hasToken("task.id")}`,
 )
 
 /**
@@ -183,12 +214,13 @@ export const judgedAlarms = statement<JudgedRow>(
         WHERE g.instance = v.id AND g.written_off_at IS NULL) THEN 1 ELSE 0 END
       WHEN 'verifier_drifted' THEN CASE WHEN v.final = 0 AND v.drifted_since IS NOT NULL THEN 1 ELSE 0 END
       WHEN 'task_unrenewed' THEN CASE WHEN t.state = 'active' AND NOT ${hasLiveToken("t.id", "now")} THEN 1 ELSE 0 END
+      WHEN 'task_uncollected' THEN CASE WHEN t.state = 'active' AND NOT ${hasToken("t.id")} THEN 1 ELSE 0 END
       ELSE CASE WHEN (SELECT count(DISTINCT o.agent) FROM task o WHERE o.jkt = l.value AND o.jkt IS NOT NULL
         AND o.state IN ('active', 'paused')) > 1 THEN 1 ELSE 0 END END AS stands
     FROM (SELECT * FROM alarm WHERE id > ${p("after")} AND kind <> 'agent_refused' ORDER BY id LIMIT ${p("limit")}) l
     LEFT JOIN verifier_instance v ON l.kind IN ('verifier_silent', 'verifier_gap', 'verifier_drifted')
       AND v.instance = l.value
-    LEFT JOIN task t ON l.kind = 'task_unrenewed' AND t.task_id = l.value
+    LEFT JOIN task t ON l.kind IN ('task_unrenewed', 'task_uncollected') AND t.task_id = l.value
     ORDER BY l.id`,
 )
 

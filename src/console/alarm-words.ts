@@ -54,6 +54,12 @@ const WORDS: Readonly<Record<string, Words>> = {
     says: (alarm) => html`${holderOf(alarm)} lets ${taskLink(alarm.value, "its task")} run out`,
     next: "Look whether the agent still runs; complete or cancel the task where it does not.",
   },
+  task_uncollected: {
+    title: "Tokens nobody collects",
+    says: (alarm) =>
+      html`${holderOf(alarm)} has never collected the tokens of ${taskLink(alarm.value, "its task")}`,
+    next: "Look whether the agent got the task's id and may authenticate; cancel the task where it does not come.",
+  },
   agent_refused: {
     title: "Agents that are only refused",
     says: (alarm) =>

@@ -13,6 +13,7 @@ import { parseOwnToken } from "../token/own-token.ts"
 import { takeRandom } from "../token/random.ts"
 import { parseTaskToken } from "../token/token.ts"
 import { type Approvable, approvablesOf } from "./approved.ts"
+import { collectBy } from "./collect.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import { type Passed, passGate } from "./gate.ts"
 import { type MintedToken, type MintPlan, type PlannedToken, planMint, signTokens } from "./mint.ts"
@@ -196,6 +197,7 @@ function taskValues(passed: Passed, task: NewTask) {
     jkt: passed.jkt ?? null,
     key: task.taskKey,
     behalf: passed.behalf ? JSON.stringify(passed.behalf) : null,
+    collect_by: task.request.deliver === "agent" ? collectBy(passed) : null,
   }
 }
 

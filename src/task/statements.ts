@@ -102,11 +102,11 @@ export const insertTask = named(
     name,
     subject,
   ) => sql`INSERT INTO task (task_id, type, agent, instance, orchestrator, subject, state, started_at,
-      deadline, reference, request_digest, policy, authority, purpose, inputs, jkt, key, iat_floor, behalf)
+      deadline, reference, request_digest, policy, authority, purpose, inputs, jkt, key, iat_floor, behalf, collect_by)
     VALUES (${p("task_id")}, ${name("type")}, ${name("agent")}, ${name("instance")}, ${name("orchestrator")},
       ${subject("sub")}, 'active', ${p("started_at")}, ${p("deadline")}, ${p("reference")}, ${p("request_digest")},
       ${p("policy")}, ${p("authority")}, ${p("purpose")}, ${p("inputs")}, ${p("jkt")}, ${p("key")}, 0,
-      ${p("behalf")})`,
+      ${p("behalf")}, ${p("collect_by")})`,
 )
 
 /** The guard of every mint after the start: the task is still as it was read, and now also past this floor. */

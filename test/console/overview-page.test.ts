@@ -69,6 +69,7 @@ test.each([
   "verifier_gap",
   "verifier_drifted",
   "task_unrenewed",
+  "task_uncollected",
   "agent_refused",
   "key_shared",
   "one_that_is_new",

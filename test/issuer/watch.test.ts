@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { toInstant } from "../../src/time.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { createQuiet, type Quiet } from "../support/quiet.ts"
 
 let quiet: Quiet
@@ -119,6 +120,70 @@ describe("a running task that is renewed no more", () => {
     await quiet.start()
     await quiet.pass(660)
     expect(await quiet.raised()).toEqual([])
+  })
+})
+
+describe("a task whose agent collects its tokens", () => {
+  const { publicJwk } = importSigningKey(generatePrivateJwk("ES256"))
+  const authenticate = `authenticate: [{ private_key_jwt: { jwks: ${JSON.stringify({ keys: [publicJwk] })} } }]`
+  const awaited = { deliver: "agent" }
+  const collect = async (taskId: string) =>
+    expect(await quiet.world.tasks.collect("triage-bot", taskId, {})).toHaveProperty("tokens")
+
+  beforeEach(async () => {
+    const path = `${quiet.world.policyFolder}/support.yaml`
+    writeFileSync(
+      path,
+      readFileSync(path, "utf8").replace("  triage-bot:\n", `  triage-bot:\n    ${authenticate}\n`),
+    )
+    expect(await quiet.world.policies.reload()).toBe("loaded")
+    await quiet.pass(45)
+  })
+
+  test("and never does is told within a minute after they would have run out, and over when it does", async () => {
+    const began = toInstant(quiet.world.clock.now())
+    const task = await quiet.start(awaited)
+    await quiet.pass(615)
+    expect(await quiet.raised()).toEqual([])
+    await quiet.pass(30)
+    const who = {
+      task_id: task.taskId,
+      agent: "triage-bot",
+      instance: "pod-1",
+      orchestrator: "support-orchestrator",
+      code: "task_uncollected",
+      body: { since: began, type: "triage-ticket" },
+    }
+    expect(await quiet.entries("alarm.raised")).toMatchObject([who])
+    quiet.watch = quiet.newWatch()
+    await quiet.pass(60)
+    expect(await quiet.raised()).toHaveLength(1)
+    await collect(task.taskId)
+    await quiet.pass(5)
+    expect(await quiet.entries("alarm.cleared")).toMatchObject([who])
+  })
+
+  test("and does, or is ended before, is as it should be; so is one that was answered with tokens", async () => {
+    const { taskId } = await quiet.start(awaited)
+    await quiet.pass(600)
+    await collect(taskId)
+    const other = await quiet.start(awaited)
+    await quiet.world.tasks.change("support-orchestrator", other.taskId, "cancel")
+    await quiet.pass(555)
+    expect(await quiet.raised()).toEqual([])
+    await quiet.start()
+    await quiet.pass(660)
+    const codes = (await quiet.entries("alarm.raised")).map(({ code }) => code)
+    expect(codes).toEqual(["task_unrenewed", "task_unrenewed"])
+  })
+
+  test("is over when it ends, with nothing collected", async () => {
+    const { taskId } = await quiet.start(awaited)
+    await quiet.pass(660)
+    expect(await quiet.raised()).toHaveLength(1)
+    await quiet.world.tasks.change("support-orchestrator", taskId, "cancel")
+    await quiet.pass(5)
+    expect(await quiet.cleared()).toMatchObject([{ code: "task_uncollected" }])
   })
 })
 
