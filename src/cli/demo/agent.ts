@@ -1,6 +1,7 @@
 // A process of the demo: the agent. It has the tokens that it was handed, and tries what it is told to.
 import { setTimeout as sleep } from "node:timers/promises"
-import { createSession } from "../../client/client.ts"
+import type { ApprovalQuestion } from "../../client/approval.ts"
+import { createSession, createSessionKey } from "../../client/client.ts"
 import { ClientError } from "../../client/error.ts"
 import type { Session } from "../../client/session.ts"
 import type { Handover } from "../../client/task.ts"
@@ -21,10 +22,19 @@ export interface Outcome {
 
 const sessions = new Map<string, Session>()
 const PATIENCE_MILLISECONDS = 8000
+const key = createSessionKey()
 
 answerCues({
+  /** What a task's tokens are bound to where they shall be of use to this agent alone. */
+  key: () => key.thumbprint,
   async take(handover: Handover) {
     sessions.set(handover.task, await createSession({ tokens: handover.tokens, waitSeconds: 0 }))
+  },
+  /** Of a task whose tokens are bound: the agent may then ask a person by itself, here once. */
+  async takeBound({ question, ...handover }: Handover & { readonly question: ApprovalQuestion }) {
+    const questions = [question]
+    const approval = () => questions.shift()
+    sessions.set(handover.task, await createSession({ ...handover, key, approval, waitSeconds: 0 }))
   },
   attempt,
   /** Asks again and again until it is refused. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type IssuerCalls, openIssuer } from "../../client/issuer-call.ts"
 import { systemClock } from "../../time.ts"
+import { createCredential } from "../credential.ts"
 import { type ExampleFolder, pathsOf, writeExampleFolder } from "../example-folder.ts"
 import { type Actor, startActor } from "./actor.ts"
 
@@ -20,6 +21,8 @@ export interface Scenery {
   readonly agent: Actor
   readonly operator: IssuerCalls
   readonly auditor: IssuerCalls
+  /** A person who approves; their key stands for them, as an issuer for development allows. */
+  readonly lead: IssuerCalls
 }
 
 export interface Stage {
@@ -62,8 +65,13 @@ async function open(folder: string, start: typeof startActor): Promise<Scenery> 
   const house = writeExampleFolder(join(folder, "house"), (text) =>
     text
       .replace("https://tickets.internal.example", tickets)
-      .replace("https://deployments.internal.example", deployments),
+      .replace("https://deployments.internal.example", deployments)
+      .replace("leads: { roles: [approver] }", LEADS),
   )
+  createCredential("leads", {
+    privateTo: join(house.folder, "credentials"),
+    publicTo: join(house.policies, "keys"),
+  })
   const issuer = await openIssuerProcess(house, issuerProcess)
   const credential = (clientId: string) => ({ clientId, privateJwkFile: house.keyFileOf(clientId) })
   const addresses = [tickets, deployments]
@@ -79,9 +87,12 @@ async function open(folder: string, start: typeof startActor): Promise<Scenery> 
     orchestrator.ask("open", { issuer, credential: credential("support-orchestrator") }),
   ])
   const as = (clientId: string) => openIssuer({ issuer, credential: credential(clientId) }, systemClock)
-  const staff = { operator: as("operations-team"), auditor: as("audit-team") }
+  const staff = { operator: as("operations-team"), auditor: as("audit-team"), lead: as("leads") }
   return { house, issuer, tickets, deployments, apis, orchestrator, agent, ...staff }
 }
+
+const LEADS =
+  "leads: { roles: [approver], authenticate: [{ private_key_jwt: { jwks: keys/leads.jwks.json } }] }"
 
 async function openIssuerProcess(house: ExampleFolder, process: Actor): Promise<string> {
   const database = `sqlite:${house.database}`

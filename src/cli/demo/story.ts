@@ -1,4 +1,5 @@
-// The demo's story: one task from its start to its account, and one that is revoked. Each step is asserted as it is told.
+// The demo's story: one task from its start to its account, one whose agent asks a person, and one that is revoked. Each step is asserted as it is told.
+import { setTimeout as sleep } from "node:timers/promises"
 import { asRecord } from "../../client/issuer-call.ts"
 import type { Handover } from "../../client/task.ts"
 import type { Terminal } from "../terminal.ts"
@@ -10,6 +11,7 @@ import type { Teller } from "./tell.ts"
 const TICKET = "SUP-1042"
 const OTHER_TICKET = "SUP-2001"
 const HOLDER = { id: "triage-bot", instance: "pod-7f3c" }
+const ASKER = { id: "triage-bot", instance: "pod-5c20" }
 const REVOKED = { id: "triage-bot", instance: "pod-91aa" }
 const allowed = (status: number): Outcome => ({ status, code: "" })
 const refused = (status: number, code: string): Outcome => ({ status, code })
@@ -19,8 +21,10 @@ export async function play(scenery: Scenery, tell: Teller, terminal: Terminal): 
   await work(scenery, tell, task)
   await overstep(scenery, tell, task)
   await finish(scenery, tell, task)
+  const closed = await approve(scenery, tell)
   await revoke(scenery, tell)
   await Promise.all(scenery.apis.map((api) => api.ask("flush")))
+  await showApproval(scenery, tell, closed)
   tell.scene("The auditor reads what happened in the first task")
   const entries = await showLedger(scenery, tell, terminal, task)
   tell.scene("Granted against used")
@@ -96,6 +100,55 @@ async function finish({ orchestrator, agent, tickets }: Scenery, tell: Teller, t
     refused(401, "task_ended"),
     `${delay} after it was completed`,
   )
+}
+
+/** A task whose agent asks a person for the one operation that it is not given. */
+async function approve(scenery: Scenery, tell: Teller): Promise<string> {
+  const { orchestrator, agent, lead, tickets } = scenery
+  tell.scene("Another task needs what only a person may allow")
+  const dpopJkt = await agent.ask<string>("key")
+  const asked = { ...request(ASKER, TICKET, ["tickets:read", "tickets:close"]), dpopJkt }
+  const handover = await orchestrator.ask<Handover>("start", asked)
+  const question = {
+    operation: "tickets:close",
+    resource: `tickets/${TICKET}`,
+    reason: "The fire is out",
+    waitSeconds: 10,
+  }
+  await agent.ask("takeBound", { ...handover, question })
+  const close = { task: handover.task, method: "POST", url: `${tickets}/tickets/${TICKET}/close` }
+  const closing = agent.ask<Outcome>("attempt", close)
+  const [outcome] = await Promise.all([closing, decide(lead, tell)])
+  const line = `POST tickets /tickets/${TICKET}/close`
+  tell.request(line, outcome, allowed(200), "with a token for this one use, bound to the agent's key")
+  const again = await agent.ask<Outcome>("attempt", close)
+  tell.request(line, again, refused(403, "operation_not_granted"), "once more: nobody has agreed to that")
+  return handover.task
+}
+
+const QUESTION_POLLS = 200
+const QUESTION_POLL_MILLISECONDS = 50
+
+async function decide(lead: Scenery["lead"], tell: Teller): Promise<void> {
+  let approval = {}
+  for (let polls = 0; !("id" in approval) && polls < QUESTION_POLLS; polls++) {
+    if (polls > 0) await sleep(QUESTION_POLL_MILLISECONDS)
+    const { approvals } = asRecord((await lead.call("GET", "/approvals?state=requested")).body)
+    approval = asRecord(Array.isArray(approvals) ? approvals[0] : undefined)
+  }
+  const { id, operation, resource, reason } = asRecord(approval)
+  tell.must(typeof id === "string", "the agent was to ask a person")
+  tell.step(`may I ${operation} ${resource}?`, `asked by ${ASKER.id}/${ASKER.instance}: ${reason}`)
+  await lead.call("POST", `/approvals/${id}`, { decision: "grant", reason: "Seen it myself" })
+  tell.step("a lead agrees", "to this operation on this ticket, once")
+}
+
+async function showApproval({ auditor }: Scenery, tell: Teller, task: string): Promise<void> {
+  const { body } = await auditor.call("GET", `/ledger/entries?task=${encodeURIComponent(task)}&limit=1000`)
+  const { entries } = asRecord(body)
+  const kinds = (Array.isArray(entries) ? entries : []).map((entry) => String(asRecord(entry).kind))
+  for (const kind of ["approval.requested", "approval.granted", "use.allowed"])
+    tell.must(kinds.includes(kind), `the ledger was to hold ${kind}`)
 }
 
 async function revoke(scenery: Scenery, tell: Teller): Promise<void> {
