@@ -162,7 +162,7 @@ export function judgeWithin(candidate: Policy, has: Authority, use: Used): Judge
     : { verdict: "refused", why: "insufficient_scope: the resource would not be granted" }
 }
 
-export const PERMITTED: Judged = { verdict: "permitted" }
+const PERMITTED: Judged = { verdict: "permitted" }
 
 export const operationsIn = (grants: unknown): string[] =>
   Array.isArray(grants)
