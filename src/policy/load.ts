@@ -94,7 +94,8 @@ function takeThread(): Worker {
     return new Worker(THREAD, {
       env: environment(),
       execArgv: [],
-      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+      // Room for a large policy; a usual one never grows into it.
+      resourceLimits: { maxYoungGenerationSizeMb: 32 },
     })
   found.leave()
   found.worker.ref()
