@@ -65,8 +65,9 @@ async function check(context: Context, given: string | undefined, flags: CheckFl
 
 function evidenceOf(path: string): Evidence {
   const read = readEvidence(textOf(path))
-  if (typeof read !== "string") return read
-  throw wrongUse(`--evidence ${path} is no least-privilege report: ${read}`)
+  if (typeof read === "string") throw wrongUse(`--evidence ${path} is no least-privilege report: ${read}`)
+  if (read.only === undefined) return read
+  throw wrongUse(`--evidence ${path} tells a part of what happened: uses are missing`, "Ask for everything")
 }
 
 function textOf(path: string): string {

@@ -114,12 +114,15 @@ describe.concurrent("policy check", () => {
     const report = { from: "2026-10-01T00:00:00Z", to: "2026-11-01T00:00:00Z", entries: 9, items }
     writeFileSync(join(parent, "report.json"), JSON.stringify(report))
     writeFileSync(join(parent, "other.json"), "{}")
+    writeFileSync(join(parent, "part.json"), JSON.stringify({ ...report, only: { unused: true } }))
     const found = await check("good/policies", "--evidence", "report.json")
     expect(found.stdout).toMatch(/tickets:comment 3 times .* was never used \[granted-never-used\]/)
-    const [none, other] = await Promise.all([
+    const [none, other, part] = await Promise.all([
       check("good/policies", "--evidence", "nowhere.json"),
       check("good/policies", "--evidence", "other.json"),
+      check("good/policies", "--evidence", "part.json"),
     ])
+    expect([part.code, part.stderr]).toEqual([2, expect.stringContaining("uses are missing")])
     expect([none.code, none.stderr]).toEqual([2, expect.stringContaining("can't be read (ENOENT)")])
     expect([other.code, other.stderr]).toEqual([
       2,
