@@ -104,7 +104,11 @@ describe("an orchestrator's day", () => {
     const unknown = await as("audit-team", "ledger", "ask", "did", "--task", "task_x")
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining("not_found, 404")])
     const rights = await as("audit-team", "ledger", "least-privilege", "--agent", "summarizer", "--json")
-    expect(JSON.parse(rights.stdout)).toMatchObject({ items: [], dormant: { agents: expect.anything() } })
+    expect(JSON.parse(rights.stdout)).toMatchObject({
+      items: [],
+      dormant: { agents: expect.anything() },
+      only: { agent: "summarizer" },
+    })
     expect((await as("audit-team", "ledger", "least-privilege", "--unused")).code).toBe(0)
     expect((await as("operations-team", "ledger", "rebuild")).code).toBe(0)
     const path = join(folder, "export.csv")
