@@ -99,7 +99,7 @@ export const STANDING_RULES: Readonly<Record<StandingRule, Row>> = {
   "agent-over-privileged": {
     topic: "privilege",
     severity: "warning",
-    fix: "take it out of the grants or of the agent's `at_most`: `taskmint least-privilege` and `policy narrow` show how",
+    fix: "take it out of the grants or of the agent's `at_most`: `taskmint ledger least-privilege` and `taskmint policy narrow` show how",
   },
   "agent-dormant": {
     topic: "privilege",

@@ -11,6 +11,8 @@ export interface PostureWatch {
   look(): Promise<void>
   /** As of the last look; undefined: there was none. */
   newest(): PostureReport | undefined
+  /** The same; before the first look, it is read. Throws Unavailable. */
+  latest(): Promise<PostureReport>
 }
 
 /** A page may show what is so old. */
@@ -25,11 +27,20 @@ export function createPostureWatch(
     const served = new Map((await declarations.list()).map((one) => [one.api, one]))
     return readPosture({ ...rooms, now: rooms.ledger.at(), served })
   }
+  let first: Promise<PostureReport> | undefined
   return {
     read,
     async look() {
       newest = await read()
     },
     newest: () => newest,
+    async latest() {
+      if (newest) return newest
+      first ??= read().finally(() => {
+        first = undefined
+      })
+      newest = await first
+      return newest
+    },
   }
 }

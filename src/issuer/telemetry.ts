@@ -162,21 +162,20 @@ function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
   ]
 }
 
-type Gauge = (name: string, description: string, look: () => Observations) => () => void
+type Gauge = (name: string, description: string, look: () => Promise<Observations>) => () => void
 
-/** As of the last look, which is a minute old at most; before the first there is nothing to tell. */
+/** As of the last look, which is a minute old at most. */
 function watchPosture(gauge: Gauge, posture: PostureWatch): (() => void)[] {
-  const ages = (of: "tasks" | "tokens") => (): Observations =>
-    (posture.newest()?.[of] ?? []).map(({ withinSeconds, count }) => [
+  const ages = (of: "tasks" | "tokens") => async (): Promise<Observations> =>
+    (await posture.latest())[of].map(({ withinSeconds, count }) => [
       count,
       { "taskmint.age": withinSeconds === null ? "older" : `${withinSeconds}` },
     ])
   return [
-    gauge("taskmint.posture.findings", "Where the installation stands otherwise than it should", () => {
-      const report = posture.newest()
-      const counts = new Map<string, number>()
-      for (const { rule } of report?.findings ?? []) counts.set(rule, (counts.get(rule) ?? 0) + 1)
-      return report ? RULES.map((rule) => [counts.get(rule) ?? 0, { "taskmint.rule": rule }]) : []
+    gauge("taskmint.posture.findings", "Where the installation stands otherwise than it should", async () => {
+      const { findings } = await posture.latest()
+      const count = (rule: string) => findings.filter((one) => one.rule === rule).length
+      return RULES.map((rule) => [count(rule), { "taskmint.rule": rule }])
     }),
     gauge(
       "taskmint.tasks.live",
@@ -184,13 +183,10 @@ function watchPosture(gauge: Gauge, posture: PostureWatch): (() => void)[] {
       ages("tasks"),
     ),
     gauge("taskmint.tokens.live", "Live tokens, by how many seconds ago they were issued", ages("tokens")),
-    gauge("taskmint.key.age", "Seconds since the key that signs was made", () => {
-      const { at, keys = [] } = posture.newest() ?? {}
+    gauge("taskmint.key.age", "Seconds since the key that signs was made", async () => {
+      const { at, keys } = await posture.latest()
       const current = keys.filter(({ state }) => state === "current")
-      return current.map(({ signs, createdAt }) => [
-        ((at ?? 0) - createdAt) / 1000,
-        { "taskmint.key": signs },
-      ])
+      return current.map(({ signs, createdAt }) => [(at - createdAt) / 1000, { "taskmint.key": signs }])
     }),
   ]
 }

@@ -18,6 +18,16 @@ import {
   tasksOfAgent,
 } from "../../src/audit/activity-statements.ts"
 import {
+  askedSince,
+  firstDay,
+  givenSince,
+  heardSince,
+  liveGroups,
+  startedSince,
+  taskAges,
+  tokenAges,
+} from "../../src/audit/posture-statements.ts"
+import {
   delegatedBefore,
   entriesOfDays,
   entriesToCount,
@@ -60,6 +70,14 @@ const LOOKS: [string, Statement<unknown>][] = [
   resourcesOfAgent,
   standingCounts,
   tasksOfAgent,
+  askedSince,
+  firstDay,
+  givenSince,
+  heardSince,
+  liveGroups,
+  startedSince,
+  taskAges,
+  tokenAges,
   delegatedBefore,
   entriesOfDays,
   entriesToCount,
@@ -144,6 +162,9 @@ test.each([
   [agentSeen, /SEARCH u USING (COVERING )?INDEX rollup_hour_agent \(agent=\?\)/],
   [tasksOfAgent, /SEARCH t USING INDEX task_agent \(agent=\? AND id<\?\)/],
   [resourcesOfAgent, /SEARCH e USING (INTEGER PRIMARY KEY|INDEX entry_agent)/],
+  [liveGroups, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
+  [taskAges, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
+  [tokenAges, /SEARCH k USING INDEX token_exp \(exp>\?\)/],
   [liveByAgent, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
   [outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
 ])("%o is found by the place where the last look ended", (statement, by) => {

@@ -54,7 +54,7 @@ const MEASURED: ReadonlySet<string> = new Set([...MEASURED_BY_ISSUER, ...MEASURE
 const HISTOGRAMS = /^(http_server_request_duration|taskmint_(commit|check)_duration)$/
 /** Language of PromQL, and labels. */
 const WORDS =
-  /^(sum|min|max|abs|by|le|rate|increase|histogram_quantile|instance|job|error_type|http_\w+|taskmint_(lane|outcome|alarm))$/
+  /^(sum|min|max|abs|by|le|rate|increase|histogram_quantile|instance|job|error_type|http_\w+|taskmint_(lane|outcome|alarm|rule|age|key))$/
 
 const namesIn = (expr: string): string[] =>
   (expr.replaceAll(/"[^"]*"|\[[^\]]*\]/g, "").match(/[a-z][a-z0-9_]*/g) ?? []).filter(

@@ -149,6 +149,17 @@ describe("what is so at the moment", () => {
     expect(await valueNow("taskmint.webhook.waiting")).toBeGreaterThan(0)
   })
 
+  test("how the installation stands, as of the last look", async () => {
+    await start()
+    await house.issuer.sweep()
+    const rule = (name: string) => valueNow("taskmint.posture.findings", { "taskmint.rule": name })
+    expect(await rule("api-without-verifier")).toBe(2)
+    expect(await rule("agent-dormant")).toBe(0)
+    expect(await valueNow("taskmint.tasks.live", { "taskmint.age": "3600" })).toBeGreaterThan(0)
+    expect(await valueNow("taskmint.tokens.live", { "taskmint.age": "300" })).toBeGreaterThan(0)
+    expect(await valueNow("taskmint.key.age", { "taskmint.key": "tokens" })).toBeGreaterThanOrEqual(0)
+  })
+
   test("whether policy files are refused", async () => {
     expect(await valueNow("taskmint.policy.refused")).toBe(0)
   })
