@@ -3,7 +3,7 @@ import { html } from "hono/html"
 import { alarmNext, alarmsAddress, alarmTitle, alarmWords, type ShownAlarm } from "./alarm-words.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, pages, section, table } from "./parts.ts"
-import { agoOf, type Fragment, numberOf } from "./values.ts"
+import { agoOf, type Fragment, numberOf, withCode } from "./values.ts"
 
 export interface Alarms {
   /** Epoch milliseconds. */
@@ -46,7 +46,7 @@ function listOf({ now, kind, alarms, onwards, next }: Alarms): Fragment {
     )
   const rows = alarms.map((alarm) => [
     agoOf(alarm.since, now),
-    html`${alarmWords(alarm)}<span class="note">${alarmNext(alarm.kind)}</span>`,
+    html`${alarmWords(alarm)}<span class="note">${withCode(alarmNext(alarm.kind))}</span>`,
     html`<a href="${alarmsAddress(alarm.kind)}">${alarmTitle(alarm.kind)}</a>`,
   ])
   const first = onwards ? { first: alarmsAddress(kind) } : {}

@@ -41,3 +41,7 @@ export function agoOf(instant: string, now: number): Fragment {
   const text = Math.abs(away) < 1000 ? "now" : away > 0 ? `in ${span}` : `${span} ago`
   return html`<time datetime="${instant}" title="${instant.replace("T", " ")}">${text}</time>`
 }
+
+/** Our own sentences, with what is to be typed between backticks. */
+export const withCode = (text: string): Fragment =>
+  html`${text.split("`").map((part, at) => (at % 2 === 1 ? html`<code>${part}</code>` : part))}`

@@ -60,7 +60,11 @@ test("alarms are listed by kind, with what to do", async () => {
   expect((await open("/console/alarms?alarm=other")).status).toBe(400)
 })
 
-const plain = (text: string): string => text.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ")
+const plain = (text: string): string =>
+  text
+    .replace(/<[^>]+>/g, " ")
+    .replace(/\s+/g, " ")
+    .replaceAll("&quot;", '"')
 
 test("the list of agents tells of each what it has, used and was refused", async () => {
   const { text } = await open("/console/agents")
@@ -84,6 +88,31 @@ test("an agent's page tells what it was given and used, what it may by which lin
   expect(text.match(/triage-ticket (active|completed)/g)).toHaveLength(5)
 })
 
+test("the page of posture tells what should be otherwise, and what to do", async () => {
+  const text = plain((await open("/console/posture")).text)
+  expect(text).toContain(
+    'warning no verifier instance stands for "deployments" put a verifier in front of it',
+  )
+  expect(text).toMatch(/deployments\.yaml:\d+ · api-without-verifier/)
+  expect(text).toMatch(/Live tasks by age up to 1 h 1 /)
+  expect(text).toMatch(/tokens current 4 h 1 min ago/)
+})
+
+test("the report of posture counts what lives and names keys, and its findings fit its words", async () => {
+  const { body } = await busy.house.ask("GET", "/reports/posture", { as: "audit-team" })
+  expect(body).toMatchObject({
+    tasks: [{ within_seconds: 3600, count: 1 }, {}, {}, { within_seconds: null, count: 0 }],
+    tokens: [{ within_seconds: 300, count: 1 }, {}, {}, {}],
+    keys: [
+      { signs: "tokens", state: "current" },
+      { signs: "ledger", state: "current" },
+    ],
+  })
+  const findings = body.findings as Record<string, unknown>[]
+  expect(findings.map(({ rule }) => rule)).toEqual(["api-without-verifier", "api-silent"])
+  for (const one of findings) expect(one).toMatchObject({ topic: "served", fix: expect.any(String) })
+})
+
 test.each(["nobody", "triage-bot%27--", "%3Cscript%3E", "Triage-Bot", "x".repeat(64)])(
   "there is no agent %s",
   async (name) => {
@@ -95,6 +124,7 @@ test.each(["nobody", "triage-bot%27--", "%3Cscript%3E", "Triage-Bot", "x".repeat
 
 test.each([
   ["/console/agents", "agents"],
+  ["/console/posture", "posture"],
   ["/console/agents/triage-bot", "agent"],
   ["/console", "overview"],
   ["/console/alarms?alarm=key_shared", "silence"],
@@ -105,7 +135,7 @@ test.each([
   expect(told).toContainEqual(expect.objectContaining({ by: "audit-team", report }))
 })
 
-const PAGES = ["/console", "/console/alarms", "/console/agents", "/console/agents/triage-bot"]
+const PAGES = ["", "/alarms", "/agents", "/agents/triage-bot", "/posture"].map((path) => `/console${path}`)
 
 test.each(PAGES)("%s is not for APIs and orchestrators", async (path) => {
   for (const as of ["tickets", "support-orchestrator"] as const)

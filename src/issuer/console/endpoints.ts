@@ -9,6 +9,7 @@ import { ledgerPages } from "./ledger.ts"
 import { linkEndpoints } from "./link.ts"
 import { overviewPages } from "./overview.ts"
 import { policyPages } from "./policy.ts"
+import { posturePages } from "./posture.ts"
 import { revocationPages } from "./revocations.ts"
 import { signInEndpoints } from "./sign-in.ts"
 import { signOut } from "./sign-out.ts"
@@ -26,5 +27,6 @@ export const consoleEndpoints = (rooms: Rooms): Endpoint[] => [
   ...linkEndpoints(rooms),
   ...integrityPages(rooms),
   ...policyPages(rooms),
+  ...posturePages(rooms),
   ...assetEndpoints(),
 ]
