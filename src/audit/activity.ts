@@ -33,7 +33,7 @@ export const HOURS = 24
 export const DAYS = 30
 const HOUR_MILLISECONDS = 3_600_000
 /** Entries that are looked through for what an agent touched, back from its last one. */
-export const SPREAD_ENTRIES = 20_000
+export const SPREAD_ENTRIES = 10_000
 
 /** One hour of the last 24, the one under way included: every hour is there, whether anything happened or not. */
 export interface Hour extends Omit<HourRow, "hour"> {
