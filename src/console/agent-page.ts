@@ -5,6 +5,7 @@ import { alarmTitle, alarmWords, type ShownAlarm, taskLink } from "./alarm-words
 import { chart } from "./chart.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, facts, pages, section, table, tag } from "./parts.ts"
+import { agentPath } from "./tasks-page.ts"
 import { agoOf, type Content, type Fragment, numberOf } from "./values.ts"
 
 export interface ShownAgent {
@@ -18,6 +19,8 @@ export interface ShownAgent {
   readonly atMost: readonly string[] | undefined
   /** `support.yaml:22` */
   readonly line: string | undefined
+  /** Whether the reader may read the ledger. */
+  readonly audits: boolean
   readonly liveTasks: number
   /** RFC 3339; undefined: never. */
   readonly lastSeen: string | undefined
@@ -80,26 +83,32 @@ ${alarmsOf(shown)}${reachOf(shown)}${tasksOf(shown)}${delegationsOf(shown)}`,
 const ago = (instant: string | undefined, now: number, otherwise = "never"): Content =>
   instant === undefined ? html`<span class="note">${otherwise}</span>` : agoOf(instant, now)
 
-const factsOf = ({ now, owner, atMost, line, liveTasks, lastSeen, agent }: ShownAgent): Fragment =>
+const policyLink = (agent: string, line: string): Fragment =>
+  html`<a href="${addressOf("/console/policy", { agent })}">${line}</a>`
+
+const factsOf = ({ now, owner, atMost, line, liveTasks, lastSeen, agent, audits }: ShownAgent): Fragment =>
   facts([
     ["Owner", owner],
-    ["In the policy at", line === undefined ? undefined : html`<a href="/console/policy">${line}</a>`],
+    ["In the policy at", line === undefined ? undefined : policyLink(agent, line)],
     ["At most", atMost === undefined ? "whatever its tasks grant" : atMost.join(", ")],
     ["Live tasks", numberOf(liveTasks)],
     ["Last seen", ago(lastSeen, now)],
-    ["In the ledger", html`<a href="${addressOf("/console/ledger", { agent })}">its entries</a>`],
+    [
+      "In the ledger",
+      audits ? html`<a href="${addressOf("/console/ledger", { agent })}">its entries</a>` : undefined,
+    ],
   ])
 
 const SPAN = "24 hours"
 
-const chartsOf = ({ hours, agent }: ShownAgent): Fragment => html`<div class="charts">
+const chartsOf = ({ hours, agent, audits }: ShownAgent): Fragment => html`<div class="charts">
 ${chart({ title: "Uses", what: "uses", span: SPAN, bars: hours.map(({ from, uses }) => ({ from, value: uses })) })}
 ${chart({
   title: "Refusals",
   what: "refusals",
   span: SPAN,
   class: "refused",
-  href: addressOf("/console/ledger", { agent, outcome: "refused" }),
+  href: audits ? addressOf("/console/ledger", { agent, outcome: "refused" }) : undefined,
   bars: hours.map(({ from, refusals }) => ({ from, value: refusals })),
 })}
 </div>`
@@ -166,7 +175,7 @@ const alarmsOf = ({ now, alarms }: ShownAgent): Fragment | "" =>
 /** Grants of an agent that are shown. */
 const MOST_GRANTS = 40
 
-const reachOf = ({ reaches }: ShownAgent): Fragment =>
+const reachOf = ({ agent, reaches }: ShownAgent): Fragment =>
   section(
     "What it may, and by which line",
     reaches.length === 0
@@ -187,7 +196,7 @@ const reachOf = ({ reaches }: ShownAgent): Fragment =>
                   : html`<span class="note">once ${one.approvedBy.join(" or ")} agrees</span>`
               }${one.conditions.map((text) => html`<span class="note">only when <code>${text}</code></span>`)}`,
               one.startedBy.join(", "),
-              html`<a href="/console/policy">${one.line}</a>`,
+              policyLink(agent, one.line),
             ]),
         ),
     reaches.length <= MOST_GRANTS
@@ -198,7 +207,7 @@ const reachOf = ({ reaches }: ShownAgent): Fragment =>
 const STATES: Readonly<Record<string, "good" | "warn" | "plain">> = { active: "good", paused: "warn" }
 
 const tasksOf = ({ now, agent, tasks, onwards, next }: ShownAgent): Fragment => {
-  const here = `/console/agents/${encodeURIComponent(agent)}`
+  const here = agentPath(agent)
   return section(
     "Its tasks",
     tasks.length === 0

@@ -1,6 +1,7 @@
 // Alarms in words: what each kind is called, what one of them says, and what to do about it. It decides no alarm.
 import { html } from "hono/html"
 import { addressOf } from "./parts.ts"
+import { agentPath, taskPath } from "./tasks-page.ts"
 import { type Content, type Fragment, numberOf, spanOf } from "./values.ts"
 
 export interface ShownAlarm {
@@ -23,10 +24,9 @@ const fact = ({ facts }: ShownAlarm, name: string): string => String(facts[name]
 const count = ({ facts }: ShownAlarm, name: string): string => numberOf(Number(facts[name] ?? 0))
 
 /** Where an agent, or a task, is told of at length. */
-export const agentLink = (agent: string): Fragment =>
-  html`<a href="/console/agents/${encodeURIComponent(agent)}">${agent}</a>`
+export const agentLink = (agent: string): Fragment => html`<a href="${agentPath(agent)}">${agent}</a>`
 export const taskLink = (task: string, text: Content = task): Fragment =>
-  html`<a href="/console/tasks/${encodeURIComponent(task)}">${text}</a>`
+  html`<a href="${taskPath(task)}">${text}</a>`
 
 const holderOf = (alarm: ShownAlarm): Fragment =>
   html`${agentLink(fact(alarm, "agent"))}/${fact(alarm, "instance")}`

@@ -38,11 +38,16 @@ export interface Overview {
   readonly hours: readonly ShownHour[]
   /** Entries that the counts by hour lack so far. */
   readonly behind: number
-  /** The newest first. Absent: the reader may not read the ledger. */
-  readonly newest?: { readonly alarms: readonly ShownAlarm[]; readonly refusals: readonly ShownRefusal[] }
+  /** The newest first. Absent: the reader only approves. */
+  readonly newest?: {
+    readonly alarms: readonly ShownAlarm[]
+    /** Absent: the reader may not read the ledger. */
+    readonly refusals?: readonly ShownRefusal[]
+  }
 }
 
 const SPAN = "24 hours"
+const REFUSALS = "/console/ledger?outcome=refused"
 /** Less than that is counted within seconds. */
 const BEHIND = 5000
 
@@ -79,9 +84,10 @@ function chartsOf({ hours, behind, newest }: Overview): Fragment {
   const bars = (what: "uses" | "refusals" | "starts") =>
     hours.map((hour) => ({ from: hour.from, value: hour[what] }))
   const linked = (href: string) => (newest ? { href } : {})
+  const refused = newest?.refusals ? { href: REFUSALS } : {}
   return html`<div class="charts">
 ${chart({ title: "Uses", what: "uses", span: SPAN, bars: bars("uses"), ...linked("/console/agents") })}
-${chart({ title: "Refusals", what: "refusals", span: SPAN, bars: bars("refusals"), class: "refused", ...linked("/console/ledger?outcome=refused") })}
+${chart({ title: "Refusals", what: "refusals", span: SPAN, bars: bars("refusals"), class: "refused", ...refused })}
 ${chart({ title: "Starts", what: "starts", span: SPAN, bars: bars("starts"), ...linked("/console/tasks") })}
 </div>${behind < BEHIND ? "" : html`<p class="note">${numberOf(behind)} entries are not counted yet: the newest hours still grow.</p>`}`
 }
@@ -104,17 +110,20 @@ ${section(
         ]),
       )}<p><a href="${alarmsAddress()}">All alarms</a></p>`,
 )}
-${section(
-  "Newest refusals",
-  refusals.length === 0
-    ? empty("Nothing was ever refused.", "Starts, tokens and uses that are refused appear here.")
-    : html`${table(
-        "Newest refusals",
-        [{ title: "When" }, { title: "What, and why" }],
-        refusals.map((refusal) => [agoOf(refusal.at, now), refusalWords(refusal)]),
-      )}<p><a href="/console/ledger?outcome=refused">All refusals</a></p>`,
-)}
+${refusals === undefined ? "" : refusalsOf(now, refusals)}
 </div>`
+
+const refusalsOf = (now: number, refusals: readonly ShownRefusal[]): Fragment =>
+  section(
+    "Newest refusals",
+    refusals.length === 0
+      ? empty("Nothing was ever refused.", "Starts, tokens and uses that are refused appear here.")
+      : html`${table(
+          "Newest refusals",
+          [{ title: "When" }, { title: "What, and why" }],
+          refusals.map((refusal) => [agoOf(refusal.at, now), refusalWords(refusal)]),
+        )}<p><a href="${REFUSALS}">All refusals</a></p>`,
+  )
 
 const REFUSED: Readonly<Record<string, string>> = {
   "task.refused": "a start",

@@ -2,7 +2,7 @@
 import { html } from "hono/html"
 import { agentLink } from "./alarm-words.ts"
 import type { Page } from "./page.ts"
-import { bar, empty, section, table, tag, tiles } from "./parts.ts"
+import { addressOf, bar, empty, section, table, tag, tiles } from "./parts.ts"
 import { agoOf, type Content, type Fragment, numberOf, spanOf, withCode } from "./values.ts"
 
 export interface ShownFinding {
@@ -10,6 +10,7 @@ export interface ShownFinding {
   readonly topic: string
   readonly severity: "error" | "warning" | "note"
   readonly agent?: string | undefined
+  readonly type?: string | undefined
   /** `support.yaml:22` */
   readonly line?: string | undefined
   readonly message: string
@@ -106,8 +107,8 @@ const topicOf = (title: string, found: readonly ShownFinding[]): Fragment =>
       : html`<p class="note">And ${numberOf(found.length - MOST_SHOWN)} more: <code>GET /reports/posture</code> tells all.</p>`,
   )
 
-const whereOf = ({ line, agent }: ShownFinding): Fragment =>
-  html`${line === undefined ? "" : html`<a href="/console/policy">${line}</a> · `}${agent === undefined ? "" : html`${agentLink(agent)} · `}`
+const whereOf = ({ line, agent, type }: ShownFinding): Fragment =>
+  html`${line === undefined ? "" : html`<a href="${addressOf("/console/policy", { agent, type })}">${line}</a> · `}${agent === undefined ? "" : html`${agentLink(agent)} · `}`
 
 function agesOf(title: string, what: string, ages: readonly ShownAge[]): Fragment {
   const most = Math.max(0, ...ages.map(({ count }) => count))

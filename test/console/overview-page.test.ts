@@ -61,6 +61,12 @@ test("who only approves is led to approvals and nowhere else", () => {
   expect([...text.matchAll(/href="([^"]+)"/g)].map(([, href]) => href)).toEqual(["/console/approvals"])
 })
 
+test("who operates sees alarms and nothing of the ledger", () => {
+  const text = String(overview({ ...NOTHING, newest: { alarms: [] } }).body)
+  expect(text).toContain("No alarm stands.")
+  expect(text).not.toContain("/console/ledger")
+})
+
 const EVIL = `"><script>alert(1)</script>`
 const alarm = (kind: string, facts = {}) => ({ kind, value: EVIL, facts, since: "2026-03-01T09:00:00Z" })
 

@@ -48,6 +48,7 @@ const agent: ShownAgent = {
   enabled: false,
   atMost: undefined,
   line: undefined,
+  audits: true,
   liveTasks: 0,
   lastSeen: undefined,
   hours: [{ from: NOW, uses: 0, refusals: 0 }],

@@ -52,6 +52,14 @@ test("the newest alarm and the newest refusals are named, with links", async () 
   expect(text).toContain(`href="/console/tasks/${busy.task}"`)
 })
 
+test("who operates is shown alarms, and nothing of the ledger", async () => {
+  for (const path of ["/console", "/console/agents/triage-bot"]) {
+    const { status, text } = await open(path, "operations-team")
+    expect(status).toBe(200)
+    expect(text).not.toContain("/console/ledger")
+  }
+})
+
 test("alarms are listed by kind, with what to do", async () => {
   const { text } = await open("/console/alarms?alarm=verifier_silent")
   expect(text).toContain("<h1>Silent verifiers</h1>")

@@ -13,7 +13,7 @@ import { isName } from "../../token/name.ts"
 import type { Endpoint } from "../endpoint.ts"
 import type { Rooms } from "../rooms.ts"
 import { shownAlarm } from "./overview.ts"
-import { recordReading } from "./reading.ts"
+import { mayRead, recordReading } from "./reading.ts"
 import { page } from "./route.ts"
 
 const AGENTS_OF_A_PAGE = 25
@@ -99,6 +99,7 @@ const show = (rooms: Rooms): Endpoint =>
         liveTasks: (await liveTasks(engine)).get(agent) ?? 0,
         lastSeen: instantOf(done.seen.last_at),
         hours: done.hours,
+        audits: mayRead(visitor),
         operations: done.operations.map((one) => ({ ...one, lastUsed: instantOf(one.last_used) })),
         spread: done.spread,
         spreadEntries: SPREAD_ENTRIES,

@@ -10,7 +10,7 @@ import { overview, type ShownRefusal } from "../../console/overview-page.ts"
 import { toInstant } from "../../time.ts"
 import type { Endpoint } from "../endpoint.ts"
 import type { Rooms } from "../rooms.ts"
-import { maySeeAll, recordReading } from "./reading.ts"
+import { mayRead, maySeeAll, recordReading } from "./reading.ts"
 import { page } from "./route.ts"
 
 const NEWEST = 6
@@ -41,17 +41,17 @@ const overviewPage = (rooms: Rooms): Endpoint =>
         alarms,
         hours,
         behind: place ? place.newest - place.seq : 0,
-        ...(all && { newest: await newestOf(rooms) }),
+        ...(all && { newest: await newestOf(rooms, mayRead(visitor)) }),
       })
     },
   })
 
-async function newestOf({ engine }: Rooms) {
+async function newestOf({ engine }: Rooms, ledger: boolean) {
   const [{ alarms }, refusals] = await Promise.all([
     lastAlarms(engine, { limit: NEWEST }),
-    lastRefusals(engine, NEWEST),
+    ledger ? lastRefusals(engine, NEWEST) : undefined,
   ])
-  return { alarms: alarms.map(shownAlarm), refusals: refusals.map(shownRefusal) }
+  return { alarms: alarms.map(shownAlarm), ...(refusals && { refusals: refusals.map(shownRefusal) }) }
 }
 
 export const shownAlarm = ({ kind, value, facts, since }: Standing) => ({

@@ -21,3 +21,6 @@ export function recordReading(
 /** Whether they may look beyond what waits for their decision. */
 export const maySeeAll = ({ caller }: Visitor): boolean =>
   caller.scopes.has("auditor") || caller.scopes.has("operator")
+
+/** Whether they may read the ledger, and are led there. */
+export const mayRead = ({ caller }: Visitor): boolean => caller.scopes.has("auditor")
