@@ -126,6 +126,10 @@ test.each(BROKEN)("%s, and nothing else", (rule, change, message) => {
 
 test.each([
   ["given too seldom to tell", { given: every(9, 0) }],
+  [
+    "of a right that a person would have had to agree to",
+    { given: [...every(12, 1), { agent: "triage-bot", operation: "tickets:close", granted: 12, used: 0 }] },
+  ],
   ["asked too seldom to tell", { asked: [{ ...asked, asked: 19 }] }],
   ["in a window that is not whole", { wholeWindow: false, given: [], started: [] }],
   ["where a key's turn is only just over", { nextKeyAt: NOW - HOUR / 2 }],
