@@ -28,9 +28,9 @@ import { standingOf } from "./alarm.ts"
 import { hourOf } from "./hour-count.ts"
 import { dayOf } from "./privilege-count.ts"
 
-export const HOURS = 24
+const HOURS = 24
 /** Of what was granted and used. */
-export const DAYS = 30
+const DAYS = 30
 const HOUR_MILLISECONDS = 3_600_000
 /** Entries that are looked through for what an agent touched, back from its last one. */
 export const SPREAD_ENTRIES = 10_000

@@ -117,7 +117,7 @@ const refusalsOf = (now: number, refusals: readonly ShownRefusal[]): Fragment =>
   section(
     "Newest refusals",
     refusals.length === 0
-      ? empty("Nothing was ever refused.", "Starts, tokens and uses that are refused appear here.")
+      ? empty("Nothing was refused lately.", "Starts, tokens and uses that are refused appear here.")
       : html`${table(
           "Newest refusals",
           [{ title: "When" }, { title: "What, and why" }],

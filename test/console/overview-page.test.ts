@@ -48,7 +48,7 @@ const NOTHING: Overview = {
 test("an overview of nothing says what would appear, and that counts lag where they do", () => {
   const text = consolePage(overview(NOTHING))
   expect(text).toContain("No alarm stands.")
-  expect(text).toContain("Nothing was ever refused.")
+  expect(text).toContain("Nothing was refused lately.")
   expect(text).not.toContain("not counted yet")
   expect(consolePage(overview({ ...NOTHING, behind: 120_000 }))).toContain(
     "120,000 entries are not counted yet",
