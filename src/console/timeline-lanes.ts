@@ -69,7 +69,7 @@ function tokenLanes(task: TaskView, range: Range): Lane[] {
   const holderOf = ({ delegation }: TaskToken): string =>
     (delegation === undefined ? undefined : holders.get(delegation)) ?? task.agent.id
   const laneOf = (token: TaskToken): string =>
-    `${holderOf(token)} ${token.api === OWN_API ? "own" : `at ${token.api}`}`
+    token.api === OWN_API ? `${holderOf(token)}, its own` : `${holderOf(token)} at ${token.api}`
   const lanes = [...Map.groupBy(task.tokens, laneOf)]
   const shown = lanes.slice(0, MOST_TOKEN_LANES)
   const rest = lanes.slice(MOST_TOKEN_LANES)
