@@ -33,7 +33,11 @@ test("there is a Chromium here, or it is said that its part is not tested", () =
 
 describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
   beforeAll(async () => {
-    ;[browser, empty, full] = await Promise.all([openBrowser(), openConsoleHouse(), openConsoleHouse(texts)])
+    ;[browser, empty, full] = await Promise.all([
+      openBrowser(),
+      openConsoleHouse(),
+      openConsoleHouse({ texts }),
+    ])
   })
   afterAll(async () => {
     await browser?.close()

@@ -38,9 +38,18 @@ export const PEOPLE = {
   },
 }
 
-export async function openConsoleHouse(texts: readonly string[] = []): Promise<ConsoleHouse> {
+/** What stands where others may write, and how often; a house without it is empty. */
+export interface Filling {
+  readonly texts: readonly string[]
+  /** Default: until each text stands somewhere. */
+  readonly tasks?: number
+  /** Of each question, at most 8 KiB together. Default 21. */
+  readonly parameters?: number
+}
+
+export async function openConsoleHouse(filling?: Filling): Promise<ConsoleHouse> {
   const house = await openHouse(PEOPLE)
-  const ids = texts.length > 0 ? await fill(house, texts) : {}
+  const ids = filling ? await fill(house, filling) : {}
   const server: Listening = await listen("127.0.0.1", 0)
   server.serve(house.issuer.fetch)
   const tokens = new Map<CallerName, string>()
@@ -108,7 +117,7 @@ function pathsOf(asked: Asked, ids: Ids): string[] {
 const LEADS_ON: ReadonlySet<string> = new Set(["link"])
 
 /** Tasks, approvals, uses, refusals and orders, with the next texts of the list wherever somebody else's text may stand. */
-async function fill(house: House, texts: readonly string[]): Promise<Ids> {
+async function fill(house: House, { texts, parameters: members = 21, tasks }: Filling): Promise<Ids> {
   let at = 0
   const next = () => texts[at++ % texts.length] ?? ""
   const as = "support-orchestrator"
@@ -120,21 +129,23 @@ async function fill(house: House, texts: readonly string[]): Promise<Ids> {
     revocations: [] as string[],
   }
   const reporter = createReporter(house)
-  const [perTask, most] = [24, 30]
-  for (let task = 0; task < Math.min(most, Math.ceil(texts.length / perTask)); task += 1) {
+  const [beside, most] = [3, 30]
+  const enough = tasks ?? Math.min(most, Math.ceil(texts.length / (members + beside)))
+  for (let task = 0; task < enough; task += 1) {
     house.clock.advance(20_000)
     const json = {
       ...START,
       agent: { id: "triage-bot", instance: `pod-${task}` },
       purpose: next(),
-      reference: next(),
+      // A reference is one task's: the second time round it has another end.
+      reference: at < texts.length ? next() : `${next()}-${task}`,
     }
     const { status, body } = await house.ask("POST", "/tasks", { as, json })
     if (status !== 201) throw new Error(`no task: ${JSON.stringify(body)} of ${JSON.stringify(json)}`)
     const id = String(body.task_id)
     ids.tasks.push(id)
     const parameters = Object.fromEntries(
-      Array.from({ length: perTask - 3 }, (_, member) => [`p${member}`, next()]),
+      Array.from({ length: members }, (_, member) => [`p${member}`, next()]),
     )
     const question = {
       task_id: id,
