@@ -89,7 +89,7 @@ function worksOf(options: ChoresOptions): readonly Work[] {
     ...deliveries.looks.map((look): Work => [1000, whileSteady(look)]),
     [5000, whileSteady(deliveries.tend)],
     [10_000, whileSteady(() => archive(options))],
-    [60_000, posture.look],
+    [60_000, whileSteady(posture.look)],
     [60_000, failures.sum],
     [60_000, whileSteady(() => forget(options))],
   ]

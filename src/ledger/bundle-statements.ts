@@ -1,7 +1,7 @@
 // Every statement of entries that rest in bundles, once. A bundle has all 256 entries of a tile, under the place of the first.
 import type { SQL } from "drizzle-orm"
 import { statement } from "../database/database.ts"
-import { sql } from "../database/drizzle.ts"
+import { sql, wholeNumber } from "../database/drizzle.ts"
 import { before } from "./tree-statements.ts"
 
 const p = sql.placeholder
@@ -24,7 +24,7 @@ export const bundleAt = statement<BundleRow>(
 /** Those with entries after one place and up to another. */
 export const bundlesBetween = statement<BundleRow>(
   "bundle.between",
-  sql`SELECT ${columns} WHERE u.first > ${p("from")} - 256 AND u.first <= ${p("to")} ORDER BY u.first`,
+  sql`SELECT ${columns} WHERE u.first > ${wholeNumber("from")} - 256 AND u.first <= ${p("to")} ORDER BY u.first`,
 )
 
 /** Of this log, those with leaves from one index to another (exclusive). */
@@ -49,7 +49,7 @@ export const archivePlace = statement<{ before: number; newest: number | null; s
     (SELECT max(size) FROM ledger_checkpoint) AS signed`,
 )
 
-const ofTile = sql`seq >= ${p("first")} AND seq < ${p("first")} + 256`
+const ofTile = sql`seq >= ${wholeNumber("first")} AND seq < ${wholeNumber("first")} + 256`
 
 export const timesOfTile = statement<{ entries: number; newest: number | null }>(
   "archive.times",

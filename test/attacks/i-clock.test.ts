@@ -124,7 +124,7 @@ describe("I23 timers, which fire at once when they are told to wait for longer t
     "src/client/surroundings.ts": "of the keeper an hour at most, of the others as here",
     "src/client/with-task.ts": "gives up instead where the ending's own limit is nearer",
     "src/database/postgres-writer.ts": "doubles up to a second",
-    "src/issuer/issuer.ts": "the grace period of the command",
+    "src/issuer/under-way.ts": "the grace period of the command",
     "src/issuer/admission.ts": "an eighth of its own limit",
     "src/issuer/timers.ts": "its own rhythms",
     "src/policy/load.ts": "its own time-out",
