@@ -16,6 +16,7 @@ import {
   resolveOrchestrators,
   resolveStaff,
 } from "./resolve.ts"
+import { resolveAnomalies } from "./resolve-anomaly.ts"
 import { resolveProviders } from "./resolve-identity.ts"
 import { type PlainTaskType, resolveTask } from "./resolve-task.ts"
 import { resolveUsers } from "./resolve-user.ts"
@@ -89,6 +90,7 @@ export function compilePolicy(
     users: resolveUsers(sections, to),
     staff: resolveStaff(sections, to),
     tasks: new Map([...sections.tasks].map(([name, task]) => [name, resolveTask(task, sections, to)])),
+    anomalies: resolveAnomalies(sections, to),
   }
   return faults.length > 0 ? faults : policy
 }

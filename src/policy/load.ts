@@ -9,6 +9,7 @@ import type { ParseMessage, ParseQuestion, ParseRequest } from "./parse-thread.t
 import { inputPattern } from "./pattern.ts"
 import type {
   Agent,
+  AnomalyRule,
   Api,
   Condition,
   ConditionRule,
@@ -143,6 +144,7 @@ class GatheredPolicy {
   readonly #users = new Map<string, UserRule>()
   readonly #staff = new Map<string, Staff>()
   readonly #tasks = new Map<string, TaskType>()
+  readonly #anomalies = new Map<string, AnomalyRule>()
 
   take(message: ParseMessage): Policy | PolicyFaults | undefined {
     if (message.kind === "faults") return new PolicyFaults(message)
@@ -154,6 +156,7 @@ class GatheredPolicy {
     else if (message.section === "orchestrators") add(this.#orchestrators, message.entries)
     else if (message.section === "users") add(this.#users, message.entries)
     else if (message.section === "staff") add(this.#staff, message.entries)
+    else if (message.section === "anomalies") add(this.#anomalies, message.entries)
     else for (const [name, task] of message.entries) this.#tasks.set(name, withEngines(task))
     return undefined
   }
@@ -169,6 +172,7 @@ class GatheredPolicy {
       users: this.#users,
       staff: this.#staff,
       tasks: this.#tasks,
+      anomalies: this.#anomalies,
     }
   }
 }

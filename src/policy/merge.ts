@@ -1,5 +1,6 @@
 // Several files into one policy's sections: every name once, and a caller's name in one section only, because it is its
 // client id and the name that tokens and entries carry. What a name stands for is resolve.ts's.
+import type { AnomalyDeclaration } from "./anomaly-schema.ts"
 import type { CheckedFile } from "./check.ts"
 import type { PolicyFault } from "./fault.ts"
 import type { PathInFile } from "./parse.ts"
@@ -40,6 +41,8 @@ export interface Sections {
   readonly users: Section<UserDeclaration>
   readonly staff: Section<StaffRule>
   readonly tasks: Section<TaskRule>
+  /** By the names of rules. */
+  readonly anomalies: Section<AnomalyDeclaration>
 }
 
 type SectionName = Exclude<keyof PolicyFile, "version">
@@ -56,10 +59,16 @@ export function mergeFiles(files: readonly CheckedFile[]): { sections: Sections;
     users: gather("users", (file) => file.users),
     staff: gather("staff", (file) => file.staff),
     tasks: gather("tasks", (file) => file.tasks),
+    anomalies: gather("anomalies", (file) => saidIn(file.anomalies)),
   }
   faults.push(...sharedNames(sections))
   return { sections, faults }
 }
+
+const saidIn = (anomalies: PolicyFile["anomalies"]): Record<string, AnomalyDeclaration> =>
+  Object.fromEntries(
+    Object.entries(anomalies).flatMap(([name, rule]) => (rule === undefined ? [] : [[name, rule]])),
+  )
 
 function gatherSection<Rule>(
   files: readonly CheckedFile[],

@@ -4,7 +4,7 @@ import { parentPort } from "node:worker_threads"
 import { type CheckedFiles, checkFiles, compilePolicy, keyPathsOf, type PlainPolicy } from "./compile.ts"
 import type { PolicyFault } from "./fault.ts"
 import { digestOfFiles, fingerprint, isPolicyFile, readFolder, type Snapshot } from "./folder.ts"
-import type { Agent, Api, IdentityProvider, Orchestrator, Staff, UserRule } from "./policy.ts"
+import type { Agent, AnomalyRule, Api, IdentityProvider, Orchestrator, Staff, UserRule } from "./policy.ts"
 import type { LoadOptions } from "./resolve.ts"
 import type { PlainTaskType } from "./resolve-task.ts"
 
@@ -27,6 +27,7 @@ interface Entries {
   readonly users: UserRule
   readonly staff: Staff
   readonly tasks: PlainTaskType
+  readonly anomalies: AnomalyRule
 }
 
 type Part<Section extends keyof Entries> = {
@@ -117,6 +118,7 @@ function policyMessages(policy: PlainPolicy): readonly ParseMessage[] {
     ...chunks(policy.users).map((entries) => ({ kind: "part", section: "users", entries }) as const),
     ...chunks(policy.staff).map((entries) => ({ kind: "part", section: "staff", entries }) as const),
     ...chunks(policy.tasks).map((entries) => ({ kind: "part", section: "tasks", entries }) as const),
+    ...chunks(policy.anomalies).map((entries) => ({ kind: "part", section: "anomalies", entries }) as const),
     { kind: "end", digest: policy.digest },
   ]
 }

@@ -197,6 +197,20 @@ export interface TaskType {
   readonly place: Place
 }
 
+/** What a policy says of one rule for unusual work. */
+export interface AnomalyRule {
+  readonly enabled: boolean
+  /** Before that nothing is unusual. */
+  readonly learn: { readonly tasks: number; readonly days: number }
+  /** Of rules that count: fewer are never unusual. */
+  readonly atLeast: number
+  readonly deviations: number
+  /** Undefined: it is told and nothing else. */
+  readonly action: "pause" | "revoke" | undefined
+  /** The task types that `action` is for; undefined: every one. */
+  readonly tasks: ReadonlySet<string> | undefined
+}
+
 export interface Policy {
   /** `sha-256:` + base64url, as the contract says, over every file read. */
   readonly digest: string
@@ -209,4 +223,6 @@ export interface Policy {
   readonly users: ReadonlyMap<string, UserRule>
   readonly staff: ReadonlyMap<string, Staff>
   readonly tasks: ReadonlyMap<string, TaskType>
+  /** By the names of rules; those of which nothing is said are not in it (`anomalyRuleOf`). */
+  readonly anomalies: ReadonlyMap<string, AnomalyRule>
 }

@@ -1,6 +1,7 @@
 // What a policy file looks like: the one definition, from which the reader and the JSON Schema for editors both come. It
 // checks each file by itself; whether names lead anywhere is resolve.ts's.
 import { z } from "zod"
+import { anomalies } from "./anomaly-schema.ts"
 import { openid, workload } from "./identity-schema.ts"
 import { count, duration, list, members, name, operation, text } from "./schema-words.ts"
 
@@ -226,6 +227,7 @@ export const policyFile = z
       .default({})
       .describe("The people and pipelines that watch, approve or operate"),
     tasks: members(name, task).default({}).describe("Task types: what may be started, and what it may do"),
+    anomalies,
   })
   .describe("A taskmint policy file")
 

@@ -137,6 +137,7 @@ function policyOf(made: Parts): Policy {
   const named = <T extends { readonly name: string }>(...all: readonly T[]) =>
     new Map(all.map((one) => [one.name, one]))
   return {
+    anomalies: new Map(),
     digest: "",
     files: new Map(),
     identityProviders: named({
