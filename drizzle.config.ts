@@ -13,6 +13,7 @@ export default defineConfig({
     "./src/database/approval-tables.ts",
     "./src/database/statement-tables.ts",
     "./src/database/rollup-tables.ts",
+    "./src/database/anomaly-tables.ts",
     "./src/database/limit-tables.ts",
     "./src/database/verifier-tables.ts",
     "./src/database/catalogue-tables.ts",

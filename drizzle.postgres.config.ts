@@ -13,6 +13,7 @@ export default defineConfig({
     "./src/database/postgres-approval-tables.ts",
     "./src/database/postgres-statement-tables.ts",
     "./src/database/postgres-rollup-tables.ts",
+    "./src/database/postgres-anomaly-tables.ts",
     "./src/database/postgres-limit-tables.ts",
     "./src/database/postgres-verifier-tables.ts",
     "./src/database/postgres-catalogue-tables.ts",
