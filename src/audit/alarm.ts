@@ -1,9 +1,11 @@
-// What an alarm is, and those that stand. It decides nothing: what raises and clears them is in silence.ts.
+// What an alarm is, and those that stand. It decides nothing: what raises and clears them is in silence.ts and anomaly.ts.
 import type { Engine, Step } from "../database/database.ts"
+import { ANOMALY_RULES } from "../policy/anomaly-rules.ts"
 import type { Side } from "./refusals.ts"
 import { type AlarmRow, alarmCounts, alarmsPage } from "./statements.ts"
 
-export const ALARMS = [
+/** What nobody reports: silence.ts finds them. */
+export const SILENCES = [
   "verifier_silent",
   "verifier_gap",
   "verifier_drifted",
@@ -12,6 +14,10 @@ export const ALARMS = [
   "agent_refused",
   "key_shared",
 ] as const
+export type SilenceKind = (typeof SILENCES)[number]
+
+/** With what is unusual: anomaly.ts finds that. */
+export const ALARMS = [...SILENCES, ...ANOMALY_RULES] as const
 export type AlarmKind = (typeof ALARMS)[number]
 
 /** What is known of an alarm, spelled as in an entry; nothing personal. Times are seconds since the epoch. */
@@ -33,11 +39,16 @@ export interface AlarmFacts {
   readonly missing?: number
   /** Milliseconds that its clock was ahead of ours when it was raised. */
   readonly drift?: number
+  readonly operation?: string
+  /** Of what is unusual, in words; and what becomes of the tasks behind it. */
+  readonly usual?: string
+  readonly happened?: string
+  readonly action?: "pause" | "revoke"
 }
 
 export interface Alarm {
   readonly kind: AlarmKind
-  /** A verifier instance, a task id, `agent/instance`, the thumbprint of a key. */
+  /** A verifier instance, a task id, `agent/instance`, the thumbprint of a key; of what is unusual `type/agent/` and more. */
   readonly value: string
   readonly facts: AlarmFacts
   /** Epoch milliseconds: when it began. */
@@ -59,7 +70,7 @@ export interface Standing extends Alarm {
 export type AlarmCounts = ReadonlyMap<string, number>
 
 export interface AlarmFilter {
-  readonly kind?: AlarmKind | undefined
+  readonly kind?: SilenceKind | undefined
   /** `next` of an earlier answer. */
   readonly after?: number | undefined
   /** 1 to 1,000; default 100. */
@@ -73,7 +84,7 @@ export interface AlarmPage {
   readonly next: number | undefined
 }
 
-/** Alarms that stand now. Throws Unavailable. */
+/** Alarms of silence that stand now. Throws Unavailable. */
 export async function standingAlarms(engine: Engine, filter: AlarmFilter = {}): Promise<AlarmPage> {
   const { kind = "", after = 0, limit = 100 } = filter
   const rows = await engine.query(alarmsPage, { kind, after, limit: limit + 1 })

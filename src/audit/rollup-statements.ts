@@ -38,6 +38,11 @@ export interface CountedRow {
   readonly agent: string | null
   readonly api: string | null
   readonly operation: string | null
+  readonly type_id: number | null
+  readonly agent_id: number | null
+  readonly operation_id: number | null
+  /** Of what stopped a task. */
+  readonly code: string | null
   readonly resource: string | null
   readonly seq: number
   /** 1: what was hashed counts, of what grants and of refusals, that may be many in one. */
@@ -53,11 +58,13 @@ const telling = sql`k.text IN ('task.started', 'token.delegated', 'use.refused')
 export const entriesToCount = statement<CountedRow>(
   "rollup.entries",
   sql`SELECT e.seq AS seq, e.at AS at, k.text AS kind, e.task AS task, e.token AS token, ty.text AS type, a.text AS agent,
-      p.text AS api, o.text AS operation, e.resource AS resource, n.claims AS claims,
+      p.text AS api, o.text AS operation, t.type AS type_id, e.agent AS agent_id, e.operation AS operation_id,
+      c.text AS code, e.resource AS resource, n.claims AS claims, n.exp AS exp,
       CASE WHEN ${telling} THEN 1 ELSE 0 END AS telling, CASE WHEN ${telling} THEN b.bytes END AS bytes
     FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
       LEFT JOIN task t ON t.id = e.task LEFT JOIN name ty ON ty.id = t.type LEFT JOIN name a ON a.id = e.agent
       LEFT JOIN name o ON o.id = e.operation LEFT JOIN name p ON p.id = e.api
+      LEFT JOIN name c ON c.id = e.code AND k.text IN ('task.paused', 'task.revoked')
       LEFT JOIN token n ON n.id = e.token AND k.text IN ('use.allowed', 'use.refused')
     WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} ORDER BY e.seq`,
 )

@@ -1,10 +1,12 @@
-// Granted against used, a row for each day and right, and how much happened by hour and by API, kept up with the ledger: entries
-// are counted after they were committed, a window at a time, once, by whichever issuer is first. It decides that the place and
-// the counts move together; what an entry counts as is privilege-count.ts's and hour-count.ts's.
+// Granted against used, a row for each day and right, how much happened by hour and by API, and what is usual, kept up with the
+// ledger: entries are counted after they were committed, a window at a time, once, by whichever issuer is first. It decides that
+// the place and the counts move together; what an entry counts as is privilege-count.ts's, hour-count.ts's and anomaly-tally.ts's.
 import { setImmediate } from "node:timers/promises"
 import { type Engine, type Step, Unexpected } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import { withBytes } from "../ledger/resting.ts"
+import { closeEnded, workSteps } from "./anomaly-rollup.ts"
+import { forgetAll } from "./anomaly-statements.ts"
 import { type HourTally, tallyHours } from "./hour-count.ts"
 import { type Before, type Tally, tally } from "./privilege-count.ts"
 import {
@@ -49,20 +51,25 @@ export function createRollups({
     async advance() {
       for (let windows = 0; windows < MOST_WINDOWS; windows++) {
         const [place] = await engine.query(rollupPlaces)
-        if (!place || place.newest <= place.seq) return
+        if (!place || place.newest <= place.seq) break
         const upTo = Math.min(place.newest, place.seq + WINDOW)
         const rows = await whole(engine, await engine.query(entriesToCount, { after: place.seq, upTo }))
         const told = { ...(await tally(rows, before)), ...tallyHours(rows) }
-        if (!(await won(engine, stepsOf(names, told, { from: place.seq, to: upTo })))) return
+        const counted = stepsOf(names, told, { from: place.seq, to: upTo })
+        const work = await workSteps(engine, rows, { after: place.seq, upTo })
+        if (!(await won(engine, [...counted, ...work]))) return
         await setImmediate()
       }
+      await closeEnded(engine)
     },
     reset: () =>
       engine.atomically(
-        [forgetPrivileges, forgetDays, forgetHours, forgetApis, resetRollup].map((statement) => ({
-          statement,
-          values: {},
-        })),
+        [forgetPrivileges, forgetDays, forgetHours, forgetApis, ...forgetAll, resetRollup].map(
+          (statement) => ({
+            statement,
+            values: {},
+          }),
+        ),
       ),
   }
 }

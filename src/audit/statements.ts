@@ -3,6 +3,7 @@
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
+import { ANOMALY_RULES } from "../policy/anomaly-rules.ts"
 
 const p = sql.placeholder
 
@@ -183,10 +184,16 @@ export const insertAlarm = statement(
 
 export const deleteAlarm = statement("alarm.delete", sql`DELETE FROM alarm WHERE id = ${p("id")}`)
 
-/** The oldest first. An empty kind means every kind. */
+/** In parentheses, as texts of a statement. */
+export const listOf = (kinds: readonly string[]) =>
+  sql.raw(`(${kinds.map((kind) => `'${kind}'`).join(", ")})`)
+const ofSilence = sql`NOT IN ${listOf(ANOMALY_RULES)}`
+
+/** Of silence, the oldest first. An empty kind means every kind. */
 export const alarmsPage = statement<AlarmRow>(
   "alarm.page",
-  sql`SELECT ${alarmColumns} FROM alarm l WHERE l.id > ${p("after")} AND (${p("kind")} = '' OR l.kind = ${p("kind")})
+  sql`SELECT ${alarmColumns} FROM alarm l WHERE l.id > ${p("after")} AND l.kind ${ofSilence}
+      AND (${p("kind")} = '' OR l.kind = ${p("kind")})
     ORDER BY l.id LIMIT ${p("limit")}`,
 )
 
@@ -204,7 +211,7 @@ export interface JudgedRow extends AlarmRow {
   readonly missing: number
 }
 
-/** A page of alarms of which the database itself knows whether they still stand. */
+/** A page of alarms of silence of which the database itself knows whether they still stand. */
 export const judgedAlarms = statement<JudgedRow>(
   "alarm.judged",
   sql`SELECT ${alarmColumns}, v.last_seen AS last_seen, CASE WHEN EXISTS (SELECT 1 FROM verifier_gap g
@@ -217,7 +224,8 @@ export const judgedAlarms = statement<JudgedRow>(
       WHEN 'task_uncollected' THEN CASE WHEN t.state = 'active' AND NOT ${hasToken("t.id")} THEN 1 ELSE 0 END
       ELSE CASE WHEN (SELECT count(DISTINCT o.agent) FROM task o WHERE o.jkt = l.value AND o.jkt IS NOT NULL
         AND o.state IN ('active', 'paused')) > 1 THEN 1 ELSE 0 END END AS stands
-    FROM (SELECT * FROM alarm WHERE id > ${p("after")} AND kind <> 'agent_refused' ORDER BY id LIMIT ${p("limit")}) l
+    FROM (SELECT * FROM alarm WHERE id > ${p("after")} AND kind ${ofSilence}
+      AND kind <> 'agent_refused' ORDER BY id LIMIT ${p("limit")}) l
     LEFT JOIN verifier_instance v ON l.kind IN ('verifier_silent', 'verifier_gap', 'verifier_drifted')
       AND v.instance = l.value
     LEFT JOIN task t ON l.kind IN ('task_unrenewed', 'task_uncollected') AND t.task_id = l.value

@@ -1,7 +1,7 @@
 // What auditors are told that nobody would report: the alarms of silence that stand, and whose reports are whole. It decides
 // nothing; who may ask is in the table, what is an alarm the audit room says. Each query is itself an entry.
 import { z } from "@hono/zod-openapi"
-import { ALARMS, type Standing, standingAlarms } from "../audit/alarm.ts"
+import { SILENCES, type Standing, standingAlarms } from "../audit/alarm.ts"
 import { toInstant } from "../time.ts"
 import { type Endpoint, guarded, json } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
@@ -19,7 +19,7 @@ const paging = {
     .transform(Number)
     .optional(),
 }
-const SilenceQuery = z.strictObject({ alarm: z.enum(ALARMS).optional(), ...paging })
+const SilenceQuery = z.strictObject({ alarm: z.enum(SILENCES).optional(), ...paging })
 const CompletenessQuery = z.strictObject({
   api: z.string().max(63).optional(),
   complete: z.enum(["false"]).optional().openapi({ description: "Only those that are not complete" }),
@@ -30,7 +30,7 @@ const instant = z.iso.datetime()
 
 const AlarmAnswer = z
   .strictObject({
-    alarm: z.enum(ALARMS),
+    alarm: z.enum(SILENCES),
     since: instant.openapi({ description: "When it began" }),
     raised_at: instant,
     verifier: z.string().optional().openapi({ description: "The verifier instance" }),

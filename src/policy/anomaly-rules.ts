@@ -23,6 +23,7 @@ export const ALWAYS_RULES = [
   "use_after_token_end",
   "use_after_task_end",
   "use_dated_ahead",
+  "canary_used",
 ] as const
 export type AlwaysRule = (typeof ALWAYS_RULES)[number]
 

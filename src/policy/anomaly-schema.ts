@@ -68,6 +68,7 @@ export const anomalies = z
     use_after_token_end: always().describe("A use after its token was ended"),
     use_after_task_end: always().describe("A use after its task ended"),
     use_dated_ahead: always().describe("A use of a time that has not come yet"),
+    canary_used: always().describe("A use of a canary, which nobody has a reason to hold"),
   })
   .default({})
   .describe("What is unusual, and what becomes of the tasks behind it; absent: it is told, and nothing else")

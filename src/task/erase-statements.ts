@@ -58,6 +58,9 @@ export const eraseApprovals = statement(
   sql`UPDATE approval SET resource = '', parameters = NULL, digest = '', reason = NULL WHERE task = ${taskId}`,
 )
 
+/** Hashes of its resources, by which what is usual is counted. */
+export const eraseTouched = statement("erase.touched", sql`DELETE FROM anomaly_task WHERE task = ${taskId}`)
+
 export const eraseReasons = statement(
   "erase.reasons",
   sql`UPDATE revocation SET reason = NULL WHERE (kind = 'task' AND value = ${p("task_id")})

@@ -94,6 +94,8 @@ interface Told {
   readonly reason?: string | undefined
   /** The operator; absent: the task's own orchestrator. */
   readonly by?: string | undefined
+  /** The rule by which it was stopped: unlike the reason nothing personal. */
+  readonly code?: string
 }
 
 async function planChange(
@@ -108,7 +110,7 @@ async function planChange(
   if (state === "active") return planResume(parts, task, told)
   const answer = () => ({ taskId: task.task_id, state, tokens: [] })
   if (state === "paused") return { steps: pauseSteps(parts, task, told), answer }
-  return { steps: endSteps(parts, task, state, told.reason), answer }
+  return { steps: endSteps(parts, task, state, told), answer }
 }
 
 /** Pauses an active task: state, tokens, verifiers and entry in one transaction. */
@@ -124,7 +126,7 @@ export function pauseSteps(parts: Parts, task: TaskRow, told: Told = {}): Step[]
 }
 
 /** Ends an open task: state, limits, tokens, verifiers and entry in one transaction. */
-export function endSteps(parts: Parts, task: TaskRow, state: EndState, reason?: string): Step[] {
+export function endSteps(parts: Parts, task: TaskRow, state: EndState, told: Told = {}): Step[] {
   const now = parts.ledger.at()
   const before = nextFloor(now, task.iat_floor)
   const values = { task_id: task.task_id, state, now, floor: task.iat_floor, new_floor: before }
@@ -132,7 +134,7 @@ export function endSteps(parts: Parts, task: TaskRow, state: EndState, reason?: 
     { statement: endTask, values, rows: 1 },
     { statement: uncountTask, values: { type: task.type }, rows: 1 },
     ...endingSteps(task.task_id, now, before, state === "revoked" ? "token_revoked" : "task_ended"),
-    ...changeEntry(parts, task, state, now, { reason }),
+    ...changeEntry(parts, task, state, now, told),
   ]
 }
 
@@ -141,10 +143,10 @@ const changeEntry = (
   task: TaskRow,
   state: keyof typeof ENTRY,
   at: number,
-  { reason, by }: Told,
+  { reason, by, code }: Told,
 ): Step[] => {
   const body = { ...(by !== undefined && { by }), ...(reason !== undefined && { reason }) }
-  const told = Object.keys(body).length === 0 ? {} : { body }
+  const told = { ...(code !== undefined && { code }), ...(Object.keys(body).length > 0 && { body }) }
   return parts.ledger.steps({ ...factsOf(ENTRY[state], task), at, ...told }, task.key ?? undefined)
 }
 
@@ -190,8 +192,25 @@ export async function endIfOpen(
   state: "expired" | "revoked",
   reason?: string,
 ): Promise<boolean> {
+  return unlessChanged(parts, endSteps(parts, task, state, { reason }))
+}
+
+/** Pauses or revokes a task for what was found of it; one that is stopped already, or changed meanwhile, stays as it is. */
+export async function stopTask(
+  parts: Parts,
+  taskId: string,
+  action: "pause" | "revoke",
+  why: { readonly reason: string; readonly code: string },
+): Promise<void> {
+  const [task] = await parts.engine.query(taskById, { task_id: taskId })
+  if (!task || !isOpen(task)) return
+  if (action === "revoke") await unlessChanged(parts, endSteps(parts, task, "revoked", why))
+  else if (task.state === "active") await unlessChanged(parts, pauseSteps(parts, task, why))
+}
+
+async function unlessChanged(parts: Parts, steps: readonly Step[]): Promise<boolean> {
   try {
-    await parts.engine.atomically(endSteps(parts, task, state, reason))
+    await parts.engine.atomically(steps)
     return true
   } catch (cause) {
     if (cause instanceof Unexpected) return false

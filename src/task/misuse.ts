@@ -1,20 +1,12 @@
 // What is wrong with a use that a verifier says has happened: its token is not in the ledger, was over by then, or is
 // another's. It decides what is told of that, in the use's own entry and as an alarm. Nothing is refused for it: it happened.
 
+import type { AlwaysRule } from "../policy/anomaly-rules.ts"
 import { SKEW_SECONDS } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
 
 /** Members of `anomalies` in the entry of a use, and codes of the alarm about it. */
-export type Anomaly =
-  | "use_of_unknown_token"
-  | "use_of_other_task"
-  | "use_at_other_api"
-  | "use_before_issue"
-  | "use_after_expiry"
-  | "use_after_token_end"
-  | "use_after_task_end"
-  | "use_dated_ahead"
-  | "canary_used"
+export type Anomaly = AlwaysRule
 
 /** What the ledger's side knows of the task and the token that a use names. Epoch milliseconds, or seconds as in tokens. */
 export interface UsedToken {

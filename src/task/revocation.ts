@@ -148,7 +148,7 @@ async function commitOrder(
   if (kind !== "task") return parts.engine.atomically(order)
   const whole = await commitDecision<true>(parts, async () => {
     const [task] = await parts.engine.query(taskById, { task_id: value })
-    const ending = task && isOpen(task) ? endSteps(parts, task, "revoked", reason) : []
+    const ending = task && isOpen(task) ? endSteps(parts, task, "revoked", { reason }) : []
     return { steps: [...order, ...ending], answer: () => true }
   })
   // A task that kept changing: the order goes first, its end follows at once.

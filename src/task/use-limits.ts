@@ -73,7 +73,8 @@ export async function countSteps(
     rows: 1,
   }))
   if (reached === undefined || !isOpen(task)) return counting
-  if (limits.atLimit === "revoke") return [...counting, ...endSteps(parts, task, "revoked", reached)]
+  if (limits.atLimit === "revoke")
+    return [...counting, ...endSteps(parts, task, "revoked", { reason: reached })]
   if (task.state === "active") return [...counting, ...pauseSteps(parts, task, { reason: reached })]
   return [...counting, { statement: stillPaused, values: { task_id: taskId }, rows: 1 }]
 }
