@@ -24,7 +24,7 @@ export function addLeastPrivilege(ledger: Command, context: Context): void {
     .option("--unused", "only what was granted and never used")
     .action((flags: Flags) => report(context, flags))
   asCaller(ledger.command("rebuild"))
-    .description("count what `least-privilege` reports anew, from the ledger, as an operator")
+    .description("count what `least-privilege` and `anomalies` report anew, from the ledger, as an operator")
     .action((flags: CallerFlags) => rebuild(context, flags))
 }
 

@@ -5,6 +5,7 @@ import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { addLeastPrivilege } from "./least-privilege.ts"
+import { addAnomalies } from "./ledger-anomalies.ts"
 import { addArchive } from "./ledger-archive.ts"
 import { addLedgerAsk } from "./ledger-ask.ts"
 import { addLedgerCopy } from "./ledger-copy.ts"
@@ -31,6 +32,7 @@ export function addLedger(program: Command, context: Context): void {
     .action((flags: Flags) => query(context, flags))
   addLedgerAsk(ledger, context)
   addLeastPrivilege(ledger, context)
+  addAnomalies(ledger, context)
   addLedgerExport(ledger, context)
   addVerify(ledger, context)
   addLedgerCopy(ledger, context)

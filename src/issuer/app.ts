@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono"
 import { type Code, Refusal, refuse } from "../errors.ts"
 import { newUuid } from "../token/id.ts"
 import { type Admission, retryAfterSeconds } from "./admission.ts"
+import { anomalyEndpoints } from "./anomalies.ts"
 import { approvalEndpoints } from "./approvals.ts"
 import { archiveEndpoints } from "./archive.ts"
 import type { Callers } from "./caller.ts"
@@ -67,6 +68,7 @@ export function endpointsOf(rooms: Rooms): readonly Endpoint[] {
     ...archiveEndpoints(rooms),
     ...exposureEndpoints(rooms),
     ...reportEndpoints(rooms),
+    ...anomalyEndpoints(rooms),
     ...postureEndpoints(rooms),
     ...questionEndpoints(rooms),
     ...privilegeEndpoints(rooms),

@@ -85,7 +85,8 @@ const rebuild = ({ rollups }: Rooms): Endpoint =>
     method: "post",
     path: "/reports/least-privilege/rebuild",
     lane: "later",
-    summary: "Forgets what was counted for the report, and counts it anew from the ledger",
+    summary:
+      "Forgets what was counted for the report, and of what is usual, and counts it anew from the ledger",
     group: "ledger",
     who: ["operator"],
     answers: {

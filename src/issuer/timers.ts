@@ -82,9 +82,10 @@ function worksOf(options: ChoresOptions): readonly Work[] {
     [1000, whileSteady(() => expire(options))],
     [1000, whileSteady(rotation.tick)],
     [1000, sequence.advance],
+    // Before it is looked at: what is unusual is found in what was counted.
+    [5000, rollups.advance],
     [5000, whileSteady(watch.look)],
     [5000, whileSteady(closings.look)],
-    [5000, rollups.advance],
     // After what writes them, so that one round of everything tells them, too.
     ...deliveries.looks.map((look): Work => [1000, whileSteady(look)]),
     [5000, whileSteady(deliveries.tend)],

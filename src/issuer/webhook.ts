@@ -69,7 +69,7 @@ const TOLD: ReadonlySet<Kind> = new Set<Kind>([
 
 /** Members of an entry, and of its body, that are ids or codes in each of these. */
 const TOLD_MEMBERS = ["task", "agent", "instance", "orchestrator", "api", "operation", "code"] as const
-const TOLD_OF_BODY = ["approval", "verifier", "jkt", "since"] as const
+const TOLD_OF_BODY = ["approval", "verifier", "jkt", "since", "type"] as const
 
 /** What an entry puts on its way, for `createLedger`. */
 export function tellOf(issuer: string, webhooks: readonly Webhook[]): (event: Event) => readonly Step[] {

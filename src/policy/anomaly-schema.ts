@@ -29,10 +29,16 @@ const learned = {
   ...acting,
 }
 
-const counted = (atLeast: number) =>
+/** Tasks of fewer uses are not looked at one by one. */
+const FEWEST_OF_TASK = 10
+
+const counted = (atLeast: number, least = 1) =>
   z
     .strictObject({
-      at_least: count.default(atLeast).describe("Fewer are never unusual"),
+      at_least: count
+        .min(least, `expected at least ${least}`)
+        .default(atLeast)
+        .describe("Fewer are never unusual"),
       deviations: z
         .int("expected a whole number")
         .min(2, "expected at least 2")
@@ -51,8 +57,10 @@ export const anomalies = z
       .strictObject(learned)
       .optional()
       .describe("An operation that the agent has not used before in tasks of that type"),
-    unusual_spread: counted(AT_LEAST.unusual_spread).describe("More resources in one task than usual"),
-    unusual_uses: counted(AT_LEAST.unusual_uses).describe("More uses in one task than usual"),
+    unusual_spread: counted(AT_LEAST.unusual_spread, FEWEST_OF_TASK).describe(
+      "More resources in one task than usual",
+    ),
+    unusual_uses: counted(AT_LEAST.unusual_uses, FEWEST_OF_TASK).describe("More uses in one task than usual"),
     unusual_rate: counted(AT_LEAST.unusual_rate).describe("More uses in an hour than usual"),
     unusual_starts: counted(AT_LEAST.unusual_starts).describe("More tasks started in an hour than usual"),
     unusual_refusals: counted(AT_LEAST.unusual_refusals).describe("More refusals in an hour than usual"),

@@ -41,6 +41,7 @@ describe("E25 a role does what it is for", () => {
     ["orchestrator", "support-orchestrator", "GET", "/catalogue", undefined],
     ["orchestrator", "support-orchestrator", "POST", "/catalogue", {}],
     ["api", "tickets", "GET", "/reports/posture", undefined],
+    ["operator", "operations-team", "GET", "/reports/anomalies", undefined],
   ] as const)("E25 %s (%s) may not %s %s", async (_role, as, method, path, json) => {
     const { status, body } = await house.ask(method, path, { as, ...(json && { json }) })
     expect([status, body.code]).toEqual([403, "role_missing"])

@@ -60,6 +60,7 @@ const ENDPOINTS: readonly [string, string][] = [
   ["GET", "/catalogue"],
   ["POST", "/catalogue"],
   ["GET", "/reports/posture"],
+  ["GET", "/reports/anomalies"],
   ["GET", "/revocations"],
   ["POST", "/revocations"],
   ["GET", "/revocations/rev_x"],
