@@ -1,8 +1,9 @@
-// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|console|policies|memory|scan] [--rounds N] [--seconds N]
+// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|console|policies|anomalies|memory|scan] [--rounds N] [--seconds N]
 // [--tasks N] [--entries N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
 import { parseArgs } from "node:util"
+import { benchAnomalies } from "./anomalies.ts"
 import { benchConsole } from "./console.ts"
 import { benchExchanges } from "./exchanges.ts"
 import { benchGrowth } from "./growth.ts"
@@ -52,6 +53,7 @@ const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>
   ledger: benchLedger,
   console: benchConsole,
   policies: benchPolicies,
+  anomalies: benchAnomalies,
   memory: benchMemory,
   scan: benchScan,
 }

@@ -1,15 +1,16 @@
-// npm run evidence [-- kills|mutations|policies|replicas|copies|chains|differences|ledger] [--kills N] [--mutations N]
-//   [--policies N] [--starts N] [--replica-kills N] [--copy-kills N] [--chains N] [--differences N] [--edits N]
+// npm run evidence [-- kills|mutations|policies|replicas|copies|chains|differences|ledger|anomalies] [--kills N] [--mutations N]
+//   [--policies N] [--starts N] [--replica-kills N] [--copy-kills N] [--chains N] [--differences N] [--edits N] [--crews N]
 // The long forms of tests that `npm test` runs short: 200 kills of a guarded API under load, 10,000,000 mutations of valid
 // tokens, 100,000 deformed policy files, 10,000 starts at three issuers on one PostgreSQL database of which 100 are
 // killed, a copy of a ledger to PostgreSQL that is killed 100 times, 1,000,000 lives of holders that stand one below the
 // other, 1,000,000 pairs of policies and their difference, 100,000 edits of a ledger of
-// 1,000 entries. Exit code 1 when one of them finds what must not be.
+// 1,000 entries, 60,000 tasks of thirty ordinary days. Exit code 1 when one of them finds what must not be.
 import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { runCalm } from "../test/support/calm.ts"
 import { runChains } from "../test/support/chains.ts"
 import { runCopyStory } from "../test/support/copy-story.ts"
 import { runKillStory } from "../test/support/kill-story.ts"
@@ -35,6 +36,7 @@ const { values, positionals } = parseArgs({
     chains: { type: "string", default: "1000000" },
     differences: { type: "string", default: "1000000" },
     edits: { type: "string", default: "100000" },
+    crews: { type: "string", default: "20" },
   },
 })
 
@@ -50,6 +52,7 @@ const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = {
   chains,
   differences,
   ledger,
+  anomalies,
 }
 const wanted = positionals.length > 0 ? positionals : Object.keys(EVIDENCE)
 const unknown = wanted.filter((name) => !(name in EVIDENCE))
@@ -153,6 +156,31 @@ async function ledger(): Promise<string> {
   }
   const counts = `${all.bytes} of hashed bytes, ${all.values} of other values, ${all.rows} of rows`
   return `${runs} edits of ledgers of 1,000 entries (${counts}), each found, none named too late; untouched, all verified`
+}
+
+async function anomalies(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "taskmint-evidence-"))
+  try {
+    const seed = Date.now()
+    const { tasks, entries, raised } = await runCalm(
+      join(folder, "calm.db"),
+      seed,
+      Number(values.crews),
+      (day) => {
+        if (day % 10 === 9) console.log(`  ${day + 1} of 30 days`)
+      },
+    )
+    const all = Object.values(raised).reduce((sum, count) => sum + count, 0)
+    const words = Object.entries(raised).map(([rule, count]) => `${count} ${rule}`)
+    assert.ok(
+      all / tasks <= 3 / 1000,
+      `${all} anomalies in ${tasks} ordinary tasks (seed ${seed}): ${words.join(", ")}`,
+    )
+    const rate = ((all / tasks) * 1000).toFixed(2)
+    return `${tasks} tasks of thirty ordinary days (${entries} entries), ${rate} anomalies in 1,000 tasks: ${words.join(", ")}`
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 async function replicas(): Promise<string> {

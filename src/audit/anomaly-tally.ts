@@ -56,8 +56,6 @@ const DAY_MILLISECONDS = 24 * HOUR_MILLISECONDS
 export const LATE_MILLISECONDS = HOUR_MILLISECONDS
 /** An operation that was not used for so long is new again. */
 export const FORGOTTEN_MILLISECONDS = 90 * DAY_MILLISECONDS
-/** Of uses that a spool kept for longer than that, the hour is that of the report. */
-const OLDEST_MILLISECONDS = 7 * DAY_MILLISECONDS
 
 const ENDS: ReadonlySet<string> = new Set([
   "task.completed",
@@ -161,23 +159,8 @@ function changeOf(row: Known): Change | undefined {
   }
 }
 
-const SERVED = '"served_at":"'
-/** `2026-03-01T09:00:00.000Z` */
-const INSTANT_LENGTH = 24
-
-/**
- * When the verifier says that it served, for a spool may report late; never after it was reported, and not long before. Read
- * from the entry's canonical bytes, where no text can hold this member's name unescaped: parsing all of it takes ten times as long.
- */
-export function servedAt({ bytes, at }: Pick<CountedRow, "bytes" | "at">): number {
-  if (bytes === null) return at
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const place = text.indexOf(SERVED)
-  if (place < 0) return at
-  const from = place + SERVED.length
-  const served = Date.parse(text.toString("latin1", from, from + INSTANT_LENGTH))
-  return served <= at && served > at - OLDEST_MILLISECONDS ? served : at
-}
+/** A spool may report late, but nothing is served long after its token has run out: what is told later happened by then. */
+const servedAt = ({ at, exp }: Known): number => (exp === null ? at : Math.min(at, exp * 1000))
 
 function addHour(hours: Map<string, CountedHour>, row: Known, { starts, uses, refused, at }: Change): void {
   const { type_id: type, agent_id: agent } = row

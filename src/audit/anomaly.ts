@@ -4,7 +4,7 @@
 import type { Engine } from "../database/database.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import { ALWAYS_RULES, type AlwaysRule, type AnomalyName } from "../policy/anomaly-rules.ts"
-import type { PolicyStore } from "../policy/in-force.ts"
+import type { Policy } from "../policy/policy.ts"
 import { actionOf, anomalyRuleOf } from "../policy/resolve-anomaly.ts"
 import type { AlarmFacts, Begun, Standing } from "./alarm.ts"
 import { standingOf } from "./alarm.ts"
@@ -45,7 +45,7 @@ export interface Anomalies {
 export interface AnomalyOptions {
   readonly engine: Engine
   readonly ledger: Ledger
-  readonly policies: PolicyStore
+  readonly policies: { inForce(): Pick<Policy, "anomalies"> }
 }
 
 /** An anomaly stands for a day: what goes on for longer is raised anew. */

@@ -51,6 +51,8 @@ export interface CountedRow {
   readonly bytes: Uint8Array | null
   /** Of the token that was used; null once erased. */
   readonly claims: string | null
+  /** Of the same token, epoch seconds. */
+  readonly exp: number | null
 }
 
 const telling = sql`k.text IN ('task.started', 'token.delegated', 'use.refused')`
@@ -65,7 +67,7 @@ export const entriesToCount = statement<CountedRow>(
       LEFT JOIN task t ON t.id = e.task LEFT JOIN name ty ON ty.id = t.type LEFT JOIN name a ON a.id = e.agent
       LEFT JOIN name o ON o.id = e.operation LEFT JOIN name p ON p.id = e.api
       LEFT JOIN name c ON c.id = e.code AND k.text IN ('task.paused', 'task.revoked')
-      LEFT JOIN token n ON n.id = e.token AND k.text IN ('use.allowed', 'use.refused')
+      LEFT JOIN token n ON n.id = e.token AND k.text IN ('use.allowed', 'use.observed', 'use.refused')
     WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} ORDER BY e.seq`,
 )
 

@@ -42,7 +42,7 @@ export const anomalyHour = sqliteTable(
     type: integer().notNull(),
     /** → name */
     agent: integer().notNull(),
-    /** Whole hours since 1970, by when uses were served. */
+    /** Whole hours since 1970; of uses that are reported late the one in which their token ran out. */
     hour: integer().notNull(),
     starts: integer().notNull(),
     uses: integer().notNull(),

@@ -113,8 +113,9 @@ describe("what policy says", () => {
 
   test("behind an hour are the tasks that did something in it", async () => {
     await at.say("unusual_rate: { action: pause }")
-    const [before, within] = [await at.start(), await at.start()]
+    const before = await at.start()
     at.world.clock.advance(HOUR)
+    const within = await at.start()
     await at.reporter.report(...Array.from({ length: 120 }, () => within))
     await at.pass(10)
     expect(await at.codes()).toContain("unusual_rate")
@@ -159,16 +160,14 @@ describe("too little is known", () => {
   })
 })
 
-test("uses that a verifier reports late count for the hour in which it served them", async () => {
-  const held = await at.start()
-  const start = at.world.clock.now()
-  at.world.clock.advance(3 * HOUR)
-  const served = Array.from({ length: 120 }, (_, index) => ({
-    ...held,
-    resource: ["tickets", "SUP-1"],
-    at: new Date(start - (index % 3) * HOUR).toISOString(),
-  }))
-  await at.reporter.report(...served)
+test("uses that a verifier reports late count for the hour in which their tokens ran out", async () => {
+  const held: Held[] = []
+  for (let hour = 0; hour < 3; hour++) {
+    held.push(await at.start())
+    at.world.clock.advance(HOUR)
+  }
+  const at40 = held.flatMap((one) => Array.from({ length: 40 }, () => one))
+  await at.reporter.report(...at40)
   await at.pass(10)
   expect(await at.codes()).not.toContain("unusual_rate")
 })

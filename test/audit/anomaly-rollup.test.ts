@@ -33,7 +33,7 @@ const TABLES = [
   "rollup_privilege",
   "rollup_day",
 ]
-const MORE = ["rollup_place", "entry_bytes", "entry", "task"]
+const MORE = ["rollup_place", "entry_bytes", "entry", "token", "task"]
 const empty = () =>
   engine.atomically(
     [...TABLES, ...MORE].map((table) => ({
@@ -94,7 +94,8 @@ function countAll(acts: readonly (Act & { readonly at: number })[]) {
     if (act === "end") task.end ??= at
     if (act === "end") continue
     const agent = sub && act !== "start" ? "helper" : "bot"
-    const hour = `${type} ${agent} ${Math.floor((late && act !== "start" ? at - 2 * HOUR : at) / HOUR)}`
+    const served = late && act !== "start" ? Math.floor((at - 2 * HOUR) / 1000) * 1000 : at
+    const hour = `${type} ${agent} ${Math.floor(served / HOUR)}`
     const [starts, uses, refused] = hours.get(hour) ?? [0, 0, 0]
     hours.set(hour, [starts + +(act === "start"), uses + +(act === "use"), refused + +(act === "refuse")])
     if (act === "start") continue
@@ -145,7 +146,7 @@ test("kept up at any pace it is what a reader of everything counts, and so is a 
         if (one.act === "start") tasks.push(work.start(now, `t${one.which % 2}`, "bot"))
         const task = tasks[(one.which * 7) % Math.max(1, tasks.length)]
         const { operation, resource, sub, late } = one
-        const more = { ...(sub && { agent: "helper" }), ...(late && { served: now - 2 * HOUR }) }
+        const more = { ...(sub && { agent: "helper" }), ...(late && { ranOutAt: now - 2 * HOUR }) }
         if (task && one.act === "end") work.end(now, task)
         if (task && (one.act === "use" || one.act === "refuse"))
           work.use(now, task, { operation, resource, refused: one.act === "refuse", ...more })

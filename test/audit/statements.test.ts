@@ -18,6 +18,18 @@ import {
   tasksOfAgent,
 } from "../../src/audit/activity-statements.ts"
 import {
+  actedOn,
+  endedTasks,
+  hoursOf,
+  misuseBetween,
+  newOperations,
+  openTasks,
+  sizesOf,
+  tasksBehind,
+  workedHours,
+  workedTasks,
+} from "../../src/audit/anomaly-statements.ts"
+import {
   askedSince,
   firstDay,
   givenSince,
@@ -78,6 +90,16 @@ const LOOKS: [string, Statement<unknown>][] = [
   startedSince,
   taskAges,
   tokenAges,
+  actedOn,
+  endedTasks,
+  hoursOf,
+  misuseBetween,
+  newOperations,
+  openTasks,
+  sizesOf,
+  tasksBehind,
+  workedHours,
+  workedTasks,
   delegatedBefore,
   entriesOfDays,
   entriesToCount,
@@ -124,7 +146,7 @@ afterAll(async () => {
 
 /** Tables that grow with what the issuer does, as statements call them; names and alarms are few. */
 const GROWING =
-  /\b(SCAN|Seq Scan on) (task|token|entry|approval|delegation|verifier_instance|rollup_\w+|t|k|n|o|v|e|u)\b(?! USING)/
+  /\b(SCAN|Seq Scan on) (task|token|entry|approval|delegation|verifier_instance|rollup_\w+|anomaly_\w+|t|k|n|o|v|e|u|w)\b(?! USING)/
 
 const planOnSqlite = (statement: Statement<unknown>): string => {
   const { sql, sources } = sqlite.compile(statement)

@@ -28,7 +28,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/attacks/l-shipping.test.ts": "is about the spool's side; test/task/use is the issuer's, on both",
   "test/attacks/k-console-sign-in.test.ts":
     "is about browsers; test/issuer/console-sessions is what it writes, on both",
-  "test/audit/anomaly-action.test.ts": "is about what becomes of what was found; anomaly-kinds finds it on both",
+  "test/audit/anomaly-action.test.ts":
+    "is about what becomes of what was found; anomaly-kinds finds it on both",
   "test/audit/replay.test.ts": "judges entries apart from any database",
   "test/audit/statements.test.ts": "opens both, to compare them",
   "test/bench/ledger.test.ts": "is about what a benchmark prints; it measures both engines by itself",

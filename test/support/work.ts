@@ -5,7 +5,6 @@ import { sql } from "../../src/database/drizzle.ts"
 import type { Names } from "../../src/database/names.ts"
 import type { Event } from "../../src/ledger/event.ts"
 import type { Ledger } from "../../src/ledger/ledger.ts"
-import { toInstant } from "../../src/time.ts"
 import { newId } from "../../src/token/id.ts"
 
 const p = sql.placeholder
@@ -20,6 +19,11 @@ const newTask = statement(
   sql`INSERT INTO task (task_id, type, agent, instance, orchestrator, subject, state, started_at, deadline, request_digest,
       policy, authority) SELECT ${p("task")}, ${nameId("type")}, ${nameId("agent")}, ${nameId("instance")}, ${nameId("orchestrator")},
       (SELECT id FROM subject WHERE text = 'worker'), 'active', ${p("at")}, ${p("at")}, 'd', 'p', '[]'`,
+)
+const newToken = statement(
+  "work.token",
+  sql`INSERT INTO token (jti, task, api, iat, exp, kid, generation)
+    VALUES (${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task")}), 1, 0, ${p("exp")}, 1, 0)`,
 )
 const endTask = statement(
   "work.end",
@@ -38,8 +42,8 @@ export interface WorkUse {
   readonly refused?: boolean
   /** Of a sub-agent; the task's own where absent. */
   readonly agent?: string
-  /** When it was served; as the entry where absent. */
-  readonly served?: number
+  /** When its token ran out; where absent it has none. */
+  readonly ranOutAt?: number
 }
 
 export type Work = ReturnType<typeof createWork>
@@ -64,6 +68,7 @@ export function createWork({
   const tell = (event: Event, before: readonly Step[] = []) =>
     buffer.push({ at: event.at, steps: () => [...before, ...ledger.steps(event, KEY)] })
   let entries = 0
+  let isBegun = false
   return {
     /** Everything that was written so far. */
     entries: () => entries,
@@ -87,17 +92,14 @@ export function createWork({
       )
       return { task, type, agent }
     },
-    use(
-      at: number,
-      of: WorkTask,
-      { operation, resource, refused = false, agent, served = at }: WorkUse,
-    ): void {
+    use(at: number, of: WorkTask, { operation, resource, refused = false, agent, ranOutAt }: WorkUse): void {
       const [kind, outcome] = refused
         ? (["use.refused", "refused"] as const)
         : (["use.allowed", "allowed"] as const)
       known(operation)
-      const body = { served_at: toInstant(served) }
-      tell({
+      const jti = ranOutAt === undefined ? undefined : newId("tok", at)
+      const token = { jti: jti ?? "", task: of.task, exp: Math.floor((ranOutAt ?? 0) / 1000) }
+      const event: Event = {
         kind,
         at,
         task: of.task,
@@ -106,8 +108,10 @@ export function createWork({
         operation,
         resource,
         outcome,
-        body,
-      })
+        body: {},
+        ...(jti !== undefined && { jti }),
+      }
+      tell(event, jti === undefined ? [] : [{ statement: newToken, values: token }])
     },
     end(at: number, { task, agent }: WorkTask): void {
       tell({ kind: "task.completed", at, task, agent }, [{ statement: endTask, values: { task, at } }])
@@ -119,7 +123,8 @@ export function createWork({
       const now = buffer.splice(0, due < 0 ? buffer.length : due)
       await names.ensure([...texts])
       texts.clear()
-      await engine.atomically([{ statement: newSubject, values: {} }])
+      if (!isBegun) await engine.atomically([{ statement: newSubject, values: {} }])
+      isBegun = true
       for (let from = 0; from < now.length; from += AT_ONCE) {
         const part = now.slice(from, from + AT_ONCE)
         await engine.atomically(part.flatMap(({ steps }) => steps()))
