@@ -20,15 +20,16 @@ const USES_OF_A_TASK = 10
 const USES = BATCHES * TASKS * USES_OF_A_TASK
 const HOUR_MILLISECONDS = 3_600_000
 
+const telling = sql`k.text IN ('task.started', 'token.delegated', 'use.refused')`
 /** What the roll-ups read where nothing but them is counted. */
 const lean = statement<never>(
   "bench.entries",
   sql`SELECT e.seq AS seq, e.at AS at, k.text AS kind, e.task AS task, e.token AS token, ty.text AS type, a.text AS agent,
-      o.text AS operation, NULL AS type_id, NULL AS agent_id, e.resource AS resource, n.claims AS claims,
-      CASE WHEN k.text IN ('task.started', 'token.delegated', 'use.refused') THEN b.bytes END AS bytes
-    FROM entry e JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
+      p.text AS api, o.text AS operation, NULL AS type_id, NULL AS agent_id, e.resource AS resource, n.claims AS claims,
+      CASE WHEN ${telling} THEN 1 ELSE 0 END AS telling, CASE WHEN ${telling} THEN b.bytes END AS bytes
+    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
       LEFT JOIN task t ON t.id = e.task LEFT JOIN name ty ON ty.id = t.type LEFT JOIN name a ON a.id = e.agent
-      LEFT JOIN name o ON o.id = e.operation
+      LEFT JOIN name o ON o.id = e.operation LEFT JOIN name p ON p.id = e.api
       LEFT JOIN token n ON n.id = e.token AND k.text IN ('use.allowed', 'use.refused')
     WHERE e.seq > ${sql.placeholder("after")} AND e.seq <= ${sql.placeholder("upTo")} ORDER BY e.seq`,
 )
