@@ -1,12 +1,13 @@
 // Alarms in words: what each kind is called, what one of them says, and what to do about it. It decides no alarm.
 import { html } from "hono/html"
+import { ANOMALY_RULES } from "../policy/anomaly-rules.ts"
 import { addressOf } from "./parts.ts"
 import { agentPath, taskPath } from "./tasks-page.ts"
 import { type Content, type Fragment, numberOf, spanOf } from "./values.ts"
 
 export interface ShownAlarm {
   readonly kind: string
-  /** A verifier instance, a task id, `agent/instance`, the thumbprint of a key. */
+  /** A verifier instance, a task id, `agent/instance`, the thumbprint of a key; of what is unusual `type/agent/` and more. */
   readonly value: string
   readonly facts: Readonly<Record<string, unknown>>
   /** RFC 3339. */
@@ -78,12 +79,26 @@ const WORDS: Readonly<Record<string, Words>> = {
   },
 }
 
-export const alarmTitle = (kind: string): string => WORDS[kind]?.title ?? kind.replaceAll("_", " ")
+/** What is unusual says itself what was usual and what happened. */
+const unusualWords = (alarm: ShownAlarm): Content => {
+  const [agent, task] = [fact(alarm, "agent"), fact(alarm, "task")]
+  const who = agent === "" ? "Somebody" : agentLink(agent)
+  const where =
+    task === "" ? fact(alarm, "type") : html`${taskLink(task, "a task")} of ${fact(alarm, "type")}`
+  return html`${who} in ${where}: ${fact(alarm, "happened")}. Usual: ${fact(alarm, "usual")}`
+}
+const UNUSUAL_NEXT = "Look at what it did; `taskmint revoke` stops a task, an instance or an agent at once."
+const UNUSUAL: ReadonlySet<string> = new Set(ANOMALY_RULES)
+
+export const alarmTitle = (kind: string): string =>
+  WORDS[kind]?.title ?? (UNUSUAL.has(kind) ? "Anomalies: " : "") + kind.replaceAll("_", " ")
 
 /** Of a kind that has no words here: what it is about. */
-export const alarmWords = (alarm: ShownAlarm): Content => WORDS[alarm.kind]?.says(alarm) ?? alarm.value
+export const alarmWords = (alarm: ShownAlarm): Content =>
+  WORDS[alarm.kind]?.says(alarm) ?? (UNUSUAL.has(alarm.kind) ? unusualWords(alarm) : alarm.value)
 
 /** What to do about it; empty where nothing is known. */
-export const alarmNext = (kind: string): string => WORDS[kind]?.next ?? ""
+export const alarmNext = (kind: string): string =>
+  WORDS[kind]?.next ?? (UNUSUAL.has(kind) ? UNUSUAL_NEXT : "")
 
 export const alarmsAddress = (kind?: string): string => addressOf("/console/alarms", { alarm: kind })

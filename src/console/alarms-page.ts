@@ -42,7 +42,7 @@ function listOf({ now, kind, alarms, onwards, next }: Alarms): Fragment {
   if (alarms.length === 0)
     return empty(
       kind === undefined ? "No alarm stands." : "None of these stands.",
-      "What is silent, or reports less than it should, appears here within a minute.",
+      "What is silent, reports less than it should, or is unusual appears here within a minute.",
     )
   const rows = alarms.map((alarm) => [
     agoOf(alarm.since, now),

@@ -70,6 +70,8 @@ test("who operates sees alarms and nothing of the ledger", () => {
 const EVIL = `"><script>alert(1)</script>`
 const alarm = (kind: string, facts = {}) => ({ kind, value: EVIL, facts, since: "2026-03-01T09:00:00Z" })
 
+const UNUSUAL = { type: EVIL, task: EVIL, usual: EVIL, happened: EVIL }
+
 test.each([
   "verifier_silent",
   "verifier_gap",
@@ -78,9 +80,19 @@ test.each([
   "task_uncollected",
   "agent_refused",
   "key_shared",
+  "unusual_spread",
+  "canary_used",
   "one_that_is_new",
 ])("what an alarm of %s tells is text, wherever it came from", (kind) => {
-  const facts = { agent: EVIL, instance: EVIL, api: EVIL, last_code: EVIL, agents: [EVIL], side: EVIL }
+  const facts = {
+    agent: EVIL,
+    instance: EVIL,
+    api: EVIL,
+    last_code: EVIL,
+    agents: [EVIL],
+    side: EVIL,
+    ...UNUSUAL,
+  }
   const words = String(alarmWords(alarm(kind, facts)))
   const shown = consolePage(
     alarmsPage({
@@ -94,6 +106,21 @@ test.each([
   )
   expect(shown).not.toContain("<script")
   if (kind !== "one_that_is_new") expect(words).not.toContain("<script")
+})
+
+test("what is unusual says who, what happened and what is usual, and leads to the task", () => {
+  const facts = {
+    agent: "triage-bot",
+    type: "triage-ticket",
+    task: "task_1",
+    happened: "57 resources",
+    usual: "at most 2",
+  }
+  const words = String(alarmWords(alarm("unusual_spread", facts)))
+  expect(words.replaceAll(/<[^>]+>/g, "")).toBe(
+    "triage-bot in a task of triage-ticket: 57 resources. Usual: at most 2",
+  )
+  expect(words).toContain('href="/console/tasks/task_1"')
 })
 
 test("refusals name their agent, their task and their code, as text", () => {

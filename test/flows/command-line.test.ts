@@ -111,6 +111,12 @@ describe("an orchestrator's day", () => {
     })
     expect((await as("audit-team", "ledger", "least-privilege", "--unused")).code).toBe(0)
     expect((await as("operations-team", "ledger", "rebuild")).code).toBe(0)
+    const unusual = await as("audit-team", "ledger", "anomalies", "--rule", "unusual_spread", "--json")
+    expect(JSON.parse(unusual.stdout)).toMatchObject({
+      anomalies: [],
+      learning: { wanted: { tasks: 50, days: 7 } },
+    })
+    expect((await as("audit-team", "ledger", "anomalies")).stderr).toContain("Nothing unusual stands.")
     const path = join(folder, "export.csv")
     expect((await as("audit-team", "ledger", "export", "--format", "csv", "--to", path)).code).toBe(0)
     expect(readFileSync(path, "utf8").split("\r\n").at(-2)).toMatch(/^\d+,/)
