@@ -67,7 +67,7 @@ export function baselineOf(hours: readonly HourOfWork[], sizes: readonly SizesOf
 }
 
 /** Of values, each with how often it is there. */
-export function usualOf(values: readonly (readonly [value: number, times: number])[]): Usual {
+function usualOf(values: readonly (readonly [value: number, times: number])[]): Usual {
   const sorted = [...values].sort(([one], [other]) => one - other)
   const median = quantile(sorted, 0.5)
   const distances = sorted

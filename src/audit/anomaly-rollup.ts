@@ -31,7 +31,7 @@ const MOST_ROUNDS = 100
 /** A day more than what is remembered, so that a day is forgotten whole. */
 const KEPT_DAYS = REMEMBERED_DAYS + 2
 
-export const taskOfRow = (row: OpenTaskRow): CountedTask => ({
+const taskOfRow = (row: OpenTaskRow): CountedTask => ({
   ...row,
   startedAt: row.started_at,
   toldAt: row.told_at,

@@ -53,7 +53,7 @@ export interface Window {
 export const HOUR_MILLISECONDS = 3_600_000
 const DAY_MILLISECONDS = 24 * HOUR_MILLISECONDS
 /** Verifiers report that long after a task's end what happened in it; what comes later counts for the hour alone. */
-export const LATE_MILLISECONDS = HOUR_MILLISECONDS
+export const LATE_MILLISECONDS = 3_600_000
 /** An operation that was not used for so long is new again. */
 export const FORGOTTEN_MILLISECONDS = 90 * DAY_MILLISECONDS
 

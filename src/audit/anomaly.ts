@@ -49,7 +49,7 @@ export interface AnomalyOptions {
 }
 
 /** An anomaly stands for a day: what goes on for longer is raised anew. */
-export const STANDS_MILLISECONDS = 86_400_000
+const STANDS_MILLISECONDS = 86_400_000
 /** What was told longer ago is history: it is counted, and raises nothing any more. */
 const JUDGED_MILLISECONDS = HOUR_MILLISECONDS
 /** By a process that starts, at most. */
