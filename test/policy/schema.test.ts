@@ -31,7 +31,20 @@ test("the JSON Schema refuses unknown keys, as the reader does", () => {
 })
 
 test.each([
-  [[], ["version", "identity_providers", "apis", "agents", "orchestrators", "users", "staff", "tasks", "anomalies"]],
+  [
+    [],
+    [
+      "version",
+      "identity_providers",
+      "apis",
+      "agents",
+      "orchestrators",
+      "users",
+      "staff",
+      "tasks",
+      "anomalies",
+    ],
+  ],
   [
     ["tasks", "any", "grants", 0],
     ["api", "operations", "resources", "approval", "when"],
