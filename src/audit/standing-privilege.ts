@@ -71,12 +71,12 @@ const approvalsIn = (policy: Policy) =>
     )
 
 function* findApprovals(policy: Policy, { asked, started }: StandingFacts): Generator<StandingSpot> {
-  for (const { type, operation, place } of approvalsIn(policy)) {
-    const isOf = (row: { readonly type: string; readonly operation: string }) =>
-      row.type === type && row.operation === operation
-    const about = { type, operation, place }
-    const told = asked.find(isOf)
-    const tasks = started.find(isOf)?.granted ?? 0
+  const askedBy = new Map(asked.map((row) => [keyOf(row), row]))
+  const startedBy = new Map(started.map((row) => [keyOf(row), row]))
+  for (const about of approvalsIn(policy)) {
+    const { type, operation } = about
+    const told = askedBy.get(keyOf(about))
+    const tasks = startedBy.get(keyOf(about))?.granted ?? 0
     if (!told && tasks >= FEWEST_GIVEN)
       yield {
         rule: "approval-never-asked",
@@ -91,3 +91,6 @@ function* findApprovals(policy: Policy, { asked, started }: StandingFacts): Gene
       }
   }
 }
+
+const keyOf = ({ type, operation }: { readonly type: string; readonly operation: string }): string =>
+  `${type} ${operation}`

@@ -1,7 +1,7 @@
 // How an installation stands beyond what is served: rights that nobody uses, names that nobody knows, keys whose turn is over,
 // verifiers that refuse nobody. Pure; it changes nothing, and no mint or use asks it.
 import type { Policy } from "../policy/policy.ts"
-import { type Remark, review } from "../policy/review.ts"
+import { REVIEW_RULES, type Remark, review } from "../policy/review.ts"
 import type { Severity } from "../policy/review-rule.ts"
 import type { LiveRow } from "./posture-statements.ts"
 import {
@@ -114,11 +114,13 @@ const REVIEWED: Readonly<Record<string, StandingRule>> = {
   "owner-unreachable": "owner-unreachable",
 }
 
+const RULES = REVIEW_RULES.filter(({ id }) => id in REVIEWED)
+
 /** A policy never changes, and what is said of it neither. */
 const reviewed = new WeakMap<Policy, readonly Remark[]>()
 
 function findReviewed(policy: Policy): StandingSpot[] {
-  const remarks = reviewed.get(policy) ?? review(policy).filter(({ rule }) => rule in REVIEWED)
+  const remarks = reviewed.get(policy) ?? review(policy, undefined, RULES)
   reviewed.set(policy, remarks)
   return remarks.flatMap(({ rule, place, message }) => {
     const known = REVIEWED[rule]

@@ -39,7 +39,7 @@ const RISKS: readonly Risk[] = ["low", "moderate", "high"]
 /** Every agent, those of the highest risk first. What is disabled (agent, task type, API, starter) reaches nothing. */
 export function inventoryOf(policy: Policy): readonly InventoryAgent[] {
   const agents = [...policy.agents.values()].map((agent) => {
-    const reaches = agent.enabled ? reachOf(policy, agent) : []
+    const reaches = reachOf(policy, agent)
     const { name, owner, enabled } = agent
     return { agent: name, owner, enabled, tier: highest(reaches.map(({ risk }) => risk)), reaches }
   })
@@ -49,7 +49,9 @@ export function inventoryOf(policy: Policy): readonly InventoryAgent[] {
 
 const highest = (risks: readonly Risk[]): Risk | undefined => RISKS.findLast((risk) => risks.includes(risk))
 
-function reachOf(policy: Policy, agent: Agent): readonly InventoryLine[] {
+/** What one agent reaches, in the order of the files. */
+export function reachOf(policy: Policy, agent: Agent): readonly InventoryLine[] {
+  if (!agent.enabled) return []
   return [...policy.tasks.values()].flatMap((task) => {
     const startedBy = [...task.orchestrators].filter((name) => policy.orchestrators.get(name)?.enabled)
     if (!task.enabled || startedBy.length === 0) return []

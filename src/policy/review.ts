@@ -27,10 +27,17 @@ export interface Remark extends Spot {
   readonly fix: string
 }
 
-/** Every remark, in the order of files and lines. The same policy and evidence always get the same remarks. */
-export function review(policy: Policy, evidence?: Evidence): readonly Remark[] {
+/**
+ * Every remark, by default of every rule, in the order of files and lines. The same policy and evidence always get the same
+ * remarks.
+ */
+export function review(
+  policy: Policy,
+  evidence?: Evidence,
+  rules: readonly ReviewRule[] = REVIEW_RULES,
+): readonly Remark[] {
   const reviewed = createReviewed(policy, evidence)
-  const remarks = REVIEW_RULES.flatMap(({ id, severity, fix, find }) =>
+  const remarks = rules.flatMap(({ id, severity, fix, find }) =>
     [...find(reviewed)].map(({ place, message }) => ({ rule: id, severity, place, message, fix })),
   )
   return remarks.sort(byPlace)

@@ -6,7 +6,7 @@ import { standingAlarms } from "../../audit/alarm.ts"
 import { agentPage, type ShownAgent } from "../../console/agent-page.ts"
 import { type AgentLine, agentsPage } from "../../console/agents-page.ts"
 import { refuse } from "../../errors.ts"
-import { inventoryOf } from "../../policy/inventory.ts"
+import { reachOf } from "../../policy/inventory.ts"
 import type { Place } from "../../policy/policy.ts"
 import { toInstant } from "../../time.ts"
 import { isName } from "../../token/name.ts"
@@ -123,13 +123,15 @@ function standingIn(
 ): Pick<ShownAgent, "owner" | "enabled" | "atMost" | "line" | "reaches"> {
   const policy = policies.inForce()
   const agent = policy.agents.get(name)
-  const found = inventoryOf(policy).find((one) => one.agent === name)
   return {
     owner: agent?.owner,
     enabled: agent?.enabled ?? false,
     atMost: agent?.atMost && [...agent.atMost],
     line: agent && lineOf(agent.place),
-    reaches: (found?.reaches ?? []).map(({ place, ...reach }) => ({ ...reach, line: lineOf(place) })),
+    reaches: (agent ? reachOf(policy, agent) : []).map(({ place, ...reach }) => ({
+      ...reach,
+      line: lineOf(place),
+    })),
   }
 }
 
