@@ -2,6 +2,7 @@
 // light and dark, wide and narrow. Catalogue K06: none of that text runs, or is anything but text.
 import type { Browser } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { PLACES } from "../../src/console/page.ts"
 import {
   barriers,
   CHROMIUM,
@@ -57,6 +58,7 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
     const [few, many] = [await empty.pages(), await full.pages()]
     expect(few).toContain("/console")
     expect(many).toEqual(expect.arrayContaining(few))
+    expect(few, "the menu leads nowhere else").toEqual(expect.arrayContaining(PLACES.map(({ path }) => path)))
     const approval = many.find((path) => /^\/console\/approvals\/./.test(path)) ?? ""
     const form = await (await full.house.call("GET", approval, { as: SIGHTS[1][2] })).text()
     expect(
