@@ -110,7 +110,7 @@ function watched(looks: [number, number][]): Engine {
     broken: engine.broken,
     query: async <Row>(one: Statement<Row>, values?: Values) => {
       const rows = await engine.query(one, values)
-      if (one.name.startsWith("find-entries")) looks.push([Number(values?.after), Number(values?.upTo)])
+      if (one.name.startsWith("find-first-entries")) looks.push([Number(values?.after), Number(values?.upTo)])
       return rows
     },
   }
