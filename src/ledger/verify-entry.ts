@@ -84,27 +84,33 @@ export function unknownIds(entry: RestingEntry, hashed: Hashed): string[] {
   return ids.filter((id) => typeof id === "string")
 }
 
-interface Beside {
-  readonly name: string
-  readonly hashed: Json | undefined
-  readonly value: Json | undefined
-}
+const IN_BODY: ReadonlySet<string> = new Set(PERSONAL_IN_BODY)
 
+/** The first member whose value beside the bytes is not the one that they commit to. */
 function differingValue(
   entry: RestingEntry,
   hashed: Hashed,
   erased: (member: string) => void,
 ): string | undefined {
-  const values = valuesOf(entry, hashed)
-  if (!values) return "personal"
-  for (const { name, hashed: stands, value } of values) {
-    if (stands === undefined && value === undefined) continue
+  const personal = membersOf(entry.personal)
+  if (!personal) return "personal"
+  const differs = (name: string, stands: Json | undefined, value: Json | undefined): boolean => {
+    if (stands === undefined && value === undefined) return false
     const hmac = hmacIn(stands)
-    if (hmac === undefined) return name
-    if (value === undefined && entry.key === null) erased(name)
-    else if (value === undefined || !opens(entry.key, name, value, hmac)) return name
+    if (hmac === undefined) return true
+    if (value !== undefined) return !opens(entry.key, name, value, hmac)
+    if (entry.key === null) erased(name)
+    return entry.key !== null
   }
-  return undefined
+  // A task's own reference stands beside all its entries, also those that don't name it.
+  const reference = hashed.reference === undefined ? entry.own_reference : entry.reference
+  if (differs("sub", hashed.sub, entry.sub ?? undefined)) return "sub"
+  if (differs("resource", hashed.resource, entry.resource ?? undefined)) return "resource"
+  if (differs("reference", hashed.reference, reference ?? undefined)) return "reference"
+  const body = hashed.body as Hashed | undefined
+  const differsInBody = (name: string) => differs(name, body?.[name], personal[name])
+  const named = PERSONAL_IN_BODY.find(differsInBody)
+  return named ?? Object.keys(personal).find((name) => !IN_BODY.has(name) && differsInBody(name))
 }
 
 const opens = (key: Uint8Array | null, name: string, value: Json, hmac: string): boolean =>
@@ -115,27 +121,10 @@ function hmacIn(value: Json | undefined): string | undefined {
   return typeof value.hmac === "string" ? value.hmac : undefined
 }
 
-/** Every member that is committed to, or has a value beside the bytes; undefined where the values can't be read. */
-function valuesOf(entry: RestingEntry, hashed: Hashed): Beside[] | undefined {
-  const personal = membersOf(entry.personal)
-  if (!personal) return undefined
-  const body = hashed.body as Hashed | undefined
-  const inBody = new Set([
-    ...PERSONAL_IN_BODY.filter((name) => body?.[name] !== undefined),
-    ...Object.keys(personal),
-  ])
-  // A task's own reference stands beside all its entries, also those that don't name it.
-  const reference = hashed.reference === undefined ? entry.own_reference : entry.reference
-  return [
-    { name: "sub", hashed: hashed.sub, value: entry.sub ?? undefined },
-    { name: "resource", hashed: hashed.resource, value: entry.resource ?? undefined },
-    { name: "reference", hashed: hashed.reference, value: reference ?? undefined },
-    ...[...inBody].map((name) => ({ name, hashed: body?.[name], value: personal[name] })),
-  ]
-}
+const NOTHING: Hashed = {}
 
 function membersOf(personal: string | null): Hashed | undefined {
-  if (personal === null) return {}
+  if (personal === null) return NOTHING
   try {
     const value: unknown = JSON.parse(personal)
     return typeof value === "object" && value !== null && !Array.isArray(value)

@@ -78,7 +78,7 @@ export class NothingSigned extends Error {
   override readonly name = "NothingSigned"
 }
 
-const WINDOW = 2048
+const WINDOW = 512
 
 /** Throws TypeError on a key that is no vkey, NothingSigned, and what the source throws. */
 export async function verifyLedger(options: VerifyOptions): Promise<Verified | Broken> {
