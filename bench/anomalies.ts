@@ -2,7 +2,7 @@
 // ten tasks, and for counting them, their starts and their ends afterwards, with what is usual and as if nobody kept that.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { createAnomalies } from "../src/audit/anomaly.ts"
+import { createAnomalies } from "../src/audit/anomaly/anomaly.ts"
 import { createRollups } from "../src/audit/rollup.ts"
 import { entriesToCount } from "../src/audit/rollup-statements.ts"
 import { type Engine, statement } from "../src/database/database.ts"

@@ -1,12 +1,12 @@
 // Granted against used, a row for each day and right, how much happened by hour and by API, and what is usual, kept up with the
 // ledger: entries are counted after they were committed, a window at a time, once, by whichever issuer is first. It decides that
-// the place and the counts move together; what an entry counts as is privilege-count.ts's, hour-count.ts's and anomaly-tally.ts's.
+// the place and the counts move together; what an entry counts as is privilege-count.ts's, hour-count.ts's and anomaly/tally.ts's.
 import { setImmediate } from "node:timers/promises"
 import { type Engine, type Step, Unexpected } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import { withBytes } from "../ledger/resting.ts"
-import { closeEnded, workSteps } from "./anomaly-rollup.ts"
-import { forgetAll } from "./anomaly-statements.ts"
+import { closeEnded, workSteps } from "./anomaly/rollup.ts"
+import { forgetAll } from "./anomaly/statements.ts"
 import { type HourTally, tallyHours } from "./hour-count.ts"
 import { type Before, type Tally, tally } from "./privilege-count.ts"
 import {

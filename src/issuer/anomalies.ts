@@ -2,7 +2,7 @@
 // unusual the audit room says. Each page that is read is an entry.
 import { z } from "@hono/zod-openapi"
 import type { Standing } from "../audit/alarm.ts"
-import { standingAnomalies, stillLearning } from "../audit/anomaly-report.ts"
+import { standingAnomalies, stillLearning } from "../audit/anomaly/report.ts"
 import { ANOMALY_RULES, type AnomalyName } from "../policy/anomaly-rules.ts"
 import { toInstant } from "../time.ts"
 import { isName } from "../token/name.ts"

@@ -1,6 +1,6 @@
 // The report of posture, read anew every minute, so that metrics and the console's page cost nothing: it decides how old what
 // they show may be. Who asks for the report itself gets one that was read for them.
-import { type PostureReport, type PostureSources, readPosture } from "../audit/posture-report.ts"
+import { type PostureReport, type PostureSources, readPosture } from "../audit/posture/report.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import { createDeclarations } from "../task/declarations.ts"
 

@@ -9,8 +9,8 @@ import {
   type ObservableResult,
 } from "@opentelemetry/api"
 import { ALARMS } from "../audit/alarm.ts"
-import { POSTURE_RULES } from "../audit/posture-rules.ts"
-import { STANDING_RULES } from "../audit/standing-rules.ts"
+import { POSTURE_RULES } from "../audit/posture/rules.ts"
+import { STANDING_RULES } from "../audit/posture/standing-rules.ts"
 import { type Engine, type Step, Unavailable } from "../database/database.ts"
 import type { Code } from "../errors.ts"
 import { insertBytes } from "../ledger/statements.ts"

@@ -2,7 +2,7 @@
 // whichever issuers see it, and says so when it is over; tasks are stopped where policy wants that. It decides the words of
 // the entries.
 import { type Alarm, type AlarmCounts, type Begun, countAlarms } from "../audit/alarm.ts"
-import { createAnomalies, type Unusual } from "../audit/anomaly.ts"
+import { createAnomalies, type Unusual } from "../audit/anomaly/anomaly.ts"
 import { worstDrift } from "../audit/completeness-statements.ts"
 import { createSilence, type Over } from "../audit/silence.ts"
 import { deleteAlarm, insertAlarm } from "../audit/statements.ts"

@@ -1,5 +1,5 @@
 // The rules by which work is called unusual, and what holds where a policy says nothing of them. It decides names and defaults;
-// what each looks at is the audit room's (anomaly-judge.ts), what a policy may say of them anomaly-schema.ts's.
+// what each looks at is the audit room's (anomaly/judge.ts), what a policy may say of them anomaly-schema.ts's.
 
 /** Held against what an agent usually does in tasks of a type: they know nothing until there was enough of that. */
 export const LEARNED_RULES = [

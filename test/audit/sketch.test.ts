@@ -1,6 +1,6 @@
 // Resources are counted without being kept: exactly while they are few, and nearly while they are many.
 import { expect, test } from "vitest"
-import { countTouched, KEPT_HASHES, NOTHING_TOUCHED, touch } from "../../src/audit/sketch.ts"
+import { countTouched, KEPT_HASHES, NOTHING_TOUCHED, touch } from "../../src/audit/anomaly/sketch.ts"
 
 const touchAll = (resources: readonly string[], salt = 7) =>
   resources.reduce((sketch, one) => touch(sketch, one, salt), NOTHING_TOUCHED)

@@ -28,7 +28,7 @@ import {
   tasksBehind,
   workedHours,
   workedTasks,
-} from "../../src/audit/anomaly-statements.ts"
+} from "../../src/audit/anomaly/statements.ts"
 import {
   askedSince,
   firstDay,
@@ -38,7 +38,7 @@ import {
   startedSince,
   taskAges,
   tokenAges,
-} from "../../src/audit/posture-statements.ts"
+} from "../../src/audit/posture/statements.ts"
 import {
   delegatedBefore,
   entriesOfDays,

@@ -1,6 +1,6 @@
 // Thirty days of ordinary work, made from a seed and written entry by entry: what agents do when nobody misuses them, with its
 // nights, batches, busy days, long tails and rare operations. It counts what is called unusual of it.
-import { type Anomalies, createAnomalies } from "../../src/audit/anomaly.ts"
+import { type Anomalies, createAnomalies } from "../../src/audit/anomaly/anomaly.ts"
 import { createRollups } from "../../src/audit/rollup.ts"
 import { createNames } from "../../src/database/names.ts"
 import { openDatabase } from "../../src/database/open.ts"

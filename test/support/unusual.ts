@@ -2,7 +2,7 @@
 // removed by the test that made it.
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { standingAnomalies } from "../../src/audit/anomaly-report.ts"
+import { standingAnomalies } from "../../src/audit/anomaly/report.ts"
 import { createRollups } from "../../src/audit/rollup.ts"
 import { Refusal } from "../../src/errors.ts"
 import { createWatch } from "../../src/issuer/watch.ts"

@@ -1,5 +1,5 @@
 // The page of posture. What it shows was read within the last minute and a half, else it is read anew; src/console/ shows.
-import type { Finding, KeyAge, PostureReport } from "../../audit/posture-report.ts"
+import type { Finding, KeyAge, PostureReport } from "../../audit/posture/report.ts"
 import { posturePage, type ShownFinding } from "../../console/posture-page.ts"
 import { spanOf } from "../../console/values.ts"
 import { toInstant } from "../../time.ts"

@@ -1,7 +1,7 @@
 // All SQL behind the report of posture, once. What was given, used and heard is read from the roll-ups, what lives by the indexes
 // of what lives: no entry is read.
-import { statement } from "../database/database.ts"
-import { sql, wholeNumber } from "../database/drizzle.ts"
+import { statement } from "../../database/database.ts"
+import { sql, wholeNumber } from "../../database/drizzle.ts"
 
 const p = sql.placeholder
 const total = (column: string) => sql`CAST(sum(u.${sql.raw(column)}) AS bigint)`

@@ -1,10 +1,10 @@
 // Where the policy in force and what verifiers say they serve differ, both ways: what is granted and served nowhere, what is
 // served and no policy names, and APIs of which nobody says anything. Pure; it changes nothing, and no mint or use asks it.
-import type { Api, Place, Policy, TaskGrant } from "../policy/policy.ts"
-import { SEVERITIES, type Severity } from "../policy/review-rule.ts"
-import { parseShape } from "../token/declaration.ts"
-import { formatResource, meetResources, type Resource, type ResourceTemplate } from "../token/resource.ts"
-import { POSTURE_RULES, type PostureRule } from "./posture-rules.ts"
+import type { Api, Place, Policy, TaskGrant } from "../../policy/policy.ts"
+import { SEVERITIES, type Severity } from "../../policy/review-rule.ts"
+import { parseShape } from "../../token/declaration.ts"
+import { formatResource, meetResources, type Resource, type ResourceTemplate } from "../../token/resource.ts"
+import { POSTURE_RULES, type PostureRule } from "./rules.ts"
 
 /** Of one API, as the task room tells it. */
 export interface Served {

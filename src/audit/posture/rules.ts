@@ -1,5 +1,5 @@
 // The rules by which a policy and what is served differ: how grave each is, and what to do. It finds nothing.
-import type { Severity } from "../policy/review-rule.ts"
+import type { Severity } from "../../policy/review-rule.ts"
 
 /** Stable: pipelines know a rule by it. */
 export type PostureRule =

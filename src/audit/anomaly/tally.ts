@@ -1,8 +1,8 @@
 // What entries add to what is known of an agent in tasks of a type: what each open task did, what each hour held, and which
 // operations were used. It decides what counts and when by; it reads nothing by itself but what it is handed.
-import { ANOMALY_RULES } from "../policy/anomaly-rules.ts"
-import { timesOf } from "./privilege-count.ts"
-import type { CountedRow } from "./rollup-statements.ts"
+import { ANOMALY_RULES } from "../../policy/anomaly-rules.ts"
+import { timesOf } from "../privilege-count.ts"
+import type { CountedRow } from "../rollup-statements.ts"
 import { NOTHING_TOUCHED, touch } from "./sketch.ts"
 
 /** One task of one holder. Names and tasks are their ids; times are epoch milliseconds. */

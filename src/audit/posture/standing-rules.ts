@@ -1,5 +1,5 @@
 // The rules of posture beyond what is served: how grave each is, what it is about, and what to do. It finds nothing.
-import type { Severity } from "../policy/review-rule.ts"
+import type { Severity } from "../../policy/review-rule.ts"
 
 /** What a finding is about; in this order they are told. */
 export const TOPICS = [

@@ -1,5 +1,5 @@
 // Keys whose turn is over or does not come: what the schedule owes, and what a key waits for longer than it should. Pure.
-import type { KeyView } from "../keys/rotation.ts"
+import type { KeyView } from "../../keys/rotation.ts"
 import type { StandingFacts, StandingSpot } from "./standing-facts.ts"
 
 const HOUR_MILLISECONDS = 3_600_000

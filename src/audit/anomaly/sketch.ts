@@ -1,5 +1,5 @@
 // How many different resources a task has touched, in few bytes: the smallest of their hashes. It decides nothing; what is many,
-// anomaly-baseline.ts says.
+// baseline.ts says.
 
 /** Hashes that are kept: up to as many resources are counted exactly. */
 export const KEPT_HASHES = 64

@@ -1,9 +1,8 @@
 // How an installation stands beyond what is served: rights that nobody uses, names that nobody knows, keys whose turn is over,
 // verifiers that refuse nobody. Pure; it changes nothing, and no mint or use asks it.
-import type { Policy } from "../policy/policy.ts"
-import { REVIEW_RULES, type Remark, review } from "../policy/review.ts"
-import type { Severity } from "../policy/review-rule.ts"
-import type { LiveRow } from "./posture-statements.ts"
+import type { Policy } from "../../policy/policy.ts"
+import { REVIEW_RULES, type Remark, review } from "../../policy/review.ts"
+import type { Severity } from "../../policy/review-rule.ts"
 import {
   counted,
   HEARD_DAYS,
@@ -15,6 +14,7 @@ import {
 import { findKeys } from "./standing-keys.ts"
 import { findPrivilege } from "./standing-privilege.ts"
 import { STANDING_RULES, type StandingRule, type Topic } from "./standing-rules.ts"
+import type { LiveRow } from "./statements.ts"
 
 export interface StandingFinding extends StandingSpot {
   readonly topic: Topic

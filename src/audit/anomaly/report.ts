@@ -1,12 +1,12 @@
 // What auditors are told of unusual work: what stands, and of whom too little is known to tell. It decides nothing; what is
 // unusual, anomaly.ts says.
-import type { Engine } from "../database/database.ts"
-import { type AnomalyName, LEARNED_RULES, REMEMBERED_DAYS } from "../policy/anomaly-rules.ts"
-import type { Policy } from "../policy/policy.ts"
-import { anomalyRuleOf } from "../policy/resolve-anomaly.ts"
-import { type Standing, standingOf } from "./alarm.ts"
-import { anomaliesPage, type LearningRow, learningPage } from "./anomaly-statements.ts"
-import { dayOf } from "./privilege-count.ts"
+import type { Engine } from "../../database/database.ts"
+import { type AnomalyName, LEARNED_RULES, REMEMBERED_DAYS } from "../../policy/anomaly-rules.ts"
+import type { Policy } from "../../policy/policy.ts"
+import { anomalyRuleOf } from "../../policy/resolve-anomaly.ts"
+import { type Standing, standingOf } from "../alarm.ts"
+import { dayOf } from "../privilege-count.ts"
+import { anomaliesPage, type LearningRow, learningPage } from "./statements.ts"
 
 export interface AnomalyFilter {
   readonly rule?: AnomalyName | undefined

@@ -1,8 +1,8 @@
 // The rules for what is unusual: what each looks at, and in what words it is told. A rule sees numbers of one task, one hour or one
 // operation and what is usual, and answers what it found; without enough to judge by it finds nothing.
-import { type AlwaysRule, type LearnedRule, REMEMBERED_DAYS } from "../policy/anomaly-rules.ts"
-import type { AnomalyRule } from "../policy/policy.ts"
-import { toInstant } from "../time.ts"
+import { type AlwaysRule, type LearnedRule, REMEMBERED_DAYS } from "../../policy/anomaly-rules.ts"
+import type { AnomalyRule } from "../../policy/policy.ts"
+import { toInstant } from "../../time.ts"
 import {
   type Baseline,
   boundAt,
@@ -12,8 +12,8 @@ import {
   isUnusualHour,
   isWeekend,
   type Usual,
-} from "./anomaly-baseline.ts"
-import { HOUR_MILLISECONDS } from "./anomaly-tally.ts"
+} from "./baseline.ts"
+import { HOUR_MILLISECONDS } from "./tally.ts"
 
 /** In words: what was usual, what happened. No text of an agent is in them. */
 export interface Words {

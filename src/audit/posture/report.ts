@@ -1,13 +1,17 @@
 // The report of posture: everything that is read for it, once, and what is found. What differs is posture.ts's and standing.ts's to
 // say; this decides the order of findings and how ages are told apart.
-import type { Engine } from "../database/database.ts"
-import type { Rotation, WaitsFor } from "../keys/rotation.ts"
-import type { PolicyStore } from "../policy/in-force.ts"
-import type { Place, Policy } from "../policy/policy.ts"
-import { SEVERITIES, type Severity } from "../policy/review-rule.ts"
-import { toEpochSeconds } from "../time.ts"
+import type { Engine } from "../../database/database.ts"
+import type { Rotation, WaitsFor } from "../../keys/rotation.ts"
+import type { PolicyStore } from "../../policy/in-force.ts"
+import type { Place, Policy } from "../../policy/policy.ts"
+import { SEVERITIES, type Severity } from "../../policy/review-rule.ts"
+import { toEpochSeconds } from "../../time.ts"
+import { dayOf } from "../privilege-count.ts"
 import { comparePosture, type Served } from "./posture.ts"
-import type { PostureRule } from "./posture-rules.ts"
+import type { PostureRule } from "./rules.ts"
+import { findStanding } from "./standing.ts"
+import { GIVEN_DAYS, HEARD_DAYS } from "./standing-facts.ts"
+import { type StandingRule, TOPICS, type Topic } from "./standing-rules.ts"
 import {
   type AgeRow,
   askedSince,
@@ -20,11 +24,7 @@ import {
   startedSince,
   taskAges,
   tokenAges,
-} from "./posture-statements.ts"
-import { dayOf } from "./privilege-count.ts"
-import { findStanding } from "./standing.ts"
-import { GIVEN_DAYS, HEARD_DAYS } from "./standing-facts.ts"
-import { type StandingRule, TOPICS, type Topic } from "./standing-rules.ts"
+} from "./statements.ts"
 
 /** Times are epoch milliseconds. */
 export interface PostureReport {

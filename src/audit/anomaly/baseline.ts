@@ -1,6 +1,6 @@
 // What is usual of an agent in tasks of a type, in numbers: from the hours it worked and the tasks that it ended. It decides what
-// is far from usual, and when too little is known to tell; what is counted, anomaly-tally.ts says.
-import { HOUR_MILLISECONDS } from "./anomaly-tally.ts"
+// is far from usual, and when too little is known to tell; what is counted, tally.ts says.
+import { HOUR_MILLISECONDS } from "./tally.ts"
 
 export interface HourOfWork {
   /** Whole hours since the epoch. */

@@ -1,9 +1,9 @@
 // All SQL of what is usual, once. It is written with the roll-ups, whose place is the guard; what is read every few seconds is
 // found by the entry after which it was counted.
-import { statement } from "../database/database.ts"
-import { sql } from "../database/drizzle.ts"
-import { ALWAYS_RULES, ANOMALY_RULES } from "../policy/anomaly-rules.ts"
-import { type AlarmRow, listOf } from "./statements.ts"
+import { statement } from "../../database/database.ts"
+import { sql } from "../../database/drizzle.ts"
+import { ALWAYS_RULES, ANOMALY_RULES } from "../../policy/anomaly-rules.ts"
+import { type AlarmRow, listOf } from "../statements.ts"
 
 const p = sql.placeholder
 

@@ -1,5 +1,5 @@
 // Rights that were given and never used, names that did nothing, and approvals that decide nothing, by what was counted. Pure.
-import type { Policy } from "../policy/policy.ts"
+import type { Policy } from "../../policy/policy.ts"
 import { GIVEN_DAYS, placeOf, type StandingFacts, type StandingSpot, times } from "./standing-facts.ts"
 
 /** Given less often, a right that was not used says little. */

@@ -1,16 +1,18 @@
-// Work that is unusual, found in what was counted since the last look (anomaly-rollup.ts): of each agent in tasks of each type,
+// Work that is unusual, found in what was counted since the last look (rollup.ts): of each agent in tasks of each type,
 // held against what is usual of it, and what uses did wrong whatever came before. It decides what is one, which open tasks are
 // behind it and when it is over, and writes nothing: acting on it is the issuer's (issuer/watch.ts).
-import type { Engine } from "../database/database.ts"
-import type { Ledger } from "../ledger/ledger.ts"
-import { ALWAYS_RULES, type AlwaysRule, type AnomalyName } from "../policy/anomaly-rules.ts"
-import type { Policy } from "../policy/policy.ts"
-import { actionOf, anomalyRuleOf } from "../policy/resolve-anomaly.ts"
-import type { AlarmFacts, Begun, Standing } from "./alarm.ts"
-import { standingOf } from "./alarm.ts"
-import { type Baseline, hourOf } from "./anomaly-baseline.ts"
-import { ALWAYS, type Found, judgeHour, judgeOperation, judgeTask, type Words } from "./anomaly-judge.ts"
-import { type Baselines, createBaselines } from "./anomaly-known.ts"
+import type { Engine } from "../../database/database.ts"
+import type { Ledger } from "../../ledger/ledger.ts"
+import { ALWAYS_RULES, type AlwaysRule, type AnomalyName } from "../../policy/anomaly-rules.ts"
+import type { Policy } from "../../policy/policy.ts"
+import { actionOf, anomalyRuleOf } from "../../policy/resolve-anomaly.ts"
+import type { AlarmFacts, Begun, Standing } from "../alarm.ts"
+import { standingOf } from "../alarm.ts"
+import { rollupPlaces } from "../rollup-statements.ts"
+import { type Baseline, hourOf } from "./baseline.ts"
+import { ALWAYS, type Found, judgeHour, judgeOperation, judgeTask, type Words } from "./judge.ts"
+import { type Baselines, createBaselines } from "./known.ts"
+import { countTouched } from "./sketch.ts"
 import {
   actedOn,
   anomaliesBefore,
@@ -21,10 +23,8 @@ import {
   tasksBehind,
   workedHours,
   workedTasks,
-} from "./anomaly-statements.ts"
-import { HOUR_MILLISECONDS, wordsOf } from "./anomaly-tally.ts"
-import { rollupPlaces } from "./rollup-statements.ts"
-import { countTouched } from "./sketch.ts"
+} from "./statements.ts"
+import { HOUR_MILLISECONDS, wordsOf } from "./tally.ts"
 
 /** What is unusual and what is to be done. */
 export interface Unusual extends Begun {

@@ -1,7 +1,10 @@
 // What is usual, kept up with the ledger: a window's worth of it goes into the transaction of the roll-ups (rollup.ts), and
-// tasks that ended become one more of those by which others are judged. What an entry counts as is anomaly-tally.ts's.
-import { type Engine, type Step, Unexpected } from "../database/database.ts"
-import { REMEMBERED_DAYS } from "../policy/anomaly-rules.ts"
+// tasks that ended become one more of those by which others are judged. What an entry counts as is tally.ts's.
+import { type Engine, type Step, Unexpected } from "../../database/database.ts"
+import { REMEMBERED_DAYS } from "../../policy/anomaly-rules.ts"
+import { dayOf } from "../privilege-count.ts"
+import type { CountedRow } from "../rollup-statements.ts"
+import { countTouched } from "./sketch.ts"
 import {
   closeTask,
   countedUpTo,
@@ -14,17 +17,14 @@ import {
   keepTask,
   type OpenTaskRow,
   openTasks,
-} from "./anomaly-statements.ts"
+} from "./statements.ts"
 import {
   type CountedTask,
   FORGOTTEN_MILLISECONDS,
   LATE_MILLISECONDS,
   tallyWork,
   type Window,
-} from "./anomaly-tally.ts"
-import { dayOf } from "./privilege-count.ts"
-import type { CountedRow } from "./rollup-statements.ts"
-import { countTouched } from "./sketch.ts"
+} from "./tally.ts"
 
 const MOST_AT_ONCE = 500
 const MOST_ROUNDS = 100

@@ -1,9 +1,9 @@
 // What is usual, as it was known before an hour: read once for each agent, task type and hour. It decides nothing; what the
-// numbers mean is anomaly-baseline.ts's.
-import type { Engine } from "../database/database.ts"
-import { REMEMBERED_DAYS } from "../policy/anomaly-rules.ts"
-import { type Baseline, baselineOf } from "./anomaly-baseline.ts"
-import { hoursOf, sizesOf } from "./anomaly-statements.ts"
+// numbers mean is baseline.ts's.
+import type { Engine } from "../../database/database.ts"
+import { REMEMBERED_DAYS } from "../../policy/anomaly-rules.ts"
+import { type Baseline, baselineOf } from "./baseline.ts"
+import { hoursOf, sizesOf } from "./statements.ts"
 
 export interface Baselines {
   /** From the days before that hour. Throws Unavailable. */
