@@ -17,7 +17,7 @@ export const anomalyTask = sqliteTable(
     startedAt: integer("started_at").notNull(),
     uses: integer().notNull(),
     refused: integer().notNull(),
-    /** The smallest hashes of its resources, by which they are counted (audit/sketch.ts). */
+    /** The smallest hashes of its resources, by which they are counted (audit/anomaly/sketch.ts). */
     touched: blob({ mode: "buffer" }).notNull(),
     /** When it last did anything, by the ledger's time, and the entry after which this row was counted. */
     toldAt: integer("told_at").notNull(),

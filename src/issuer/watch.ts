@@ -1,4 +1,4 @@
-// What the issuer does about silence (audit/silence.ts) and about what is unusual (audit/anomaly.ts): each alarm is raised once,
+// What the issuer does about silence (audit/silence.ts) and about what is unusual (audit/anomaly/anomaly.ts): each alarm is raised once,
 // whichever issuers see it, and says so when it is over; tasks are stopped where policy wants that. It decides the words of
 // the entries.
 import { type Alarm, type AlarmCounts, type Begun, countAlarms } from "../audit/alarm.ts"

@@ -3,6 +3,7 @@
 // A session is ambient: a form is taken from our own pages alone.
 import { z } from "@hono/zod-openapi"
 import { CONSOLE_POLICY, consolePage, type Page, PLACES, type Role } from "../../console/page.ts"
+import { addressOf } from "../../console/parts.ts"
 import { Refusal, refuse } from "../../errors.ts"
 import { type Clock, toEpochSeconds } from "../../time.ts"
 import { once } from "../body.ts"
@@ -104,8 +105,7 @@ export const action = <Form>(parts: ConsoleParts, acts: Acts<Form>): Endpoint =>
 export function signInFor(path: string, asked: Readonly<Record<string, string>> = {}): string {
   const place = PLACES.findLast((one) => path === one.path || path.startsWith(`${one.path}/`))?.path
   const to = place === undefined || place === PLACES[0].path ? {} : { to: place }
-  const query = new URLSearchParams({ ...asked, ...to }).toString()
-  return query === "" ? SIGN_IN_PATH : `${SIGN_IN_PATH}?${query}`
+  return addressOf(SIGN_IN_PATH, { ...asked, ...to })
 }
 
 async function visitorOf(

@@ -3,6 +3,7 @@
 // policy's. It decides the order, what is told in the ledger, and that nobody is sent anywhere that a request named.
 import { z } from "@hono/zod-openapi"
 import { LRUCache } from "lru-cache"
+import { addressOf } from "../../console/parts.ts"
 import { onwardPage, setUpPage, signInPage } from "../../console/sign-in-page.ts"
 import { Duplicate } from "../../database/database.ts"
 import { Refusal, refuse } from "../../errors.ts"
@@ -57,10 +58,10 @@ const showSignIn = ({ signIns, issuer, links, visitors }: Rooms): Endpoint =>
         return htmlAnswer(503, setUpPage({ why: found, redirectUri, links: links !== undefined }))
       }
       const { to, again } = askedFor(request)
-      const asked = new URLSearchParams({ to, ...(again && { again: "yes" }) })
+      const href = addressOf(START_PATH, { to, again: again ? "yes" : undefined })
       const known = again && (await visitors.of(request)) !== undefined
       const session = request.headers.get("sec-fetch-site") === "cross-site" ? to : undefined
-      const shown = { provider: found.provider.name, href: `${START_PATH}?${asked}`, again: known, session }
+      const shown = { provider: found.provider.name, href, again: known, session }
       return htmlAnswer(200, signInPage(shown))
     },
   })
