@@ -144,9 +144,9 @@ const outcomes = (
     WHERE seq > ${p("after")} AND seq <= ${p("upTo")} AND outcome IS NOT NULL AND ${condition}
     GROUP BY kind, agent, instance, outcome) g
   JOIN name k ON k.id = g.kind JOIN name a ON a.id = g.agent JOIN name i ON i.id = g.instance
-  LEFT JOIN name c ON c.id = g.code`
+  LEFT JOIN name c ON c.id = g.code ORDER BY g.first_seq`
 
-/** How what agents asked for came out, in the entries after one place and up to another. */
+/** How what agents asked for came out, in the entries after one place and up to another; who asked first comes first. */
 export const outcomesBetween = statement<OutcomeRow>(
   "audit.outcomes",
   outcomes(sql`agent IS NOT NULL AND instance IS NOT NULL`),
