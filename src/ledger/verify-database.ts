@@ -32,6 +32,7 @@ export async function databaseSource(engine: Queries): Promise<Source> {
   const first = tree?.first ?? 0
   const entries = (counts?.newest ?? 0) - first
   const names = createNamesRead(engine)
+  const keyIn = createKeysRead()
   return {
     keys: (await engine.query(everyKey)).map(({ vkey }) => vkey),
     checkpoints: checkpoints.map(({ note }) => note),
@@ -46,7 +47,7 @@ export async function databaseSource(engine: Queries): Promise<Source> {
         // What is missing between is found where the next one ought to stand.
         if (row.seq !== first + from + examined.length + 1) break
         const found = examine(row, names.of)
-        examined.push(needsMore(found, row) ? await examineMore(engine, row, found) : found)
+        examined.push(needsMore(found, row) ? await examineMore(engine, row, found, keyIn) : found)
       }
       return examined
     },
@@ -124,16 +125,21 @@ const needsMore = ({ hashed, misfit }: Examined, row: RestingEntry): boolean =>
       (row.has_task === 0 || row.has_token === 0) &&
       unknownIds(row, hashed).length > 0))
 
-async function examineMore(engine: Queries, row: RestingEntry, found: Examined): Promise<Examined> {
+async function examineMore(
+  engine: Queries,
+  row: RestingEntry,
+  found: Examined,
+  keyIn: KeyIn,
+): Promise<Examined> {
   const { hashed } = found
   if (!hashed) return found
   const misfit = found.misfit ?? (await pointsNowhere(engine, row, hashed))
-  const batch = hashed.kind === "verifier.reported" ? await batchOf(engine, hashed) : undefined
+  const batch = hashed.kind === "verifier.reported" ? await batchOf(engine, hashed, keyIn) : undefined
   return { ...found, misfit, ...(batch && { batch }) }
 }
 
 /** Undefined: the entry names no signature, so that nothing was kept. */
-async function batchOf(engine: Queries, { body }: Hashed): Promise<KeptBatch | undefined> {
+async function batchOf(engine: Queries, { body }: Hashed, keyIn: KeyIn): Promise<KeptBatch | undefined> {
   const { verifier, sequence, signature } = (body ?? {}) as Hashed
   if (signature === undefined) return undefined
   const [row] = await engine.query(keptBatch, { instance: String(verifier), sequence: Number(sequence) })
@@ -141,9 +147,25 @@ async function batchOf(engine: Queries, { body }: Hashed): Promise<KeptBatch | u
 }
 
 /** Undefined: it was changed by hand. */
-function keyIn(text: string): VerificationKey | undefined {
+type KeyIn = (jwk: string) => VerificationKey | undefined
+
+const MOST_KEYS = 1000
+
+/** An instance's key comes with each of its batches, and importing it costs more than checking what it signed. */
+function createKeysRead(): KeyIn {
+  const known = new Map<string, VerificationKey | undefined>()
+  return (jwk) => {
+    if (known.has(jwk)) return known.get(jwk)
+    if (known.size >= MOST_KEYS) known.clear()
+    const key = readKey(jwk)
+    known.set(jwk, key)
+    return key
+  }
+}
+
+function readKey(jwk: string): VerificationKey | undefined {
   try {
-    const key = readPublicJwk(JSON.parse(text))
+    const key = readPublicJwk(JSON.parse(jwk))
     return key instanceof KeyFault ? undefined : key
   } catch {
     return undefined

@@ -196,31 +196,43 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
       ? { verdict: "broken", seq: agreed + 1, to: frontier.size, how: "tree_differs" }
       : undefined
   }
-  const grown: Grown[] = []
-  const note = (one: Grown) => {
-    if (source.stores(one)) grown.push(one)
-  }
-  const add = (entry: Examined): Broken | undefined => {
-    const seq = frontier.size + 1
+  const misfitOf = (entry: Examined, seq: number): Broken | undefined => {
     if (entry.misfit) return { verdict: "broken", seq, how: wordsOf(entry.misfit) }
     const said = entry.hashed && reports.misfit(entry.hashed, entry)
-    if (said !== undefined && BY_OTHERS.has(said))
-      return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
-    if (said !== undefined) return { verdict: "broken", seq, how: said }
-    for (const member of entry.erased) erased[member] = (erased[member] ?? 0) + 1
-    frontier = extend(frontier, [entry.leaf], note)
-    return undefined
+    if (said === undefined) return undefined
+    if (BY_OTHERS.has(said)) return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
+    return { verdict: "broken", seq, how: said }
   }
+  /** Entries among which nothing was signed but at the last: the tree grows by all of them at once. */
+  const run = async (entries: readonly Examined[]): Promise<Broken | undefined> => {
+    const leaves: Uint8Array[] = []
+    let misfit: Broken | undefined
+    for (const entry of entries) {
+      misfit = misfitOf(entry, frontier.size + leaves.length + 1)
+      if (misfit) break
+      leaves.push(entry.leaf)
+      for (const member of entry.erased) erased[member] = (erased[member] ?? 0) + 1
+    }
+    const grown: Grown[] = []
+    frontier = extend(frontier, leaves, (one) => {
+      if (source.stores(one)) grown.push(one)
+    })
+    // What comes before the misfit may differ, too, and is named first.
+    return (grown.length > 0 ? await differing(source, grown, agreed) : undefined) ?? compare() ?? misfit
+  }
+  const endOfRun = (to: number): number =>
+    [heads[next]?.size, source.tree?.size].reduce<number>(
+      (end, size = to) => (size > frontier.size ? Math.min(end, size) : end),
+      to,
+    )
   return {
     erased,
     compare,
     async window(from: number, to: number): Promise<Broken | undefined> {
       const entries = await source.read(from, to)
-      for (const entry of entries) {
-        const broken =
-          add(entry) ??
-          (grown.length > 0 ? await differing(source, grown.splice(0), agreed) : undefined) ??
-          compare()
+      const last = from + entries.length
+      while (frontier.size < last) {
+        const broken = await run(entries.slice(frontier.size - from, endOfRun(last) - from))
         if (broken) return broken
       }
       return entries.length === to - from
