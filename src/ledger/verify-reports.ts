@@ -50,6 +50,7 @@ export type ReportMisfit =
   | "batch_repeated"
   | "batch_chain_differs"
   | "gap_untold"
+  | "join_untold"
   | "batch_unsigned"
   | "batch_missing"
   | "batch_differs"
@@ -90,8 +91,8 @@ export function createReports(fromTheFirst: boolean): Reports {
       const misfit = misfitOfReport(seen, sequence, told, brought.length)
       if (misfit !== undefined) return misfit
       if (told.signature === undefined) return before?.signed ? "batch_unsigned" : undefined
-      const jkt = seen.jkt ?? (fromTheFirst ? null : batch?.key?.thumbprint)
-      return batch && misfitOf(told, batch, brought, jkt)
+      if (batch && seen.jkt === undefined && fromTheFirst) return "join_untold"
+      return batch && misfitOf(told, batch, brought, seen.jkt ?? batch.key?.thumbprint)
     },
   }
 }

@@ -109,8 +109,9 @@ async function verifyLog(options: VerifyOptions): Promise<Verified | Broken> {
     await setImmediate() // others get their turn: who shows the progress, for one
   }
   const promised = Math.max(newest.size, source.tree?.size ?? 0)
+  // Those at the end are of a root that can't be made: they may be others moved up.
   if (promised > source.entries)
-    return { verdict: "broken", seq: source.entries + 1, to: promised, how: "entries_missing" }
+    return { verdict: "broken", seq: walk.agreed() + 1, to: promised, how: "entries_missing" }
   return {
     verdict: "verified",
     origin: newest.origin,
@@ -228,6 +229,7 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
   return {
     erased,
     compare,
+    agreed: () => agreed,
     async window(from: number, to: number): Promise<Broken | undefined> {
       const entries = await source.read(from, to)
       const last = from + entries.length
@@ -248,6 +250,7 @@ const BY_OTHERS: ReadonlySet<string> = new Set([
   "batch_repeated",
   "batch_chain_differs",
   "gap_untold",
+  "join_untold",
 ])
 
 const wordsOf = ({ how, member }: Misfit): string => (member === undefined ? how : `${how}: ${member}`)

@@ -13,6 +13,7 @@ import {
   variablesOf,
   zonedName,
 } from "./condition-tree.ts"
+import { showHidden } from "./quote.ts"
 
 /** What the agent has done in the last hour, as the ledger has it. */
 export interface Usage {
@@ -182,8 +183,9 @@ export function condition(source: string, inputs: Iterable<string>): (facts: Con
   }
 }
 
+/** It repeats what it did not understand. */
 const summaryOf = (error: Error): string =>
-  ("summary" in error ? String(error.summary) : error.message).split("\n")[0]?.slice(0, 200) ?? ""
+  showHidden(("summary" in error ? String(error.summary) : error.message).split("\n")[0]?.slice(0, 200) ?? "")
 
 /** Absent members are left out. */
 function contextOf(facts: ConditionFacts): Record<string, unknown> {

@@ -1,6 +1,7 @@
 // Whether a text fits a policy's pattern: RE2 only, so that matching is linear in the text whatever the pattern says.
 // It knows nothing of inputs or of what makes a segment data; decide.ts asks both.
 import { RE2JS } from "re2js"
+import { showHidden } from "./quote.ts"
 
 /** Longest source of a pattern, in characters. */
 const MAX_PATTERN_LENGTH = 512
@@ -42,6 +43,6 @@ export function patternFault(source: string): string | undefined {
     sound.add(source)
     return undefined
   } catch (error) {
-    return `an RE2 pattern (${error instanceof Error ? error.message : "it can't be compiled"})`
+    return `an RE2 pattern (${error instanceof Error ? showHidden(error.message) : "it can't be compiled"})`
   }
 }

@@ -22,3 +22,7 @@ test.each(["(", "(?=a)", "(?<=a)b", "(a)\\1", "a{1001}", "((a{100}){100}){100}",
     expect(patternFault(source)).toMatch(/^(an RE2 pattern|a pattern of at most 512 characters)/)
   },
 )
+
+test("what is said of a pattern hides and turns round nothing", () => {
+  expect(patternFault("(a\u202e")).toMatch(/^an RE2 pattern [^\u202e]*\\u\{202e\}/)
+})
