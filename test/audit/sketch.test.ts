@@ -1,9 +1,12 @@
 // Resources are counted without being kept: exactly while they are few, and nearly while they are many.
 import { expect, test } from "vitest"
-import { countTouched, KEPT_HASHES, NOTHING_TOUCHED, touch } from "../../src/audit/anomaly/sketch.ts"
+import { bytesOf, countTouched, KEPT_HASHES, readSketch, touch } from "../../src/audit/anomaly/sketch.ts"
 
-const touchAll = (resources: readonly string[], salt = 7) =>
-  resources.reduce((sketch, one) => touch(sketch, one, salt), NOTHING_TOUCHED)
+function touchAll(resources: readonly string[], salt = 7): Uint8Array {
+  const sketch = readSketch(new Uint8Array())
+  for (const one of resources) touch(sketch, one, salt)
+  return bytesOf(sketch)
+}
 const ticketsOf = (count: number) => Array.from({ length: count }, (_, index) => `tickets/SUP-${index}`)
 
 test.each([0, 1, 2, 63])("%i resources are counted exactly, however often each comes", (count) => {
@@ -25,9 +28,18 @@ test("it never grows beyond what it keeps, and its order is the same whatever ca
   expect(touchAll(resources)).toEqual(touchAll(resources.toReversed()))
 })
 
-test("what is no news is the same sketch, and no text stands in it", () => {
+test("it goes on from its bytes as if it had never rested", () => {
+  const resources = ticketsOf(200)
+  for (const at of [0, 1, 30, 64, 199]) {
+    const sketch = readSketch(touchAll(resources.slice(0, at)))
+    for (const one of resources.slice(at)) touch(sketch, one, 7)
+    expect(bytesOf(sketch)).toEqual(touchAll(resources))
+  }
+})
+
+test("what is no news changes nothing, and no text stands in it", () => {
   const sketch = touchAll(["tickets/SUP-1"])
-  expect(touch(sketch, "tickets/SUP-1", 7)).toBe(sketch)
+  expect(touchAll(["tickets/SUP-1", "tickets/SUP-1"])).toEqual(sketch)
   expect(touchAll(["tickets/SUP-1"], 8)).not.toEqual(sketch)
   expect(Buffer.from(sketch).toString("latin1")).not.toContain("SUP")
 })

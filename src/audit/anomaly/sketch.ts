@@ -6,34 +6,41 @@ export const KEPT_HASHES = 64
 const BYTES = 4
 const RANGE = 2 ** 32
 
-/** Of a task that has touched nothing. */
-export const NOTHING_TOUCHED: Uint8Array = new Uint8Array()
+/** The hashes, from the smallest. */
+export type Sketch = number[]
+
+/** From the bytes in which it rests; of no bytes, that of a task which has touched nothing. */
+export function readSketch(bytes: Uint8Array): Sketch {
+  const view = viewOf(bytes)
+  return Array.from({ length: bytes.length / BYTES }, (_each, place) => view.getUint32(place * BYTES))
+}
+
+export function bytesOf(sketch: Readonly<Sketch>): Uint8Array {
+  const bytes = new Uint8Array(sketch.length * BYTES)
+  const view = viewOf(bytes)
+  for (const [place, hash] of sketch.entries()) view.setUint32(place * BYTES, hash)
+  return bytes
+}
 
 /**
- * The sketch with one resource more; the same one where it is no news. `salt` keeps two tasks' hashes of one resource apart.
+ * Adds one resource. `salt` keeps two tasks' hashes of one resource apart.
  * The k minimum values of Bar-Yossef et al., "Counting Distinct Elements in a Data Stream" (RANDOM 2002), algorithm 1.
  * NOT safe against somebody who chooses resources by their hashes: beyond 64 they could be told for fewer.
  */
-export function touch(sketch: Uint8Array, resource: string, salt: number): Uint8Array {
+export function touch(sketch: Sketch, resource: string, salt: number): void {
   const hash = hashOf(resource, salt)
-  const hashes = viewOf(sketch)
-  const kept = sketch.length / BYTES
-  let place = 0
-  while (place < kept && hashes.getUint32(place * BYTES) < hash) place++
-  if (place === KEPT_HASHES || (place < kept && hashes.getUint32(place * BYTES) === hash)) return sketch
-  const grown = new Uint8Array(Math.min(kept + 1, KEPT_HASHES) * BYTES)
-  const before = place * BYTES
-  grown.set(sketch.subarray(0, before))
-  viewOf(grown).setUint32(before, hash)
-  grown.set(sketch.subarray(before, grown.length - BYTES), before + BYTES)
-  return grown
+  let place = sketch.length
+  while (place > 0 && (sketch[place - 1] ?? 0) > hash) place--
+  if (place === KEPT_HASHES || sketch[place - 1] === hash) return
+  sketch.splice(place, 0, hash)
+  if (sketch.length > KEPT_HASHES) sketch.pop()
 }
 
-/** How many there are: exact up to 64, beyond that within an eighth of it two times of three. */
-export function countTouched(sketch: Uint8Array): number {
-  const kept = sketch.length / BYTES
+/** How many there are, by its bytes: exact up to 64, beyond that within an eighth of it two times of three. */
+export function countTouched(bytes: Uint8Array): number {
+  const kept = bytes.length / BYTES
   if (kept < KEPT_HASHES) return kept
-  const largest = viewOf(sketch).getUint32((KEPT_HASHES - 1) * BYTES)
+  const largest = viewOf(bytes).getUint32((KEPT_HASHES - 1) * BYTES)
   return Math.max(KEPT_HASHES, Math.round(((KEPT_HASHES - 1) * RANGE) / (largest + 1)))
 }
 

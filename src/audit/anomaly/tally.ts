@@ -3,7 +3,7 @@
 import { ANOMALY_RULES } from "../../policy/anomaly-rules.ts"
 import { timesOf } from "../privilege-count.ts"
 import type { CountedRow } from "../rollup-statements.ts"
-import { NOTHING_TOUCHED, touch } from "./sketch.ts"
+import { bytesOf, readSketch, type Sketch, touch } from "./sketch.ts"
 
 /** One task of one holder. Names and tasks are their ids; times are epoch milliseconds. */
 export interface CountedTask {
@@ -73,57 +73,65 @@ interface Known extends CountedRow {
   readonly agent_id: number
 }
 
+type Working<T> = { -readonly [Member in keyof T]: T[Member] }
+
+/** A task of one holder while a window is counted. */
+interface Holder extends Working<Omit<CountedTask, "touched">> {
+  readonly touched: Sketch
+}
+
+type Holders = Map<number, Holder>
+
 /** What the rows, in order, make of what was known of their tasks: `open` has every row there is of each. */
 export function tallyWork(rows: readonly CountedRow[], open: readonly CountedTask[]): Window {
-  const tasks = new Map<number, Map<number, CountedTask>>()
-  for (const one of open) holdersOf(tasks, one.task).set(one.agent, one)
-  const changed = new Map<string, CountedTask>()
-  const hours = new Map<string, CountedHour>()
-  const operations = new Map<string, CountedOperation>()
-  const put = (one: CountedTask) => {
-    holdersOf(tasks, one.task).set(one.agent, one)
-    changed.set(`${one.task} ${one.agent}`, one)
-  }
+  const tasks = new Map<number, Holders>()
+  for (const one of open)
+    holdersOf(tasks, one.task).set(one.agent, { ...one, touched: readSketch(one.touched) })
+  const changed = new Set<Holder>()
+  const hours = new Map<string, Working<CountedHour>>()
+  const operations = new Map<string, Working<CountedOperation>>()
   for (const row of rows) {
     if (!isKnown(row)) continue
-    if (row.kind === "task.started") put(begun(row, row.agent_id))
+    if (row.kind === "task.started") holdersOf(tasks, row.task).set(row.agent_id, begun(row))
     const change = changeOf(row)
     if (change) {
       const holder = holderOf(tasks.get(row.task), row)
-      if (holder) put(change.task(holder))
+      if (holder) changed.add(counted(holder, row, change))
       addHour(hours, row, change)
       if (change.uses > 0) addOperation(operations, row)
     }
-    const mark = markOf(row)
-    if (mark) for (const one of [...holdersOf(tasks, row.task).values()]) put(mark(one))
+    for (const holder of marked(tasks.get(row.task), row)) changed.add(holder)
   }
-  return { tasks: changed.values(), hours: hours.values(), operations: operations.values() }
+  return {
+    tasks: [...changed].map((one) => ({ ...one, touched: bytesOf(one.touched) })),
+    hours: hours.values(),
+    operations: operations.values(),
+  }
 }
 
 const isKnown = (row: CountedRow): row is Known =>
   row.task !== null && row.type_id !== null && row.agent_id !== null
 
-function holdersOf(tasks: Map<number, Map<number, CountedTask>>, task: number): Map<number, CountedTask> {
-  const known = tasks.get(task) ?? new Map<number, CountedTask>()
+function holdersOf(tasks: Map<number, Holders>, task: number): Holders {
+  const known = tasks.get(task) ?? new Map<number, Holder>()
   tasks.set(task, known)
   return known
 }
 
-const begun = ({ task, type_id: type, at, seq }: Known, agent: number): CountedTask => ({
-  ...{ task, agent, type, startedAt: at, uses: 0, refused: 0, touched: NOTHING_TOUCHED },
+const begun = ({ task, type_id: type, agent_id: agent, at, seq }: Known): Holder => ({
+  ...{ task, agent, type, startedAt: at, uses: 0, refused: 0, touched: [] },
   ...{ toldAt: at, seq, endedAt: null, acted: "" },
 })
 
 /** Undefined: the task began before anything was counted, or ended long ago. A sub-agent's row begins with what it does. */
-function holderOf(
-  holders: ReadonlyMap<number, CountedTask> | undefined,
-  row: Known,
-): CountedTask | undefined {
+function holderOf(holders: Holders | undefined, row: Known): Holder | undefined {
   const first = holders?.values().next().value
   if (!first || (first.endedAt !== null && row.at > first.endedAt + LATE_MILLISECONDS)) return undefined
-  return (
-    holders?.get(row.agent_id) ?? { ...begun(row, row.agent_id), endedAt: first.endedAt, acted: first.acted }
-  )
+  const known = holders?.get(row.agent_id)
+  if (known) return known
+  const holder = { ...begun(row), endedAt: first.endedAt, acted: first.acted }
+  holders?.set(row.agent_id, holder)
+  return holder
 }
 
 interface Change {
@@ -131,70 +139,68 @@ interface Change {
   readonly uses: number
   readonly refused: number
   readonly at: number
-  task(before: CountedTask): CountedTask
 }
 
 function changeOf(row: Known): Change | undefined {
-  const { kind, at: toldAt, seq } = row
-  const told = { toldAt, seq }
-  if (kind === "task.started")
-    return { starts: 1, uses: 0, refused: 0, at: toldAt, task: (before) => ({ ...before, ...told }) }
-  if (kind === "use.allowed" || kind === "use.observed") {
-    const resource = row.resource ?? ""
-    return {
-      ...{ starts: 0, uses: 1, refused: 0, at: servedAt(row) },
-      task: (before) => ({
-        ...before,
-        ...told,
-        uses: before.uses + 1,
-        touched: touch(before.touched, resource, row.task),
-      }),
-    }
-  }
-  if (kind !== "use.refused" && kind !== "token.refused") return undefined
-  const refused = kind === "use.refused" ? timesOf(row) : 1
-  return {
-    ...{ starts: 0, uses: 0, refused, at: kind === "use.refused" ? servedAt(row) : toldAt },
-    task: (before) => ({ ...before, ...told, refused: before.refused + refused }),
-  }
+  const { kind, at } = row
+  if (kind === "use.allowed" || kind === "use.observed")
+    return { starts: 0, uses: 1, refused: 0, at: servedAt(row) }
+  if (kind === "task.started") return { starts: 1, uses: 0, refused: 0, at }
+  if (kind === "use.refused") return { starts: 0, uses: 0, refused: timesOf(row), at: servedAt(row) }
+  return kind === "token.refused" ? { starts: 0, uses: 0, refused: 1, at } : undefined
 }
 
 /** A spool may report late, but nothing is served long after its token has run out: what is told later happened by then. */
 const servedAt = ({ at, exp }: Known): number => (exp === null ? at : Math.min(at, exp * 1000))
 
-function addHour(hours: Map<string, CountedHour>, row: Known, { starts, uses, refused, at }: Change): void {
-  const { type_id: type, agent_id: agent } = row
-  const hour = Math.floor(at / HOUR_MILLISECONDS)
-  const key = `${type} ${agent} ${hour}`
-  const known = hours.get(key)
-  hours.set(key, {
-    ...{ type, agent, hour, toldAt: row.at, seq: row.seq },
-    starts: (known?.starts ?? 0) + starts,
-    uses: (known?.uses ?? 0) + uses,
-    refused: (known?.refused ?? 0) + refused,
-  })
+function counted(holder: Holder, row: Known, { uses, refused }: Change): Holder {
+  holder.uses += uses
+  holder.refused += refused
+  holder.toldAt = row.at
+  holder.seq = row.seq
+  if (uses > 0) touch(holder.touched, row.resource ?? "", row.task)
+  return holder
 }
 
-function addOperation(operations: Map<string, CountedOperation>, row: Known): void {
+function addHour(hours: Map<string, Working<CountedHour>>, row: Known, change: Change): void {
+  const { type_id: type, agent_id: agent, at: toldAt, seq } = row
+  const hour = Math.floor(change.at / HOUR_MILLISECONDS)
+  const key = `${type} ${agent} ${hour}`
+  let known = hours.get(key)
+  if (!known) {
+    known = { type, agent, hour, toldAt, seq, starts: 0, uses: 0, refused: 0 }
+    hours.set(key, known)
+  }
+  known.toldAt = toldAt
+  known.seq = seq
+  known.starts += change.starts
+  known.uses += change.uses
+  known.refused += change.refused
+}
+
+function addOperation(operations: Map<string, Working<CountedOperation>>, row: Known): void {
   const { type_id: type, agent_id: agent, operation_id: operation, at, task, seq } = row
   if (operation === null) return
   const key = `${type} ${agent} ${operation}`
   const known = operations.get(key)
   if (!known || at - known.lastAt > FORGOTTEN_MILLISECONDS)
     operations.set(key, { type, agent, operation, since: at, task, seq, lastAt: at })
-  else operations.set(key, { ...known, lastAt: at })
+  else known.lastAt = at
 }
 
+const NOBODY: readonly Holder[] = []
+
 /** What an entry says of all holders of a task: that it ended, and by which rule it was stopped. */
-function markOf({ kind, at, code }: Known): ((before: CountedTask) => CountedTask) | undefined {
+function marked(holders: Holders | undefined, { kind, at, code }: Known): readonly Holder[] {
   const ends = ENDS.has(kind)
   const rule = code !== null && RULES.has(code) && (ends || kind === "task.paused") ? code : undefined
-  if (!ends && rule === undefined) return undefined
-  return (before) => ({
-    ...before,
-    endedAt: ends ? (before.endedAt ?? at) : before.endedAt,
-    acted: rule === undefined ? before.acted : [...new Set([...wordsOf(before.acted), rule])].join(" "),
-  })
+  if (!holders || (!ends && rule === undefined)) return NOBODY
+  const all = [...holders.values()]
+  for (const holder of all) {
+    if (ends) holder.endedAt ??= at
+    if (rule !== undefined) holder.acted = [...new Set([...wordsOf(holder.acted), rule])].join(" ")
+  }
+  return all
 }
 
 export const wordsOf = (acted: string): string[] => acted.split(" ").filter((word) => word !== "")
