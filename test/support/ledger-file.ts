@@ -166,13 +166,15 @@ async function fill(world: World, padding: number): Promise<void> {
     if (n % 3 === 0) await world.sequence.advance()
   }
   const at = world.ledger.at()
-  const reads = Array.from(
-    { length: padding },
-    (_each, n) => ({ kind: "access.read", at, body: { n } }) as const,
-  )
-  await world.ledger.append([refusedAt(at), ...reads])
+  // No two are the same: of such, nobody can tell which is gone.
+  const reads = (from: number, to: number) =>
+    Array.from(
+      { length: to - from },
+      (_each, n) => ({ kind: "access.read", at, body: { n: from + n } }) as const,
+    )
+  await world.ledger.append([refusedAt(at), ...reads(0, padding)])
   await world.sequence.advance()
-  await world.ledger.append(reads.slice(0, 5))
+  await world.ledger.append(reads(padding, padding + Math.min(padding, 5)))
   await world.sequence.advance()
 }
 
