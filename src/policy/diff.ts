@@ -2,6 +2,7 @@
 // how long and on whose word. Sound, not complete: what it does not name, decide() answers alike under both; what it calls
 // widening or narrowing goes no other way; what can't be proved is `unknown`. It reads no files and decides no request.
 import { diffAccess } from "./diff-access.ts"
+import { diffAnomalies } from "./diff-anomalies.ts"
 import { diffCallers } from "./diff-callers.ts"
 import { diffInputs } from "./diff-inputs.ts"
 import { diffTask } from "./diff-task.ts"
@@ -15,7 +16,11 @@ import type { Place, Policy } from "./policy.ts"
  */
 export function diffPolicies(old: Policy, now: Policy): readonly Finding[] {
   const tasks = [...new Set([...old.tasks.keys(), ...now.tasks.keys()])]
-  const found = [...tasks.flatMap((name) => diffOne(old, now, name)), ...diffCallers(old, now)]
+  const found = [
+    ...tasks.flatMap((name) => diffOne(old, now, name)),
+    ...diffCallers(old, now),
+    ...diffAnomalies(old, now),
+  ]
   return found.sort(byWeight)
 }
 

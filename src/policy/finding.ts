@@ -24,6 +24,7 @@ export type Subject =
   | "authentication"
   | "roles"
   | "api"
+  | "anomalies"
   | "text"
 
 /** Whom a finding is about: all of a kind where it is absent. */
@@ -33,7 +34,7 @@ export interface Concern {
   readonly agents?: readonly string[]
   /** Rules in users; null: the orchestrator itself, without a user. */
   readonly users?: readonly (string | null)[]
-  /** A caller's, a person's or an identity provider's name: no task by itself. */
+  /** A caller's, a person's, an identity provider's or an anomaly rule's name: no task by itself. */
   readonly name?: string
 }
 

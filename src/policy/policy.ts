@@ -209,6 +209,8 @@ export interface AnomalyRule {
   readonly action: "pause" | "revoke" | undefined
   /** The task types that `action` is for; undefined: every one. */
   readonly tasks: ReadonlySet<string> | undefined
+  /** Absent where nothing is said of it. */
+  readonly place?: Place
 }
 
 export interface Policy {

@@ -27,6 +27,7 @@ function resolveRule(declared: Declared<AnomalyDeclaration>, sections: Sections,
     deviations: "deviations" in rule ? rule.deviations : DEVIATIONS,
     action: rule.action,
     tasks: rule.tasks && new Set(rule.tasks),
+    place: declared.place,
   }
 }
 

@@ -153,6 +153,21 @@ const CHANGES: readonly (readonly [string, string, string])[] = [
     "tickets:close: { risk: low }",
     "widening: tickets says that tickets:close is of low risk; before: high",
   ],
+  [
+    "staff:",
+    "anomalies: { unusual_rate: { enabled: false } }\nstaff:",
+    "widening: the rule unusual_rate is looked for no more",
+  ],
+  [
+    "staff:",
+    "anomalies: { unusual_rate: { at_least: 50 } }\nstaff:",
+    "narrowing: the rule unusual_rate finds nothing below 50; before: 100",
+  ],
+  [
+    "staff:",
+    "anomalies: { canary_used: { action: revoke, tasks: [triage] } }\nstaff:",
+    "narrowing: the rule canary_used revokes tasks behind it; before: nothing (every task type)",
+  ],
 ]
 const OPPOSITE: Readonly<Record<string, string>> = {
   widening: "narrowing",
@@ -177,6 +192,7 @@ test.each([
     ),
   ],
   ["tickets:read, tickets:close", "tickets:read, tickets:close"],
+  ["staff:", "anomalies: { unusual_rate: { at_least: 100 }, canary_used: {} }\nstaff:"],
 ])("what nobody gains or loses by is no finding: %s", async (from, to) => {
   expect(tell(base, await load(BASE.replace(from, to)))).toEqual([])
 })
