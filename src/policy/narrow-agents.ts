@@ -25,7 +25,31 @@ export function judgeAtMost(
   const granted = (operation: string) =>
     [...policy.tasks.keys()].reduce((sum, type) => sum + givenTo(evidence, type, agent.name, operation), 0)
   const isNeeded = (operation: string) => needed.has(operation)
-  return judge({ rule, operations: agent.atMost ?? [], isNeeded, granted }, options)
+  const judged = judge({ rule, operations: agent.atMost ?? [], isNeeded, granted }, options)
+  return withoutEmptied(judged, givenByType(evidence, agent.name))
+}
+
+/** Operations that an agent was given, by task type. */
+function givenByType({ items }: Evidence, agent: string): ReadonlyMap<string, ReadonlySet<string>> {
+  const types = new Map<string, Set<string>>()
+  for (const { type, operation } of items.filter((one) => one.agent === agent && one.granted > 0))
+    types.set(type, (types.get(type) ?? new Set()).add(operation))
+  return types
+}
+
+/** What would leave tasks of a type with nothing stays: they could begin no more. */
+export function withoutEmptied(
+  { removed, left }: Judged,
+  given: ReadonlyMap<string, ReadonlySet<string>>,
+): Judged {
+  const gone = new Set(removed.map(({ operation }) => operation))
+  const emptied = [...given].filter(([, some]) => some.size > 0 && [...some].every((one) => gone.has(one)))
+  const typeOf = (operation: string) => emptied.find(([, some]) => some.has(operation))?.[0]
+  const stay = removed.flatMap(({ rule, operation }): Left[] => {
+    const type = typeOf(operation)
+    return type === undefined ? [] : [{ rule, operation, why: `tasks of ${type} would be left with nothing` }]
+  })
+  return { removed: removed.filter((one) => typeOf(one.operation) === undefined), left: [...left, ...stay] }
 }
 
 /** What the task type lets an agent be handed, of the operations that it still grants. */

@@ -13,9 +13,11 @@ export interface Removed {
   readonly granted: number
 }
 
+/** An operation, or a resource with wildcards. */
 export interface Left {
   readonly rule: string
-  readonly operation: string
+  readonly operation?: string
+  readonly resource?: string
   readonly why: string
 }
 

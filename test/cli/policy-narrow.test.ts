@@ -4,9 +4,10 @@ import { join } from "node:path"
 import { afterAll, expect, test, vi } from "vitest"
 import { unifiedDiff } from "../../src/cli/unified.ts"
 import { runCli } from "../support/command-line.ts"
-import { CROWDED, EVIDENCE } from "../support/crowded-policy.ts"
+import { CROWDED, EVIDENCE, evidenceOf, itemOf } from "../support/crowded-policy.ts"
 import { createFolders } from "../support/folder.ts"
-import { createPolicyFolder } from "../support/policies.ts"
+import { createPolicyFolder, policyOf } from "../support/policies.ts"
+import { entriesOf, read, TOUCHED, tasks } from "../support/touched-policy.ts"
 
 // Every step is a process of its own.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
@@ -57,6 +58,70 @@ test.each([
   const answer = await runCli(["policy", "narrow", folder.path, "--evidence", path, "--write"])
   expect([answer.code, read()]).toEqual([3, CROWDED])
   expect(answer.stderr).toContain(said)
+})
+
+/** A folder, a report of 20 tasks that each read its own ticket, and their entries. */
+async function touched({ dropped = 0, used = ["tickets:read"] } = {}) {
+  const folder = createPolicyFolder({ "p.yaml": TOUCHED })
+  folders.push(folder)
+  const policy = await policyOf({ "p.yaml": TOUCHED })
+  const touches = (ticket: string) => used.map((operation) => read(`tickets/${ticket}`, operation))
+  const ran = tasks(20, touches).map((one) => ({ ...one, user: "team" }))
+  const [report, entries] = ["report.json", "entries.jsonl"].map((name) => join(createFolder(), name))
+  const items = ["read", "comment", "close"].map((word, index) => ({
+    ...itemOf(index === 2 ? 1 : 0, `tickets:${word}`, 20, index === 0 ? 20 : 0),
+    rule: `p.yaml#/tasks/triage/grants/${index === 2 ? 1 : 0}`,
+  }))
+  writeFileSync(String(report), JSON.stringify(evidenceOf(...items)))
+  const lines = entriesOf(policy, ran).map((entry) => JSON.stringify(entry))
+  writeFileSync(String(entries), lines.slice(dropped).join("\n"))
+  const narrow = ["policy", "narrow", folder.path, "--evidence", String(report)]
+  return {
+    narrow,
+    entries: String(entries),
+    text: () => readFileSync(join(folder.path, "p.yaml"), "utf8"),
+  }
+}
+
+test("with entries, resources and users are narrowed to what was touched", async () => {
+  const { narrow, entries, text } = await touched()
+  const done = await runCli([...narrow, "--entries", entries, "--write", "--json"])
+  expect([done.code, done.stderr]).toEqual([0, ""])
+  expect(JSON.parse(done.stdout).rewritten).toContainEqual({
+    rule: "p.yaml#/tasks/triage/grants/0/resources/0",
+    resource: "tickets/*",
+    becomes: ["tickets/{ticket}"],
+  })
+  expect(
+    text()
+      .split("\n")
+      .filter((line) => !TOUCHED.split("\n").includes(line)),
+  ).toEqual([
+    "  team: { provider: people, claims: { groups: team }, at_most: [tickets:read] } # ours",
+    "        operations: [tickets:read] # both",
+    '          - "tickets/{ticket}" # any',
+  ])
+  expect(text()).toContain("          # one ticket\n")
+})
+
+test("without entries wildcards and users stay, and it is said; entries that lack uses are refused", async () => {
+  const { narrow, entries, text } = await touched({ dropped: 10 })
+  const without = await runCli(narrow)
+  expect(without.stderr).toContain(
+    "tickets/* stays in p.yaml#/tasks/triage/grants/0/resources/0: the report does not tell of it",
+  )
+  const lacking = await runCli([...narrow, "--entries", entries, "--write"])
+  expect([lacking.code, text()]).toEqual([3, TOUCHED])
+  expect(lacking.stderr).toContain(
+    "The entries lack uses: of triage, tickets:read the report counts 20 uses, the entries 15",
+  )
+})
+
+test("a report that says otherwise than the entries is found out: what happened is replayed", async () => {
+  const { narrow, entries, text } = await touched({ used: ["tickets:read", "tickets:comment"] })
+  const answer = await runCli([...narrow, "--entries", entries, "--write"])
+  expect([answer.code, text()]).toEqual([3, TOUCHED])
+  expect(answer.stderr).toContain("20 of the uses in the window would be refused")
 })
 
 test("a report that is none is no reason to narrow anything", async () => {

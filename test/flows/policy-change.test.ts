@@ -172,6 +172,8 @@ test("a change is tested, compared, replayed, deployed, narrowed and taken back"
     const ran = await as("audit-team", ...line.replace("report.json", report).split(" "), "--dev")
     expect([line, ran.code, ran.stderr]).toMatchObject([line, 0, expect.not.stringContaining("error")])
   }
+  // The issuer looks at its folder every few seconds: from here on there is nothing new in it.
+  expect(await operate("/policy/reload")).toBe(200)
   const misspelled = await as("operations-team", "policy", "use", "main")
   expect([misspelled.code, misspelled.stderr]).toMatchObject([2, expect.stringContaining("policy.loaded")])
   const unknown = await as("operations-team", "policy", "use", `sha-256:${"A".repeat(43)}`)

@@ -31,6 +31,7 @@ tasks:
     delegation:
       max_depth: DEPTH
       to: { helper: [tickets:read, tickets:comment], deeper: [tickets:read, tickets:comment] }
+  tidy: { orchestrators: [jobs], agents: [bot], deadline: 1h, grants: [{ api: tickets, operations: [tickets:close], resources: ["tickets/*"] }] }
 `
 const policies = new Map<string, Policy>()
 const policyWith = async (depth: number): Promise<Policy> => {
@@ -115,6 +116,17 @@ const CASES: readonly (readonly [
       "  bot: { owner: a, at_most: [tickets:comment] } # the first",
       "      to: { helper: [tickets:comment], deeper: [tickets:read, tickets:comment] }",
     ],
+  ],
+  [
+    "an agent keeps what another type alone gives it: tasks of that could begin no more",
+    1,
+    [
+      ...all("bot", 50, 1).slice(0, 2),
+      { ...of("bot", "close", 50, 0), type: "tidy", rule: "support.yaml#/tasks/tidy/grants/0" },
+      ...all("other", 50, 1),
+    ],
+    [],
+    [`  bot: { owner: ${MOST}`],
   ],
   [
     "a sub-agent below a sub-agent keeps what that one may hand on",

@@ -8,10 +8,13 @@ export const PEOPLE = "https://login.example.com"
 const SIGNER = foreignSigner("people", "ES256")
 const JWKS = JSON.stringify({ keys: [SIGNER.jwk] })
 
+/** As YAML. */
+export const PEOPLE_PROVIDER = `{ issuer: "${PEOPLE}", jwks: ${JWKS}, audience: taskmint, name_claim: email }`
+
 /** `leads` may close tickets, `support` may not; nobody may who is in neither. */
 export const USER_POLICY = `version: 1
 identity_providers:
-  people: { issuer: "${PEOPLE}", jwks: ${JWKS}, audience: taskmint, name_claim: email }
+  people: ${PEOPLE_PROVIDER}
 users:
   leads: { provider: people, claims: { groups: leads } }
   support-staff: { provider: people, claims: { groups: support }, at_most: [tickets:read, tickets:comment] }
