@@ -21,7 +21,7 @@ export const quietVerifiers = statement<QuietVerifierRow>(
     FROM verifier_instance v JOIN name a ON a.id = v.api
     WHERE v.final = 0 AND v.last_seen < ${p("before")}
       AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'verifier_silent' AND l.value = v.instance)
-    ORDER BY v.last_seen LIMIT ${p("limit")}`,
+    ORDER BY v.last_seen, v.id LIMIT ${p("limit")}`,
 )
 
 /** A guard: nothing was heard of it since it was read. */
@@ -61,7 +61,8 @@ export const stalledTasks = statement<StalledTaskRow>(
     JOIN task t ON t.id = s.task JOIN name ty ON ty.id = t.type JOIN name ag ON ag.id = t.agent
     JOIN name i ON i.id = t.instance JOIN name o ON o.id = t.orchestrator
     WHERE t.state = 'active' AND NOT ${hasLiveToken("t.id", "until")}
-      AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'task_unrenewed' AND l.value = t.task_id)`,
+      AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'task_unrenewed' AND l.value = t.task_id)
+    ORDER BY s.ran_out, t.id`,
 )
 
 /** A guard: the task is active and without a live token. */
@@ -89,7 +90,8 @@ export const uncollectedTasks = statement<UncollectedTaskRow>(
     FROM task t JOIN name ty ON ty.id = t.type JOIN name ag ON ag.id = t.agent
     JOIN name i ON i.id = t.instance JOIN name o ON o.id = t.orchestrator
     WHERE t.collect_by > ${p("from")} AND t.collect_by <= ${p("until")} AND t.state = 'active' AND NOT ${hasToken("t.id")}
-      AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'task_uncollected' AND l.value = t.task_id)`,
+      AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'task_uncollected' AND l.value = t.task_id)
+    ORDER BY t.collect_by, t.id`,
 )
 
 /** A guard: the task is active and nothing was collected. */
@@ -104,13 +106,14 @@ export const taskStillUncollected = statement(
  */
 export const sharedKeys = statement<{ readonly jkt: string }>(
   "audit.shared_keys",
-  sql`SELECT DISTINCT t.jkt AS jkt FROM token k JOIN task t ON t.id = k.task
+  sql`SELECT t.jkt AS jkt FROM token k JOIN task t ON t.id = k.task
     WHERE k.id > ${p("after")} AND k.id <= ${p("upTo")} AND t.jkt IS NOT NULL AND t.state IN ('active', 'paused')
       AND (SELECT min(o.agent) FROM task o WHERE o.jkt = t.jkt AND o.jkt IS NOT NULL
           AND o.state IN ('active', 'paused'))
         <> (SELECT max(o.agent) FROM task o WHERE o.jkt = t.jkt AND o.jkt IS NOT NULL
           AND o.state IN ('active', 'paused'))
-      AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'key_shared' AND l.value = t.jkt)`,
+      AND NOT EXISTS (SELECT 1 FROM alarm l WHERE l.kind = 'key_shared' AND l.value = t.jkt)
+    GROUP BY t.jkt ORDER BY min(k.id)`,
 )
 
 /** The agents whose open tasks are bound to this key. */

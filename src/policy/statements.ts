@@ -25,7 +25,7 @@ export const storedFiles = statement<{ files: string }>(
 export const policiesBefore = statement<{ digest: string; loaded_at: number }>(
   "policies-before",
   sql`SELECT digest, loaded_at FROM policy WHERE loaded_at < ${value("before")}
-    ORDER BY loaded_at DESC LIMIT ${value("limit")}`,
+    ORDER BY loaded_at DESC, digest LIMIT ${value("limit")}`,
 )
 
 /** A duplicate where the digest was seen before. */

@@ -130,7 +130,7 @@ export const collectApproval = statement(
 
 export const approvalsOver = statement<ApprovalRow>(
   "approval.over",
-  sql`SELECT ${columns} FROM ${joins} WHERE ${isOver} ORDER BY a.expires_at LIMIT ${p("limit")}`,
+  sql`SELECT ${columns} FROM ${joins} WHERE ${isOver} ORDER BY a.expires_at, a.id LIMIT ${p("limit")}`,
 )
 
 export const endApproval = statement(

@@ -105,16 +105,16 @@ export const revocationsPage = statement<RevocationRow>(
 export const standingLocks = statement<RevocationRow>(
   "lock.standing",
   sql`SELECT ${revocationColumns} FROM "lock" l JOIN revocation r ON r.id = l.revocation
-    WHERE l.until IS NULL OR l.until > ${p("now")} ORDER BY r.at DESC LIMIT 1000`,
+    WHERE l.until IS NULL OR l.until > ${p("now")} ORDER BY r.at DESC, r.id DESC LIMIT 1000`,
 )
 
 export const expiredLocks = statement<RevocationRow>(
   "lock.expired",
   sql`SELECT ${revocationColumns} FROM "lock" l JOIN revocation r ON r.id = l.revocation
-    WHERE l.until <= ${p("now")} LIMIT 100`,
+    WHERE l.until <= ${p("now")} ORDER BY l.until, r.id LIMIT 100`,
 )
 
-/** Open tasks under a name; for an API, those that hold or held a token of it. */
+/** Open tasks under a name, by the index of those; for an API, those that hold or held a token of it. */
 export const openTasksUnder = statement<{ task_id: string }>(
   "task.open_under",
   sql`SELECT t.task_id AS task_id FROM task t WHERE t.state IN ('active', 'paused') AND (
@@ -124,7 +124,7 @@ export const openTasksUnder = statement<{ task_id: string }>(
       OR (${p("kind")} = 'orchestrator' AND t.orchestrator = ${nameId("value")})
       OR (${p("kind")} = 'subject' AND t.subject = (SELECT id FROM subject WHERE text = ${p("value")}))
       OR (${p("kind")} = 'api' AND EXISTS (SELECT 1 FROM token k WHERE k.task = t.id AND k.api = ${nameId("value")})))
-    LIMIT ${p("limit")}`,
+    ORDER BY t.deadline, t.id LIMIT ${p("limit")}`,
 )
 
 export interface AppliedRow {

@@ -8,7 +8,7 @@ const p = sql.placeholder
 
 export const openTasks = statement<{ task_id: string }>(
   "rollback.open_tasks",
-  sql`SELECT task_id FROM task WHERE state IN ('active', 'paused') LIMIT ${p("limit")}`,
+  sql`SELECT task_id FROM task WHERE state IN ('active', 'paused') ORDER BY deadline, id LIMIT ${p("limit")}`,
 )
 
 /** A guard: every task has ended. */

@@ -92,7 +92,7 @@ export const lastLookedAt = statement<{ readonly task_id: string }>(
 export const tasksPastDeadline = statement<TaskRow>(
   "task.past_deadline",
   sql`SELECT ${taskColumns} FROM ${taskJoins}
-    WHERE t.state IN ('active', 'paused') AND t.deadline <= ${p("now")} ORDER BY t.deadline LIMIT ${p("limit")}`,
+    WHERE t.state IN ('active', 'paused') AND t.deadline <= ${p("now")} ORDER BY t.deadline, t.id LIMIT ${p("limit")}`,
 )
 
 export const insertTask = named(

@@ -12,45 +12,17 @@ import { POSTGRES_SPELLING, SQLITE_SPELLING } from "../../src/database/drizzle.t
 import { NAME, SUBJECT } from "../../src/database/names.ts"
 import { openPostgres } from "../../src/database/postgres.ts"
 import { openSqlite } from "../../src/database/sqlite.ts"
-import { CONDITIONS, type Condition, findEntries, findNewestEntries } from "../../src/ledger/statements.ts"
-import { findTasks, TASK_FILTERS } from "../../src/task/statements.ts"
+import { everyStatement, STATEMENT_FILES } from "../support/every-statement.ts"
 import { createFolders } from "../support/folder.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
-import { listSources, readSource } from "../support/source.ts"
+import { readSource } from "../support/source.ts"
 
-const isStatement = (value: unknown): value is Statement<unknown> =>
-  typeof value === "object" && value !== null && "name" in value && "sql" in value && "points" in value
-
-/** A statement, one of its spellings, or a table of them. */
-function* statementsIn(value: unknown): Generator<Statement<unknown>> {
-  if (isStatement(value)) yield value
-  else if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype)
-    for (const inner of Object.values(value)) yield* statementsIn(inner)
-}
-
-/** The files that write SQL for both engines: all that import the tag, but for the tables (a test of their own). */
-const files = listSources("src").filter(
-  (path) =>
-    !/tables\.ts$/.test(path) &&
-    /import \{[^}]*\bsql\b[^}]*\} from "[./a-z]*\/drizzle\.ts"/.test(readSource(path).text),
-)
 /** Calls that make one statement, or two of them; those that search make one for each set of filters. */
 const callsIn = (text: string, maker: string) =>
   [...text.matchAll(new RegExp(`\\b${maker}(<[^>]*>)?\\(\\s*["A-Z]`, "g"))].length
 
-const modules = await Promise.all(
-  files.map((path) => import(/* @vite-ignore */ `../../${path}`) as Promise<object>),
-)
-const exported = new Set(modules.flatMap((module) => [...statementsIn({ ...module })]))
-const filters = Object.keys(CONDITIONS) as Condition[]
-const sets = [[], ...filters.map((one) => [one]), filters]
-const taskSets = [[], ...TASK_FILTERS.map((one) => [one]), TASK_FILTERS]
-const searches = [
-  ...sets.map(findEntries),
-  ...sets.map(findNewestEntries),
-  ...taskSets.map((one) => findTasks(one)),
-]
-const statements = [...exported, ...searches].map((one): [string, Statement<unknown>] => [one.name, one])
+const { exported, all } = await everyStatement()
+const statements = all.map((one): [string, Statement<unknown>] => [one.name, one])
 
 const sqlite = createCompiler(SQLITE_SPELLING)
 const postgres = createCompiler(POSTGRES_SPELLING)
@@ -76,7 +48,7 @@ afterAll(async () => {
 })
 
 test("none is missing here: every one is exported by its file", () => {
-  const texts = files.map((path) => readSource(path).text)
+  const texts = STATEMENT_FILES.map((path) => readSource(path).text)
   const made = texts.map((text) => callsIn(text, "statement") + 2 * callsIn(text, "named"))
   expect(exported.size).toBe(made.reduce((sum, count) => sum + count, 0))
   expect(exported.size).toBeGreaterThan(60)

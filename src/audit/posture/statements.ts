@@ -139,5 +139,5 @@ export const ledgerKeyAges = statement<{
   readonly created_at: number
 }>(
   "posture.ledger_keys",
-  sql`SELECT vkey, state, created_at FROM ledger_key WHERE state <> 'retired' ORDER BY created_at DESC`,
+  sql`SELECT vkey, state, created_at FROM ledger_key WHERE state <> 'retired' ORDER BY created_at DESC, state`,
 )
