@@ -42,7 +42,7 @@ export interface ChoresOptions {
 }
 
 export interface Chores {
-  /** Does everything now, whatever its turn. */
+  /** Does everything now, whatever its turn, each after the round of it that is under way. */
   all(): Promise<void>
   /** Stops the timers and waits for what is under way. */
   stop(): Promise<void>
@@ -55,14 +55,13 @@ const REVIEW_MILLISECONDS = 250
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
-  const works = worksOf(options)
-  const chores = works.map(([milliseconds, work]) => repeat(milliseconds, work, options.onFault))
+  const chores = worksOf(options).map(([milliseconds, work]) => repeat(milliseconds, work, options.onFault))
   return {
     async all() {
-      for (const [, work] of works) await work()
+      for (const { now } of chores) await now()
     },
     async stop() {
-      await Promise.all(chores.map((stop) => stop()))
+      await Promise.all(chores.map(({ stop }) => stop()))
     },
   }
 }
@@ -114,19 +113,29 @@ async function forget({ engine, clock, sequence, sessions }: ChoresOptions): Pro
   await sessions.prune()
 }
 
-/** Never two rounds at once: a slow one skips those that it overlaps. */
+/** Never two rounds at once: on its timer a slow one skips those that it overlaps, and who asks for one waits. */
 function repeat(milliseconds: number, work: () => Promise<void>, onFault: (error: unknown) => void) {
-  let underWay: Promise<void> | undefined
+  let underWay: Promise<unknown> | undefined
+  const begin = (): Promise<void> => {
+    const round = work()
+    const ended = () => {
+      underWay = undefined
+    }
+    underWay = round.then(ended, ended)
+    return round
+  }
   const timer = setInterval(() => {
-    underWay ??= work()
-      .catch(onFault)
-      .finally(() => {
-        underWay = undefined
-      })
+    if (!underWay) begin().catch(onFault)
   }, milliseconds)
   timer.unref()
-  return async (): Promise<void> => {
-    clearInterval(timer)
-    await underWay
+  return {
+    async now(): Promise<void> {
+      while (underWay) await underWay
+      await begin()
+    },
+    async stop(): Promise<void> {
+      clearInterval(timer)
+      await underWay
+    },
   }
 }

@@ -9,12 +9,15 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest"
 import { Unavailable } from "../../src/database/database.ts"
 import { openDatabase } from "../../src/database/open.ts"
+import { writeProbe } from "../../src/issuer/statements.ts"
+import { insertBytes } from "../../src/ledger/statements.ts"
 import { type House, openHouse, START } from "../support/issuer-house.ts"
 
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
 const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })
 let house: House
-let failing = false
+/** What becomes of entries and of asking whether there can be any; the issuer's own chores, which commit at any time, go on. */
+let writing: "goes on" | "fails" | Promise<void> = "goes on"
 
 beforeAll(async () => {
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
@@ -24,8 +27,13 @@ beforeAll(async () => {
   await house.restart({
     database: {
       query: (statement, values) => engine.query(statement, values),
-      atomically: (steps) =>
-        failing ? Promise.reject(new Unavailable("no disk")) : engine.atomically(steps),
+      async atomically(steps) {
+        const isOurs = steps.some(({ statement }) => statement === insertBytes || statement === writeProbe)
+        const does = isOurs ? writing : "goes on"
+        if (does === "fails") throw new Unavailable("no disk")
+        await does
+        return engine.atomically(steps)
+      },
       hearOthers: (listener) => engine.hearOthers(listener),
       scrub: () => engine.scrub(),
       close: () => engine.close(),
@@ -39,7 +47,7 @@ afterAll(async () => {
   metrics.disable()
 })
 beforeEach(() => {
-  failing = false
+  writing = "goes on"
 })
 
 interface Point {
@@ -93,16 +101,22 @@ test("entries are counted when they are on disk, and commits timed", async () =>
     await valueNow("taskmint.ledger.entries"),
     await valueNow("taskmint.commit.duration"),
   ]
-  expect((await start()).status).toBe(201)
+  const { promise, resolve: release } = Promise.withResolvers<void>()
+  writing = promise
+  const starting = start()
+  await vi.waitFor(async () => expect(await valueNow("taskmint.commits.waiting")).toBeGreaterThan(0))
+  expect(await valueNow("taskmint.ledger.entries")).toBe(entries)
+  release()
+  expect((await starting).status).toBe(201)
   expect(await valueNow("taskmint.ledger.entries")).toBe(entries + 2)
   expect(await valueNow("taskmint.commit.duration")).toBeGreaterThan(commits)
-  expect(await valueNow("taskmint.commits.waiting")).toBe(0)
+  await vi.waitFor(async () => expect(await valueNow("taskmint.commits.waiting")).toBe(0))
 })
 
 test("what failed is told apart: the disk, the fault, whether it can mint", async () => {
   const [faults = 0, entries] = [await valueNow("taskmint.faults"), await valueNow("taskmint.ledger.entries")]
   expect(await valueNow("taskmint.ready")).toBe(1)
-  failing = true
+  writing = "fails"
   house.clock.advance(2000)
   expect((await start()).status).toBe(503)
   expect(await valueNow("taskmint.faults")).toBe(faults + 1)
