@@ -30,6 +30,9 @@ const EMPTY = `DO $$ BEGIN
   PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences
     WHERE schemaname = 'public' AND NOT starts_with(sequencename, '__drizzle'); END $$`
 
+/** Once nobody has it open. */
+export const emptyDatabase = (database: TestDatabase) => database.run(EMPTY)
+
 export async function testPlace(folder: string): Promise<TestPlace> {
   if (!onPostgres) {
     const place = join(folder, "issuer.db")
@@ -42,7 +45,7 @@ export async function testPlace(folder: string): Promise<TestPlace> {
     place: database.address,
     settings: { TASKMINT_DATABASE_FILE: file },
     async remove() {
-      await database.run(EMPTY)
+      await emptyDatabase(database)
       empty.push(database)
     },
   }
