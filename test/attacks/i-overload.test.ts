@@ -9,14 +9,17 @@ import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import { writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { LIMITS, type Listening, listen } from "../../src/cli/server.ts"
 import { openDatabase } from "../../src/database/open.ts"
-import { startCliUnder } from "../support/command-line.ts"
+import { type Running, startCliUnder } from "../support/command-line.ts"
 import { type House, openHouse, START } from "../support/issuer-house.ts"
 
 const LARGE = 64 * 1024 * 1024
 const houses: House[] = []
 const servers: Listening[] = []
 const sockets: Socket[] = []
+const running: Running[] = []
 afterEach(async () => {
+  for (const { child } of running) child.kill("SIGKILL")
+  await Promise.all(running.splice(0).map(({ ended }) => ended))
   for (const socket of sockets.splice(0)) socket.destroy()
   await Promise.all(servers.splice(0).map((one) => one.drain(0)))
   await Promise.all(houses.splice(0).map((one) => one.remove()))
@@ -172,6 +175,7 @@ describe("I06 a process with too few file descriptors", () => {
       TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
     }
     const serving = startCliUnder(["prlimit", "--nofile=64"], ["serve", "--port", "0"], { env })
+    running.push(serving)
     const [, address = ""] = await serving.said(/"address":"([^"]+)".*"msg":"listening"/)
     const { port } = new URL(address)
     for (let n = 0; n < 120; n++) {

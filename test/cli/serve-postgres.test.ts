@@ -3,12 +3,15 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest"
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest"
 import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { WANTED } from "../../src/database/postgres-checks.ts"
 import { type Running, runCli, startCli } from "../support/command-line.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 import { ROOT } from "../support/source.ts"
+
+// Every step is a process of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-serve-"))
 const LISTENING = /"address":"([^"]+)".*"msg":"listening"/
