@@ -8,6 +8,7 @@ import { toInstant } from "../time.ts"
 import { isName } from "../token/name.ts"
 import { type Endpoint, guarded, json } from "./endpoint.ts"
 import { filterLimit, givenIn } from "./ledger-query.ts"
+import { recordReading } from "./reading.ts"
 import type { Rooms } from "./rooms.ts"
 
 const nameFilter = z.string().refine(isName, "a name of the policy").optional()
@@ -57,7 +58,7 @@ const AnomaliesAnswer = z
   })
   .openapi("Anomalies", { description: "What is unusual and stands now, the oldest first" })
 
-export const anomalyEndpoints = ({ engine, ledger, policies }: Rooms): Endpoint[] => [
+export const anomalyEndpoints = (rooms: Rooms): Endpoint[] => [
   guarded({
     method: "get",
     path: "/reports/anomalies",
@@ -68,8 +69,8 @@ export const anomalyEndpoints = ({ engine, ledger, policies }: Rooms): Endpoint[
     query: AnomalyQuery,
     answers: { 200: { description: "A page of what stands", schema: AnomaliesAnswer } },
     async run({ query }, caller) {
-      const body = { by: caller.clientId, report: "anomalies", parameters: givenIn(query) }
-      await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
+      const { engine, ledger, policies } = rooms
+      await recordReading(rooms, caller, { report: "anomalies", parameters: givenIn(query) })
       const page = await standingAnomalies(engine, query)
       const { wanted, known } = await stillLearning(engine, policies.inForce(), ledger.at())
       return json(200, {

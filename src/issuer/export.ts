@@ -5,9 +5,11 @@ import { z } from "@hono/zod-openapi"
 import { refuse } from "../errors.ts"
 import { EXPORT_FORMATS, type ExportFormat, headOf, linesOf } from "../ledger/export.ts"
 import { type EntryFilter, findAll } from "../ledger/search.ts"
+import type { Caller } from "./caller.ts"
 import { type Endpoint, guarded } from "./endpoint.ts"
 import { INERT } from "./inert.ts"
 import { between, FILTERS, givenIn } from "./ledger-query.ts"
+import { recordReading } from "./reading.ts"
 import type { Rooms } from "./rooms.ts"
 
 const ExportQuery = z.strictObject({
@@ -37,7 +39,7 @@ export function exportEndpoints(rooms: Rooms): Endpoint[] {
       query: ExportQuery,
       answers: { 200: { description: DESCRIPTION, others: TYPED } },
       async run({ query }, caller) {
-        if (open.size < MOST_AT_ONCE) return begin(rooms, open, { query, by: caller.clientId })
+        if (open.size < MOST_AT_ONCE) return begin(rooms, open, { query, caller })
         const reason = "[exports] as many as there may be"
         return refuse("temporarily_unavailable", reason, { retryAfterSeconds: RETRY_SECONDS })
       },
@@ -53,20 +55,19 @@ const TYPED = Object.fromEntries(Object.values(TYPES).map((type) => [type, z.str
 
 interface Asked {
   readonly query: z.infer<typeof ExportQuery>
-  readonly by: string
+  readonly caller: Caller
 }
 
 type Streams = Set<ReadableStream>
 
-async function begin(rooms: Rooms, open: Streams, { query, by }: Asked): Promise<Response> {
-  const { ledger, sequence, engine } = rooms
+async function begin(rooms: Rooms, open: Streams, { query, caller }: Asked): Promise<Response> {
+  const { sequence, engine } = rooms
   const { format = "ndjson", from, to, ...filter } = query
   await sequence.advance()
   const signed = await sequence.newest()
   const upTo = signed?.place ?? 0
   const parameters = { ...givenIn(query), format }
-  const body = { by, export: true, up_to: upTo, parameters }
-  await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
+  await recordReading(rooms, caller, { export: true, up_to: upTo, parameters })
   const wanted: EntryFilter = { ...filter, ...between(from, to) }
   const pages = findAll(engine, wanted, { after: 0, upTo })
   return new Response(streamOf(pages, format, open), {

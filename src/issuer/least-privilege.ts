@@ -5,6 +5,7 @@ import { isPrivilegeCursor, leastPrivilege } from "../audit/least-privilege.ts"
 import { parseInstant } from "../time.ts"
 import { type Endpoint, guarded, json } from "./endpoint.ts"
 import { filterInstant, filterLimit, filterText, givenIn } from "./ledger-query.ts"
+import { recordReading } from "./reading.ts"
 import type { Rooms } from "./rooms.ts"
 
 const DEFAULT_DAYS = 30
@@ -55,7 +56,7 @@ const PrivilegeAnswer = z
 
 export const privilegeEndpoints = (rooms: Rooms): Endpoint[] => [report(rooms), rebuild(rooms)]
 
-const report = ({ engine, ledger, policies, sequence }: Rooms): Endpoint =>
+const report = (rooms: Rooms): Endpoint =>
   guarded({
     method: "get",
     path: "/reports/least-privilege",
@@ -68,8 +69,8 @@ const report = ({ engine, ledger, policies, sequence }: Rooms): Endpoint =>
     answers: { 200: { description: "A page of rights", schema: PrivilegeAnswer } },
     async run({ query }, caller) {
       const { from, to, limit = MOST_ITEMS, ...filter } = query
-      const body = { by: caller.clientId, report: "least-privilege", parameters: givenIn(query) }
-      await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
+      const { engine, ledger, policies, sequence } = rooms
+      await recordReading(rooms, caller, { report: "least-privilege", parameters: givenIn(query) })
       const until = (to === undefined ? undefined : parseInstant(to)) ?? ledger.at()
       const since =
         (from === undefined ? undefined : parseInstant(from)) ?? until - DEFAULT_DAYS * DAY_MILLISECONDS

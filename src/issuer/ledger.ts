@@ -5,6 +5,7 @@ import { KINDS } from "../ledger/event.ts"
 import { isCursor, MOST_ENTRIES } from "../ledger/search.ts"
 import { type Endpoint, guarded, json } from "./endpoint.ts"
 import { between, FILTERS, filterLimit, givenIn } from "./ledger-query.ts"
+import { recordReading } from "./reading.ts"
 import type { Rooms } from "./rooms.ts"
 
 const EntryQuery = z.strictObject({
@@ -52,8 +53,7 @@ export const ledgerEndpoints = ({ ledger }: Rooms): Endpoint[] => [
     answers: { 200: { description: "A page of entries", schema: Page } },
     async run({ query }, caller) {
       const { from, to, ...filter } = query
-      const body = { by: caller.clientId, parameters: givenIn(query) }
-      await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
+      await recordReading({ ledger }, caller, { parameters: givenIn(query) })
       const page = await ledger.read({ ...filter, ...between(from, to) })
       return json(200, { entries: page.entries, next: page.next })
     },

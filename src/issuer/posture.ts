@@ -9,6 +9,7 @@ import { toInstant } from "../time.ts"
 import { MOST_OPERATIONS, MOST_SHAPES, parseShape } from "../token/declaration.ts"
 import { isOperation } from "../token/name.ts"
 import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
+import { recordReading } from "./reading.ts"
 import type { Rooms } from "./rooms.ts"
 
 const Shape = z
@@ -143,10 +144,8 @@ const report = (rooms: Rooms): Endpoint =>
     who: ["auditor"],
     answers: { 200: { description: "As of now", schema: PostureAnswer } },
     async run(_call, caller) {
-      const { ledger, posture } = rooms
-      const body = { by: caller.clientId, report: "posture" }
-      await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
-      const { policy, findings, tasks, tokens, keys } = await posture.read()
+      await recordReading(rooms, caller, { report: "posture" })
+      const { policy, findings, tasks, tokens, keys } = await rooms.posture.read()
       return json(200, {
         policy,
         findings: findings.slice(0, MOST_FINDINGS).map(findingOnWire),

@@ -10,6 +10,7 @@ import type { Engine } from "../database/database.ts"
 import { type Refusal, refuse } from "../errors.ts"
 import { type Endpoint, guarded, json } from "./endpoint.ts"
 import { between, FILTERS, givenIn } from "./ledger-query.ts"
+import { recordReading } from "./reading.ts"
 import type { Rooms } from "./rooms.ts"
 
 const { task, jti, operation, resource, api, from, to } = FILTERS
@@ -90,7 +91,7 @@ interface Asking<Query> {
 }
 
 function question<Query extends Readonly<Record<string, string | undefined>>>(
-  { ledger }: Rooms,
+  rooms: Rooms,
   name: Question,
   { summary, query: schema, answer }: Asking<Query>,
 ): Endpoint {
@@ -104,8 +105,7 @@ function question<Query extends Readonly<Record<string, string | undefined>>>(
     query: schema,
     answers: { 200: { description: "The answer", schema: Answered } },
     async run({ query }, caller) {
-      const body = { by: caller.clientId, report: name, parameters: givenIn(query) }
-      await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
+      await recordReading(rooms, caller, { report: name, parameters: givenIn(query) })
       const found = await answer(query)
       return "rows" in found ? json(200, { question: name, ...found }) : found
     },

@@ -4,6 +4,8 @@ import { z } from "@hono/zod-openapi"
 import { SILENCES, type Standing, standingAlarms } from "../audit/alarm.ts"
 import { toInstant } from "../time.ts"
 import { type Endpoint, guarded, json } from "./endpoint.ts"
+import { givenIn } from "./ledger-query.ts"
+import { recordReading } from "./reading.ts"
 import type { Rooms } from "./rooms.ts"
 import { VerifierAnswer, verifierOnWire } from "./verifiers.ts"
 
@@ -74,8 +76,7 @@ const silence = ({ engine, ledger }: Rooms): Endpoint =>
     answers: { 200: { description: "A page of alarms that stand", schema: SilenceAnswer } },
     async run({ query }, caller) {
       const { alarm, after, limit } = query ?? {}
-      const body = { by: caller.clientId, report: "silence", ...(alarm !== undefined && { alarm }) }
-      await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
+      await recordReading({ ledger }, caller, { report: "silence", parameters: givenIn(query ?? {}) })
       const page = await standingAlarms(engine, { kind: alarm, after, limit })
       return json(200, { alarms: page.alarms.map(onWire), next: cursorOf(page.next) })
     },
@@ -94,9 +95,7 @@ const completeness = ({ verifiers, ledger }: Rooms): Endpoint =>
     answers: { 200: { description: "A page of instances", schema: CompletenessAnswer } },
     async run({ query }, caller) {
       const { api, complete, after, limit } = query ?? {}
-      const asked = { ...(api !== undefined && { api }), ...(complete !== undefined && { complete }) }
-      const body = { by: caller.clientId, report: "completeness", ...asked }
-      await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
+      await recordReading({ ledger }, caller, { report: "completeness", parameters: givenIn(query ?? {}) })
       const page = await verifiers.page({ api, incomplete: complete !== undefined, before: after, limit })
       return json(200, { verifiers: page.verifiers.map(verifierOnWire), next: cursorOf(page.next) })
     },

@@ -5,10 +5,10 @@ import { inClear } from "../audit/opening.ts"
 import { STATEMENT_POLICY, statementPage } from "../console/statement-page.ts"
 import { Refusal, refuse } from "../errors.ts"
 import { isId } from "../token/id.ts"
-import type { Caller } from "./caller.ts"
 import type { ClosingStatement } from "./closing.ts"
 import { type Endpoint, guarded, JSON_TYPE, json } from "./endpoint.ts"
 import { INERT } from "./inert.ts"
+import { recordReading } from "./reading.ts"
 import type { Rooms } from "./rooms.ts"
 import { isStatement, StatementAnswer } from "./statement-schema.ts"
 
@@ -38,7 +38,9 @@ export const statementEndpoints = ({ closings, ledger }: Rooms): Endpoint[] => [
       const id = parameter("id")
       if (!isId("task", id)) return refuse("not_found", "[task] no task id")
       const viewer = { clientId: caller.clientId, staff: caller.kind === "staff" }
-      await recordReading(ledger, caller, id)
+      // An orchestrator looks at its own task.
+      if (viewer.staff)
+        await recordReading({ ledger }, caller, { report: "statement", parameters: { task: id } })
       const type = wantedType(request.headers.get("accept"))
       if (type === JWS_TYPE) {
         const jws = await closings.readSigned(viewer, id)
@@ -52,13 +54,6 @@ export const statementEndpoints = ({ closings, ledger }: Rooms): Endpoint[] => [
     },
   }),
 ]
-
-/** Staff sees what is not its own; an orchestrator looks at its own task. */
-async function recordReading(ledger: Rooms["ledger"], caller: Caller, task: string): Promise<void> {
-  if (caller.kind !== "staff") return
-  const body = { by: caller.clientId, report: "statement", parameters: { task } }
-  await ledger.append([{ kind: "access.read", at: ledger.at(), body }])
-}
 
 const onWire = ({ state, number, jws, statement, opened, key }: ClosingStatement) => ({
   state,

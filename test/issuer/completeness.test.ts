@@ -53,7 +53,7 @@ test("tells of each instance how far it has come and what is missing, until that
 test("each query is an entry", async () => {
   await report("?complete=false")
   const { body } = await house.ask("GET", "/ledger/entries?kind=access.read", { as: "audit-team" })
-  const told = { body: { by: "audit-team", report: "completeness", complete: "false" } }
+  const told = { body: { by: "audit-team", report: "completeness", parameters: { complete: "false" } } }
   expect((body.entries as unknown[]).at(-2)).toMatchObject(told)
 })
 

@@ -45,7 +45,7 @@ test("page by page", async () => {
 
 test("each query is an entry", async () => {
   await report("?alarm=key_shared")
-  const told = { body: { by: "audit-team", report: "silence", alarm: "key_shared" } }
+  const told = { body: { by: "audit-team", report: "silence", parameters: { alarm: "key_shared" } } }
   expect((await reads()).at(-1)).toMatchObject(told)
 })
 

@@ -95,6 +95,18 @@ describe("a person who signs in", () => {
     expect((await askAs(token, "GET", "/locks")).status).toBe(200)
   })
 
+  test.each([
+    "ledger/entries?limit=1",
+    "reports/silence",
+    "reports/posture",
+    "reports/who?resource=tickets/SUP-1",
+  ])("is named by what they read at /%s", async (path) => {
+    const token = await signIn({ groups: "security" }, "watchers")
+    expect((await askAs(token, "GET", `/${path}`)).status).toBe(200)
+    const [read] = await users.entries("kind=access.read")
+    expect(read).toMatchObject({ body: { by: "watchers", person: "people/lea@example.com" } })
+  })
+
   test("is in the ledger every time, and their ID token never is", async () => {
     const text = idToken()
     await present(text)

@@ -11,10 +11,11 @@ import type { Place } from "../../policy/policy.ts"
 import { toInstant } from "../../time.ts"
 import { isName } from "../../token/name.ts"
 import type { Endpoint } from "../endpoint.ts"
+import { recordReading } from "../reading.ts"
 import type { Rooms } from "../rooms.ts"
 import { shownAlarm } from "./overview.ts"
-import { mayRead, recordReading } from "./reading.ts"
 import { page } from "./route.ts"
+import { mayRead } from "./visitor.ts"
 
 const AGENTS_OF_A_PAGE = 25
 const TASKS_OF_A_PAGE = 25
@@ -32,7 +33,7 @@ const list = (rooms: Rooms): Endpoint =>
     who: ["auditor", "operator"],
     query: AgentsQuery,
     async run({ query: { after = "" } }, visitor) {
-      await recordReading(rooms, visitor, { report: "agents" })
+      await recordReading(rooms, visitor.caller, { report: "agents" })
       const { engine, ledger, policies } = rooms
       const now = ledger.at()
       const [live, alarms] = await Promise.all([liveTasks(engine), countByAgent(rooms)])
@@ -90,7 +91,7 @@ const show = (rooms: Rooms): Endpoint =>
       const named = policies.inForce().agents.has(agent)
       if (!isName(agent) || !(named || (await isKnownAgent(engine, agent))))
         return refuse("not_found", "[agent] neither the policy nor an entry names it")
-      await recordReading(rooms, visitor, { report: "agent", parameters: { agent } })
+      await recordReading(rooms, visitor.caller, { report: "agent", parameters: { agent } })
       const now = ledger.at()
       const done = await activityOf(engine, agent, { now, after, limit: TASKS_OF_A_PAGE })
       return agentPage({

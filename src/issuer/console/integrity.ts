@@ -5,8 +5,8 @@ import { INTEGRITY_PATH, integrityPage } from "../../console/integrity-page.ts"
 import { findBack } from "../../ledger/search-back.ts"
 import { newestPlace } from "../../ledger/statements.ts"
 import type { Endpoint } from "../endpoint.ts"
+import { recordReading } from "../reading.ts"
 import type { Rooms } from "../rooms.ts"
-import { recordReading } from "./reading.ts"
 import { page } from "./route.ts"
 
 const LIMIT = 25
@@ -30,7 +30,7 @@ export const integrityPages = (rooms: Rooms): Endpoint[] => [
     query: Query,
     async run({ query: { shows, before } }, visitor) {
       const { engine, sequence, ledgerKeys, verifiers, issuer, ledger } = rooms
-      await recordReading(rooms, visitor, { report: "completeness" })
+      await recordReading(rooms, visitor.caller, { report: "completeness" })
       const signed = await sequence.newest()
       const newest = (await engine.query(newestPlace))[0]?.seq ?? 0
       const incomplete = shows === "incomplete"

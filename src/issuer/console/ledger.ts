@@ -11,8 +11,8 @@ import { findBack } from "../../ledger/search-back.ts"
 import { entryAt, newestPlace } from "../../ledger/statements.ts"
 import type { Endpoint } from "../endpoint.ts"
 import { between, FILTERS, filterInstant, filterText, givenIn } from "../ledger-query.ts"
+import { recordReading } from "../reading.ts"
 import type { Rooms } from "../rooms.ts"
-import { recordReading } from "./reading.ts"
 import { page } from "./route.ts"
 
 const LIMIT = 40
@@ -44,7 +44,7 @@ const search = (rooms: Rooms): Endpoint =>
     query: Query,
     async run({ query }, visitor) {
       const { below, from, to, ...filter } = query
-      await recordReading(rooms, visitor, { parameters: givenIn(query) })
+      await recordReading(rooms, visitor.caller, { parameters: givenIn(query) })
       const found = await findBack(rooms.engine, { ...filter, ...between(from, to) }, { below, limit: LIMIT })
       const { agents, apis } = rooms.policies.inForce()
       const operations = [...apis.values()].flatMap((api) => [...api.operations.keys()])
@@ -62,7 +62,7 @@ const show = (rooms: Rooms): Endpoint =>
       const place = parameter("place")
       if (!PLACE.test(place)) return refuse("not_found", "[place] no place of the ledger")
       const seq = Number(place)
-      await recordReading(rooms, visitor, { parameters: { place: seq } })
+      await recordReading(rooms, visitor.caller, { parameters: { place: seq } })
       const [resting] = await withBytes(rooms.engine, await rooms.engine.query(entryAt, { seq }))
       if (!resting) return refuse("not_found", "[place] no entry has this place")
       const newest = (await rooms.engine.query(newestPlace))[0]?.seq ?? 0

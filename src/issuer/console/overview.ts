@@ -9,9 +9,10 @@ import { alarmsPage } from "../../console/alarms-page.ts"
 import { overview, type ShownRefusal } from "../../console/overview-page.ts"
 import { toInstant } from "../../time.ts"
 import type { Endpoint } from "../endpoint.ts"
+import { recordReading } from "../reading.ts"
 import type { Rooms } from "../rooms.ts"
-import { mayRead, maySeeAll, recordReading } from "./reading.ts"
 import { page } from "./route.ts"
+import { mayRead, maySeeAll } from "./visitor.ts"
 
 const NEWEST = 6
 const ALARMS_OF_A_PAGE = 25
@@ -27,7 +28,7 @@ const overviewPage = (rooms: Rooms): Endpoint =>
       const { engine, ledger } = rooms
       const now = ledger.at()
       const all = maySeeAll(visitor)
-      if (all) await recordReading(rooms, visitor, { report: "overview" })
+      if (all) await recordReading(rooms, visitor.caller, { report: "overview" })
       const [counts, hours, alarms, [place]] = await Promise.all([
         standing(engine, now),
         lastHours(engine, now),
@@ -88,7 +89,7 @@ const alarms = (rooms: Rooms): Endpoint =>
     query: AlarmsQuery,
     async run({ query }, visitor) {
       const { alarm: kind, before } = query
-      await recordReading(rooms, visitor, {
+      await recordReading(rooms, visitor.caller, {
         report: "silence",
         ...(kind !== undefined && { parameters: { alarm: kind } }),
       })

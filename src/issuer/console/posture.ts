@@ -6,8 +6,8 @@ import { toInstant } from "../../time.ts"
 import type { Endpoint } from "../endpoint.ts"
 import { servedBy } from "../posture.ts"
 import { FRESH_MILLISECONDS } from "../posture-watch.ts"
+import { recordReading } from "../reading.ts"
 import type { Rooms } from "../rooms.ts"
-import { recordReading } from "./reading.ts"
 import { page } from "./route.ts"
 
 export const posturePages = (rooms: Rooms): Endpoint[] => [
@@ -16,7 +16,7 @@ export const posturePages = (rooms: Rooms): Endpoint[] => [
     summary: "How the installation stands",
     who: ["auditor", "operator"],
     async run(_call, visitor) {
-      await recordReading(rooms, visitor, { report: "posture" })
+      await recordReading(rooms, visitor.caller, { report: "posture" })
       const now = rooms.ledger.at()
       const { at, findings, tasks, tokens, keys } = await reportOf(rooms, now)
       return posturePage({

@@ -9,10 +9,10 @@ import { Refusal, refuse } from "../../errors.ts"
 import type { Operated } from "../../task/finish.ts"
 import { isId } from "../../token/id.ts"
 import type { Endpoint } from "../endpoint.ts"
+import { recordReading } from "../reading.ts"
 import type { Rooms } from "../rooms.ts"
 import { plain } from "../task-schema.ts"
 import { statementAnswer } from "../task-statement.ts"
-import { recordReading } from "./reading.ts"
 import { action, page } from "./route.ts"
 import type { Visitor } from "./visitor.ts"
 
@@ -71,7 +71,7 @@ const show = (rooms: Rooms): Endpoint =>
     async run({ parameter }, visitor) {
       const id = parameter("id")
       if (!isId("task", id)) return refuse("not_found", "[task] no task id")
-      await recordReading(rooms, visitor, { report: "task", parameters: { task: id } })
+      await recordReading(rooms, visitor.caller, { report: "task", parameters: { task: id } })
       const task = await rooms.tasks.show(viewerOf(visitor), id)
       if (task instanceof Refusal) return task
       const now = rooms.ledger.at()
@@ -96,7 +96,7 @@ const statement = (rooms: Rooms): Endpoint =>
     async run({ parameter }, visitor) {
       const id = parameter("id")
       if (!isId("task", id)) return refuse("not_found", "[task] no task id")
-      await recordReading(rooms, visitor, { report: "statement", parameters: { task: id } })
+      await recordReading(rooms, visitor.caller, { report: "statement", parameters: { task: id } })
       const made = await rooms.closings.read(viewerOf(visitor), id)
       return made instanceof Refusal ? made : statementAnswer(made)
     },

@@ -33,3 +33,10 @@ export function callerAs({ caller, entries = [] }: Visitor, names: readonly stri
   const clientId = entries.find((one) => names.includes(one))
   return clientId === undefined ? caller : { ...caller, clientId }
 }
+
+/** Whether they may look beyond what waits for their decision. */
+export const maySeeAll = ({ caller }: Visitor): boolean =>
+  caller.scopes.has("auditor") || caller.scopes.has("operator")
+
+/** Whether they may read the ledger, and are led there. */
+export const mayRead = ({ caller }: Visitor): boolean => caller.scopes.has("auditor")
