@@ -57,12 +57,15 @@ export function tallyHours(rows: readonly CountedRow[]): HourTally {
   return { hours: [...hours.values()], apis: [...apis.values()] }
 }
 
+/** What people did about tokens: an order against an agent is no sign of it. */
+const DONE_TO_IT: ReadonlySet<string> = new Set(["token.revoked", "token.exposed"])
+
 /** What an agent, or somebody for it, asked for: not what was said of it. */
 const isOwnDoing = ({ kind, agent }: CountedRow): boolean =>
   kind === "task.started" ||
   REFUSED.has(kind) ||
   USED.has(kind) ||
-  (agent !== null && kind.startsWith("token."))
+  (agent !== null && kind.startsWith("token.") && !DONE_TO_IT.has(kind))
 
 function countHour(hours: Map<string, HourCount>, row: CountedRow): void {
   const { kind, at, seq, agent } = row

@@ -28,6 +28,8 @@ test.each([
   ["use.observed", ["bot 0 1 0"], ["tickets 0 1 0 0"]],
   ["use.refused", ["bot 0 0 1"], ["tickets 0 0 1 0"]],
   ["token.introspected", ["bot 0 0 0"], ["tickets 0 0 0 1"]],
+  ["token.revoked", [], []],
+  ["token.exposed", [], []],
   ["alarm.raised", [], []],
   ["task.expired", [], []],
   ["access.read", [], []],

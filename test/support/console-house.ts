@@ -29,11 +29,11 @@ const shipped = (name: string, from: string, to: string) => {
   return text.replace(from, to)
 }
 
-/** Who operates here decides approvals, too; only in development may a key stand for a person. */
+/** Who operates here audits and decides approvals, too; only in development may a key stand for a person. */
 export const PEOPLE = {
   dev: true,
   files: {
-    "staff.yaml": shipped("staff.yaml", "roles: [operator]", "roles: [operator, approver]"),
+    "staff.yaml": shipped("staff.yaml", "roles: [operator]", "roles: [operator, approver, auditor]"),
     "support.yaml": shipped("support.yaml", "by: [leads]", "by: [operations-team]"),
   },
 }
