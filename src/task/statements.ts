@@ -177,15 +177,18 @@ export const tokensTaskUnerased = statement(
 )
 
 export const INSERT_TOKEN = "token.insert"
-/** Only while the key that is to sign it is the one that signs: `signer` is its id. */
+/**
+ * Only while the key that is to sign it is the one that signs: `signer` is its id. Where a guard fails, no column may be
+ * null: a row from VALUES is all or nothing by itself, one from a SELECT makes SQLite copy each page that it touches.
+ */
 export const insertToken = named(
   INSERT_TOKEN,
   { names: ["api", "kid"] },
   (name) => sql`INSERT INTO token (jti, task, api, iat, exp, kid, claims, generation, delegation)
-    SELECT ${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${name("api")}, ${p("iat")},
-      ${p("exp")}, ${name("kid")}, ${p("claims")}, ${p("generation")},
-      (SELECT id FROM delegation WHERE delegation_id = ${p("delegation")})
-    WHERE EXISTS (SELECT 1 FROM signing_key WHERE kid = ${p("signer")} AND state = 'current')`,
+    VALUES (${p("jti")}, (SELECT id FROM task WHERE task_id = ${p("task_id")}), ${name("api")}, ${p("iat")}, ${p("exp")},
+      CASE WHEN EXISTS (SELECT 1 FROM signing_key WHERE kid = ${p("signer")} AND state = 'current')
+        THEN CAST(${name("kid")} AS bigint) END,
+      ${p("claims")}, ${p("generation")}, (SELECT id FROM delegation WHERE delegation_id = ${p("delegation")}))`,
 )
 
 /** Not the agent's own tokens: no verifier reads those. */
@@ -221,7 +224,7 @@ export const countTask = named(
   { names: ["type"] },
   (
     name,
-  ) => sql`INSERT INTO task_count (type, active) SELECT ${name("type")}, 1 WHERE ${wholeNumber("most")} > 0
+  ) => sql`INSERT INTO task_count (type, active) VALUES (${name("type")}, CASE WHEN ${wholeNumber("most")} > 0 THEN 1 END)
     ON CONFLICT (type) DO UPDATE SET active = task_count.active + 1 WHERE task_count.active < ${p("most")}`,
 )
 
@@ -235,9 +238,9 @@ export const COUNT_START = "start_minute.add"
 export const countStart = named(
   COUNT_START,
   { names: ["type"] },
-  (name) => sql`INSERT INTO start_minute (type, minute, count) SELECT ${name("type")}, ${p("minute")}, 1
-    WHERE (SELECT coalesce(sum(count), 0) FROM start_minute
-      WHERE type = ${name("type")} AND minute > ${p("since")}) < ${p("most")}
+  (name) => sql`INSERT INTO start_minute (type, minute, count) VALUES (${name("type")}, ${p("minute")},
+      CASE WHEN (SELECT coalesce(sum(count), 0) FROM start_minute
+        WHERE type = ${name("type")} AND minute > ${p("since")}) < ${wholeNumber("most")} THEN 1 END)
     ON CONFLICT (type, minute) DO UPDATE SET count = start_minute.count + 1`,
 )
 
