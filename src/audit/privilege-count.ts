@@ -46,18 +46,15 @@ export async function tally(rows: readonly CountedRow[], before: Before): Promis
   const rules = new Map<string, readonly SignedGrant[]>()
   const count = (row: CountedRow, operation: string, rule: string): Count => {
     const { type, agent } = row
-    const of = {
-      day: dayOf(row.at),
-      type: type ?? "",
-      agent: agent ?? "",
-      api: apiOf(operation),
-      operation,
-      rule,
-    }
-    const key = JSON.stringify(of)
-    const known = privileges.get(key) ?? { ...of, granted: 0, used: 0, refused: 0, lastUsed: null }
-    privileges.set(key, known)
-    return known
+    const day = dayOf(row.at)
+    // No name has a space.
+    const key = `${day} ${type} ${agent} ${operation} ${rule}`
+    const known = privileges.get(key)
+    if (known) return known
+    const of = { day, type: type ?? "", agent: agent ?? "", api: apiOf(operation), operation, rule }
+    const begun = { ...of, granted: 0, used: 0, refused: 0, lastUsed: null }
+    privileges.set(key, begun)
+    return begun
   }
   for (const row of rows) {
     entries.set(dayOf(row.at), (entries.get(dayOf(row.at)) ?? 0) + 1)
@@ -105,7 +102,7 @@ function rightsIn(bytes: Uint8Array): Right[] {
 }
 
 const bodyOf = (bytes: Uint8Array): Readonly<Record<string, unknown>> =>
-  JSON.parse(Buffer.from(bytes).toString("utf8")).body ?? {}
+  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8")).body ?? {}
 
 /** Refusals that came too fast are one entry with their number. */
 export function timesOf({ kind, bytes }: CountedRow): number {

@@ -28,6 +28,7 @@ export const advanceRollup = statement(
   sql`UPDATE rollup_place SET seq = ${p("to")} WHERE id = 1 AND seq = ${p("from")}`,
 )
 
+/** An entry as it is counted. */
 export interface CountedRow {
   readonly at: number
   readonly kind: string
@@ -45,9 +46,7 @@ export interface CountedRow {
   readonly code: string | null
   readonly resource: string | null
   readonly seq: number
-  /** 1: what was hashed counts, of what grants and of refusals, that may be many in one. */
-  readonly telling: number
-  /** Of those; null also where it rests elsewhere. */
+  /** What was hashed, of those that count by it: of what grants and of refusals, that may be many in one. */
   readonly bytes: Uint8Array | null
   /** Of the token that was used; null once erased. */
   readonly claims: string | null
@@ -55,19 +54,32 @@ export interface CountedRow {
   readonly exp: number | null
 }
 
-const telling = sql`k.text IN ('task.started', 'token.delegated', 'use.refused')`
+/** The same as it is read, with integers for its names: what was hashed is null also where it rests elsewhere. */
+export interface RowToCount
+  extends Omit<CountedRow, "kind" | "type" | "agent" | "api" | "operation" | "code"> {
+  readonly kind_id: number
+  readonly api_id: number | null
+  readonly code_id: number | null
+}
 
-export const entriesToCount = statement<CountedRow>(
+/** Whose bytes count. */
+export const TELLING: ReadonlySet<string> = new Set(["task.started", "token.delegated", "use.refused"])
+
+const isOf = (kinds: Iterable<string>) =>
+  sql`e.kind IN (SELECT id FROM name WHERE text IN (${sql.join(
+    Array.from(kinds, (kind) => sql`${kind}`),
+    sql`, `,
+  )}))`
+const isTelling = isOf(TELLING)
+
+/** No name is joined, and of most entries nothing else: read for each row, names cost as much as all the rest. */
+export const entriesToCount = statement<RowToCount>(
   "rollup.entries",
-  sql`SELECT e.seq AS seq, e.at AS at, k.text AS kind, e.task AS task, e.token AS token, ty.text AS type, a.text AS agent,
-      p.text AS api, o.text AS operation, t.type AS type_id, e.agent AS agent_id, e.operation AS operation_id,
-      c.text AS code, e.resource AS resource, n.claims AS claims, n.exp AS exp,
-      CASE WHEN ${telling} THEN 1 ELSE 0 END AS telling, CASE WHEN ${telling} THEN b.bytes END AS bytes
-    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq JOIN name k ON k.id = e.kind
-      LEFT JOIN task t ON t.id = e.task LEFT JOIN name ty ON ty.id = t.type LEFT JOIN name a ON a.id = e.agent
-      LEFT JOIN name o ON o.id = e.operation LEFT JOIN name p ON p.id = e.api
-      LEFT JOIN name c ON c.id = e.code AND k.text IN ('task.paused', 'task.revoked')
-      LEFT JOIN token n ON n.id = e.token AND k.text IN ('use.allowed', 'use.observed', 'use.refused')
+  sql`SELECT e.seq AS seq, e.at AS at, e.kind AS kind_id, e.task AS task, e.token AS token, t.type AS type_id,
+      e.agent AS agent_id, e.api AS api_id, e.operation AS operation_id, e.code AS code_id, e.resource AS resource,
+      n.claims AS claims, n.exp AS exp, b.bytes AS bytes
+    FROM entry e LEFT JOIN task t ON t.id = e.task LEFT JOIN entry_bytes b ON b.seq = e.seq AND ${isTelling}
+      LEFT JOIN token n ON n.id = e.token AND ${isOf(["use.allowed", "use.observed", "use.refused"])}
     WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} ORDER BY e.seq`,
 )
 

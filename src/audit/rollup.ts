@@ -9,16 +9,15 @@ import { closeEnded, workSteps } from "./anomaly/rollup.ts"
 import { forgetAll } from "./anomaly/statements.ts"
 import { type HourTally, tallyHours } from "./hour-count.ts"
 import { type Before, type Tally, tally } from "./privilege-count.ts"
+import { createCountedRows } from "./rollup-rows.ts"
 import {
   advanceRollup,
   beginRollup,
-  type CountedRow,
   countApi,
   countEntries,
   countHour,
   countPrivilege,
   delegatedBefore,
-  entriesToCount,
   forgetApis,
   forgetDays,
   forgetHours,
@@ -47,13 +46,14 @@ export function createRollups({
   readonly names: Names
 }): Rollups {
   const before = readBefore(engine)
+  const read = createCountedRows(engine)
   return {
     async advance() {
       for (let windows = 0; windows < MOST_WINDOWS; windows++) {
         const [place] = await engine.query(rollupPlaces)
         if (!place || place.newest <= place.seq) break
         const upTo = Math.min(place.newest, place.seq + WINDOW)
-        const rows = await whole(engine, await engine.query(entriesToCount, { after: place.seq, upTo }))
+        const rows = await read({ after: place.seq, upTo })
         const told = { ...(await tally(rows, before)), ...tallyHours(rows) }
         const counted = stepsOf(names, told, { from: place.seq, to: upTo })
         const work = await workSteps(engine, rows, { after: place.seq, upTo })
@@ -82,16 +82,6 @@ const readBefore = (engine: Engine): Before => ({
   minted: async ({ task, token }) =>
     (await withBytes(engine, await engine.query(mintedWith, { task, token })))[0]?.bytes,
 })
-
-/** With what was hashed of those that count by it. */
-async function whole(engine: Engine, rows: readonly CountedRow[]): Promise<CountedRow[]> {
-  const telling = await withBytes(
-    engine,
-    rows.filter((row) => row.telling === 1),
-  )
-  const bytes = new Map(telling.map((row) => [row.seq, row.bytes]))
-  return rows.map((row) => (row.telling === 1 ? { ...row, bytes: bytes.get(row.seq) ?? null } : row))
-}
 
 function stepsOf(names: Names, told: Tally & HourTally, move: { from: number; to: number }): Step[] {
   const { entries, hours, apis } = told

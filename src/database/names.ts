@@ -101,6 +101,25 @@ function addId(ids: (number | null)[], text: Value | undefined, from: Interned):
   return true
 }
 
+const nameOf = statement<{ readonly text: string }>(
+  "name-of-id",
+  sql`SELECT text FROM name WHERE id = ${p("id")}`,
+)
+
+/** Answers the texts of integers that point at names; each is read once, for names never change. Throws Unavailable. */
+export function createNameReader(engine: Pick<Engine, "query">) {
+  const texts = new Map<number, string>()
+  return async (ids: Iterable<number | null>): Promise<(id: number | null) => string | null> => {
+    if (texts.size >= MOST_REMEMBERED) texts.clear()
+    for (const id of ids) {
+      if (id === null || texts.has(id)) continue
+      const [row] = await engine.query(nameOf, { id })
+      if (row) texts.set(id, row.text)
+    }
+    return (id) => (id === null ? null : (texts.get(id) ?? null))
+  }
+}
+
 /** Texts remembered at most; then it begins again, which costs one needless insert for each. */
 const MOST_REMEMBERED = 20_000
 

@@ -7,7 +7,7 @@ const AT = Date.parse("2026-03-01T09:59:59.999Z")
 const bytes = (count?: number) => Buffer.from(JSON.stringify({ body: { count } }))
 const row = (kind: string, change: Partial<CountedRow> = {}): CountedRow => ({
   ...{ at: AT, kind, seq: 7, task: 1, token: 1, type: "t", agent: "bot", api: "tickets" },
-  ...{ operation: "tickets:read", resource: null, bytes: null, claims: null, telling: 0 },
+  ...{ operation: "tickets:read", resource: null, bytes: null, claims: null },
   ...{ type_id: 2, agent_id: 3, operation_id: 4, code: null, exp: null },
   ...change,
 })
