@@ -177,12 +177,24 @@ async function differing(
   return undefined
 }
 
+/** What does not fit an entry by itself, or by the reports before it. */
+function createJudge(source: Source) {
+  const reports = createReports(source.first === undefined || source.first === 0)
+  return (entry: Examined, seq: number, agreed: number): Broken | undefined => {
+    if (entry.misfit) return { verdict: "broken", seq, how: wordsOf(entry.misfit) }
+    const said = entry.hashed && reports.misfit(entry.hashed, entry)
+    if (said === undefined) return undefined
+    if (BY_OTHERS.has(said)) return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
+    return { verdict: "broken", seq, how: said }
+  }
+}
+
 /** Goes through the entries once, and holds each root on the way against what was signed of it. */
 function createWalk(source: Source, heads: readonly Checkpoint[]) {
   let frontier: Frontier = EMPTY_FRONTIER
   let next = 0
   let agreed = 0
-  const reports = createReports(source.first === undefined || source.first === 0)
+  const misfitOf = createJudge(source)
   const erased: Record<string, number> = {}
 
   const compare = (): Broken | undefined => {
@@ -197,19 +209,12 @@ function createWalk(source: Source, heads: readonly Checkpoint[]) {
       ? { verdict: "broken", seq: agreed + 1, to: frontier.size, how: "tree_differs" }
       : undefined
   }
-  const misfitOf = (entry: Examined, seq: number): Broken | undefined => {
-    if (entry.misfit) return { verdict: "broken", seq, how: wordsOf(entry.misfit) }
-    const said = entry.hashed && reports.misfit(entry.hashed, entry)
-    if (said === undefined) return undefined
-    if (BY_OTHERS.has(said)) return { verdict: "broken", seq: agreed + 1, to: seq, how: said }
-    return { verdict: "broken", seq, how: said }
-  }
   /** Entries among which nothing was signed but at the last: the tree grows by all of them at once. */
   const run = async (entries: readonly Examined[]): Promise<Broken | undefined> => {
     const leaves: Uint8Array[] = []
     let misfit: Broken | undefined
     for (const entry of entries) {
-      misfit = misfitOf(entry, frontier.size + leaves.length + 1)
+      misfit = misfitOf(entry, frontier.size + leaves.length + 1, agreed)
       if (misfit) break
       leaves.push(entry.leaf)
       for (const member of entry.erased) erased[member] = (erased[member] ?? 0) + 1
