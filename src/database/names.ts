@@ -62,6 +62,7 @@ export const NAME = {
   lasts: () => true,
   intern: statement("intern-name", sql`INSERT INTO name (text) VALUES (${p("text")}) ON CONFLICT DO NOTHING`),
   find: statement<Found>("find-name", sql`SELECT id FROM name WHERE text = ${p("text")}`),
+  text: statement<{ readonly text: string }>("name-of-id", sql`SELECT text FROM name WHERE id = ${p("id")}`),
 }
 /** A person is `provider/name`; an orchestrator is a name of the policy. */
 export const isPerson = (sub: string): boolean => sub.includes("/")
@@ -101,11 +102,6 @@ function addId(ids: (number | null)[], text: Value | undefined, from: Interned):
   return true
 }
 
-const nameOf = statement<{ readonly text: string }>(
-  "name-of-id",
-  sql`SELECT text FROM name WHERE id = ${p("id")}`,
-)
-
 /** Answers the texts of integers that point at names; each is read once, for names never change. Throws Unavailable. */
 export function createNameReader(engine: Pick<Engine, "query">) {
   const texts = new Map<number, string>()
@@ -113,7 +109,7 @@ export function createNameReader(engine: Pick<Engine, "query">) {
     if (texts.size >= MOST_REMEMBERED) texts.clear()
     for (const id of ids) {
       if (id === null || texts.has(id)) continue
-      const [row] = await engine.query(nameOf, { id })
+      const [row] = await engine.query(NAME.text, { id })
       if (row) texts.set(id, row.text)
     }
     return (id) => (id === null ? null : (texts.get(id) ?? null))
