@@ -26,8 +26,8 @@ export interface Compiler {
   fill(statement: Statement<unknown>, values: Values, ids?: Step["ids"]): Value[]
 }
 
-/** How a dialect spells names, texts and parameters: what drizzle's `SQL.toQuery` is given. */
-export type Spelling = Parameters<SQL["toQuery"]>[0]
+/** How a dialect spells names, texts and parameters: what drizzle's `SQL.toQuery` is given; and whose own words it takes. */
+export type Spelling = Parameters<SQL["toQuery"]>[0] & { readonly words?: "postgres" }
 
 export function createCompiler(spelling: Spelling): Compiler {
   const known = new WeakMap<Statement<unknown>, Compiled>()
@@ -35,7 +35,8 @@ export function createCompiler(spelling: Spelling): Compiler {
   const compile = (statement: Statement<unknown>): Compiled => {
     const found = known.get(statement)
     if (found) return found
-    const { sql, params } = statement.sql.toQuery(spelling)
+    const words = (spelling.words && statement[spelling.words]) ?? statement.sql
+    const { sql, params } = words.toQuery(spelling)
     const sources = params.map((param): Source => {
       if (!is(param, Placeholder)) return { constant: param as Value, name: "", point: -1 }
       return { constant: undefined, name: param.name, point: statement.points.indexOf(param.name) }

@@ -20,6 +20,8 @@ export type Values = Readonly<Record<string, Value>>
 export interface Statement<Row = Record<string, Value>> {
   readonly name: string
   readonly sql: SQL
+  /** In PostgreSQL's own words, where no words are both engines'. */
+  readonly postgres?: SQL
   /** Placeholders whose values a step brings in `ids`, in this order. */
   readonly points: readonly string[]
   /** Never set: it carries the row's type. */

@@ -29,7 +29,11 @@ export const SQLITE_SPELLING = {
 }
 
 /** The same for PostgreSQL: parameters are numbered. */
-export const POSTGRES_SPELLING = { ...SQLITE_SPELLING, escapeParam: (index: number) => `$${index + 1}` }
+export const POSTGRES_SPELLING = {
+  ...SQLITE_SPELLING,
+  escapeParam: (index: number) => `$${index + 1}`,
+  words: "postgres" as const,
+}
 
 /** What applies migrations: loaded by who has some to apply, which is seldom. */
 export function loadMigrator() {

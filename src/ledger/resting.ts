@@ -7,7 +7,7 @@ import { unpackBundle } from "./bundle.ts"
 import { bundleAt, bundlesBetween, entryBundles, leafBundles } from "./bundle-statements.ts"
 import { HASH_BYTES } from "./merkle.ts"
 import { type ReadHashes, TILE_WIDTH, TreeBroken } from "./tree.ts"
-import { anyBytes, bytesBetween, leavesBetween, nodesBetween } from "./tree-statements.ts"
+import { anyBytes, bytesBetween, leavesBetween, leavesTogether, nodesBetween } from "./tree-statements.ts"
 
 type Queries = Pick<Engine, "query">
 
@@ -15,10 +15,11 @@ type Queries = Pick<Engine, "query">
 export const readFrom =
   (engine: Queries): ReadHashes =>
   async (level, from, to) => {
-    const rows = await (level === 0
-      ? engine.query(leavesBetween, { from, to })
-      : engine.query(nodesBetween, { level, from, to }))
-    if (level > 0 || rows.length === to - from) return all(rows, { from, to, level })
+    if (level > 0) return all(await engine.query(nodesBetween, { level, from, to }), { from, to, level })
+    const [together] = await engine.query(leavesTogether, { from, to })
+    const leaves = splitHashes(Buffer.from(together?.hashes ?? "", "hex"))
+    if (together?.leaves === to - from && leaves.length === to - from) return leaves
+    const rows = await engine.query(leavesBetween, { from, to })
     const bundles = await engine.query(leafBundles, { from, to })
     const archived = bundles.flatMap(({ place, leaves }) =>
       splitHashes(leaves).map((hash, n) => ({ place: place + n, hash })),

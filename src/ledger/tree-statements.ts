@@ -1,7 +1,7 @@
 // Every statement of the tree, once: what is built of the entries' leaves after they were committed. The guard is the size
 // that the tree was read at: of several issuers who would build on, one does. Sizes and places are the log's, which may
 // have begun anew after entries of one that was lost: only here and in verify-statements.ts they become places of entries.
-import { statement } from "../database/database.ts"
+import { type Statement, statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 
 const p = sql.placeholder
@@ -59,12 +59,24 @@ export const nodesBetween = statement<{ place: number; hash: Uint8Array }>(
     AND place < ${p("to")} ORDER BY place`,
 )
 
+const leavesInRows = sql`FROM entry_bytes
+    WHERE seq > ${before} + ${p("from")} AND seq <= ${before} + ${p("to")} AND length(leaf) > 0`
+
 /** The leaves themselves, of those that rest in rows: `place` counts from 0. */
 export const leavesBetween = statement<{ place: number; hash: Uint8Array }>(
   "tree.leaves",
-  sql`SELECT seq - ${before} - 1 AS place, leaf AS hash FROM entry_bytes
-    WHERE seq > ${before} + ${p("from")} AND seq <= ${before} + ${p("to")} AND length(leaf) > 0 ORDER BY seq`,
+  sql`SELECT seq - ${before} - 1 AS place, leaf AS hash ${leavesInRows} ORDER BY seq`,
 )
+
+/** The same in one value, in hex: of rows of their own, each costs four times as much. */
+export const leavesTogether: Statement<{ leaves: number; hashes: string }> = {
+  ...statement(
+    "tree.leaves_together",
+    sql`SELECT count(*) AS leaves, coalesce(string_agg(hex(leaf), '' ORDER BY seq), '') AS hashes ${leavesInRows}`,
+  ),
+  postgres: sql`SELECT count(*) AS leaves, encode(coalesce(string_agg(leaf, '' ORDER BY seq), ''), 'hex') AS hashes
+    ${leavesInRows}`,
+}
 
 export const bytesBetween = statement<{ place: number; bytes: Uint8Array }>(
   "tree.bytes",
