@@ -61,6 +61,8 @@ export interface Callers {
 
 /** A token is at most a few hundred bytes; this bounds the cache to a few megabytes. */
 const CACHED_TOKENS = 4096
+/** Of the end of a header, which is its signature's: V8 hashes a string from its first character to its last. */
+const KEY_CHARACTERS = 40
 const CREDENTIAL = /^(bearer|dpop) ([A-Za-z0-9._~+/-]{1,8192}=*)$/i
 
 interface Credential {
@@ -72,6 +74,7 @@ type Known = Pick<Caller, "clientId" | "kind" | "scopes" | "person">
 
 /** What a header was found to be. */
 interface Opened {
+  readonly header: string | null
   readonly credential: Credential
   readonly token: ServiceToken
   /** Of the key that signed it: it goes when the key goes. */
@@ -82,14 +85,14 @@ interface Opened {
 
 export function createCallers(options: CallerOptions): Callers {
   const { issuer, engine, ledger, keyring, policies, clock, canaries } = options
-  // Keyed by the exact bytes of the header: only what was verified is found. Time, policy and proof are checked at
-  // every use.
+  // Found by the end of the header and compared by its exact bytes: only what was verified is found. Time, policy and proof
+  // are checked at every use.
   const verified = new LRUCache<string, Opened>({ max: CACHED_TOKENS })
 
   const openToken = (request: Request, now: number): Opened | Refusal => {
     const header = request.headers.get("authorization")
-    const known = header === null ? undefined : verified.get(header)
-    if (known)
+    const known = header === null ? undefined : verified.get(header.slice(-KEY_CHARACTERS))
+    if (known?.header === header)
       return isOver(known, now, keyring) ? refuse("service_token_invalid", "[expired] service token") : known
     const credential = readCredential(header)
     if (credential instanceof Refusal) return credential
@@ -104,8 +107,8 @@ export function createCallers(options: CallerOptions): Callers {
       if (token.tag === "claims") canaries.shown(credential.text, "service")
       return refuse("service_token_invalid", `[${token.tag}] service token`)
     }
-    const opened = { credential, token, kid: signedBy, known: undefined }
-    if (header !== null) verified.set(header, opened)
+    const opened = { header, credential, token, kid: signedBy, known: undefined }
+    if (header !== null) verified.set(header.slice(-KEY_CHARACTERS), opened)
     return opened
   }
 
