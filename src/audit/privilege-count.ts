@@ -59,8 +59,9 @@ export async function tally(rows: readonly CountedRow[], before: Before): Promis
   for (const row of rows) {
     entries.set(dayOf(row.at), (entries.get(dayOf(row.at)) ?? 0) + 1)
     if (row.type === null || row.agent === null) continue
-    for (const { operation, rule } of await newlyGranted(row, before))
-      count(row, operation, rule).granted += 1
+    // Only what has to ask waits: most entries are starts and mints.
+    const granted = row.kind === "token.delegated" ? await newlyDelegated(row, before) : startedWith(row)
+    for (const { operation, rule } of granted) count(row, operation, rule).granted += 1
     if (row.operation === null || (row.kind !== "use.allowed" && row.kind !== "use.refused")) continue
     const counted = count(row, row.operation, await ruleOf(row, rules, before))
     if (row.kind === "use.refused") counted.refused += timesOf(row)
@@ -79,11 +80,12 @@ interface Right {
   readonly rule: string
 }
 
+const startedWith = ({ kind, bytes }: CountedRow): readonly Right[] =>
+  kind === "task.started" && bytes !== null ? distinct(rightsIn(bytes)) : []
+
 /** A sub-agent that is delegated to again is given only what it was not given before in that task. */
-async function newlyGranted(row: CountedRow, before: Before): Promise<readonly Right[]> {
+async function newlyDelegated(row: CountedRow, before: Before): Promise<readonly Right[]> {
   if (row.bytes === null) return []
-  if (row.kind === "task.started") return distinct(rightsIn(row.bytes))
-  if (row.kind !== "token.delegated") return []
   const had = new Set((await before.delegated(row)).flatMap(rightsIn).map(keyOf))
   return distinct(rightsIn(row.bytes)).filter((right) => !had.has(keyOf(right)))
 }

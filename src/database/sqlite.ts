@@ -60,9 +60,9 @@ class SqliteEngine implements Engine {
     }
   }
 
-  async atomically(steps: readonly Step[]): Promise<void> {
-    if (this.#closed) throw new Unavailable("the database is closed")
-    if (steps.length > 0) await this.#writer.write((request) => putSteps(request, steps))
+  atomically(steps: readonly Step[]): Promise<void> {
+    if (this.#closed) return Promise.reject(new Unavailable("the database is closed"))
+    return steps.length === 0 ? Promise.resolve() : this.#writer.write((request) => putSteps(request, steps))
   }
 
   hearOthers(): () => void {

@@ -50,16 +50,12 @@ const start = (rooms: Rooms): Endpoint =>
     async run({ body }, caller) {
       const { type, agent, purpose, inputs, reference, operations, resources, deliver } = body
       const asked = { type, agent, purpose, inputs, reference, operations, resources, deliver }
-      const user = await userOf(rooms, body)
+      const user =
+        body.subject_token === undefined ? undefined : await judgeUser(rooms, type, body.subject_token)
       const started = await rooms.tasks.start(caller.clientId, { ...asked, dpopJkt: body.dpop_jkt, user })
       return started instanceof Refusal ? started : json(started.created ? 201 : 200, startedOnWire(started))
     },
   })
-
-const userOf = async (
-  rooms: Rooms,
-  { type, subject_token: text }: { type: string; subject_token?: string | undefined },
-) => (text === undefined ? undefined : judgeUser(rooms, type, text))
 
 const list = ({ tasks }: Rooms): Endpoint =>
   guarded({

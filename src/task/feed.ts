@@ -82,10 +82,10 @@ function join(followers: Map<string, Set<Follower>>, api: string, follower: Foll
 function noticing(engine: Engine, notice: () => void): Engine {
   return {
     query: <Row>(statement: Statement<Row>, values?: Values) => engine.query(statement, values),
-    async atomically(steps) {
+    atomically(steps) {
       const writes = steps.some(({ statement }) => WRITES_TO_FEED.has(statement))
-      await engine.atomically(steps)
-      if (writes) notice()
+      const written = engine.atomically(steps)
+      return writes ? written.then(notice) : written
     },
     close: () => engine.close(),
     hearOthers: (listener) => engine.hearOthers(listener),
