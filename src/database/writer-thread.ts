@@ -129,7 +129,8 @@ class Thread {
     const { number, values } = step
     try {
       const { statement, reads } = this.#prepare(number)
-      const rows = reads ? statement.all(values).length : statement.run(values).changes
+      // Spread: the driver takes values out of a list one call at a time.
+      const rows = reads ? statement.all(...values).length : statement.run(...values).changes
       if (step.rows < 0 || rows === step.rows) return undefined
       return { step: at, statement: number, tag: "unexpected", message: "" }
     } catch (error) {
