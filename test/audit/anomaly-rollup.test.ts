@@ -1,29 +1,16 @@
 // What is usual is what a reader of the whole ledger counts, however it was kept up, and so is what a rebuild makes.
 import fc from "fast-check"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { createRollups } from "../../src/audit/rollup.ts"
-import { type Engine, statement } from "../../src/database/database.ts"
+import { statement } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openDatabase } from "../../src/database/open.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
-import { type TestPlace, testPlace } from "../support/engine.ts"
+import { emptyTables, holdEngine } from "../support/engine-hooks.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
-import { createFolders } from "../support/folder.ts"
 import { createWork, type WorkTask } from "../support/work.ts"
 
-const newFolder = createFolders()
-let at: TestPlace
-let engine: Engine
-
-beforeAll(async () => {
-  at = await testPlace(newFolder())
-  engine = await openDatabase(at.place)
-})
-afterAll(async () => {
-  await engine.close()
-  await at.remove()
-})
+const held = holdEngine()
 
 const TABLES = [
   "anomaly_task",
@@ -34,13 +21,7 @@ const TABLES = [
   "rollup_day",
 ]
 const MORE = ["rollup_place", "entry_bytes", "entry", "token", "task"]
-const empty = () =>
-  engine.atomically(
-    [...TABLES, ...MORE].map((table) => ({
-      statement: statement(`empty-${table}`, sql`DELETE FROM ${sql.raw(table)}`),
-      values: {},
-    })),
-  )
+const empty = () => emptyTables(held.engine, [...TABLES, ...MORE])
 
 const lines = (name: string, text: string) => statement<{ line: string }>(name, sql`${sql.raw(text)}`)
 const names = "JOIN name ty ON ty.id = x.type JOIN name a ON a.id = x.agent"
@@ -62,7 +43,7 @@ const SIZES = lines(
 const OPEN = lines("open", "SELECT CAST(count(*) AS text) AS line FROM anomaly_task")
 const counted = async () => {
   const all = [HOURS, OPERATIONS, SIZES, OPEN].map(async (one) =>
-    (await engine.query(one)).map(({ line }) => line).sort(),
+    (await held.engine.query(one)).map(({ line }) => line).sort(),
   )
   const [hours = [], operations = [], sizes = [], open = []] = await Promise.all(all)
   return { hours, operations, sizes, open }
@@ -133,10 +114,10 @@ test("kept up at any pace it is what a reader of everything counts, and so is a 
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(act, fc.boolean()), { minLength: 1, maxLength: 30 }), async (told) => {
       await empty()
-      const ledgerNames = createNames(engine)
-      const ledger = await createLedger({ engine, names: ledgerNames, clock: createFakeClock() })
-      const work = createWork({ engine, names: ledgerNames, ledger })
-      const rollups = createRollups({ engine, names: ledgerNames })
+      const ledgerNames = createNames(held.engine)
+      const ledger = await createLedger({ engine: held.engine, names: ledgerNames, clock: createFakeClock() })
+      const work = createWork({ engine: held.engine, names: ledgerNames, ledger })
+      const rollups = createRollups({ engine: held.engine, names: ledgerNames })
       const tasks: WorkTask[] = []
       const done: (Act & { readonly at: number })[] = []
       let now = FIRST

@@ -1,41 +1,22 @@
 // The roll-ups are what a reader of the whole ledger counts, however they were kept up, and so is what a rebuild makes.
 import fc from "fast-check"
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import { createRollups } from "../../src/audit/rollup.ts"
 import { type Engine, statement, Unavailable } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
 import { createNames } from "../../src/database/names.ts"
-import { openDatabase } from "../../src/database/open.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
-import { type TestPlace, testPlace } from "../support/engine.ts"
+import { emptyTables, holdEngine } from "../support/engine-hooks.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
-import { createFolders } from "../support/folder.ts"
 import { type Act, countRights, countTimes, createTeller } from "../support/rights.ts"
 
-const newFolder = createFolders()
-let at: TestPlace
-let engine: Engine
-
-beforeAll(async () => {
-  at = await testPlace(newFolder())
-  engine = await openDatabase(at.place)
-})
-afterAll(async () => {
-  await engine.close()
-  await at.remove()
-})
+const held = holdEngine()
 
 const TABLES = [
   ...["rollup_privilege", "rollup_day", "rollup_hour", "rollup_api", "rollup_place"],
   ...["entry_bytes", "entry", "token", "task"],
 ]
-const empty = () =>
-  engine.atomically(
-    TABLES.map((table) => ({
-      statement: statement(`empty-${table}`, sql`DELETE FROM ${sql.raw(table)}`),
-      values: {},
-    })),
-  )
+const empty = () => emptyTables(held.engine, TABLES)
 beforeEach(empty)
 
 const counted = statement<{ key: string; counts: string }>(
@@ -45,7 +26,7 @@ const counted = statement<{ key: string; counts: string }>(
     FROM rollup_privilege u JOIN name ty ON ty.id = u.type JOIN name a ON a.id = u.agent
       JOIN name o ON o.id = u.operation LEFT JOIN name r ON r.id = u.rule`,
 )
-const counts = async () => new Map((await engine.query(counted)).map(({ key, counts }) => [key, counts]))
+const counts = async () => new Map((await held.engine.query(counted)).map(({ key, counts }) => [key, counts]))
 const days = statement<{ entries: number }>("days", sql`SELECT sum(entries) AS entries FROM rollup_day`)
 
 const hours = statement<{ row: string }>(
@@ -59,14 +40,18 @@ const apis = statement<{ row: string }>(
     FROM rollup_api u JOIN name a ON a.id = u.api`,
 )
 const times = async () => ({
-  hours: (await engine.query(hours)).map(({ row }) => row),
-  apis: (await engine.query(apis)).map(({ row }) => row).sort(),
+  hours: (await held.engine.query(hours)).map(({ row }) => row),
+  apis: (await held.engine.query(apis)).map(({ row }) => row).sort(),
 })
 
 async function open() {
-  const names = createNames(engine)
-  const ledger = await createLedger({ engine, names, clock: createFakeClock() })
-  return { names, tell: createTeller({ engine, names, ledger }), rollups: createRollups({ engine, names }) }
+  const names = createNames(held.engine)
+  const ledger = await createLedger({ engine: held.engine, names, clock: createFakeClock() })
+  return {
+    names,
+    tell: createTeller({ engine: held.engine, names, ledger }),
+    rollups: createRollups({ engine: held.engine, names }),
+  }
 }
 
 const operation = fc.constantFrom("tickets:read", "tickets:close", "deployments:start")
@@ -138,22 +123,25 @@ test.each([
 
 test("several that count at once count each entry once", async () => {
   const { tell, rollups, names } = await open()
-  const others = [1, 2, 3].map(() => createRollups({ engine, names }))
+  const others = [1, 2, 3].map(() => createRollups({ engine: held.engine, names }))
   const acts = [START, ...Array.from({ length: 20 }, () => USE)]
   for (const one of acts) {
     await tell(one)
     await Promise.all([rollups, ...others].map((one) => one.advance()))
   }
   expect(await counts()).toEqual(countRights(acts))
-  expect(Number((await engine.query(days))[0]?.entries)).toBe(acts.length)
+  expect(Number((await held.engine.query(days))[0]?.entries)).toBe(acts.length)
 })
 
 test("place and counts move together: what could not be written is counted next time, once", async () => {
   const { tell, rollups, names } = await open()
   for (const one of [START, USE]) await tell(one)
-  const failing: Engine = { ...engine, atomically: () => Promise.reject(new Unavailable("full")) }
+  const failing: Engine = { ...held.engine, atomically: () => Promise.reject(new Unavailable("full")) }
   await expect(
-    createRollups({ engine: { ...failing, query: (...asked) => engine.query(...asked) }, names }).advance(),
+    createRollups({
+      engine: { ...failing, query: (...asked) => held.engine.query(...asked) },
+      names,
+    }).advance(),
   ).rejects.toThrow(Unavailable)
   expect(await counts()).toEqual(new Map())
   await rollups.advance()

@@ -1,148 +1,72 @@
 // What is looked at every few seconds reads little, however many tasks, tokens and entries there are: each statement is
 // found by an index on both engines, and none goes through a whole table.
-import { join } from "node:path"
-import Sqlite from "better-sqlite3"
-import { Client } from "pg"
-import { afterAll, beforeAll, expect, test } from "vitest"
-import {
-  agentSeen,
-  delegationsOfAgent,
-  hoursOfAgent,
-  hoursOfAll,
-  isNameKnown,
-  liveByAgent,
-  newestRefusals,
-  operationsOfAgent,
-  resourcesOfAgent,
-  standingCounts,
-  tasksOfAgent,
-} from "../../src/audit/activity-statements.ts"
-import {
-  actedOn,
-  endedTasks,
-  hoursOf,
-  misuseBetween,
-  newOperations,
-  openTasks,
-  sizesOf,
-  tasksBehind,
-  workedHours,
-  workedTasks,
-} from "../../src/audit/anomaly/statements.ts"
-import {
-  askedSince,
-  firstDay,
-  givenSince,
-  heardSince,
-  liveGroups,
-  startedSince,
-  taskAges,
-  tokenAges,
-} from "../../src/audit/posture/statements.ts"
-import {
-  delegatedBefore,
-  entriesOfDays,
-  entriesToCount,
-  mintedWith,
-  privilegesOfAgent,
-  privilegesOfAll,
-  rollupPlaces,
-  seenInDays,
-} from "../../src/audit/rollup-statements.ts"
-import {
-  alarmsPage,
-  holdersOfKey,
-  judgedAlarms,
-  newestNumbers,
-  nextToRunOut,
-  outcomesBetween,
-  outcomesOfHolder,
-  quietVerifiers,
-  sharedKeys,
-  stalledTasks,
-} from "../../src/audit/statements.ts"
+import { beforeAll, expect, test } from "vitest"
+import * as activity from "../../src/audit/activity-statements.ts"
+import * as anomaly from "../../src/audit/anomaly/statements.ts"
+import * as posture from "../../src/audit/posture/statements.ts"
+import * as rollup from "../../src/audit/rollup-statements.ts"
+import * as audit from "../../src/audit/statements.ts"
 import { createCompiler } from "../../src/database/compiled.ts"
 import type { Statement } from "../../src/database/database.ts"
 import { POSTGRES_SPELLING, SQLITE_SPELLING } from "../../src/database/drizzle.ts"
-import { openPostgres } from "../../src/database/postgres.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
 import { findEntries } from "../../src/ledger/statements.ts"
-import { createFolders } from "../support/folder.ts"
-import { createDatabase, type TestDatabase } from "../support/postgres.ts"
+import { holdBothEngines } from "../support/both-engines.ts"
 
 const LOOKS: [string, Statement<unknown>][] = [
-  agentSeen,
-  delegationsOfAgent,
-  hoursOfAgent,
-  hoursOfAll,
-  isNameKnown,
-  liveByAgent,
-  newestRefusals,
-  operationsOfAgent,
-  resourcesOfAgent,
-  standingCounts,
-  tasksOfAgent,
-  askedSince,
-  firstDay,
-  givenSince,
-  heardSince,
-  liveGroups,
-  startedSince,
-  taskAges,
-  tokenAges,
-  actedOn,
-  endedTasks,
-  hoursOf,
-  misuseBetween,
-  newOperations,
-  openTasks,
-  sizesOf,
-  tasksBehind,
-  workedHours,
-  workedTasks,
-  delegatedBefore,
-  entriesOfDays,
-  entriesToCount,
-  mintedWith,
-  privilegesOfAgent,
-  privilegesOfAll,
-  rollupPlaces,
-  seenInDays,
-  alarmsPage,
-  holdersOfKey,
-  judgedAlarms,
-  newestNumbers,
-  nextToRunOut,
-  outcomesBetween,
-  outcomesOfHolder,
-  quietVerifiers,
-  sharedKeys,
-  stalledTasks,
+  activity.agentSeen,
+  activity.delegationsOfAgent,
+  activity.hoursOfAgent,
+  activity.hoursOfAll,
+  activity.isNameKnown,
+  activity.liveByAgent,
+  activity.newestRefusals,
+  activity.operationsOfAgent,
+  activity.resourcesOfAgent,
+  activity.standingCounts,
+  activity.tasksOfAgent,
+  posture.askedSince,
+  posture.firstDay,
+  posture.givenSince,
+  posture.heardSince,
+  posture.liveGroups,
+  posture.startedSince,
+  posture.taskAges,
+  posture.tokenAges,
+  anomaly.actedOn,
+  anomaly.endedTasks,
+  anomaly.hoursOf,
+  anomaly.misuseBetween,
+  anomaly.newOperations,
+  anomaly.openTasks,
+  anomaly.sizesOf,
+  anomaly.tasksBehind,
+  anomaly.workedHours,
+  anomaly.workedTasks,
+  rollup.delegatedBefore,
+  rollup.entriesOfDays,
+  rollup.entriesToCount,
+  rollup.mintedWith,
+  rollup.privilegesOfAgent,
+  rollup.privilegesOfAll,
+  rollup.rollupPlaces,
+  rollup.seenInDays,
+  audit.alarmsPage,
+  audit.holdersOfKey,
+  audit.judgedAlarms,
+  audit.newestNumbers,
+  audit.nextToRunOut,
+  audit.outcomesBetween,
+  audit.outcomesOfHolder,
+  audit.quietVerifiers,
+  audit.sharedKeys,
+  audit.stalledTasks,
 ].map((one: Statement<unknown>) => [one.name, one])
 
 const sqlite = createCompiler(SQLITE_SPELLING)
 const postgres = createCompiler(POSTGRES_SPELLING)
-const newFolder = createFolders()
-let file: InstanceType<typeof Sqlite>
-let database: TestDatabase
-let client: Client
-
-beforeAll(async () => {
-  const path = join(newFolder(), "a.db")
-  await (await openSqlite({ path })).close()
-  file = new Sqlite(path)
-  database = await createDatabase()
-  await (await openPostgres({ address: database.address })).close()
-  client = new Client(database.address)
-  await client.connect()
-  // Empty tables are read whole by anybody who is free to choose; what is asked here is whether there is another way.
-  await client.query("SET enable_seqscan = off")
-})
-afterAll(async () => {
-  file.close()
-  await client.end()
-  await database.remove()
-})
+const engines = holdBothEngines()
+// Empty tables are read whole by anybody who is free to choose; what is asked here is whether there is another way.
+beforeAll(() => engines.client.query("SET enable_seqscan = off"))
 
 /** Tables that grow with what the issuer does, as statements call them; names and alarms are few. */
 const GROWING =
@@ -150,7 +74,7 @@ const GROWING =
 
 const planOnSqlite = (statement: Statement<unknown>): string => {
   const { sql, sources } = sqlite.compile(statement)
-  const rows = file.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
+  const rows = engines.file.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
   return rows
     .all(sources.map(() => 0))
     .map(({ detail }) => detail)
@@ -163,32 +87,35 @@ test.each(LOOKS)("%s reads no table whole on SQLite", (_, statement) => {
 
 test.each(LOOKS)("%s reads no table whole on PostgreSQL", async (_, statement) => {
   const { sql } = postgres.compile(statement)
-  const { rows } = await client.query(`EXPLAIN (GENERIC_PLAN) ${sql}`)
+  const { rows } = await engines.client.query(`EXPLAIN (GENERIC_PLAN) ${sql}`)
   expect(rows.map((row) => row["QUERY PLAN"]).join("\n")).not.toMatch(GROWING)
 })
 
 test.each([
-  [quietVerifiers, /SEARCH v USING INDEX verifier_instance_open \(last_seen</],
-  [stalledTasks, /SEARCH k USING INDEX token_exp \(exp>\? AND exp<\?\)/],
-  [stalledTasks, /SEARCH n USING (COVERING )?INDEX token_task \(task=\? AND exp>\?\)/],
-  [sharedKeys, /SEARCH k USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
-  [sharedKeys, /SEARCH o USING (COVERING )?INDEX task_key \(jkt=\?\)/],
-  [entriesToCount, /SEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
-  [privilegesOfAgent, /SEARCH u USING INDEX rollup_privilege_agent \(agent=\? AND day>\? AND day<\?\)/],
-  [privilegesOfAll, /SEARCH u USING INDEX sqlite_autoindex_rollup_privilege_1 \(day>\? AND day<\?\)/],
-  [delegatedBefore, /SEARCH e USING INDEX entry_task \(task=\?/],
+  [audit.quietVerifiers, /SEARCH v USING INDEX verifier_instance_open \(last_seen</],
+  [audit.stalledTasks, /SEARCH k USING INDEX token_exp \(exp>\? AND exp<\?\)/],
+  [audit.stalledTasks, /SEARCH n USING (COVERING )?INDEX token_task \(task=\? AND exp>\?\)/],
+  [audit.sharedKeys, /SEARCH k USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
+  [audit.sharedKeys, /SEARCH o USING (COVERING )?INDEX task_key \(jkt=\?\)/],
+  [rollup.entriesToCount, /SEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
+  [
+    rollup.privilegesOfAgent,
+    /SEARCH u USING INDEX rollup_privilege_agent \(agent=\? AND day>\? AND day<\?\)/,
+  ],
+  [rollup.privilegesOfAll, /SEARCH u USING INDEX sqlite_autoindex_rollup_privilege_1 \(day>\? AND day<\?\)/],
+  [rollup.delegatedBefore, /SEARCH e USING INDEX entry_task \(task=\?/],
   [findEntries(["task", "agent"]), /SEARCH e USING INDEX entry_task \(task=\?/],
   [findEntries(["agent", "jti"]), /SEARCH e USING INDEX entry_task \(task=\?/],
-  [newestRefusals, /SCAN entry USING INDEX entry_refused/],
-  [hoursOfAll, /SEARCH u USING INDEX sqlite_autoindex_rollup_hour_1 \(hour>\?\)/],
-  [agentSeen, /SEARCH u USING (COVERING )?INDEX rollup_hour_agent \(agent=\?\)/],
-  [tasksOfAgent, /SEARCH t USING INDEX task_agent \(agent=\? AND id<\?\)/],
-  [resourcesOfAgent, /SEARCH e USING (INTEGER PRIMARY KEY|INDEX entry_agent)/],
-  [liveGroups, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
-  [taskAges, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
-  [tokenAges, /SEARCH k USING INDEX token_exp \(exp>\?\)/],
-  [liveByAgent, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
-  [outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
+  [activity.newestRefusals, /SCAN entry USING INDEX entry_refused/],
+  [activity.hoursOfAll, /SEARCH u USING INDEX sqlite_autoindex_rollup_hour_1 \(hour>\?\)/],
+  [activity.agentSeen, /SEARCH u USING (COVERING )?INDEX rollup_hour_agent \(agent=\?\)/],
+  [activity.tasksOfAgent, /SEARCH t USING INDEX task_agent \(agent=\? AND id<\?\)/],
+  [activity.resourcesOfAgent, /SEARCH e USING (INTEGER PRIMARY KEY|INDEX entry_agent)/],
+  [posture.liveGroups, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
+  [posture.taskAges, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
+  [posture.tokenAges, /SEARCH k USING INDEX token_exp \(exp>\?\)/],
+  [activity.liveByAgent, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
+  [audit.outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
 ])("%o is found by the place where the last look ended", (statement, by) => {
   expect(planOnSqlite(statement)).toMatch(by)
 })

@@ -1,20 +1,14 @@
 // Every statement there is, on both engines: it compiles as drizzle's own dialects would spell it, it can be prepared, and
 // PostgreSQL, which decides the type of each parameter by itself, decides what was meant.
-import { join } from "node:path"
-import Sqlite from "better-sqlite3"
 import { PgDialect } from "drizzle-orm/pg-core"
 import { SQLiteSyncDialect } from "drizzle-orm/sqlite-core"
-import { Client } from "pg"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import { createCompiler } from "../../src/database/compiled.ts"
 import type { Statement } from "../../src/database/database.ts"
 import { POSTGRES_SPELLING, SQLITE_SPELLING } from "../../src/database/drizzle.ts"
 import { NAME, SUBJECT } from "../../src/database/names.ts"
-import { openPostgres } from "../../src/database/postgres.ts"
-import { openSqlite } from "../../src/database/sqlite.ts"
+import { holdBothEngines } from "../support/both-engines.ts"
 import { everyStatement, STATEMENT_FILES } from "../support/every-statement.ts"
-import { createFolders } from "../support/folder.ts"
-import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 import { readSource } from "../support/source.ts"
 
 /** Calls that make one statement, or two of them; those that search make one for each set of filters. */
@@ -26,26 +20,7 @@ const statements = all.map((one): [string, Statement<unknown>] => [one.name, one
 
 const sqlite = createCompiler(SQLITE_SPELLING)
 const postgres = createCompiler(POSTGRES_SPELLING)
-const newFolder = createFolders()
-let file: InstanceType<typeof Sqlite>
-let database: TestDatabase
-let client: Client
-
-beforeAll(async () => {
-  const path = join(newFolder(), "a.db")
-  await (await openSqlite({ path })).close()
-  file = new Sqlite(path)
-  database = await createDatabase()
-  await (await openPostgres({ address: database.address })).close()
-  client = new Client(database.address)
-  await client.connect()
-})
-
-afterAll(async () => {
-  file.close()
-  await client.end()
-  await database.remove()
-})
+const engines = holdBothEngines()
 
 test("none is missing here: every one is exported by its file", () => {
   const texts = STATEMENT_FILES.map((path) => readSource(path).text)
@@ -65,7 +40,7 @@ test("each compiles to what drizzle's own dialects make of it", () => {
 })
 
 test.each(statements)("%s can be prepared on SQLite", (_, statement) => {
-  expect(() => file.prepare(sqlite.compile(statement).sql)).not.toThrow()
+  expect(() => engines.file.prepare(sqlite.compile(statement).sql)).not.toThrow()
 })
 
 /** How values of these types may be sent and read. A parameter that is an `integer` would refuse times. */
@@ -81,8 +56,8 @@ test.each(statements)(
   "%s can be prepared on PostgreSQL, and each value has one type",
   async (name, statement) => {
     const { sql, number, sources } = postgres.compile(statement)
-    await client.query(`PREPARE p${number} AS ${sql}`)
-    const { rows } = await client.query(
+    await engines.client.query(`PREPARE p${number} AS ${sql}`)
+    const { rows } = await engines.client.query(
       `SELECT parameter_types::text[] AS parameters, to_jsonb(p) -> 'result_types' AS results
       FROM pg_prepared_statements p WHERE name = 'p${number}'`,
     )
