@@ -2,7 +2,7 @@
 // ledger: entries are counted after they were committed, a window at a time, once, by whichever issuer is first. It decides that
 // the place and the counts move together; what an entry counts as is privilege-count.ts's, hour-count.ts's and anomaly/tally.ts's.
 import { setImmediate } from "node:timers/promises"
-import { type Engine, type Step, Unexpected } from "../database/database.ts"
+import { committed, type Engine, type Step } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import { withBytes } from "../ledger/resting.ts"
 import { closeEnded, workSteps } from "./anomaly/rollup.ts"
@@ -57,7 +57,7 @@ export function createRollups({
         const told = { ...(await tally(rows, before)), ...tallyHours(rows) }
         const counted = stepsOf(names, told, { from: place.seq, to: upTo })
         const work = await workSteps(engine, rows, { after: place.seq, upTo })
-        if (!(await won(engine, [...counted, ...work]))) return
+        if (!(await committed(engine, [...counted, ...work]))) return
         await setImmediate()
       }
       await closeEnded(engine)
@@ -108,15 +108,4 @@ function stepsOf(names: Names, told: Tally & HourTally, move: { from: number; to
     ...hours.map((values) => ({ statement: countHour, values: { ...values }, rows: 1 })),
     ...apis.map((values) => ({ statement: countApi, values: { ...values }, rows: 1 })),
   ]
-}
-
-/** Another issuer was first: it counted these. */
-async function won(engine: Engine, steps: readonly Step[]): Promise<boolean> {
-  try {
-    await engine.atomically(steps)
-    return true
-  } catch (error) {
-    if (error instanceof Unexpected) return false
-    throw error
-  }
 }

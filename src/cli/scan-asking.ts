@@ -5,7 +5,7 @@ import { asRecord, type IssuerCalls } from "../client/issuer-call.ts"
 import type { Finding } from "../exposure/findings.ts"
 import { exchange, Unreachable } from "../remote/exchange.ts"
 import { KeyFault, readKeySet } from "../token/signature.ts"
-import type { KeyOf } from "../token/verify.ts"
+import type { KeyOf } from "../token/signed.ts"
 import { forTerminal } from "./escape.ts"
 import { awaitApplied } from "./revoke.ts"
 

@@ -63,6 +63,17 @@ export class Unexpected extends Error {
 /** A unique key or a check refused a row: nothing of its transaction took place. Same shape as Unexpected. */
 export class Duplicate extends Unexpected {}
 
+/** Whether the steps took place; false where the state is another by now, as when somebody else was first. Throws Unavailable. */
+export async function committed(engine: Engine, steps: readonly Step[]): Promise<boolean> {
+  try {
+    await engine.atomically(steps)
+    return true
+  } catch (error) {
+    if (error instanceof Unexpected) return false
+    throw error
+  }
+}
+
 /** The engine can't commit (disk full, file gone, writer dead). Nothing was answered; never carries SQL or values. */
 export class Unavailable extends Error {
   override readonly name = "Unavailable"

@@ -2,7 +2,7 @@
 // each stands somewhere. It decides what is one finding; what is done about it, others do.
 import type { JwtForm } from "../token/form.ts"
 import { digestOf } from "../token/jwt.ts"
-import type { KeyOf } from "../token/verify.ts"
+import type { KeyOf } from "../token/signed.ts"
 import { readSaid, type Said } from "./said.ts"
 import { readSource, type Source } from "./source.ts"
 import { createStreamScan } from "./stream.ts"

@@ -6,8 +6,8 @@ import { isId } from "../token/id.ts"
 import { isJsonObject, type JsonValue } from "../token/json.ts"
 import { decodePart, readJwt, readObject, Unreadable } from "../token/jwt.ts"
 import { verifySignature } from "../token/signature.ts"
+import type { KeyOf } from "../token/signed.ts"
 import { MAX_TOKEN_BYTES, TASK_TOKEN_TYP } from "../token/token.ts"
-import type { KeyOf } from "../token/verify.ts"
 
 /**
  * `genuine`: our signature. `forged`: another's, or what was signed was changed. `unchecked`: its key was not to be had.

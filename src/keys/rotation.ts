@@ -1,6 +1,6 @@
 // How one signing key follows another. It does what is due (due.ts) and what an operator asks for, and tells what each key
 // waits for; of several processes that would do the same, one does. A revoked key is followed by replacement.ts.
-import { type Engine, type Step, Unexpected } from "../database/database.ts"
+import { committed, type Engine, type Step } from "../database/database.ts"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { Clock } from "../time.ts"
@@ -78,11 +78,7 @@ export function createRotation(options: RotationOptions): Rotation {
   /** Whether it was this process that did it. */
   const write = async (steps: readonly Step[]): Promise<boolean> => {
     try {
-      await engine.atomically(steps)
-      return true
-    } catch (error) {
-      if (error instanceof Unexpected) return false // somebody else was first
-      throw error
+      return await committed(engine, steps)
     } finally {
       await keyring.refresh()
     }

@@ -2,7 +2,7 @@
 // by whichever issuer is first. Starts pay nothing for it. It decides that the tree only grows and that nothing is signed
 // that the rows don't hold; who signs, keys/ decides, and what readers get, tiles.ts.
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Engine, type Step, Unexpected } from "../database/database.ts"
+import { committed, type Engine, type Step } from "../database/database.ts"
 import type { Clock } from "../time.ts"
 import { oneAtATime } from "../turn.ts"
 import { type Checkpoint, type NoteSigner, signCheckpoint } from "./checkpoint.ts"
@@ -106,7 +106,7 @@ export function createSequence(options: SequenceOptions): Sequence {
       if (!row || isSigned(row)) break
       const steps = await nextSteps(row, options)
       if (!Array.isArray(steps)) await stop(steps.why)
-      else if (!(await won(engine, steps))) break
+      else if (!(await committed(engine, steps))) break
     }
     advancedAt = clock.monotonic()
   })
@@ -170,17 +170,6 @@ function objectionTo({ newest, size, signed }: TreeRow): string | undefined {
     return JSON.stringify({ why: "entries_missing", entries: newest ?? 0, tree: size })
   if ((signed ?? 0) > size) return JSON.stringify({ why: "tree_missing", tree: size, signed })
   return undefined
-}
-
-/** Another issuer was first: what it did not take in is taken in next time. */
-async function won(engine: Engine, steps: readonly Step[]): Promise<boolean> {
-  try {
-    await engine.atomically(steps)
-    return true
-  } catch (error) {
-    if (error instanceof Unexpected) return false
-    throw error
-  }
 }
 
 /** The next window, and with the last one a checkpoint; or why there can't be one. */

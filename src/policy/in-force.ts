@@ -1,6 +1,6 @@
 // Which policy is in force: one stored row says so for all replicas. It decides when files take force and when they do
 // not; what they mean is load.ts's and decide.ts's.
-import type { Engine, Step } from "../database/database.ts"
+import { committed, type Engine, type Step } from "../database/database.ts"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Event } from "../ledger/event.ts"
 import type { Ledger } from "../ledger/ledger.ts"
@@ -11,7 +11,7 @@ import { loadStoredPolicy } from "./load.ts"
 import type { Policy } from "./policy.ts"
 import { refused, toRefusal, used } from "./policy-events.ts"
 import { inForceRow, replaceInForce, stillInForce } from "./statements.ts"
-import { ATTEMPTS, committed, type InForceRow, readStored, settle, storedTexts } from "./stored.ts"
+import { ATTEMPTS, type InForceRow, readStored, settle, storedTexts } from "./stored.ts"
 
 /** What the files and the stored row last looked like, for readiness and alarms. */
 export interface PolicyState {

@@ -1,6 +1,6 @@
 // Policies as they rest: texts by digest, and the one row that names the policy in force. It decides that a digest never
 // seen takes force and one that was seen does not; when that is asked is in-force.ts's.
-import { type Engine, type Step, Unexpected } from "../database/database.ts"
+import { committed, type Engine, type Step } from "../database/database.ts"
 import type { Ledger } from "../ledger/ledger.ts"
 import type { PolicyFaults } from "./fault.ts"
 import { loadStoredPolicy } from "./load.ts"
@@ -42,17 +42,6 @@ export async function settle(rest: Resting, policy: Policy, by?: string): Promis
     if (await committed(engine, steps)) return { digest, since: at }
   }
   throw new Error("The policy in force changed again and again while it was read")
-}
-
-/** False where another process was first. */
-export async function committed(engine: Engine, steps: readonly Step[]): Promise<boolean> {
-  try {
-    await engine.atomically(steps)
-    return true
-  } catch (error) {
-    if (error instanceof Unexpected) return false
-    throw error
-  }
 }
 
 export async function readStored(rest: Resting, digest: string): Promise<Policy | PolicyFaults> {

@@ -1,6 +1,6 @@
 // Approvals whose time is over, written down: undecided, or granted and not collected. Nothing waits for it: whoever looks
 // or collects judges by the time itself.
-import { Unexpected } from "../database/database.ts"
+import { committed } from "../database/database.ts"
 import { factsFor } from "./approval-chain.ts"
 import { type ApprovalRow, approvalsOver, endApproval } from "./approval-statements.ts"
 import { chainOf } from "./delegation-statements.ts"
@@ -31,14 +31,6 @@ async function endIfOver(parts: Parts, row: ApprovalRow, now: number): Promise<b
           task.key ?? undefined,
         )
       : []
-  try {
-    await parts.engine.atomically([
-      { statement: endApproval, values: { approval_id: approval, state }, rows: 1 },
-      ...entry,
-    ])
-    return true
-  } catch (cause) {
-    if (cause instanceof Unexpected) return false
-    throw cause
-  }
+  const end = { statement: endApproval, values: { approval_id: approval, state }, rows: 1 }
+  return committed(parts.engine, [end, ...entry])
 }

@@ -1,6 +1,6 @@
 // The life of a task after its start: pause, resume, complete, fail, cancel, and running out. It decides which state may
 // follow which; every change is one transaction with its entry, and ends or mints tokens in the same one.
-import { type Step, Unexpected } from "../database/database.ts"
+import { committed, type Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Kind } from "../ledger/event.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
@@ -192,7 +192,7 @@ export async function endIfOpen(
   state: "expired" | "revoked",
   reason?: string,
 ): Promise<boolean> {
-  return unlessChanged(parts, endSteps(parts, task, state, { reason }))
+  return committed(parts.engine, endSteps(parts, task, state, { reason }))
 }
 
 /** Pauses or revokes a task for what was found of it; one that is stopped already, or changed meanwhile, stays as it is. */
@@ -204,16 +204,6 @@ export async function stopTask(
 ): Promise<void> {
   const [task] = await parts.engine.query(taskById, { task_id: taskId })
   if (!task || !isOpen(task)) return
-  if (action === "revoke") await unlessChanged(parts, endSteps(parts, task, "revoked", why))
-  else if (task.state === "active") await unlessChanged(parts, pauseSteps(parts, task, why))
-}
-
-async function unlessChanged(parts: Parts, steps: readonly Step[]): Promise<boolean> {
-  try {
-    await parts.engine.atomically(steps)
-    return true
-  } catch (cause) {
-    if (cause instanceof Unexpected) return false
-    throw cause
-  }
+  if (action === "revoke") await committed(parts.engine, endSteps(parts, task, "revoked", why))
+  else if (task.state === "active") await committed(parts.engine, pauseSteps(parts, task, why))
 }

@@ -3,9 +3,9 @@
 // since is by the new policy already, for every mint expects it. Limits and proof of possession end nothing: they hold at
 // the next mint.
 import { setImmediate } from "node:timers/promises"
+import { committed } from "../database/database.ts"
 import { readSetting } from "../database/setting.ts"
 import { Refusal } from "../errors.ts"
-import { committed } from "../policy/stored.ts"
 import { toEpochSeconds } from "../time.ts"
 import { type Authority, contains } from "../token/authority.ts"
 import { parseGrants } from "../token/grant.ts"

@@ -5,11 +5,10 @@ import { isActors, nestActors, parseActors, parseLineage } from "./actor.ts"
 import { isEpoch, isText, onlyMembers, parseScopeTokens } from "./claims.ts"
 import { isId } from "./id.ts"
 import type { JsonObject, JsonValue } from "./json.ts"
-import { readJwt, Unreadable } from "./jwt.ts"
+import { Unreadable } from "./jwt.ts"
 import { type Holder, isDigest, isHash, isName } from "./name.ts"
-import { verifySignature } from "./signature.ts"
+import { type KeyOf, openSigned } from "./signed.ts"
 import { isSubject, MAX_TOKEN_BYTES, MAX_TOKEN_SECONDS, parseConfirmation, TASK_TOKEN_TYP } from "./token.ts"
-import type { KeyOf } from "./verify.ts"
 
 /** What an agent may do with its own token, in the order in which a `scope` names it. */
 export const OWN_SCOPES = ["task:renew", "task:delegate", "task:ask"] as const
@@ -89,13 +88,9 @@ const MEMBERS = new Set("iss aud iat nbf exp jti client_id sub act txn lineage s
  * Does NOT check time, the proof by its key, or whether its holder still stands.
  */
 export function openOwnToken(text: string, keyOf: KeyOf, issuer: string): OwnToken | Unreadable {
-  const jwt = readJwt(text, RULES)
-  if (jwt instanceof Unreadable) return jwt
-  const key = jwt.header.kid === undefined ? undefined : keyOf(jwt.header.kid)
-  if (!key) return new Unreadable("kid")
-  if (key.alg !== jwt.header.alg) return new Unreadable("alg")
-  if (!verifySignature(key, jwt.signingInput, jwt.signature)) return new Unreadable("signature")
-  const token = parseOwnToken(jwt.payload)
+  const signed = openSigned(text, RULES, keyOf)
+  if (signed instanceof Unreadable) return signed
+  const token = parseOwnToken(signed.payload)
   return token instanceof Unreadable || token.iss === issuer ? token : new Unreadable("iss")
 }
 

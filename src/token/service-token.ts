@@ -4,9 +4,10 @@ import { SKEW_SECONDS } from "../time.ts"
 import { isEpoch, isText, onlyMembers, parseScopeTokens } from "./claims.ts"
 import { isId } from "./id.ts"
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
-import { readJwt, signJwt, Unreadable } from "./jwt.ts"
+import { signJwt, Unreadable } from "./jwt.ts"
 import { isHash, isName } from "./name.ts"
-import { type IssuingKey, type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
+import type { IssuingKey, SigningKey } from "./signature.ts"
+import { type KeyOf, openSigned } from "./signed.ts"
 import { isSubject, TASK_TOKEN_TYP } from "./token.ts"
 
 /** How long a service token lives. */
@@ -71,16 +72,12 @@ const MEMBERS = new Set("iss aud sub client_id jti iat exp scope cnf person".spl
  */
 export function openServiceToken(
   text: string,
-  keyOf: (kid: string) => VerificationKey | undefined,
+  keyOf: KeyOf,
   here: { readonly issuer: string; readonly now: number },
 ): ServiceToken | Unreadable {
-  const jwt = readJwt(text, RULES)
-  if (jwt instanceof Unreadable) return jwt
-  const key = jwt.header.kid === undefined ? undefined : keyOf(jwt.header.kid)
-  if (!key) return new Unreadable("kid")
-  if (key.alg !== jwt.header.alg) return new Unreadable("alg")
-  if (!verifySignature(key, jwt.signingInput, jwt.signature)) return new Unreadable("signature")
-  const token = parseServiceToken(jwt.payload)
+  const signed = openSigned(text, RULES, keyOf)
+  if (signed instanceof Unreadable) return signed
+  const token = parseServiceToken(signed.payload)
   return token instanceof Unreadable ? token : (wrongHere(token, here) ?? token)
 }
 

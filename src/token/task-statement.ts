@@ -4,8 +4,9 @@ import { canonicalJson, type JsonMembers } from "./canonical.ts"
 import { isEpoch, isText, onlyMembers } from "./claims.ts"
 import { isId } from "./id.ts"
 import { isJsonObject, type JsonObject } from "./json.ts"
-import { digestOf, readJwt, signText, Unreadable } from "./jwt.ts"
-import { type IssuingKey, type VerificationKey, verifySignature } from "./signature.ts"
+import { digestOf, signText, Unreadable } from "./jwt.ts"
+import type { IssuingKey } from "./signature.ts"
+import { type KeyOf, openSigned } from "./signed.ts"
 
 const TASK_STATEMENT_TYP = "task-statement+jwt"
 /** Bytes of the compact form that is still read. */
@@ -50,20 +51,13 @@ const MEMBERS = new Set(["iat", "iss", "statement", "txn"])
  * Reads a statement. Guaranteed: the signature, by the key that `keyOf` has for its `kid`, and the envelope's members. Does
  * NOT check whose keys these are, the members of the account, or that the ledger has an entry with this digest.
  */
-export function readStatement(
-  text: string,
-  keyOf: (kid: string) => VerificationKey | undefined,
-): ReadStatement | Unreadable {
+export function readStatement(text: string, keyOf: KeyOf): ReadStatement | Unreadable {
   const rules = { typ: [TASK_STATEMENT_TYP], header: ["typ", "alg", "kid"], maxLength: MAX_STATEMENT_BYTES }
-  const jwt = readJwt(text, rules)
-  if (jwt instanceof Unreadable) return jwt
-  const { kid, alg } = jwt.header
-  const key = kid === undefined ? undefined : keyOf(kid)
-  if (kid === undefined || !key) return new Unreadable("kid")
-  if (key.alg !== alg) return new Unreadable("alg")
-  if (!verifySignature(key, jwt.signingInput, jwt.signature)) return new Unreadable("signature")
-  const { iss, iat, txn, statement } = jwt.payload
-  const unknown = onlyMembers(jwt.payload, MEMBERS)
+  const signed = openSigned(text, rules, keyOf)
+  if (signed instanceof Unreadable) return signed
+  const { kid, payload } = signed
+  const { iss, iat, txn, statement } = payload
+  const unknown = onlyMembers(payload, MEMBERS)
   if (unknown !== undefined) return new Unreadable("claims", unknown)
   if (!isText(iss, 512)) return new Unreadable("claims", "iss")
   if (!isEpoch(iat)) return new Unreadable("claims", "iat")

@@ -3,9 +3,9 @@
 import { type Refusal, refuse } from "../errors.ts"
 import { SKEW_SECONDS } from "../time.ts"
 import type { Grant } from "./authority.ts"
-import { readJwt, Unreadable } from "./jwt.ts"
+import { Unreadable } from "./jwt.ts"
 import { isSegment, MAX_SEGMENTS, matchesResource } from "./resource.ts"
-import { type VerificationKey, verifySignature } from "./signature.ts"
+import { type KeyOf, openSigned } from "./signed.ts"
 import { MAX_TOKEN_BYTES, parseTaskToken, TASK_TOKEN_TYP, type TaskToken } from "./token.ts"
 
 /** Our signature and our shape, whatever its time, audience or state. */
@@ -14,8 +14,6 @@ export interface GenuineToken {
   readonly kid: string
 }
 
-export type KeyOf = (kid: string) => VerificationKey | undefined
-
 const RULES = { typ: [TASK_TOKEN_TYP], header: ["typ", "alg", "kid"], maxLength: MAX_TOKEN_BYTES } as const
 
 /**
@@ -23,15 +21,10 @@ const RULES = { typ: [TASK_TOKEN_TYP], header: ["typ", "alg", "kid"], maxLength:
  * which is "cannot tell" while keys can't be fetched. Does NOT check time, issuer, audience, revocation or possession.
  */
 export function openTaskToken(text: string, keyOf: KeyOf): GenuineToken | Unreadable {
-  const jwt = readJwt(text, RULES)
-  if (jwt instanceof Unreadable) return jwt
-  const { kid, alg } = jwt.header
-  const key = kid === undefined ? undefined : keyOf(kid)
-  if (kid === undefined || !key) return new Unreadable("kid")
-  if (key.alg !== alg) return new Unreadable("alg")
-  if (!verifySignature(key, jwt.signingInput, jwt.signature)) return new Unreadable("signature")
-  const token = parseTaskToken(jwt.payload)
-  return token instanceof Unreadable ? token : { token, kid }
+  const signed = openSigned(text, RULES, keyOf)
+  if (signed instanceof Unreadable) return signed
+  const token = parseTaskToken(signed.payload)
+  return token instanceof Unreadable ? token : { token, kid: signed.kid }
 }
 
 /**
