@@ -8,7 +8,7 @@ import { valuesOf } from "../verifier/credential.ts"
 import { joinOutcome, sendAnswer } from "../verifier/outgoing.ts"
 import { answerHeaders, requestHeaders } from "./forwarded.ts"
 import { createSidecar, type Sidecar, type SidecarOptions } from "./sidecar.ts"
-import { openTunnel } from "./tunnel.ts"
+import { openTunnel, type Tunnel } from "./tunnel.ts"
 import { isPassable, openUpstream, UPSTREAM_FAILED, type Upstream } from "./upstream.ts"
 
 export interface ProxyOptions extends SidecarOptions {
@@ -21,7 +21,7 @@ export interface Proxy {
   serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void>
   /** For its `upgrade` event. Never rejects. */
   upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
-  /** Ends WebSockets, which nothing else does. */
+  /** Ends WebSockets. Until then one lasts as long as its token stands. */
   endTunnels(): void
   /** Ends the connections to the upstream. */
   close(): void
@@ -34,19 +34,37 @@ export interface Proxy {
 export function createProxy(options: ProxyOptions): Proxy {
   const sidecar = createSidecar(options)
   const upstream = openUpstream(options.upstream)
-  const tunnels = new Set<Duplex>()
+  const sockets = new Set<Duplex>()
+  const tunnels = new Set<Tunnel>()
+  const timer = setInterval(() => endFallen(tunnels), LOOK_MILLISECONDS).unref()
   return {
     serve: (incoming, outgoing) =>
       serve(sidecar, upstream, incoming, outgoing).catch(() => void outgoing.destroy()),
     upgrade(incoming, socket, head) {
-      tunnels.add(socket)
-      socket.on("error", () => undefined).once("close", () => tunnels.delete(socket))
-      return openTunnel(sidecar, upstream, { incoming, socket, head }).catch(() => void socket.destroy())
+      sockets.add(socket)
+      socket.on("error", () => undefined).once("close", () => sockets.delete(socket))
+      const opening = openTunnel(sidecar, upstream, { incoming, socket, head }, tunnels)
+      return opening.catch(() => void socket.destroy())
     },
     endTunnels() {
-      for (const socket of tunnels) socket.destroy()
+      for (const socket of sockets) socket.destroy()
     },
-    close: upstream.close,
+    close() {
+      clearInterval(timer)
+      upstream.close()
+    },
+  }
+}
+
+/** How long a WebSocket may outlast what the verifier knows. */
+const LOOK_MILLISECONDS = 250
+
+function endFallen(tunnels: Set<Tunnel>): void {
+  for (const tunnel of tunnels) {
+    const code = tunnel.stands()
+    if (code === undefined) continue
+    tunnels.delete(tunnel)
+    tunnel.end(code)
   }
 }
 

@@ -1,7 +1,7 @@
 // Observe mode: requests that a guard would refuse go on to their handlers, said in the answer and in the ledger, until an
 // end date. It decides when that is over, and that the handler still sees no token of ours; what would be refused, the
 // check decides.
-import { Refusal } from "../errors.ts"
+import { type Code, Refusal } from "../errors.ts"
 import type { Recorder } from "../spool/recorder.ts"
 import { type Clock, toInstant } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
@@ -28,6 +28,8 @@ export interface LetThrough {
   readonly observed: true
   readonly headers: Readonly<Record<string, string>>
   finished(status: number): void
+  /** Why it would be refused, once nothing is let through any more. */
+  stands(): Code | undefined
 }
 
 /** At most so far ahead: a guard that never refuses is not to be forgotten. */
@@ -47,8 +49,9 @@ export function createObserver(options: {
     ...NOT_SHARED,
     "Taskmint-Observed": `${code}; until="${toInstant(until)}"`,
   })
+  const active = () => clock.now() < until
   return {
-    active: () => clock.now() < until,
+    active,
     notice:
       clock.now() < until
         ? `observe mode: nothing is refused until ${toInstant(until)}`
@@ -56,14 +59,15 @@ export function createObserver(options: {
     headers: Object.freeze(say("allowed")),
     async letThrough({ code }, { rawHeaders, target }, use) {
       const headers = say(code)
+      const stands = () => (active() ? undefined : code)
       if (use) {
         const recorded = await recorder.allow({ ...use, decision: "observed", code, status: undefined })
         const finished = recorded instanceof Refusal ? unrecorded : recorded.finished
-        return { outcome: "observed", observed: true, headers, finished }
+        return { outcome: "observed", observed: true, headers, finished, stands }
       }
       // A token that only says that it is ours may be: then it is taken off, for handlers see none.
       const outcome = namesIssuer(rawHeaders, target, issuer) ? "observed" : "not_ours"
-      return { outcome, observed: true, headers, finished: unrecorded }
+      return { outcome, observed: true, headers, finished: unrecorded, stands }
     },
   }
 }

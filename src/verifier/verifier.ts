@@ -2,7 +2,6 @@
 // by the checks of token/ in the contract's order; what the host does with a refusal is copied, not chosen, by adapters.
 import { emitWarning } from "node:process"
 import { type Code, Refusal, refuse } from "../errors.ts"
-import type { Recorded } from "../spool/recorder.ts"
 import type { UseRecord } from "../token/batch.ts"
 import type { TaskToken } from "../token/token.ts"
 import { judgeToken, judgeUse } from "../token/verify.ts"
@@ -50,6 +49,11 @@ interface Passing {
   readonly headers: Readonly<Record<string, string>>
   /** Joins the handler's status to the recorded use. Call it once, when the handler is done; it never waits. */
   finished(status: number): void
+  /**
+   * Why a request like this would be refused by now, where it would: for what outlasts its answer, such as a WebSocket. Asks
+   * about time, revocation and how old the knowledge of it is, not for a proof again. Never waits, records nothing.
+   */
+  stands(): Code | undefined
 }
 
 export interface Allowed extends Passing {
@@ -168,6 +172,12 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
   const { recorder, possession, headersOf, issuerTime, approved } = rooms
   const turnDown = createTurnDown(rooms)
   const uses = createUses({ api: audience, clock })
+  const judgeTime = (token: TaskToken) =>
+    issuerTime.judge() ?? judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() })
+  const stands = (shown: Presentation, operation: string) => () =>
+    rooms.observer?.active()
+      ? undefined
+      : (judgeTime(shown.token) ?? judgeStanding(rooms, shown, operation))?.code
   return async (view, operation, resource, parameters = NO_PARAMETERS, given) => {
     try {
       if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer)) return NOT_OURS
@@ -177,8 +187,7 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
       const { token, credential, scheme } = shown
       const target = { operation, resource, parameters }
       const early =
-        issuerTime.judge() ??
-        judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() }) ??
+        judgeTime(token) ??
         (token.jkt === undefined && credential.scheme === "Bearer"
           ? undefined
           : await possession.check(token, shown, view)) ??
@@ -191,7 +200,14 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
       const wrong = found ?? (bound && (await approved.judge({ token, grant: bound, use: use.id }, given)))
       if (wrong && !found) use = uses.describe(token, asked, wrong)
       const recorded = wrong ?? (await recorder.allow(use, uses.write(token, use)))
-      if (!(recorded instanceof Refusal)) return allowed(token, target, use.id, recorded, headersOf(token))
+      if (!(recorded instanceof Refusal)) {
+        const passing = {
+          headers: headersOf(token),
+          finished: recorded.finished,
+          stands: stands(shown, operation),
+        }
+        return allowed(token, target, use.id, passing)
+      }
       return turnDown(recorded, { view, operation }, scheme, use)
     } catch {
       // Whatever failed, the handler must not run; what it was may hold the token, so it is not told.
@@ -205,6 +221,7 @@ const NOT_OURS: NotOurs = Object.freeze({
   observed: false,
   headers: Object.freeze({}),
   finished: () => undefined,
+  stands: () => undefined,
 })
 
 interface Asked {
@@ -234,13 +251,7 @@ function judgeStanding(
   return refuse("revocations_stale", age === undefined ? "never_known" : "too_old")
 }
 
-function allowed(
-  token: TaskToken,
-  target: Target,
-  useId: string,
-  { finished }: Recorded,
-  headers: Passing["headers"],
-): Allowed {
+function allowed(token: TaskToken, target: Target, useId: string, passing: Passing): Allowed {
   const use: TaskUse = {
     task: token.txn,
     agent: token.act.agent,
@@ -252,7 +263,7 @@ function allowed(
     parameters: target.parameters,
     useId,
   }
-  return { outcome: "allowed", use, headers, finished }
+  return { outcome: "allowed", use, ...passing }
 }
 
 function readiness(rooms: Rooms, work: Work): Readiness {

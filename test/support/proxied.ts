@@ -21,6 +21,7 @@ export async function openProxied(more: Partial<VerifierOptions> = {}) {
   return {
     verifier,
     clock,
+    stub,
     mint: (txn = newId("task"), id = "42", jkt?: string) => {
       const resources = [["tickets", id]]
       const grants = [{ api: API, operations: OPERATIONS, resources, rule: "support.yaml#/0" }]
@@ -32,8 +33,8 @@ export async function openProxied(more: Partial<VerifierOptions> = {}) {
       return stub.uses().filter((use) => use.task === task)
     },
     /** A proxy before that upstream, until `endProxies`. */
-    async place(upstream: Server) {
-      const { server, proxy } = await startProxy(verifier, upstream)
+    async place(upstream: Server, more: Parameters<typeof startProxy>[2] = {}) {
+      const { server, proxy } = await startProxy(verifier, upstream, more)
       closing.push(
         () => stop(upstream),
         () => proxy.endTunnels(),
