@@ -18,14 +18,15 @@ export interface VerifierOptions {
    */
   readonly credential: ServiceCredential
   /**
-   * Path of the spool, a file of this verifier alone; made 0600 when absent. Needs a disk that survives a restart. Absent
-   * with `direct` recording only. `{ path, shared: true }`: the processes of one host that guard the same API share it
+   * Path of the spool, a file of this verifier alone; made 0600 when absent. Needs a disk that survives a restart. No path
+   * with `direct` recording only. `{ path, limitBytes }`: how many bytes of unacknowledged uses it holds before requests are
+   * refused with 503; default 1 GiB, and 16 MiB with `direct` recording, in memory. `{ path, shared: true }`: the processes of one host that guard the same API share it
    * (`node:cluster`, pm2, containers with one volume, each with a verifier of its own), and are one verifier instance to
-   * the issuer. Then a proof of possession passes once in all of them, and each may hold its part of `spoolLimitBytes`.
+   * the issuer. Then a proof of possession passes once in all of them, and each may hold its part of `limitBytes`.
    * The disk must be this host's own: NOT one that several hosts mount. What one process can't know is not checked:
    * whether the others record and limit as it does.
    */
-  readonly spool?: string | { readonly path: string; readonly shared: true }
+  readonly spool?: string | SpoolOptions
   /** Where the issuer is reached, when that is not its name. */
   readonly issuerAddress?: string
   /** Requests that carry no credential of ours: refused (default), or left to the host's own authentication. */
@@ -39,11 +40,6 @@ export interface VerifierOptions {
    * never the reverse. Uses have no status and no duration, and proofs of possession always need nonces.
    */
   readonly recording?: Recording
-  /**
-   * How many bytes of unacknowledged uses are held before requests are refused with 503. Default 1 GiB; with `direct`
-   * recording, in memory, 16 MiB.
-   */
-  readonly spoolLimitBytes?: number
   /** Lets issuer and address be plain http anywhere. Tokens and refusals then travel in the clear. Default false. */
   readonly dangerouslyAllowPlainHttp?: boolean
   /**
@@ -63,6 +59,13 @@ export interface VerifierOptions {
    */
   readonly ledgerKey?: string
   readonly clock?: Clock
+}
+
+export interface SpoolOptions {
+  readonly path?: string
+  readonly shared?: true
+  /** 65536 or more. */
+  readonly limitBytes?: number
 }
 
 export interface SpoolPlace {
@@ -98,7 +101,6 @@ const MEMBERS = new Set([
   "issuerAddress",
   "others",
   "recording",
-  "spoolLimitBytes",
   "dangerouslyAllowPlainHttp",
   "clock",
   "dpopNonces",
@@ -126,11 +128,10 @@ export function readOptions(options: VerifierOptions): VerifierSettings {
     resource,
     origin: new URL(resource).origin,
     credential: checkCredential(options.credential),
-    spool: checkSpool(options.spool, direct),
+    ...checkSpool(options.spool, direct),
     issuerAddress: checkUrl("issuerAddress", options.issuerAddress ?? issuer, plain).replace(/\/$/, ""),
     others,
     recording,
-    spoolLimitBytes: checkLimit(options.spoolLimitBytes ?? (direct ? 16 * 1024 ** 2 : 1024 ** 3)),
     dpopNonces: checkFlag("dpopNonces", options.dpopNonces ?? direct),
     observeUntil: options.mode === undefined ? undefined : checkObserve(options.mode, clock),
     ledgerKey: options.ledgerKey === undefined ? undefined : checkLedgerKey(options.ledgerKey),
@@ -169,18 +170,21 @@ function checkRecording(recording: unknown): Recording {
   throw new TypeError('createVerifier: recording is "write-ahead", "direct" or "batched"')
 }
 
-function checkSpool(spool: unknown, direct: boolean): SpoolPlace | undefined {
-  if (direct && spool === undefined) return undefined
-  if (direct) throw new TypeError("createVerifier: direct recording has no spool")
-  if (typeof spool === "object") return checkShared(spool)
-  return { path: checkPath(spool), shared: false }
-}
+const MEMORY_BYTES = 16 * 1024 ** 2
+const DISK_BYTES = 1024 ** 3
 
-function checkShared(spool: object | null): SpoolPlace {
-  const { path, shared, ...others }: { path?: unknown; shared?: unknown } = Object(spool)
-  if (shared !== true || Object.keys(others).length > 0)
-    throw new TypeError("createVerifier: spool is the path of a file, or { path, shared: true }")
-  return { path: checkPath(path), shared }
+function checkSpool(spool: unknown, direct: boolean): Pick<VerifierSettings, "spool" | "spoolLimitBytes"> {
+  const given: { path?: unknown; shared?: unknown; limitBytes?: unknown } =
+    typeof spool === "object" && spool !== null ? spool : { path: spool }
+  const { path, shared, limitBytes = direct ? MEMORY_BYTES : DISK_BYTES, ...others } = given
+  if ((shared !== undefined && shared !== true) || Object.keys(others).length > 0)
+    throw new TypeError("createVerifier: spool is the path of a file, or { path, shared: true, limitBytes }")
+  if (direct && (path !== undefined || shared))
+    throw new TypeError("createVerifier: direct recording has no spool but its limitBytes")
+  return {
+    spool: direct ? undefined : { path: checkPath(path), shared: shared === true },
+    spoolLimitBytes: checkLimit(limitBytes),
+  }
 }
 
 function checkPath(path: unknown): string {
@@ -215,6 +219,6 @@ function checkLedgerKey(text: unknown): string {
 
 function checkLimit(bytes: unknown): number {
   if (typeof bytes !== "number" || !Number.isSafeInteger(bytes) || bytes < 64 * 1024)
-    throw new TypeError("createVerifier: spoolLimitBytes is a whole number of bytes, 65536 or more")
+    throw new TypeError("createVerifier: spool.limitBytes is a whole number of bytes, 65536 or more")
   return bytes
 }

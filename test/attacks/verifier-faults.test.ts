@@ -136,7 +136,7 @@ test("L06 an unknown key while the issuer is away is not invalid, it can't be to
 
 describe("L11 a spool without room", () => {
   test("one task holds a tenth at most, others go on, and it heals when the issuer is back", async () => {
-    const started = await startReady({ spoolLimitBytes: 65_536 })
+    const started = await startReady({ spool: { limitBytes: 65_536 } })
     await started.flush()
     stub.setDown(true)
     const greedy = stub.mint({ txn: newId("task") })
@@ -153,7 +153,7 @@ describe("L11 a spool without room", () => {
   })
 
   test("many tasks together fill it: then nobody is served, and nothing recorded is lost", async () => {
-    const started = await startReady({ spoolLimitBytes: 65_536 })
+    const started = await startReady({ spool: { limitBytes: 65_536 } })
     stub.setDown(true)
     let served = 0
     let refused = 0

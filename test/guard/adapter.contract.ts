@@ -145,7 +145,7 @@ export function describeAdapter(host: Host, differences: Differences) {
   })
 
   test("what can't be told is 503 with Retry-After, never invalid, and reaches no handler", async () => {
-    const other = await openHost(host, { spoolLimitBytes: 128 * 1024 })
+    const other = await openHost(host, { spool: { limitBytes: 128 * 1024 } })
     const expectUnknown = async (line: string, code: string, token: string) => {
       const answer = await other.send(line, bearer(token))
       expect([answer.status, answer.header("retry-after")]).toEqual([503, "2"])

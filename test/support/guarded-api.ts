@@ -29,9 +29,13 @@ export const optionsOf = (
   issuer,
   resource: API,
   credential: { clientId: "tickets", privateJwk: API_PRIVATE_JWK },
-  ...(more.recording !== "direct" && { spool }),
   ...more,
+  ...(more.recording !== "direct" && { spool: placed(spool, more.spool) }),
 })
+
+/** At this path, unless another is given. */
+const placed = (path: string, given: VerifierOptions["spool"]) =>
+  typeof given === "object" ? { path, ...given } : (given ?? path)
 
 export type GuardedApi = Awaited<ReturnType<typeof startGuardedApi>>
 

@@ -35,12 +35,7 @@ describe("createVerifier refuses", () => {
     ["a spool in memory", { spool: ":memory:" }, /spool/],
     ["a spool to share without a path", { spool: { shared: true } }, /spool is the path/],
     ["a spool to share in memory", { spool: { path: ":memory:", shared: true } }, /spool is the path/],
-    ["a spool that is not said to be shared", { spool: { path: "uses.db" } }, /\{ path, shared: true \}/],
-    [
-      "a spool that is shared by no",
-      { spool: { path: "uses.db", shared: false } },
-      /\{ path, shared: true \}/,
-    ],
+    ["a spool that is shared by no", { spool: { path: "uses.db", shared: false } }, /\{ path, shared: true/],
     ["a spool shared and more", { spool: { path: "uses.db", shared: true, workers: 4 } }, /\{ path, shared/],
     ["no spool at all", { spool: null }, /spool is the path/],
     [
@@ -48,8 +43,10 @@ describe("createVerifier refuses", () => {
       { recording: "direct", spool: { path: "a", shared: true } },
       /no spool/,
     ],
-    ["a spool too small", { spoolLimitBytes: 1 }, /spoolLimitBytes/],
-    ["a limit that is no number", { spoolLimitBytes: Number.NaN }, /spoolLimitBytes/],
+    ["a spool too small", { spool: { path: "uses.db", limitBytes: 1 } }, /limitBytes/],
+    ["a limit that is no number", { spool: { path: "uses.db", limitBytes: Number.NaN } }, /limitBytes/],
+    ["a limit without a path", { spool: { limitBytes: 65_536 } }, /spool is the path/],
+    ["direct recording with a path", { recording: "direct", spool: { path: "uses.db" } }, /no spool/],
     ["other others", { others: "pass" }, /others/],
     ["a recording that there is not", { recording: "none" }, /recording is/],
     ["direct recording with a spool", { recording: "direct" }, /no spool/],
@@ -85,6 +82,11 @@ describe("createVerifier refuses", () => {
 
   test("nothing that is right; plain http passes on loopback, or under its ugly name", () => {
     expect(readOptions(wrong({}))).toMatchObject({ others: "refuse", spoolLimitBytes: 1024 ** 3 })
+    const small = { limitBytes: 65_536 }
+    const disk = { spool: { path: "uses.db", shared: false }, spoolLimitBytes: 65_536 }
+    expect(readOptions(wrong({ spool: { path: "uses.db", ...small } }))).toMatchObject(disk)
+    const memory = { spool: undefined, spoolLimitBytes: 65_536 }
+    expect(readOptions(wrong({ spool: small, recording: "direct" }))).toMatchObject(memory)
     expect(readOptions(wrong({ issuer: "http://127.0.0.1:8787" })).issuerAddress).toBe(
       "http://127.0.0.1:8787",
     )
