@@ -4,9 +4,9 @@ import { setImmediate } from "node:timers"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Clock } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
-import { joinOutcome } from "./batch-row.ts"
 import { createFold } from "./fold.ts"
 import type { StoredUse } from "./group-row.ts"
+import { createOutcomes } from "./outcomes.ts"
 import type { Spool } from "./spool.ts"
 import { createRoom, createStore } from "./store.ts"
 
@@ -52,15 +52,6 @@ export interface Recorded {
 
 /** What is shipped before its handler runs has no outcome. */
 const UNJOINED: Recorded = Object.freeze({ finished: () => undefined })
-
-/** Numbers alone, for many wait to be shipped. Whole milliseconds. */
-interface Open {
-  readonly startedAt: number
-  /** Zero: not known. */
-  status: number
-  /** Negative: not finished. */
-  duration: number
-}
 
 export function createRecorder(options: {
   readonly spool: Spool
@@ -130,34 +121,5 @@ function createTurns(): () => Promise<void> {
       })
     })
     return turn
-  }
-}
-
-/** What became of the uses whose handlers this process runs; it is joined when they are shipped. */
-function createOutcomes(clock: Clock) {
-  const open = new Map<number, Open>()
-  const since = (entry: Open) => Math.max(0, Math.round(clock.monotonic()) - entry.startedAt)
-  return {
-    open(seq: number): Recorded {
-      const entry: Open = { startedAt: Math.round(clock.monotonic()), status: 0, duration: -1 }
-      open.set(seq, entry)
-      return {
-        finished(status) {
-          if (entry.duration >= 0) return
-          entry.duration = since(entry)
-          if (Number.isInteger(status) && status >= 100 && status <= 999) entry.status = status
-        },
-      }
-    },
-    forget: (seq: number) => void open.delete(seq),
-    count: () => open.size,
-    readyUse({ seq, text }: StoredUse, waitMilliseconds: number): string | undefined {
-      const entry = open.get(seq)
-      if (!entry) return text
-      const { status, duration } = entry
-      if (duration >= 0)
-        return joinOutcome(text, `${status === 0 ? "" : `,"status":${status}`},"duration_ms":${duration}`)
-      return since(entry) >= waitMilliseconds ? text : undefined
-    },
   }
 }
