@@ -1,7 +1,7 @@
 // How a signed batch stands in the spool: beside the rows of the uses it is made of, which stay until it is acknowledged, so
 // that nothing is written twice. It decides rows and bytes only; what a batch takes, seal.ts decides.
 import type { WriterStep } from "../database/writer.ts"
-import { type BatchEnvelope, rebuildUseBatch } from "../token/batch.ts"
+import { type BatchEnvelope, batchDigest, rebuildUseBatch } from "../token/batch.ts"
 import { addGroup, readGroup, type UseGroup } from "./group-row.ts"
 import * as sql from "./statements.ts"
 
@@ -9,6 +9,8 @@ import * as sql from "./statements.ts"
 export interface StoredBatch {
   readonly sequence: number
   readonly bytes: Uint8Array<ArrayBuffer>
+  /** What the next batch calls it. */
+  readonly digest: string
   /** The lowest use in it; zero when it is empty. */
   readonly first: number
   /** Bytes of the spool that its uses held, by task. */
@@ -71,7 +73,8 @@ export function readBatch(row: BatchRow, groups: readonly UseGroup[]): StoredBat
   if (joined.length !== uses.length)
     throw new Error(`the spool's batch ${sequence} can't be read; move the spool aside and keep it`)
   const texts = uses.map(({ text }, at) => joinOutcome(text, joined[at] ?? ""))
-  return { sequence, first, shares: JSON.parse(shares), bytes: rebuildUseBatch(JSON.parse(envelope), texts) }
+  const bytes = rebuildUseBatch(JSON.parse(envelope), texts)
+  return { sequence, first, shares: JSON.parse(shares), bytes, digest: batchDigest(bytes) }
 }
 
 /** A use's JSON with further members. */

@@ -25,8 +25,8 @@ export function rememberRecent(spool: Spool): Spool {
       const stored = await spool.storeBatch(batch, taking, chain)
       if (!stored) return false
       uses.take(taking)
-      const { sequence, bytes, first, shares } = batch
-      batches.add({ sequence, bytes, first, shares })
+      const { sequence, bytes, digest, first, shares } = batch
+      batches.add({ sequence, bytes, digest, first, shares })
       return true
     },
     async releaseBatch(sequence, kept) {

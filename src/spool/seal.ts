@@ -61,11 +61,10 @@ export function createSealer(options: SealerOptions): Sealer {
       const sequence = before.sequence + 1
       const cursor = applied.cursor()
       const signed = signBatch(options, before, { sequence, cursor, uses, final })
-      const to = JSON.stringify({ sequence, digest: batchDigest(signed.bytes) })
-      const stored = await spool.storeBatch({ sequence, first, shares, outcomes, ...signed }, taking, {
-        from,
-        to,
-      })
+      const digest = batchDigest(signed.bytes)
+      const batch = { sequence, digest, first, shares, outcomes, ...signed }
+      const to = JSON.stringify({ sequence, digest })
+      const stored = await spool.storeBatch(batch, taking, { from, to })
       if (!stored) continue
       recorder.taken(uses.map((one) => one.stored))
       return { sequence, shares, cursor }

@@ -7,7 +7,7 @@ import type { StoredBatch } from "../spool/batch-row.ts"
 import { createSealer, type Sealed, type Sealer, type SealerOptions } from "../spool/seal.ts"
 import type { Sharing } from "../spool/sharing.ts"
 import type { Kept } from "../spool/spool.ts"
-import { batchDigest, HEARTBEAT_MILLISECONDS } from "../token/batch.ts"
+import { HEARTBEAT_MILLISECONDS } from "../token/batch.ts"
 import type { Witness } from "./witness.ts"
 
 export interface Shipper {
@@ -177,7 +177,7 @@ function createMember({ recorder, clock }: ShipperOptions, sharing: Sharing, sea
 /** Answers what is to be kept with its release; undefined: it is to be sent again, from what is known since. */
 async function sendBatch(
   { calls, witness, instance }: ShipperOptions,
-  { bytes, sequence, first }: StoredBatch,
+  { bytes, digest, sequence, first }: StoredBatch,
 ): Promise<Kept | undefined> {
   const headers = { "content-type": "application/jwt", ...witness.headers() }
   const answer = await calls({ method: "POST", path: "/uses", headers, body: bytes }, LIMITS).catch(
@@ -188,7 +188,7 @@ async function sendBatch(
   )
   if (answer.status !== 200 || acknowledgedBy(answer.text) < sequence)
     throw new BatchRefused(`the issuer answered ${answer.status} for batch ${sequence}`)
-  const sent = { instance: instance.id, sequence, digest: batchDigest(bytes), empty: first === 0 }
+  const sent = { instance: instance.id, sequence, digest, empty: first === 0 }
   return witness.judge(sent, answer.text)
 }
 

@@ -2,7 +2,13 @@
 
 import { joinOutcome, type NewBatch, type Taking } from "../../src/spool/batch-row.ts"
 import { readGroup, type StoredUse, splitUses, type UseGroup } from "../../src/spool/group-row.ts"
-import { type BatchFrame, envelopeOf, signUseBatch, type UseBatch } from "../../src/token/batch.ts"
+import {
+  type BatchFrame,
+  batchDigest,
+  envelopeOf,
+  signUseBatch,
+  type UseBatch,
+} from "../../src/token/batch.ts"
 import type { SigningKey } from "../../src/token/signature.ts"
 
 export const signBatch = (batch: UseBatch, key: SigningKey): string =>
@@ -38,6 +44,7 @@ export function newBatch(sequence: number, uses: readonly StoredUse[], key: Sign
   return {
     sequence,
     bytes,
+    digest: batchDigest(bytes),
     first: uses[0]?.seq ?? 0,
     shares: { task_1: 7 },
     envelope: envelopeOf(frame, bytes),
