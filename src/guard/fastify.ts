@@ -1,7 +1,7 @@
 // Guards a Fastify 5 route: builds the view of the request from Fastify's matched route and decoded parameters, copies a
 // refusal or goes on. It chooses no status and no default.
 import type { FastifyReply, FastifyRequest } from "fastify"
-import { hideIncomingCredential } from "../verifier/credential.ts"
+import { hideIncomingCredential, withoutCredential } from "../verifier/credential.ts"
 import { joinOutcome } from "../verifier/outgoing.ts"
 import { asGuard, type GuardOptions, givenBy, prepareTarget } from "../verifier/target.ts"
 import type { TaskUse, Verifier } from "../verifier/verifier.ts"
@@ -24,7 +24,7 @@ export function guard(verifier: Verifier, operation: string, template: string, o
   return asGuard(async function taskGuard(request: FastifyRequest, reply: FastifyReply) {
     const { method, raw, originalUrl, params, routeOptions } = request
     const view = { method, target: originalUrl, rawHeaders: raw.rawHeaders, route: routeOptions.url ?? "" }
-    const decision = await target.check(verifier, view, { ...Object(params) }, givenBy(options, request))
+    const decision = await target.check(verifier, view, Object(params), givenBy(options, request))
     if (decision.outcome === "refused") {
       const { status, headers, body } = decision.answer
       return reply.code(status).headers(headers).send(Buffer.from(body))
@@ -32,8 +32,8 @@ export function guard(verifier: Verifier, operation: string, template: string, o
     joinOutcome(reply.raw, decision)
     if (decision.outcome === "not_ours") return
     hideIncomingCredential(raw)
-    const { authorization, dpop, ...others } = request.headers
-    if (authorization || dpop) request.headers = others // the host's own copies
+    const others = withoutCredential(request.headers) // the host's own copies
+    if (others) request.headers = others
     if (decision.outcome === "allowed") request.task = decision.use
   })
 }

@@ -1,6 +1,6 @@
 // Where the credential of a request is, counted on the headers as they came: exactly one Authorization, Bearer or DPoP,
 // nowhere else. It decides whether the request is ours to judge, and nothing about the token.
-import type { IncomingMessage } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Scheme } from "./challenge.ts"
 
@@ -139,4 +139,11 @@ export function hideIncomingCredential(incoming: IncomingMessage): void {
     delete incoming.headersDistinct?.[name] // absent over HTTP/2, and where a framework injects requests
     rawHeaders.splice(at, 2)
   }
+}
+
+/** Parsed headers without the credential; undefined where they hold none, as is the rule once it was taken off the request. */
+export function withoutCredential(headers: IncomingHttpHeaders): IncomingHttpHeaders | undefined {
+  if (headers.authorization === undefined && headers.dpop === undefined) return undefined
+  const { authorization, dpop, ...others } = headers
+  return others
 }
