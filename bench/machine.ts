@@ -31,15 +31,20 @@ process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL")
 })
 
-/** Starts bench/servers/<name>.ts on the server's core and waits for its target. */
+/**
+ * Starts bench/servers/<name>.ts on the server's core and waits for its target. `yielding`: whoever else wants the core has it
+ * first.
+ */
 export async function startServer(
   name: string,
   args: readonly string[] = [],
   core = SERVER_CORE,
+  yielding = false,
 ): Promise<Server> {
   const file = fileURLToPath(new URL(`./servers/${name}.ts`, import.meta.url))
   const command = [process.execPath, "--disable-warning=ExperimentalWarning", file, ...args]
-  const [first = "", ...rest] = pinned ? ["taskset", "-c", String(core), ...command] : command
+  const nice = pinned && yielding ? ["nice", "-n", "15"] : []
+  const [first = "", ...rest] = pinned ? [...nice, "taskset", "-c", String(core), ...command] : command
   const child = spawn(first, rest, { stdio: ["pipe", "pipe", "inherit"] })
   children.add(child)
   const target = await firstLine(child, name)

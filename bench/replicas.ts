@@ -1,12 +1,13 @@
 // Task starts at one, two and four issuers on one PostgreSQL database: what a start costs all of them and the database
 // together, as time of processors, and how many there are each second. Beside it, how seldom an SQLite file is synced.
 import { spawn, spawnSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startPostgres } from "../test/support/postgres-server.ts"
 import { load } from "./load.ts"
 import { median, type Server, startServer } from "./machine.ts"
+import { processorTime } from "./processor.ts"
 import { type Measure, perSecond, printMeasures, type Settings } from "./table.ts"
 
 const REPLICAS = [1, 2, 4] as const
@@ -66,7 +67,7 @@ async function measureReplicas({
     for (let round = -1; round < rounds; round++)
       for (const count of REPLICAS) {
         const chosen = issuers.slice(0, count)
-        const spent = processorTime(issuers)
+        const spent = usedBy(issuers)
         const all = await Promise.all(
           chosen.map(({ target }) =>
             load(target, round < 0 ? WARM_SECONDS : seconds, { connections: CONNECTIONS / count }),
@@ -75,7 +76,7 @@ async function measureReplicas({
         const rate = all.reduce((sum, one) => sum + one.perSecond, 0)
         if (round < 0) continue
         rates.get(count)?.push(rate)
-        costs.get(count)?.push((processorTime(issuers) - spent) / (rate * seconds))
+        costs.get(count)?.push((usedBy(issuers) - spent) / (rate * seconds))
       }
   } finally {
     await Promise.all(issuers.map((issuer) => issuer.stop()))
@@ -85,33 +86,15 @@ async function measureReplicas({
   return [rates, costs]
 }
 
-const MICROSECONDS_PER_TICK = 10_000
-
-/** Microseconds that the issuers and every process of the database have used so far. Read from Linux's /proc. */
-function processorTime(issuers: readonly Server[]): number {
+/** Microseconds that the issuers and every process of the database have used so far. */
+function usedBy(issuers: readonly Server[]): number {
   const pids = new Set(issuers.map((issuer) => String(issuer.pid)))
-  let ticks = 0
+  let used = 0
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    const stat = statOf(pid)
-    if (!stat || !(pids.has(pid) || stat.name === "postgres")) continue
-    ticks += stat.ticks
+    const time = processorTime(pid)
+    if (time && (pids.has(pid) || time.name === "postgres")) used += time.used
   }
-  return ticks * MICROSECONDS_PER_TICK
-}
-
-function statOf(pid: string): { readonly name: string; readonly ticks: number } | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8")
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ")
-    const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15).map(Number)
-    // Of the server's children those that ended are in its own count.
-    return {
-      name: text.slice(text.indexOf("(") + 1, text.lastIndexOf(")")),
-      ticks: user + system + childUser + childSystem,
-    }
-  } catch {
-    return undefined // it ended meanwhile
-  }
+  return used
 }
 
 /** Undefined where strace is not installed, or may not trace. */
