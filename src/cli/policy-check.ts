@@ -2,13 +2,16 @@
 // that is, is the policy room's (review.ts); `--live` asks the issuer instead (policy-live.ts).
 import { readFileSync } from "node:fs"
 import { type Command, Option } from "commander"
-import { type Evidence, readEvidence } from "../policy/evidence.ts"
+import { createLasting } from "../audit/lasting.ts"
+import { type Evidence, type Lasted, readEvidence } from "../policy/evidence.ts"
 import { PolicyFaults } from "../policy/fault.ts"
 import { loadPolicy } from "../policy/load.ts"
 import type { Policy } from "../policy/policy.ts"
 import { type Remark, review } from "../policy/review.ts"
 import { SEVERITIES } from "../policy/review-rule.ts"
+import { toInstant } from "../time.ts"
 import type { Context } from "./context.ts"
+import { readEntries } from "./entry-source.ts"
 import { wrongUse } from "./exit.ts"
 import { asCaller } from "./options.ts"
 import { type FolderFlags, refusedFolder, showFaults } from "./policy-folder.ts"
@@ -21,6 +24,7 @@ interface CheckFlags extends FolderFlags, LiveFlags {
   readonly sarif?: boolean
   readonly live?: boolean
   readonly evidence?: string
+  readonly entries?: string
 }
 
 export function addCheck(policy: Command, context: Context): void {
@@ -33,13 +37,17 @@ export function addCheck(policy: Command, context: Context): void {
         .default("error"),
     )
     .option("--evidence <file>", "the least-privilege report of the ledger as JSON: what was used")
+    .option(
+      "--entries <file>",
+      "beside --evidence: the entries of its days, one JSON a line: how long tasks took",
+    )
     .addOption(new Option("--sarif", "SARIF 2.1.0, for code scanning").conflicts("json"))
     .option("--dev", "as `serve --dev` would read it")
     .addOption(
       new Option(
         "--live",
         "instead of a folder: where the issuer's policy and what verifiers say they serve differ, as an auditor",
-      ).conflicts(["sarif", "evidence", "dev"]),
+      ).conflicts(["sarif", "evidence", "entries", "dev"]),
     )
     .action((folder: string | undefined, flags: CheckFlags) => {
       if (!flags.live) return check(context, folder, flags)
@@ -51,7 +59,7 @@ export function addCheck(policy: Command, context: Context): void {
 async function check(context: Context, given: string | undefined, flags: CheckFlags): Promise<void> {
   const { terminal, settings } = context
   const folder = settings.need("policies", given)
-  const evidence = flags.evidence === undefined ? undefined : evidenceOf(flags.evidence)
+  const evidence = await evidenceFor(context, flags)
   const read = await terminal.progress("reading the policy", loadPolicy(folder, { dev: flags.dev ?? false }))
   const [faults, remarks] = read instanceof PolicyFaults ? [read.faults, []] : [[], review(read, evidence)]
   if (flags.sarif) terminal.json(sarifOf({ folder, version: versionOfPackage(), remarks, faults }))
@@ -61,6 +69,24 @@ async function check(context: Context, given: string | undefined, flags: CheckFl
   else showReviewed(context, read, remarks)
   if (read instanceof PolicyFaults) throw refusedFolder(folder, read)
   stopWhereGrave(remarks, flags.failOn)
+}
+
+async function evidenceFor({ terminal }: Context, flags: CheckFlags): Promise<Evidence | undefined> {
+  const { evidence: path, entries } = flags
+  if (path === undefined && entries !== undefined)
+    throw wrongUse("--entries tells of the days of a report", "Give --evidence, too")
+  if (path === undefined) return undefined
+  const evidence = evidenceOf(path)
+  if (entries === undefined) return evidence
+  return { ...evidence, lasted: await terminal.progress("reading the entries", lastedIn(entries, evidence)) }
+}
+
+async function lastedIn(path: string, { from, to }: Evidence): Promise<Lasted[]> {
+  const lasting = createLasting()
+  const [begin = from, end = to] = [from, to].map((one) => toInstant(Date.parse(one)))
+  for await (const part of readEntries(path, { from: begin, to: end }))
+    for (const entry of part) lasting.take(entry)
+  return [...lasting.report()]
 }
 
 function evidenceOf(path: string): Evidence {

@@ -5,6 +5,9 @@ import { z } from "zod"
 const count = z.int().min(0)
 const time = z.iso.datetime({ offset: true })
 
+/** Tasks of one type that have ended, of which all was read. */
+const lasted = z.object({ type: z.string(), tasks: count, longest_seconds: z.number().min(0) })
+
 /** Other members are left alone: the report may tell more than is looked at here. */
 const report = z.object({
   from: time,
@@ -18,6 +21,8 @@ const report = z.object({
   checkpoint: z.string().optional(),
   /** Set: only a part of what happened was asked for. */
   only: z.unknown().optional(),
+  /** How long tasks went on: of entries (audit/lasting.ts), which the issuer's report does not look at. */
+  lasted: z.array(lasted).optional(),
   items: z.array(
     z.object({
       type: z.string(),
@@ -35,6 +40,7 @@ const report = z.object({
 })
 
 export type Evidence = z.output<typeof report>
+export type Lasted = z.output<typeof lasted>
 export type EvidenceItem = Evidence["items"][number]
 
 /** The report in a JSON text; else what is wrong with it, in one line. */

@@ -1,6 +1,7 @@
 // What a reviewer says who has seen what was used: rights that were granted and never used in the window. Without
 // evidence, and for what the window holds no start of, it says nothing.
 import type { EvidenceItem } from "./evidence.ts"
+import { formatSeconds } from "./finding.ts"
 import type { Reviewed, ReviewRule, Spot } from "./review-rule.ts"
 
 const keyOf = (...parts: readonly string[]): string => JSON.stringify(parts)
@@ -54,6 +55,22 @@ function* neverStarted({ tasks, evidence }: Reviewed): Iterable<Spot> {
     if (!started.has(name)) yield { place, message: `"${name}" was never started ${windowOf(evidence)}` }
 }
 
+/** Fewer tasks say nothing of how long one may take. */
+const ENOUGH_TASKS = 20
+/** Room for one that takes longer than any so far. */
+const TIMES_LONGEST = 2
+
+function* neverAsLong({ tasks, inTask, evidence }: Reviewed): Iterable<Spot> {
+  for (const task of tasks) {
+    const lasted = evidence?.lasted?.find(({ type }) => type === task.name)
+    if (!evidence || !lasted || lasted.tasks < ENOUGH_TASKS) continue
+    const longest = Math.ceil(lasted.longest_seconds)
+    if (task.deadlineSeconds <= TIMES_LONGEST * longest) continue
+    const message = `"${task.name}" may run for ${formatSeconds(task.deadlineSeconds)}, and the longest of ${lasted.tasks} tasks took ${formatSeconds(longest)} ${windowOf(evidence)}`
+    yield { place: inTask(task, "deadline"), message }
+  }
+}
+
 export const EVIDENCE_RULES: readonly ReviewRule[] = [
   {
     id: "granted-never-used",
@@ -75,5 +92,12 @@ export const EVIDENCE_RULES: readonly ReviewRule[] = [
     summary: "A task type that nobody started in the window",
     fix: "set `enabled: false` on it, or take it out",
     find: neverStarted,
+  },
+  {
+    id: "deadline-never-needed",
+    severity: "note",
+    summary: "A deadline more than twice as long as any of 20 tasks or more took",
+    fix: "shorten `deadline`: a task that was forgotten, or a stolen token, lasts no longer",
+    find: neverAsLong,
   },
 ]

@@ -115,7 +115,22 @@ describe.concurrent("policy check", () => {
     writeFileSync(join(parent, "report.json"), JSON.stringify(report))
     writeFileSync(join(parent, "other.json"), "{}")
     writeFileSync(join(parent, "part.json"), JSON.stringify({ ...report, only: { unused: true } }))
-    const found = await check("good/policies", "--evidence", "report.json")
+    const entries = Array.from({ length: 20 }, (_, index) => [
+      {
+        seq: 1,
+        at: "2026-10-02T00:00:00Z",
+        kind: "task.started",
+        task_id: `${index}`,
+        body: { type: "triage-ticket" },
+      },
+      { seq: 2, at: "2026-10-02T00:05:00Z", kind: "task.completed", task_id: `${index}` },
+    ])
+    const lines = entries.flat().map((entry) => JSON.stringify(entry))
+    writeFileSync(join(parent, "entries.jsonl"), lines.join("\n"))
+    const found = await check("good/policies", "--evidence", "report.json", "--entries", "entries.jsonl")
+    expect(found.stdout).toMatch(
+      /may run for 2h, and the longest of 20 tasks took 5m .*\[deadline-never-needed\]/,
+    )
     expect(found.stdout).toMatch(/tickets:comment 3 times .* was never used \[granted-never-used\]/)
     const [none, other, part] = await Promise.all([
       check("good/policies", "--evidence", "nowhere.json"),

@@ -223,6 +223,10 @@ const used = {
   resources: 3,
 }
 const unused = { ...item, operation: "tickets:comment", granted: 7, used: 0 }
+const lasted = (tasks: number, seconds: number) => ({
+  ...evidence([used]),
+  lasted: [{ type: "triage", tasks, longest_seconds: seconds }],
+})
 
 test.each([
   ["nothing where everything was used", evidence([used]), []],
@@ -245,6 +249,9 @@ test.each([
   ],
   ["a type that nobody started", evidence([]), ["task-never-started triage:"]],
   ["nothing where the window is empty", evidence([], 0), []],
+  ["tasks that took less than half of their deadline", lasted(20, 3599), ["deadline-never-needed 2h"]],
+  ["nothing where tasks took half of it", lasted(20, 3599.5), []],
+  ["nothing where few tasks ended", lasted(19, 60), []],
 ] as const)("evidence shows %s", async (_what, given, expected) => {
   const found = review(await policyWith(whole), given)
   expect(found.map(({ rule, place }) => `${rule} ${standingAt(place, whole)}`)).toEqual(expected)
@@ -271,6 +278,7 @@ test("every rule has an id of its own, a summary and a fix, and is played here o
     "granted-never-used",
     "agent-never-used",
     "task-never-started",
+    "deadline-never-needed",
   ]
   expect(ids.filter((id) => !played.includes(id))).toEqual([])
 })
