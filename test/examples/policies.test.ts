@@ -1,7 +1,7 @@
 // docs/policies.md and docs/pipelines.md, held against the code: the tables are the schema's, every YAML example is loaded,
 // and every command of a pipeline is run on the policies that `init` makes.
 import { execFileSync } from "node:child_process"
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test, vi } from "vitest"
 import { parse } from "yaml"
@@ -38,8 +38,21 @@ writeFileSync(
   `#!/bin/sh\nexec ${process.execPath} ${join(ROOT, "src/cli/main.ts")} "$@"\n`,
 )
 chmodSync(join(folder, "bin/taskmint"), 0o755)
+const PIPELINE = `GITHUB_BASE_REF=main GITHUB_STEP_SUMMARY=${folder}/summary.md CI_MERGE_REQUEST_DIFF_BASE_SHA=HEAD`
 const shell = (script: string) =>
-  startShell(`set -e; export PATH=${folder}/bin:"$PATH"; ${script}`, { cwd: folder }).ended
+  startShell(`set -e; export PATH=${folder}/bin:"$PATH" ${PIPELINE}; ${script}`, { cwd: folder }).ended
+const git = (...args: string[]) =>
+  execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b.c", ...args], {
+    cwd: folder,
+    encoding: "utf8",
+  })
+// The branch that a change goes to.
+const SUPPORT = join(folder, "policies/support.yaml")
+const supportText = readFileSync(SUPPORT, "utf8")
+git("init", "--quiet")
+git("add", "policies")
+git("commit", "--quiet", "-m", "x")
+git("update-ref", "refs/remotes/origin/main", "HEAD")
 
 describe("the reference", () => {
   test("has the tables that schema and rules give (npm run reference)", () => {
@@ -110,12 +123,20 @@ describe.concurrent("every command of the pages does what it is there for", () =
   })
 })
 
+test("the steps that compare see what a change lets somebody do", async () => {
+  writeFileSync(SUPPORT, supportText.replace("deadline: 2h", "deadline: 3h"))
+  const [shown] = commandsOf(github.jobs.policies.steps).filter((line) => line.includes("policy diff"))
+  const [refused] = commandsOf(gitlab.policies.script).filter((line) => line.includes("policy diff"))
+  const [informed, stopped] = [await shell(String(shown)), await shell(String(refused))]
+  writeFileSync(SUPPORT, supportText)
+  expect([informed.code, stopped.code]).toEqual([0, 1])
+  expect(readFileSync(join(folder, "summary.md"), "utf8")).toContain(
+    "triage-ticket may run for 3h; before: 2h",
+  )
+})
+
 test("the hook lets a good commit through, refuses a bad one, and does not look where no policy changed", async () => {
-  const git = (...args: string[]) =>
-    execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b.c", ...args], {
-      cwd: folder,
-      encoding: "utf8",
-    })
+  rmSync(join(folder, ".git"), { recursive: true })
   git("init", "--quiet")
   mkdirSync(join(folder, "examples"))
   cpSync(join(ROOT, "examples/pre-commit"), join(folder, "examples/pre-commit"))
@@ -123,8 +144,7 @@ test("the hook lets a good commit through, refuses a bad one, and does not look 
   const commit = (message: string) =>
     shell(`git add -A && git -c user.name=a -c user.email=a@b.c commit --quiet -m ${message}`)
   expect(await commit("good")).toMatchObject({ code: 0 })
-  const policy = join(folder, "policies/support.yaml")
-  writeFileSync(policy, readFileSync(policy, "utf8").replace("deadline: 2h", "deadlin: 2h"))
+  writeFileSync(SUPPORT, supportText.replace("deadline: 2h", "deadlin: 2h"))
   expect(await commit("bad")).toMatchObject({ code: 1, stderr: expect.stringContaining('found "deadlin"') })
   git("reset", "--quiet", "--", "policies")
   writeFileSync(join(folder, "readme"), "x")
