@@ -7,6 +7,7 @@ import { createTasks } from "../../src/task/task.ts"
 import { approvalDesk, createApprovalWorld, mustBe } from "../support/approvals.ts"
 import { claimsOf, openCrew } from "../support/crew.ts"
 import { createFolders } from "../support/folder.ts"
+import { openUsers } from "../support/users.ts"
 import type { World } from "../support/world.ts"
 
 const newFolder = createFolders()
@@ -235,4 +236,31 @@ test("a sub-agent that may be delegated to no more loses its token, who delegate
   const { body } = await house.ask("GET", query, { as: "audit-team" })
   expect(body.entries).toMatchObject([{ jti: claimsOf(child.tickets).jti }])
   await crew.remove()
+})
+
+test.each([
+  [
+    "the rule about the user is disabled",
+    "claims: { groups: support },",
+    "enabled: false, claims: { groups: support },",
+  ],
+  ["it names others", "{ groups: support }", "{ groups: nobody }"],
+  [
+    "its users may do less at most",
+    "at_most: [tickets:read, tickets:comment]",
+    "at_most: [tickets:comment, tickets:close]",
+  ],
+  ["the task type runs for them no more", "[leads, support-staff]", "[leads]"],
+])("a task for a user loses its token where %s, and that of nobody stays", async (_, from, to) => {
+  const { house, startFor, start } = await openUsers()
+  const started = await startFor()
+  const other = await start()
+  const path = join(house.policyFolder, "users.yaml")
+  writeFileSync(path, readFileSync(path, "utf8").replace(from, to))
+  const reloaded = await house.ask("POST", "/policy/reload", { as: "operations-team" })
+  await house.issuer.sweep()
+  const { body } = await house.ask("GET", "/ledger/entries?kind=token.revoked", { as: "audit-team" })
+  await house.remove()
+  expect([started.status, other.status, reloaded.status]).toEqual([201, 201, 200])
+  expect(body.entries).toMatchObject([{ task_id: started.body.task_id, body: { by: "policy" } }])
 })
