@@ -42,7 +42,8 @@ function textsOf(
   return paths.map((path) => path.join("/"))
 }
 
-const textOf = (segment: TemplateSegment): string =>
+/** As a policy writes it. */
+export const textOf = (segment: TemplateSegment): string =>
   typeof segment === "string" ? segment : "literal" in segment ? segment.literal : `{${segment.input}}`
 
 function choicesAt(type: TaskType, { inputs, values }: TouchedSegment, minTasks: number): readonly string[] {

@@ -6,7 +6,7 @@ import type { ResourceTemplate } from "../token/resource.ts"
 import { cut } from "./cut.ts"
 import { withoutEmptied } from "./narrow-agents.ts"
 import type { Judged, Left, NarrowOptions, Removed } from "./narrow-judged.ts"
-import { shapesOf } from "./narrow-shapes.ts"
+import { shapesOf, textOf } from "./narrow-shapes.ts"
 import type { Policy, TaskType, UserRule } from "./policy.ts"
 import { replaceItem } from "./replace.ts"
 import type { Touched, TouchedBy, TouchedTemplate } from "./touched.ts"
@@ -78,10 +78,7 @@ export const needsEntries = (policy: Policy): boolean =>
 
 const isOpen = (template: ResourceTemplate): boolean => template.some((one) => typeof one === "string")
 
-export const textOfTemplate = (template: ResourceTemplate): string =>
-  template
-    .map((one) => (typeof one === "string" ? one : "literal" in one ? one.literal : `{${one.input}}`))
-    .join("/")
+const textOfTemplate = (template: ResourceTemplate): string => template.map(textOf).join("/")
 
 interface JudgedGrant {
   /** By place in the list. */

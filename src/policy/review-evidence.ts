@@ -96,7 +96,7 @@ export const EVIDENCE_RULES: readonly ReviewRule[] = [
   {
     id: "deadline-never-needed",
     severity: "note",
-    summary: "A deadline more than twice as long as any of 20 tasks or more took",
+    summary: "A deadline more than twice what the longest of 20 tasks or more took",
     fix: "shorten `deadline`: a task that was forgotten, or a stolen token, lasts no longer",
     find: neverAsLong,
   },

@@ -1,10 +1,13 @@
 // Every member that a policy file may have: what diff says of a change in it, or why it says nothing.
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { ANOMALY_RULES } from "../../src/policy/anomaly-rules.ts"
 import { diffPolicies } from "../../src/policy/diff.ts"
 import { loadStoredPolicy } from "../../src/policy/load.ts"
 import { policyJsonSchema } from "../../src/policy/schema.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+
+// Each policy is read by a thread of its own.
+vi.setConfig({ testTimeout: 60_000 })
 
 const keySet = () => ({ keys: [importSigningKey(generatePrivateJwk("ES256")).publicJwk] })
 const workload = { provider: "ci", subject: "job-1", claims: { team: "a" } }
