@@ -84,11 +84,20 @@ interface Curve {
   readonly crv: "P-256" | "Ed25519"
   readonly coordinates: readonly ("x" | "y")[]
   readonly digest: "sha256" | null
+  /** What stands before the coordinates in a SubjectPublicKeyInfo (RFC 5480, RFC 8410), in base64: whole groups of it. */
+  readonly info: string
 }
 
 const CURVES: readonly Curve[] = [
-  { alg: "ES256", kty: "EC", crv: "P-256", coordinates: ["x", "y"], digest: "sha256" },
-  { alg: "EdDSA", kty: "OKP", crv: "Ed25519", coordinates: ["x"], digest: null },
+  {
+    alg: "ES256",
+    kty: "EC",
+    crv: "P-256",
+    coordinates: ["x", "y"],
+    digest: "sha256",
+    info: "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE",
+  },
+  { alg: "EdDSA", kty: "OKP", crv: "Ed25519", coordinates: ["x"], digest: null, info: "MCowBQYDK2VwAyEA" },
 ]
 const DIGESTS: Readonly<Record<Algorithm, "sha256" | null>> = { ES256: "sha256", EdDSA: null }
 
@@ -235,18 +244,20 @@ function isForVerifying(members: Readonly<Record<string, unknown>>): boolean {
   )
 }
 
+/** As PEM: what node:crypto does to tell another form from a key object costs twice as much as the import. */
 function importPoint(curve: Curve, members: Readonly<Record<string, unknown>>): KeyObject | undefined {
-  const point: Record<string, string> = { kty: curve.kty, crv: curve.crv }
+  const point: Buffer[] = []
   for (const name of curve.coordinates) {
     const coordinate = members[name]
     if (typeof coordinate !== "string" || coordinate.length !== 43) return undefined
     const bytes = Buffer.from(coordinate, "base64url")
     if (bytes.length !== 32 || bytes.toString("base64url") !== coordinate) return undefined
     if (curve.kty === "OKP" && isOfSmallOrder(bytes)) return undefined
-    point[name] = coordinate
+    point.push(bytes)
   }
+  const info = curve.info + Buffer.concat(point).toString("base64")
   try {
-    return createPublicKey({ key: point, format: "jwk" })
+    return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${info}\n-----END PUBLIC KEY-----`)
   } catch {
     return undefined // node:crypto throws different errors for a point that is not on the curve; all mean that
   }
