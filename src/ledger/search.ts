@@ -132,14 +132,17 @@ async function* partsOf(
 /** Sets of filters in use; each is compiled once. */
 const MOST_KNOWN = 200
 const known = new Map<string, Statement<RestingRow>>()
+const CONDITION_NAMES = Object.keys(CONDITIONS) as Condition[]
 
 /** The statement of a set of filters, and what it is asked with. */
 export function prepare(
   filter: EntryFilter,
   order: "first" | "last" = "first",
 ): { statement: Statement<RestingRow>; values: Record<string, Value> } {
-  const given = (Object.keys(CONDITIONS) as Condition[]).filter((name) => filter[name] !== undefined)
-  const values = Object.fromEntries(given.map((name) => [name, boundValue(name, filter[name])]))
+  const { outcome, after: _after, limit: _limit, ...others } = filter
+  const values: Record<string, Value> = {}
+  for (const [name, value] of Object.entries(others)) if (value !== undefined) values[name] = value
+  const given = CONDITION_NAMES.filter((name) => name in values || name === outcome)
   const key = [order, ...given].join()
   let statement = known.get(key)
   if (!statement) {
@@ -149,9 +152,6 @@ export function prepare(
   }
   return { statement, values }
 }
-
-const boundValue = (name: Condition, value: string | number | undefined): Value =>
-  name === "outcome" ? outcomeNumber(value === "allowed" ? "allowed" : "refused") : (value ?? null)
 
 /** How an outcome rests. */
 export const outcomeNumber = (outcome: OutcomeOfEvent): number => (outcome === "allowed" ? 1 : 0)

@@ -73,7 +73,9 @@ export const CONDITIONS = {
   operation: sql`e.operation = ${nameId("operation")}`,
   resource: sql`substr(e.resource, 1, length(${value("resource")})) = ${value("resource")}`,
   kind: sql`e.kind = ${nameId("kind")}`,
-  outcome: sql`e.outcome = ${value("outcome")}`,
+  // Constants, or SQLite would not see that the index of refusals holds them all.
+  allowed: sql`e.outcome = 1`,
+  refused: sql`e.outcome = 0`,
   code: sql`e.code = ${nameId("code")}`,
   from: sql`e.at >= ${value("from")}`,
   to: sql`e.at < ${value("to")}`,

@@ -106,6 +106,7 @@ test.each([
   [rollup.delegatedBefore, /SEARCH e USING INDEX entry_task \(task=\?/],
   [findEntries(["task", "agent"]), /SEARCH e USING INDEX entry_task \(task=\?/],
   [findEntries(["agent", "jti"]), /SEARCH e USING INDEX entry_task \(task=\?/],
+  [findEntries(["kind", "refused"]), /SEARCH e USING INDEX entry_refused \(seq>\? AND seq<\?\)/],
   [activity.newestRefusals, /SCAN entry USING INDEX entry_refused/],
   [activity.hoursOfAll, /SEARCH u USING INDEX sqlite_autoindex_rollup_hour_1 \(hour>\?\)/],
   [activity.agentSeen, /SEARCH u USING (COVERING )?INDEX rollup_hour_agent \(agent=\?\)/],
