@@ -247,9 +247,11 @@ async function signToken(parts: Parts, token: PlannedToken, now: number): Promis
   const key = parts.keyring.signing(token.kid)
   if (!key) throw new KeyRevoked("the key of the token signs no more")
   const expiresIn = token.exp - toEpochSeconds(now)
+  const accessToken = await signTaskToken(token.claims, key)
+  if (token.api === OWN_API) parts.ownTokens.add(accessToken)
   return {
     resource: token.aud,
-    accessToken: await signTaskToken(token.claims, key),
+    accessToken,
     tokenType: token.jkt === undefined ? "Bearer" : "DPoP",
     expiresIn,
     renewIn: renewalTimeOf(expiresIn),

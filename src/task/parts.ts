@@ -11,6 +11,7 @@ import type { Sequence } from "../ledger/sequence.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Api, Policy } from "../policy/policy.ts"
 import { type Clock, createStepWatch, toEpochSeconds } from "../time.ts"
+import { createKnownTexts, type KnownTexts } from "../token/known-texts.ts"
 import { OWN_API } from "./statements.ts"
 import type { StatusPlaces } from "./status-places.ts"
 import { createUsageReader, type UsageReader } from "./usage.ts"
@@ -36,6 +37,8 @@ export interface Parts extends TaskOptions {
   /** The same, and a refusal for good once the ledger does not continue what was signed of it: asked before every mint. */
   readonly mayMint: () => Refusal | undefined
   readonly usage: UsageReader
+  /** Agents' own tokens that were signed or opened here. */
+  readonly ownTokens: KnownTexts
 }
 
 export function assembleParts(options: TaskOptions): Parts {
@@ -50,7 +53,13 @@ export function assembleParts(options: TaskOptions): Parts {
     options.sequence.stopped() === undefined
       ? steady()
       : refuse("ledger_broken", "[ledger] the log was stopped")
-  return Object.freeze({ ...options, steady, mayMint, usage: createUsageReader(options.engine) })
+  return Object.freeze({
+    ...options,
+    steady,
+    mayMint,
+    usage: createUsageReader(options.engine),
+    ownTokens: createKnownTexts(),
+  })
 }
 
 const interned = new WeakSet<Policy>()

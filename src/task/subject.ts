@@ -57,7 +57,7 @@ export interface Subject {
  * task's own is seen in the row. Everything else is `subject_token_invalid` or `exchange_not_allowed`.
  */
 export function openSubject(parts: Parts, text: string, by: Bringer): Opened | Refusal {
-  const own = openOwnToken(text, parts.keyring.keyOf, parts.issuer)
+  const own = openOwnToken(text, parts.keyring.keyOf, parts.issuer, parts.ownTokens)
   if (!(own instanceof Unreadable)) {
     if (by.kind !== "agent") return refuse("exchange_not_allowed", "[own] brought without its key")
     if (own.jkt !== by.jkt) return refuse("proof_invalid", "[jkt] the proof is by another key")

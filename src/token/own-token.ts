@@ -6,6 +6,7 @@ import { isEpoch, isText, onlyMembers, parseScopeTokens } from "./claims.ts"
 import { isId } from "./id.ts"
 import type { JsonObject, JsonValue } from "./json.ts"
 import { Unreadable } from "./jwt.ts"
+import type { KnownTexts } from "./known-texts.ts"
 import { type Holder, isDigest, isHash, isName } from "./name.ts"
 import { type KeyOf, openSigned } from "./signed.ts"
 import { isSubject, MAX_TOKEN_BYTES, MAX_TOKEN_SECONDS, parseConfirmation, TASK_TOKEN_TYP } from "./token.ts"
@@ -85,10 +86,16 @@ const MEMBERS = new Set("iss aud iat nbf exp jti client_id sub act txn lineage s
 
 /**
  * Opens an own token at its issuer: size, form, header, key, signature, claims, issuer. Any other kind of token is refused.
+ * The signature of a text that is among `known` is not checked again.
  * Does NOT check time, the proof by its key, or whether its holder still stands.
  */
-export function openOwnToken(text: string, keyOf: KeyOf, issuer: string): OwnToken | Unreadable {
-  const signed = openSigned(text, RULES, keyOf)
+export function openOwnToken(
+  text: string,
+  keyOf: KeyOf,
+  issuer: string,
+  known?: KnownTexts,
+): OwnToken | Unreadable {
+  const signed = openSigned(text, RULES, keyOf, known)
   if (signed instanceof Unreadable) return signed
   const token = parseOwnToken(signed.payload)
   return token instanceof Unreadable || token.iss === issuer ? token : new Unreadable("iss")
