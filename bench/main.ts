@@ -1,5 +1,5 @@
-// npm run bench [-- starts|exchanges|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|console|policies|anomalies|memory|scan] [--rounds N] [--seconds N]
-// [--tasks N] [--entries N]
+// npm run bench [-- starts|exchanges|sessions|replicas|growth|rotation|verifier|sidecar|revocation|revoked|privilege|ledger|console|policies|anomalies|memory|scan] [--rounds N] [--seconds N]
+// [--tasks N] [--entries N] [--sessions N]
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
 import { parseArgs } from "node:util"
@@ -17,6 +17,7 @@ import { benchRevocation } from "./revocation.ts"
 import { benchRevoked } from "./revoked.ts"
 import { benchRotation } from "./rotation.ts"
 import { benchScan } from "./scan.ts"
+import { benchSessions } from "./sessions.ts"
 import { benchSidecar } from "./sidecar.ts"
 import { benchStarts } from "./starts.ts"
 import type { Settings } from "./table.ts"
@@ -29,6 +30,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "5" },
     tasks: { type: "string", default: "100000" },
     entries: { type: "string", default: "10000000" },
+    sessions: { type: "string", default: "10000" },
   },
 })
 
@@ -37,11 +39,13 @@ const settings: Settings = {
   seconds: Number(values.seconds),
   tasks: Number(values.tasks),
   entries: Number(values.entries),
+  sessions: Number(values.sessions),
 }
 
 const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<boolean>>> = {
   starts: benchStarts,
   exchanges: benchExchanges,
+  sessions: benchSessions,
   replicas: benchReplicas,
   growth: benchGrowth,
   rotation: benchRotation,

@@ -5,6 +5,8 @@ export interface Settings {
   readonly tasks: number
   /** Of the large ledger. */
   readonly entries: number
+  /** Of agents that renew. */
+  readonly sessions: number
 }
 
 export interface Measure {

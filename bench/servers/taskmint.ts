@@ -1,4 +1,4 @@
-// The subject: an issuer on a fresh SQLite file, one task type with one API, a service token that is reused. With a folder
+// The subject: an issuer on a fresh SQLite file, one task type with one API and one that agents renew, a service token that is reused. With a folder
 // and the address of a PostgreSQL database (empty: the folder's file) as its arguments it is one of several, or the same
 // again: the first makes their policy and keys. A third argument is when time began to run faster, and how fast.
 import { createPrivateKey, randomBytes } from "node:crypto"
@@ -56,6 +56,16 @@ tasks:
     inputs: { ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" } }
     grants:
       - { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
+    limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
+  follow-ticket:
+    orchestrators: [support-orchestrator]
+    agents: [triage-bot]
+    token_lifetime: 5m
+    deadline: 2h
+    inputs: { ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" } }
+    grants:
+      - { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
+    renew: agent
     limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
 `
 

@@ -10,7 +10,7 @@ import { benchVerifying } from "../../bench/ledger-verifying.ts"
 import { createFolders } from "../support/folder.ts"
 
 const newFolder = createFolders()
-const SETTINGS = { rounds: 1, seconds: 0.2, tasks: 0, entries: 2000 }
+const SETTINGS = { rounds: 1, seconds: 0.2, tasks: 0, entries: 2000, sessions: 0 }
 const printed = vi.spyOn(console, "log").mockImplementation(() => undefined)
 afterEach(() => printed.mockClear())
 afterAll(() => printed.mockRestore())

@@ -18,7 +18,7 @@ test("decisions and a replay, of every kind of task type", async () => {
     (one) => one instanceof Refusal,
   )
   expect(refused).toEqual([])
-  await benchReplay({ rounds: 1, seconds: 0, tasks: 0, entries: 500 }, policy, TYPES)
+  await benchReplay({ rounds: 1, seconds: 0, tasks: 0, entries: 500, sessions: 0 }, policy, TYPES)
   const lines = printed.mock.calls.map(([line]) => String(line)).filter((line) => line.includes("limit"))
   expect(lines).toEqual([expect.stringMatching(/^ +replayed in .* limit 30 ms/)])
 })
