@@ -47,6 +47,11 @@ const WELL: StandingFacts = {
   longLived: 0,
   locks: [{ kind: "agent", value: "triage-bot", revocation: "rev_1" }],
   keys: [key({})],
+  retired: [key({ kid: "old", state: "retired", retiredAt: NOW - DAY })],
+  canaries: [
+    { kid: "old", count: 2 },
+    { kid: "kid", count: 2 },
+  ],
   nextKeyAt: NOW + DAY,
   signerMissing: false,
   ledgerKeyAt: NOW - 300 * DAY,
@@ -88,6 +93,16 @@ const BROKEN: readonly [rule: string, change: Partial<StandingFacts>, message: R
   ["signer-missing", { signerMissing: true, nextKeyAt: NOW - 2 * HOUR }, /no signer/],
   ["key-unconfirmed", { keys: [key({ waitsFor: { what: "first_use" } })] }, /no use under it/],
   ["ledger-key-old", { ledgerKeyAt: NOW - 366 * DAY }, /signs since 2025-02-28/],
+  [
+    "canary-dead",
+    {
+      canaries: [
+        { kid: "old", count: 2 },
+        { kid: "kid", count: 1 },
+      ],
+    },
+    /^2 canaries are known for one no more since the key old went on 2026-02-28, and 1 is now/,
+  ],
   [
     "agent-over-privileged",
     { given: every(12, 0).map((row) => ({ ...row, used: row.agent === "triage-bot" ? 0 : 1 })) },
@@ -132,6 +147,18 @@ test.each([
   ],
   ["asked too seldom to tell", { asked: [{ ...asked, asked: 19 }] }],
   ["in a window that is not whole", { wholeWindow: false, given: [], started: [] }],
+  [
+    "where fewer went with the last key than with those before",
+    {
+      retired: [key({ kid: "older" }), key({ kid: "old" })],
+      canaries: [
+        { kid: "older", count: 9 },
+        { kid: "old", count: 1 },
+        { kid: "kid", count: 1 },
+      ],
+    },
+  ],
+  ["where no canary was ever planted", { canaries: [] }],
   ["where a key's turn is only just over", { nextKeyAt: NOW - HOUR / 2 }],
   [
     "where a key signs since yesterday",

@@ -4,7 +4,7 @@ import { toEpochSeconds } from "../../src/time.ts"
 import { newUuid } from "../../src/token/id.ts"
 import { signProof } from "../../src/token/proof.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { type CallerName, type House, ISSUER, openHouse } from "../support/issuer-house.ts"
+import { type CallerName, type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
 import { createReporter, type TestReporter } from "../support/reporter.ts"
 
 type Findings = readonly Readonly<Record<string, unknown>>[]
@@ -118,4 +118,27 @@ test("what was said is still known after a restart", async () => {
   await first.report()
   expect(await rules()).toEqual([])
   expect(house.faults).toEqual([])
+})
+
+test("canaries that went with their key are a finding until as many were planted again; those of drills are none", async () => {
+  const canary = { type: START.type, agent: START.agent, inputs: START.inputs, reason: "In the wiki" }
+  const as = "operations-team"
+  const plant = async (more: object = {}) =>
+    String((await house.ask("POST", "/canaries", { as, json: { ...canary, ...more } })).body.kid)
+  const found = async () =>
+    ((await report()).findings as Findings).filter(({ rule }) => rule === "canary-dead")
+  const kid = await plant()
+  for (const more of [{}, { live: true }]) expect(await plant(more)).toBe(kid)
+  expect(await found()).toEqual([])
+  const order = { kind: "key", value: kid, reason: "It leaked" }
+  expect((await house.ask("POST", "/revocations", { as, json: order })).status).toBe(201)
+  house.clock.advance(300_000) // service tokens ended, too
+  const message = (alive: string) =>
+    expect.stringMatching(`^2 canaries are known .* ${kid} .*, and ${alive} now$`)
+  expect(await found()).toMatchObject([{ severity: "warning", message: message("0 are") }])
+  expect(await plant({ live: true })).not.toBe(kid)
+  await plant()
+  expect(await found()).toMatchObject([{ message: message("1 is") }])
+  await plant()
+  expect(await found()).toEqual([])
 })

@@ -15,6 +15,8 @@ import { type StandingRule, TOPICS, type Topic } from "./standing-rules.ts"
 import {
   type AgeRow,
   askedSince,
+  type CanaryRow,
+  canariesOf,
   firstDay,
   givenSince,
   heardSince,
@@ -89,12 +91,14 @@ export async function readPosture(sources: PostureSources): Promise<PostureRepor
   const { engine, policies, rotation, now, served } = sources
   const day = { day: dayOf(now) - GIVEN_DAYS + 1 }
   const [first] = await engine.query(firstDay)
-  const keys = (await rotation.list()).filter(({ state }) => state !== "retired")
+  const { retired = [], standing: keys = [] } = Object.groupBy(await rotation.list(), ({ state }) =>
+    state === "retired" ? "retired" : "standing",
+  )
   const ledgerKeys = await engine.query(ledgerKeyAges)
   const tasks = agesOf(TASK_BOUNDS, await engine.query(taskAges, boundsOf(TASK_BOUNDS, now, 1)))
   const seconds = { ...boundsOf(TOKEN_BOUNDS, now, 1000), now_seconds: toEpochSeconds(now) }
   const policy = policies.inForce()
-  const standing = findStanding(policy, {
+  const found = findStanding(policy, {
     now,
     wholeWindow: (first?.day ?? Number.POSITIVE_INFINITY) < day.day,
     given: await engine.query(givenSince, day),
@@ -105,6 +109,8 @@ export async function readPosture(sources: PostureSources): Promise<PostureRepor
     longLived: tasks.at(-1)?.count ?? 0,
     locks: await engine.query(lockedNames, { now }),
     keys,
+    retired: retired.toSorted((one, other) => (one.retiredAt ?? 0) - (other.retiredAt ?? 0)),
+    canaries: await canariesIn(engine, policy),
     nextKeyAt: rotation.nextAt(),
     signerMissing: rotation.waitsForSigner(),
     ledgerKeyAt: ledgerKeys.find(({ state }) => state === "current")?.created_at,
@@ -113,7 +119,7 @@ export async function readPosture(sources: PostureSources): Promise<PostureRepor
   return {
     at: now,
     policy: policy.digest,
-    findings: [...servedFindings(policy, served), ...standing].sort(graveFirst),
+    findings: [...servedFindings(policy, served), ...found].sort(graveFirst),
     tasks,
     tokens: agesOf(TOKEN_BOUNDS, await engine.query(tokenAges, seconds)),
     keys: [
@@ -130,6 +136,15 @@ export async function readPosture(sources: PostureSources): Promise<PostureRepor
       ),
     ],
   }
+}
+
+/** Who may mint one is staff that operates, under its own name. */
+async function canariesIn(engine: Engine, policy: Policy): Promise<readonly CanaryRow[]> {
+  const counts = new Map<string, number>()
+  for (const { name: by } of policy.staff.values())
+    for (const { kid, count } of await engine.query(canariesOf, { by }))
+      counts.set(kid, (counts.get(kid) ?? 0) + count)
+  return [...counts].map(([kid, count]) => ({ kid, count }))
 }
 
 const servedFindings = (policy: Policy, served: ReadonlyMap<string, Served>): Finding[] =>

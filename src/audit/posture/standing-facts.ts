@@ -3,7 +3,7 @@ import type { KeyView } from "../../keys/rotation.ts"
 import type { PolicyState } from "../../policy/in-force.ts"
 import type { Place } from "../../policy/policy.ts"
 import type { StandingRule } from "./standing-rules.ts"
-import type { AskedRow, GivenRow, HeardRow, LiveRow, StartedRow } from "./statements.ts"
+import type { AskedRow, CanaryRow, GivenRow, HeardRow, LiveRow, StartedRow } from "./statements.ts"
 
 /** What was read. Times are epoch milliseconds. */
 export interface StandingFacts {
@@ -18,7 +18,12 @@ export interface StandingFacts {
   /** Tasks that live for longer than a day. */
   readonly longLived: number
   readonly locks: readonly { readonly kind: string; readonly value: string; readonly revocation: string }[]
+  /** That are not retired. */
   readonly keys: readonly KeyView[]
+  /** Those that are, the one that went last at the end. */
+  readonly retired: readonly KeyView[]
+  /** By the key that signed them, those that were minted to be planted. */
+  readonly canaries: readonly CanaryRow[]
   /** When the next key ought to be published; undefined while one is. */
   readonly nextKeyAt: number | undefined
   readonly signerMissing: boolean

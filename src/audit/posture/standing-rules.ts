@@ -27,6 +27,7 @@ export type StandingRule =
   | "signer-missing"
   | "key-unconfirmed"
   | "ledger-key-old"
+  | "canary-dead"
   | "agent-over-privileged"
   | "agent-dormant"
   | "task-type-dormant"
@@ -95,6 +96,11 @@ export const STANDING_RULES: Readonly<Record<StandingRule, Row>> = {
     topic: "keys",
     severity: "note",
     fix: "`taskmint keys rotate --ledger`, and tell auditors the new key",
+  },
+  "canary-dead": {
+    topic: "keys",
+    severity: "warning",
+    fix: "plant others in their places with `taskmint canary`; `taskmint ledger query --kind canary.issued` names these",
   },
   "agent-over-privileged": {
     topic: "privilege",

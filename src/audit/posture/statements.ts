@@ -2,6 +2,7 @@
 // of what lives: no entry is read.
 import { statement } from "../../database/database.ts"
 import { sql, wholeNumber } from "../../database/drizzle.ts"
+import { CANARY_TYPE } from "../../token/name.ts"
 
 const p = sql.placeholder
 const total = (column: string) => sql`CAST(sum(u.${sql.raw(column)}) AS bigint)`
@@ -96,6 +97,22 @@ export const liveGroups = statement<LiveRow>(
         count(*) AS tasks FROM task t WHERE t.state IN ('active', 'paused') AND t.deadline > 0 GROUP BY 1, 2, 3, 4) g
     JOIN name ty ON ty.id = g.type JOIN name a ON a.id = g.agent JOIN name o ON o.id = g.orchestrator
     ORDER BY ty.text, a.text, o.text, g.policy`,
+)
+
+export interface CanaryRow {
+  readonly kid: string
+  readonly count: number
+}
+
+/** Of one who mints canaries, by key; those of drills, which live when they are minted, are left out. By the index of orchestrators. */
+export const canariesOf = statement<CanaryRow>(
+  "posture.canaries",
+  sql`SELECT s.text AS kid, g.count AS count
+    FROM (SELECT k.kid AS kid, count(*) AS count FROM task t JOIN token k ON k.task = t.id
+      WHERE t.orchestrator = (SELECT id FROM name WHERE text = ${p("by")})
+        AND t.type = (SELECT id FROM name WHERE text = ${CANARY_TYPE}) AND k.exp * 1000 < t.started_at
+      GROUP BY k.kid) g
+    JOIN name s ON s.id = g.kid`,
 )
 
 export interface AgeRow {
