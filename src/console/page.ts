@@ -13,6 +13,7 @@ export type Role = "auditor" | "approver" | "operator"
 /** Where one can go, in the order of the menu, and who finds it there. */
 export const PLACES = [
   { path: "/console", title: "Overview", roles: ["auditor", "operator", "approver"] },
+  { path: "/console/alarms", title: "Alarms", roles: ["auditor", "operator"] },
   { path: "/console/tasks", title: "Tasks", roles: ["auditor", "operator"] },
   { path: "/console/agents", title: "Agents", roles: ["auditor", "operator"] },
   { path: "/console/approvals", title: "Approvals", roles: ["approver", "auditor", "operator"] },
@@ -60,7 +61,7 @@ export function consolePage(page: Page): string {
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>
-<div class="frame">
+<div class="frame${page.reader ? "" : " alone"}">
 ${sidePart(page)}
 <main id="content">
 <h1>${title}</h1>
@@ -86,8 +87,9 @@ ${offered.map(({ path, title }) => html`<li><a href="${path}"${path === place ? 
 }
 ${
   reader
-    ? html`<div class="who"><div>${reader.name}</div><div>${reader.roles.join(", ")}</div>
-<form method="post" action="/console/sign-out"><button class="plain">Sign out</button></form></div>`
+    ? html`<div class="who"><div>${reader.name}</div><div class="roles">${reader.roles.join(", ")}</div>
+<form method="post" action="/console/sign-out"><button class="plain">Sign out</button>
+<button class="plain all" name="everywhere" value="yes">in all browsers</button></form></div>`
     : ""
 }
 </header>`

@@ -4,10 +4,11 @@ import { createHash } from "node:crypto"
 import { CHARTS } from "./style-chart.ts"
 import { COMPONENTS } from "./style-components.ts"
 import { PAGES } from "./style-pages.ts"
+import { TABLES } from "./style-tables.ts"
 
 const FRAME = `
-:root{color-scheme:light dark;--ink:#18212c;--soft:#556270;--line:#dde3ea;--paper:#fff;--wash:#f4f6f8;--bar:#2a6a8c;--watch:#96610f;--no:#ab2f28;--yes:#23703f;--rest:#c3ccd6;--focus:#1d6fd1;--on:#e3edf3}
-@media(prefers-color-scheme:dark){:root{--ink:#e7ebf0;--soft:#a0acba;--line:#2b3440;--paper:#141a21;--wash:#0e1318;--bar:#63abd0;--watch:#dfae55;--no:#f2918a;--yes:#72c894;--rest:#3d4855;--focus:#7db4f5;--on:#1f2c37}}
+:root{color-scheme:light dark;--ink:#18212c;--soft:#556270;--line:#dde3ea;--paper:#fff;--wash:#f4f6f8;--bar:#2a6a8c;--watch:#96610f;--no:#ab2f28;--yes:#23703f;--rest:#8594a3;--focus:#1d6fd1;--on:#e3edf3}
+@media(prefers-color-scheme:dark){:root{--ink:#e7ebf0;--soft:#a0acba;--line:#2b3440;--paper:#141a21;--wash:#0e1318;--bar:#63abd0;--watch:#dfae55;--no:#f2918a;--yes:#72c894;--rest:#5f6f80;--focus:#7db4f5;--on:#1f2c37}}
 *{box-sizing:border-box}
 html{scroll-padding-top:1rem}
 body{margin:0;background:var(--wash);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -23,19 +24,20 @@ a:focus-visible,button:focus-visible,input:focus-visible,select:focus-visible,te
 .side li a:hover{background:var(--wash);color:var(--ink)}
 .side li a[aria-current]{background:var(--on);color:var(--ink);font-weight:600}
 .who{margin-top:auto;padding:.75rem .6rem 0;border-top:1px solid var(--line);font-size:.85rem;color:var(--soft);overflow-wrap:anywhere}
-.who form{margin-top:.4rem}
+.who form{margin-top:.4rem;display:flex;flex-wrap:wrap;gap:.15rem .75rem}.who .all{font-weight:400}
+.alone{display:block}.alone .side{border:0;background:none;padding:2.5rem 1.75rem 0}.alone .side .brand{padding:0}.alone>*{max-width:46rem;margin:0 auto}
 main{padding:1.5rem 1.75rem 4rem;max-width:76rem;width:100%}
-.lead{color:var(--soft);margin:.15rem 0 1.25rem;max-width:60ch;overflow-wrap:anywhere}
+.lead{color:var(--soft);margin:.15rem 0 1.25rem;max-width:80ch;overflow-wrap:anywhere;text-wrap:pretty}
 h1{font-size:1.45rem;line-height:1.25;margin:0;overflow-wrap:anywhere}
 h2{font-size:1rem;margin:0 0 .75rem}
 h3{font-size:.92rem;margin:1rem 0 .4rem}
 p{margin:.25rem 0}
 .crumb{font-size:.85rem;color:var(--soft);margin:0 0 .35rem}
-@media(max-width:52rem){.frame{display:block}.side{border-right:0;border-bottom:1px solid var(--line);padding:.75rem;gap:.5rem}.side ul{display:flex;flex-wrap:wrap}.side li a{padding:.25rem .55rem}.who{margin:0;padding:.5rem .6rem 0;display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:center}.who form{margin:0}main{padding:1.1rem .9rem 3rem}}
+@media(max-width:52rem){.frame{display:block}.side{border-right:0;border-bottom:1px solid var(--line);padding:.6rem .5rem .5rem;display:grid;grid-template-columns:1fr auto;gap:.35rem 1rem;align-items:center}.side nav{grid-column:1/-1}.side ul{display:flex;flex-wrap:wrap;gap:0}.side li a{padding:.2rem .35rem;font-size:.9rem}.side .brand{padding:0 .35rem}.who{grid-row:1;grid-column:2;margin:0;padding:0 .4rem 0 0;border:0;text-align:right}.who .roles,.who .all{display:none}.who form{margin:0;justify-content:end}main{padding:1.1rem .9rem 3rem}.alone .side{padding:1rem .9rem 0}}
 @media print{.side,.skip{display:none}.frame{display:block}body{background:#fff}}
 `
 
-export const CONSOLE_STYLE = FRAME + COMPONENTS + CHARTS + PAGES
+export const CONSOLE_STYLE = FRAME + COMPONENTS + TABLES + CHARTS + PAGES
 
 const digest = createHash("sha256").update(CONSOLE_STYLE).digest("base64url").slice(0, 16)
 

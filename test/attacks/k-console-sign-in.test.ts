@@ -52,7 +52,7 @@ describe("K08 another site", () => {
     ["and says nothing at all", { "sec-fetch-site": "" }],
   ])("signs nobody out: %s", async (_what, headers) => {
     const lea = await signedIn()
-    expect((await lea.post("/console/sign-out", {}, headers)).status).toBe(403)
+    expect((await lea.post("/console/sign-out", { everywhere: "yes" }, headers)).status).toBe(403)
     expect(await isIn(lea)).toBe(true)
   })
 

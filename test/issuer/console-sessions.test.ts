@@ -194,6 +194,19 @@ describe("the end of a session", () => {
     ])
   })
 
+  test("everywhere, by whoever has one, ends all of the same person, and nobody else's", async () => {
+    const person = "people/kay"
+    const [here, there, other] = [await begin({ person }), await begin({ person }), await begin()]
+    await sessions.leave(showing("A".repeat(43)), true)
+    await sessions.leave(showing(here), true)
+    for (const id of [here, there]) expect(await sessions.of(showing(id))).toBeUndefined()
+    expect(await sessions.of(showing(other))).toBeDefined()
+    const { entries } = await world.ledger.read({ kind: "client.left" })
+    expect(entries.filter(({ sub }) => sub === person)).toMatchObject([
+      { body: { by: "sign_out_everywhere" } },
+    ])
+  })
+
   test("K10 comes with a new one in the same browser, and for the eleventh of a person to the one seen longest ago", async () => {
     const person = "people/lou"
     const first = await begin({ person })

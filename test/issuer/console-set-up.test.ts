@@ -90,7 +90,9 @@ describe("a link that signs in", () => {
     expect((await house.issuer.fetch(new Request(`${ISSUER}${path}`, { method: "HEAD" }))).status).toBe(405)
     const landed = await browser.get(path, "none")
     expect([landed.status, landed.headers.get("refresh")]).toEqual([200, "0; url=/console"])
-    expect(await (await browser.get("/console")).text()).toContain("<div>audit-team</div><div>auditor<")
+    expect(await (await browser.get("/console")).text()).toContain(
+      '<div>audit-team</div><div class="roles">auditor<',
+    )
     expect((await openBrowser(house).get(path, "none")).status).toBe(401)
   })
 

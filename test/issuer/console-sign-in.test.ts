@@ -63,7 +63,7 @@ describe("signing in", () => {
     expect([page.status, page.headers.get("refresh")]).toEqual([200, "0; url=/console"])
     expect(await page.text()).toContain("people/lea@example.com")
     const text = await (await lea.get("/console")).text()
-    expect(text).toContain("people/lea@example.com</div><div>auditor, approver<")
+    expect(text).toContain('people/lea@example.com</div><div class="roles">auditor, approver<')
     expect(await entries("kind=client.authenticated&sub=people/lea@example.com")).toMatchObject([
       { body: { client: "team-leads", also: ["watchers"], at: "console", by: "openid", provider: "people" } },
     ])
@@ -162,4 +162,15 @@ describe("an answer that is not taken", () => {
     const refused = await lea.back(new URL(`https://taskmint.internal/console/callback?${denied}`))
     expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining("access_denied")])
   })
+})
+
+test("the page signs out of all browsers where that is asked for, and of nothing where something else is", async () => {
+  const [here, there] = [browser(), browser()]
+  for (const one of [here, there]) await one.signIn("lea")
+  const isIn = async (one: typeof here) => (await one.get("/console")).status === 200
+  expect((await here.post("/console/sign-out", { everywhere: "no" })).status).toBe(400)
+  expect([await isIn(here), await isIn(there)]).toEqual([true, true])
+  expect(await (await here.get("/console")).text()).toContain('name="everywhere" value="yes"')
+  expect((await here.post("/console/sign-out", { everywhere: "yes" })).status).toBe(303)
+  expect([await isIn(here), await isIn(there)]).toEqual([false, false])
 })

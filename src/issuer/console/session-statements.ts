@@ -44,7 +44,7 @@ export const deleteSession = statement(
   sql`DELETE FROM console_session WHERE digest = ${p("digest")}`,
 )
 
-/** Leaves room for one more: those that were seen longest ago go. */
+/** Leaves so many of a person, none at 0: those that were seen longest ago go. */
 export const deleteSurplus = statement(
   "deleteSurplus",
   sql`DELETE FROM console_session WHERE person = ${p("person")} AND digest NOT IN

@@ -53,8 +53,11 @@ export interface Sessions extends Visitors {
    * where `once` was spent, Unavailable.
    */
   begin(beginning: Beginning): Promise<string | Refusal>
-  /** Ends the request's session, if it has one; whoever was signed in is named in the ledger. Throws Unavailable. */
-  leave(request: Request): Promise<void>
+  /**
+   * Ends the request's session, if it has one, and with `everywhere` all of the same person; whoever was signed in is named in
+   * the ledger. Throws Unavailable.
+   */
+  leave(request: Request, everywhere?: boolean): Promise<void>
   /** What is kept of the request's session id: it names the session and opens none. */
   digestIn(request: Request): Uint8Array | undefined
   /** Forgets what has ended; called on a timer. */
@@ -103,10 +106,10 @@ export function createSessions({ engine, ledger, policies }: SessionsOptions): S
       ]
       return (await unlessLocked(engine, steps)) ?? id
     },
-    async leave(request) {
+    async leave(request, everywhere = false) {
       const digest = digestIn(request)
       const visitor = await standing(digest)
-      if (digest && visitor) await end({ engine, ledger }, digest, visitor)
+      if (digest && visitor) await end({ engine, ledger }, digest, visitor, everywhere)
     },
     async prune() {
       const now = ledger.at()
@@ -128,13 +131,15 @@ async function unlessLocked(engine: Engine, steps: readonly Step[]): Promise<Ref
 async function end(
   { engine, ledger }: Pick<SessionsOptions, "engine" | "ledger">,
   digest: Uint8Array,
-  { caller: { person, clientId } }: Visitor,
+  { name, caller: { person, clientId } }: Visitor,
+  everywhere: boolean,
 ): Promise<void> {
-  const body = { client: clientId, at: "console", by: "sign_out" }
+  const body = { client: clientId, at: "console", by: everywhere ? "sign_out_everywhere" : "sign_out" }
   const sub = person === undefined ? {} : { sub: person }
   try {
     await engine.atomically([
       { statement: deleteSession, values: { digest }, rows: 1 },
+      ...(everywhere ? [{ statement: deleteSurplus, values: { person: name, kept: 0 } }] : []),
       ...ledger.steps({ kind: "client.left", at: ledger.at(), ...sub, body }),
     ])
   } catch (error) {
