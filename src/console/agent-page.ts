@@ -5,7 +5,7 @@ import { alarmTitle, alarmWords, type ShownAlarm, taskLink } from "./alarm-words
 import { chart } from "./chart.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, facts, pages, section, table, tag } from "./parts.ts"
-import { agentPath } from "./tasks-page.ts"
+import { agentPath, stateTag } from "./tasks-page.ts"
 import { agoOf, type Content, type Fragment, numberOf } from "./values.ts"
 
 export interface ShownAgent {
@@ -72,7 +72,7 @@ export interface AgentTask {
 export const agentPage = (shown: ShownAgent): Omit<Page, "reader"> => ({
   title: shown.agent,
   place: "/console/agents",
-  lead: html`An agent. ${standingOf(shown)}`,
+  lead: html`What it may, what it was given, and what it did with it. ${standingOf(shown)}`,
   body: shown.onwards
     ? tasksOf(shown)
     : html`${section("What it is", factsOf(shown))}${chartsOf(shown)}
@@ -204,8 +204,6 @@ const reachOf = ({ agent, reaches }: ShownAgent): Fragment =>
       : html`<p class="note">And ${numberOf(reaches.length - MOST_GRANTS)} more: <code>taskmint policy inventory</code> lists all.</p>`,
   )
 
-const STATES: Readonly<Record<string, "good" | "warn" | "plain">> = { active: "good", paused: "warn" }
-
 const tasksOf = ({ now, agent, tasks, onwards, next }: ShownAgent): Fragment => {
   const here = agentPath(agent)
   return section(
@@ -224,7 +222,7 @@ const tasksOf = ({ now, agent, tasks, onwards, next }: ShownAgent): Fragment => 
           tasks.map((one) => [
             agoOf(one.startedAt, now),
             html`${taskLink(one.task, one.type)}`,
-            html`${tag(one.state, STATES[one.state] ?? "plain")}${one.endedAt === undefined ? "" : html` ${agoOf(one.endedAt, now)}`}`,
+            html`${stateTag(one.state)}${one.endedAt === undefined ? "" : html` ${agoOf(one.endedAt, now)}`}`,
             one.instance,
             one.orchestrator,
           ]),

@@ -88,6 +88,10 @@ const unusualWords = (alarm: ShownAlarm): Content => {
   return html`${who} in ${where}: ${fact(alarm, "happened")}. Usual: ${fact(alarm, "usual")}`
 }
 const UNUSUAL_NEXT = "Look at what it did; `taskmint revoke` stops a task, an instance or an agent at once."
+const UNUSUAL_NEXTS: Readonly<Record<string, string>> = {
+  canary_used:
+    "Somebody has read the place where it was left: its task's `canary.issued` in the ledger names that. Look at who can, and replace what else lies there.",
+}
 const UNUSUAL: ReadonlySet<string> = new Set(ANOMALY_RULES)
 
 export const alarmTitle = (kind: string): string =>
@@ -99,6 +103,6 @@ export const alarmWords = (alarm: ShownAlarm): Content =>
 
 /** What to do about it; empty where nothing is known. */
 export const alarmNext = (kind: string): string =>
-  WORDS[kind]?.next ?? (UNUSUAL.has(kind) ? UNUSUAL_NEXT : "")
+  WORDS[kind]?.next ?? UNUSUAL_NEXTS[kind] ?? (UNUSUAL.has(kind) ? UNUSUAL_NEXT : "")
 
 export const alarmsAddress = (kind?: string): string => addressOf("/console/alarms", { alarm: kind })

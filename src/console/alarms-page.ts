@@ -21,7 +21,7 @@ export interface Alarms {
 
 export const alarmsPage = (shown: Alarms): Omit<Page, "reader"> => ({
   title: shown.kind === undefined ? "Alarms" : alarmTitle(shown.kind),
-  place: "/console",
+  place: "/console/alarms",
   lead: "What stands now, the newest first. An alarm goes by itself once what raised it is over; the ledger keeps both.",
   body: html`${kindsOf(shown)}${section("Alarms", listOf(shown))}`,
 })
@@ -29,11 +29,11 @@ export const alarmsPage = (shown: Alarms): Omit<Page, "reader"> => ({
 const kindsOf = ({ counts, kind }: Alarms): Fragment | "" =>
   counts.size === 0
     ? ""
-    : html`<p>${[undefined, ...counts.keys()].map((one) => {
+    : html`<ul class="tabs">${[undefined, ...counts.keys()].map((one) => {
         const count = one === undefined ? sumOf(counts) : (counts.get(one) ?? 0)
         const current = one === kind ? html` aria-current="true"` : ""
-        return html`<a class="button" href="${alarmsAddress(one)}"${current}>${one === undefined ? "All" : alarmTitle(one)} ${numberOf(count)}</a> `
-      })}</p>`
+        return html`<li><a href="${alarmsAddress(one)}"${current}>${one === undefined ? "All" : alarmTitle(one)} <span class="note">${numberOf(count)}</span></a></li>`
+      })}</ul>`
 
 const sumOf = (counts: ReadonlyMap<string, number>): number =>
   [...counts.values()].reduce((sum, count) => sum + count, 0)

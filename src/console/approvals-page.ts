@@ -71,13 +71,13 @@ ${facts([
   ["Parameters", parameters === "" ? "none" : html`<code>${cut(parameters, MOST_PARAMETERS)}</code>`],
   ["Asked by", askedBy(approval, now)],
   ["Task", html`<a href="${taskPath(approval.taskId)}">${approval.type}</a> ${cut(purpose, MOST_PURPOSE)}`],
-  [
-    "Waits until",
-    html`${timeOf(toInstant(approval.expiresAt))} (${agoOf(toInstant(approval.expiresAt), now)})`,
-  ],
+  ["Waits until", untilOf(approval, now)],
 ])}
 ${whole ? answerPart(approval, hindrance) : html`<p class="actions"><a class="button" href="${approvalPath(id)}">Read it whole and decide</a></p>`}</section>`
 }
+
+const untilOf = ({ expiresAt }: Approval, now: number): Fragment =>
+  html`${timeOf(toInstant(expiresAt))} (${agoOf(toInstant(expiresAt), now)})`
 
 const askedBy = ({ agent, requestedBy, requestedAt, sub }: Approval, now: number): Fragment =>
   html`${requestedBy}, for <a href="${agentPath(agent.id)}">${agent.id}</a> (${agent.instance})${sub === requestedBy ? "" : html`, on behalf of ${sub}`}, ${agoOf(toInstant(requestedAt), now)}`
@@ -153,7 +153,7 @@ export function approvalPage({ approval, hindrance, now, late }: ApprovalShown):
         ["API", approval.api],
         ["Approval", html`<code>${approval.approvalId}</code>`],
         ["May decide", approval.by.join(", ")],
-        [state === "requested" ? "Waits until" : "Good until", timeOf(toInstant(approval.expiresAt))],
+        [state === "requested" ? "Waits until" : "Good until", untilOf(approval, now)],
       ]),
     )}${section(
       "Parameters",

@@ -32,7 +32,7 @@ const LEAST = 1.5
 export function chart({ title, what, span, bars, class: tone = "allowed", href }: Chart): Fragment {
   const most = Math.max(0, ...bars.map(({ value }) => value))
   const name = href === undefined ? title : html`<a href="${href}">${title}</a>`
-  return html`<figure class="chart"><figcaption><span>${name}</span> <strong>${numberOf(sumOf(bars))}</strong></figcaption>
+  return html`<figure class="chart"><figcaption><span>${name} <span class="note">in ${span}</span></span> <strong>${numberOf(sumOf(bars))}</strong></figcaption>
 <svg role="img" aria-label="${summaryOf({ what, span, bars })}" viewBox="0 0 ${bars.length} ${HIGH}" preserveAspectRatio="none">
 <rect class="ground" x="0" y="${HIGH - 0.5}" width="${bars.length}" height="0.5"/>${bars.map((bar, at) => rectangle(bar, at, { most, what, tone }))}</svg>
 <div class="axis"><span>${hourOf(bars[0])}</span><span>${most === 0 ? "none" : `at most ${numberOf(most)} an hour`}</span><span>now</span></div></figure>`

@@ -8,8 +8,7 @@ import { toInstant } from "../time.ts"
 import { entryPath } from "./ledger-page.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, facts, pages, section, type Tone, table, tag } from "./parts.ts"
-import { countOf } from "./timeline.ts"
-import { agoOf, type Content, type Fragment, numberOf, timeOf } from "./values.ts"
+import { agoOf, type Content, countOf, type Fragment, numberOf, timeOf } from "./values.ts"
 
 export const INTEGRITY_PATH = "/console/integrity"
 

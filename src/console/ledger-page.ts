@@ -133,11 +133,17 @@ const tableOf = (entries: readonly Entry[]): Fragment =>
 function whoOf({ agent, instance, orchestrator, body }: Entry): Content {
   if (agent !== undefined)
     return html`<a href="${agentPath(agent)}">${agent}</a>${instance === undefined ? "" : html`<span class="note">${instance}</span>`}`
-  return orchestrator ?? (typeof body?.by === "string" ? cut(body.by) : "")
+  const [named] = [body?.client, body?.by].filter((name) => typeof name === "string")
+  return orchestrator ?? cut(named ?? "")
 }
 
-function whatOf({ operation, api, resource, task_id: task }: Entry): Content {
+/** What was looked at where nothing else says what an entry is about; entries of the ledger are no report. */
+const readOf = ({ kind, body }: Entry): string =>
+  kind === "access.read" ? cut(typeof body?.report === "string" ? body.report : "entries") : ""
+
+function whatOf(entry: Entry): Content {
+  const { operation, api, resource, task_id: task } = entry
   const on = personalOf(resource)
-  const done = operation ?? api ?? ""
+  const done = operation ?? api ?? readOf(entry)
   return html`${done}${on === undefined ? "" : html` on ${on}`}${task === undefined ? "" : html`<span class="note"><a href="${taskPath(task)}">its task</a></span>`}`
 }

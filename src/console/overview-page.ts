@@ -5,7 +5,7 @@ import { agentLink, alarmsAddress, alarmTitle, alarmWords, type ShownAlarm, task
 import { chart } from "./chart.ts"
 import type { Page } from "./page.ts"
 import { empty, section, type Tile, table, tiles } from "./parts.ts"
-import { agoOf, type Content, type Fragment, numberOf } from "./values.ts"
+import { agoOf, type Content, type Fragment, numberOf, wordFor } from "./values.ts"
 
 export interface ShownHour {
   /** Epoch milliseconds at which it began. */
@@ -60,13 +60,24 @@ export const overview = (shown: Overview): Omit<Page, "reader"> => ({
 
 function tilesOf({ liveTasks, approvalsWaiting, alarms, newest }: Overview): Tile[] {
   const standing = [...alarms.values()].reduce((sum, count) => sum + count, 0)
-  const alarm = (kind: string, what: string): Tile => warned(alarms.get(kind) ?? 0, what, alarmsAddress(kind))
+  const alarm = (kind: string, what: string): Tile => {
+    const count = alarms.get(kind) ?? 0
+    return warned(count, wordFor(count, what), alarmsAddress(kind))
+  }
   const found: Tile[] = [
-    { value: numberOf(liveTasks), what: "live tasks", href: "/console/tasks?state=active" },
-    warned(approvalsWaiting, "approvals that wait", "/console/approvals"),
-    alarm("task_unrenewed", "silent agents"),
-    alarm("verifier_silent", "silent verifiers"),
-    warned(standing, "alarms that stand", alarmsAddress()),
+    {
+      value: numberOf(liveTasks),
+      what: wordFor(liveTasks, "live task"),
+      href: "/console/tasks?state=active",
+    },
+    warned(
+      approvalsWaiting,
+      wordFor(approvalsWaiting, "approval that waits", "approvals that wait"),
+      "/console/approvals",
+    ),
+    alarm("task_unrenewed", "silent agent"),
+    alarm("verifier_silent", "silent verifier"),
+    warned(standing, wordFor(standing, "alarm that stands", "alarms that stand"), alarmsAddress()),
   ]
   return found.map((tile) => (newest || tile.href === "/console/approvals" ? tile : without(tile)))
 }

@@ -21,18 +21,27 @@ export interface Column {
   readonly count?: boolean
 }
 
+/** So many columns fit beside each other on a phone; of wider tables each row is a list there, with the columns' titles. */
+const MOST_BESIDE = 2
+
 /** `caption` says to a screen reader what the table holds. Rows are as wide as `columns`. */
-export const table = (
+export function table(
   caption: string,
   columns: readonly Column[],
   rows: readonly (readonly Content[])[],
-): Fragment => html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption>
-<thead><tr>${columns.map(({ title, count }) => html`<th scope="col"${count ? html` class="count"` : ""}>${title}</th>`)}</tr></thead>
-<tbody>${rows.map(
-  (cells) =>
-    html`<tr>${cells.map((cell, at) => html`<td${columns[at]?.count ? html` class="count"` : ""}>${cell}</td>`)}</tr>
-`,
-)}</tbody></table></div>`
+): Fragment {
+  const isWide = columns.length > MOST_BESIDE
+  const heads = columns.map(
+    ({ title, count }) => html`<th scope="col"${count ? html` class="count"` : ""}>${title}</th>`,
+  )
+  const cellOf = (cell: Content, at: number) => {
+    const { title = "", count } = columns[at] ?? {}
+    return html`<td${isWide ? html` data-of="${title}"` : ""}${count ? html` class="count"` : ""}>${cell}</td>`
+  }
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table${isWide ? html` class="wide"` : ""}><caption>${caption}</caption>
+<thead><tr>${heads}</tr></thead>
+<tbody>${rows.map((cells) => html`<tr>${cells.map(cellOf)}</tr>\n`)}</tbody></table></div>`
+}
 
 /** Names and values; those without a value are left out. */
 export const facts = (pairs: readonly (readonly [string, Content | undefined])[]): Fragment =>
@@ -70,7 +79,7 @@ export function bar(label: Content, shares: readonly Share[], most: number, coun
   })
   return html`<div class="row"><span>${label}</span>
 <svg role="img" aria-label="${shares.map(({ what }) => what).join(", ")}" preserveAspectRatio="none">${rectangles}</svg>
-<span class="count">${count}</span></div>`
+<span class="count${from === 0 ? " none" : ""}">${count}</span></div>`
 }
 
 const percent = (part: number, whole: number): string =>

@@ -63,7 +63,7 @@ const inForcePart = ({ state: { digest, since }, by, counts, now }: PolicyShown)
   section(
     "In force",
     facts([
-      ["Digest", html`<code>${digest}</code>`],
+      ["Digest", html`<code class="hash">${digest}</code>`],
       ["Since", html`${timeOf(toInstant(since))} (${agoOf(toInstant(since), now)})`],
       ["By", by ?? "the issuer, which found the files in its folder"],
       [
@@ -156,13 +156,12 @@ function earlierPart({ earlier, audits, now }: PolicyShown): Content {
   const used = audits
     ? html`<p class="note"><a href="${addressOf(LEDGER_PATH, { kind: "policy.used" })}">Those that were brought back, and by whom</a></p>`
     : ""
-  if (earlier.length === 0)
-    return html`${empty("None.", "Each policy that was in force stays here with its digest.")}${used}`
+  if (earlier.length === 0) return empty("None.", "Each policy that was in force stays here with its digest.")
   return html`${table(
     "Policies that were loaded before, the newest first",
     [{ title: "Digest" }, { title: "Loaded" }, { title: "By whom" }],
     earlier.map(({ digest, loadedAt }) => [
-      html`<code>${digest}</code>`,
+      html`<code class="hash">${digest}</code>`,
       html`${timeOf(toInstant(loadedAt))} <span class="note">${agoOf(toInstant(loadedAt), now)}</span>`,
       audits
         ? html`<a href="${addressOf(LEDGER_PATH, { kind: "policy.loaded", from: toInstant(loadedAt), to: toInstant(loadedAt + 1) })}">its entry</a>`

@@ -3,7 +3,7 @@ import { html } from "hono/html"
 import { agentLink } from "./alarm-words.ts"
 import type { Page } from "./page.ts"
 import { addressOf, bar, empty, section, table, tag, tiles } from "./parts.ts"
-import { agoOf, type Content, type Fragment, numberOf, spanOf, withCode } from "./values.ts"
+import { agoOf, type Content, type Fragment, numberOf, spanOf, withCode, wordFor } from "./values.ts"
 
 export interface ShownFinding {
   readonly rule: string
@@ -72,7 +72,11 @@ export const posturePage = (shown: Posture): Omit<Page, "reader"> => ({
   body: html`${tiles(
     (["error", "warning", "note"] as const).map((severity) => {
       const count = shown.findings.filter((one) => one.severity === severity).length
-      return { value: numberOf(count), what: `${severity}s`, tone: count > 0 ? TONES[severity] : "plain" }
+      return {
+        value: numberOf(count),
+        what: wordFor(count, severity),
+        tone: count > 0 ? TONES[severity] : "plain",
+      }
     }),
   )}${findingsOf(shown.findings)}<div class="columns">${agesOf("Live tasks by age", "tasks", shown.tasks)}${agesOf("Live tokens by age", "tokens", shown.tokens)}</div>
 ${keysOf(shown)}${apisOf(shown)}`,

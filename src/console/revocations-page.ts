@@ -6,8 +6,7 @@ import { toInstant } from "../time.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, facts, pages, section, table, tag } from "./parts.ts"
 import { agentPath, taskPath } from "./tasks-page.ts"
-import { countOf } from "./timeline.ts"
-import { agoOf, type Content, type Fragment, numberOf, spanOf, timeOf } from "./values.ts"
+import { agoOf, type Content, countOf, type Fragment, numberOf, spanOf, timeOf } from "./values.ts"
 
 export const REVOCATIONS_PATH = "/console/revocations"
 

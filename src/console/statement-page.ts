@@ -2,10 +2,11 @@
 // through the escaping template; it decides what stands where, and no right.
 import { createHash } from "node:crypto"
 import { html, raw } from "hono/html"
+import { table } from "./parts.ts"
 import { approvalsPart, coveredPart, holdersPart, refusalsPart, reportersPart } from "./statement-parts.ts"
 import { STATEMENT_STYLE } from "./statement-style.ts"
 import { type Shown, textOf } from "./statement-text.ts"
-import { type Fragment, numberOf, timeOf } from "./values.ts"
+import { countOf, type Fragment, numberOf, timeOf } from "./values.ts"
 
 const digestOfStyle = createHash("sha256").update(STATEMENT_STYLE).digest("base64")
 
@@ -60,7 +61,7 @@ function summaryOf({
   const refused = refusals.reduce((sum, { count }) => sum + count, more)
   const operations = authority.flatMap((rule) => rule.operations).length
   const unused = never.filter(({ operation }) => operation !== undefined).length
-  return `${numberOf(used)} uses, ${numberOf(refused)} refused; ${unused} of ${operations} operations granted were never used`
+  return `${countOf(used, "use")}, ${numberOf(refused)} refused; ${unused} of ${operations} operations granted were never used`
 }
 
 function headPart(shown: Shown): Fragment {
@@ -82,7 +83,7 @@ ${task.sub === undefined ? "" : html`<dt>On behalf of</dt><dd>${textOf(task.sub)
 ${task.reference === undefined ? "" : html`<dt>Reference</dt><dd>${textOf(task.reference)}</dd>`}
 <dt>From</dt><dd>${timeOf(task.started_at)}</dd>
 <dt>To</dt><dd>${task.ended_at === undefined ? html`still open, until ${timeOf(task.deadline)} at most` : timeOf(task.ended_at)}</dd>
-<dt>Policy</dt><dd>${policies.map((one) => html`<code>${one}</code> `)}</dd>
+<dt>Policy</dt><dd>${policies.map((one) => html`<code class="hash">${one}</code> `)}</dd>
 </dl>
 ${task.erased ? html`<p class="note">Personal values of this task were erased.</p>` : ""}
 </section>`
@@ -100,7 +101,7 @@ function grantedPart({ authority, outside }: Shown): Fragment {
 <h2>Granted, and used</h2>
 ${authority.length === 0 ? html`<p class="note">Nothing was granted.</p>` : ""}
 ${authority.map((rule) => rulePart(rule, most))}
-${outside ? html`<p class="warn">${sumOf(outside)} uses are covered by none of these rules.</p>` : ""}
+${outside ? html`<p class="warn">${countOf(sumOf(outside), "use is", "uses are")} covered by none of these rules.</p>` : ""}
 </section>`
 }
 
@@ -118,7 +119,7 @@ function barOf(label: Fragment, counts: Counts, most: number): Fragment {
   const width = (part: number) => `${Math.round((1000 * part) / most) / 10}%`
   const sum = sumOf(counts)
   return html`<div class="row${sum === 0 ? " never" : ""}"><code>${label}</code>
-<svg role="img" aria-label="${sum} uses" preserveAspectRatio="none"><rect class="allowed" height="100%" width="${width(counts.allowed)}"/><rect class="observed" height="100%" x="${width(counts.allowed)}" width="${width(counts.observed)}"/></svg>
+<svg role="img" aria-label="${countOf(sum, "use")}" preserveAspectRatio="none"><rect class="allowed" height="100%" width="${width(counts.allowed)}"/><rect class="observed" height="100%" x="${width(counts.allowed)}" width="${width(counts.observed)}"/></svg>
 <span class="count">${sum === 0 ? "never" : numberOf(sum)}</span></div>`
 }
 
@@ -126,12 +127,15 @@ function neverPart({ never_used: never }: Shown): Fragment {
   if (never.length === 0) return html``
   return html`<section>
 <h2>Granted, never used</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Granted, never used"><table><tr><th>What</th><th>API</th><th>Rule</th></tr>
-${never.map(
-  ({ operation, resource, api, rule }) =>
-    html`<tr><td><code>${operation ?? (resource === undefined ? "" : textOf(resource))}</code></td><td>${api}</td><td><code>${rule}</code></td></tr>`,
+${table(
+  "Granted, never used",
+  [{ title: "What" }, { title: "API" }, { title: "Rule" }],
+  never.map(({ operation, resource, api, rule }) => [
+    html`<code>${operation ?? (resource === undefined ? "" : textOf(resource))}</code>`,
+    api,
+    html`<code>${rule}</code>`,
+  ]),
 )}
-</table></div>
 </section>`
 }
 
@@ -147,15 +151,27 @@ ${uses.length === 0 ? html`<p class="note">None was reported.</p>` : ""}
 ${
   uses.length === 0
     ? ""
-    : html`<div class="scroll" tabindex="0" role="region" aria-label="Uses"><table><tr><th>Operation</th><th>Resource</th><th class="count">Uses</th><th>First</th><th>Last</th></tr>
-${sorted.slice(0, MOST_SHOWN).map(
-  (
-    one,
-  ) => html`<tr><td><code>${one.operation}</code></td><td>${one.resource === undefined ? html`<span class="note">erased</span>` : html`<code>${textOf(one.resource)}</code>`}</td>
-<td class="count">${numberOf(sumOf(one))}${one.observed > 0 ? html` <span class="tag">${numberOf(one.observed)} only watched</span>` : ""}</td>
-<td>${one.first === undefined ? "" : timeOf(one.first)}</td><td>${one.last === undefined ? "" : timeOf(one.last)}</td></tr>`,
-)}
-</table></div>`
+    : table(
+        "Uses",
+        [
+          { title: "Operation" },
+          { title: "Resource" },
+          { title: "Uses", count: true },
+          { title: "First" },
+          { title: "Last" },
+        ],
+        sorted
+          .slice(0, MOST_SHOWN)
+          .map((one) => [
+            html`<code>${one.operation}</code>`,
+            one.resource === undefined
+              ? html`<span class="note">erased</span>`
+              : html`<code>${textOf(one.resource)}</code>`,
+            html`${numberOf(sumOf(one))}${one.observed > 0 ? html` <span class="tag">${numberOf(one.observed)} only watched</span>` : ""}`,
+            one.first === undefined ? "" : timeOf(one.first),
+            one.last === undefined ? "" : timeOf(one.last),
+          ]),
+      )
 }
 ${rest > 0 ? html`<p class="note">And ${numberOf(rest)} uses more, of other resources.</p>` : ""}
 </section>`

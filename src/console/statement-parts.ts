@@ -1,22 +1,31 @@
 // The lower half of a statement's page: what was refused, who agreed, who held, who reported, and what of the ledger it covers.
 // Plain data into escaped HTML, as statement-page.ts.
 import { html } from "hono/html"
+import { table } from "./parts.ts"
 import { type Shown, textOf } from "./statement-text.ts"
-import { type Fragment, numberOf, timeOf } from "./values.ts"
+import { countOf, type Fragment, numberOf, timeOf } from "./values.ts"
 
 export function refusalsPart({ refusals, further_refusals: further = 0 }: Shown): Fragment {
   if (refusals.length === 0) return html``
   return html`<section>
 <h2>Refused</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Refused"><table><tr><th>By</th><th>Code</th><th>What, or why</th><th class="count">How often</th><th>Last</th></tr>
-${refusals.map(
-  (
-    one,
-  ) => html`<tr><td>${one.by === "api" ? `API ${one.api ?? ""}` : "issuer"}</td><td><code>${one.code}</code></td>
-<td>${one.operation === undefined ? "" : html`<code>${one.operation}</code> `}${one.why ?? ""}</td>
-<td class="count">${numberOf(one.count)}</td><td>${timeOf(one.last)}</td></tr>`,
+${table(
+  "Refused",
+  [
+    { title: "By" },
+    { title: "Code" },
+    { title: "What, or why" },
+    { title: "How often", count: true },
+    { title: "Last" },
+  ],
+  refusals.map((one) => [
+    one.by === "api" ? `API ${one.api ?? ""}` : "issuer",
+    html`<code>${one.code}</code>`,
+    html`${one.operation === undefined ? "" : html`<code>${one.operation}</code> `}${one.why ?? ""}`,
+    numberOf(one.count),
+    timeOf(one.last),
+  ]),
 )}
-</table></div>
 ${further > 0 ? html`<p class="note">And ${numberOf(further)} more, of other kinds.</p>` : ""}
 </section>`
 }
@@ -25,38 +34,48 @@ export function approvalsPart({ approvals, further_approvals: further = 0 }: Sho
   if (approvals.length === 0) return html``
   return html`<section>
 <h2>Approvals</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Approvals"><table><tr><th>Asked for</th><th>By</th><th>Decision</th><th class="count">Tokens</th></tr>
-${approvals.map(
-  (
-    one,
-  ) => html`<tr><td><code>${one.operation}</code>${one.resource === undefined ? "" : html` on <code>${textOf(one.resource)}</code>`}
-${one.reason === undefined ? "" : html`<p class="note">${textOf(one.reason)}</p>`}</td>
-<td>${one.requested_by}<p class="note">${timeOf(one.requested_at)}</p></td>
-<td>${one.decision}${one.by === undefined ? "" : html` by ${one.by}`}${one.as === undefined ? "" : html` <span class="tag">${one.as}</span>`}
-${one.decided_at === undefined ? "" : html`<p class="note">${timeOf(one.decided_at)}</p>`}
-${one.decision_reason === undefined ? "" : html`<p class="note">${textOf(one.decision_reason)}</p>`}</td>
-<td class="count">${one.collected}</td></tr>`,
+${table(
+  "Approvals",
+  [{ title: "Asked for" }, { title: "By" }, { title: "Decision" }, { title: "Tokens", count: true }],
+  approvals.map((one) => [
+    html`<code>${one.operation}</code>${one.resource === undefined ? "" : html` on <code>${textOf(one.resource)}</code>`}
+${one.reason === undefined ? "" : html`<p class="note">${textOf(one.reason)}</p>`}`,
+    html`${one.requested_by}<p class="note">${timeOf(one.requested_at)}</p>`,
+    decisionOf(one),
+    String(one.collected),
+  ]),
 )}
-</table></div>
 ${further > 0 ? html`<p class="note">And ${numberOf(further)} questions more.</p>` : ""}
 </section>`
 }
+
+const decisionOf = (one: Shown["approvals"][number]): Fragment =>
+  html`${one.decision}${one.by === undefined ? "" : html` by ${one.by}`}${one.as === undefined ? "" : html` <span class="tag">${one.as}</span>`}
+${one.decided_at === undefined ? "" : html`<p class="note">${timeOf(one.decided_at)}</p>`}
+${one.decision_reason === undefined ? "" : html`<p class="note">${textOf(one.decision_reason)}</p>`}`
 
 export function holdersPart(shown: Shown): Fragment {
   const { holders, renewals, further_holders: others, unsigned_tokens: unsigned = 0 } = shown
   const renewed = renewals.reduce((sum, { count }) => sum + count, 0)
   return html`<section>
 <h2>Who held tokens</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Holders"><table><tr><th>Holder</th><th class="count">Tokens</th><th class="count">Uses</th><th class="count">Refused</th></tr>
-${holders.map(
-  (
-    one,
-  ) => html`<tr><td>${one.agent}/${one.instance}${one.lineage.length === 0 ? "" : html` <span class="tag">sub-agent</span><p class="note">${one.lineage.map((id) => html`<code>${id}</code> `)}</p>`}</td>
-<td class="count">${numberOf(one.tokens)}</td><td class="count">${numberOf(one.allowed + one.observed)}</td><td class="count">${numberOf(one.refused)}</td></tr>`,
+${table(
+  "Holders",
+  [
+    { title: "Holder" },
+    { title: "Tokens", count: true },
+    { title: "Uses", count: true },
+    { title: "Refused", count: true },
+  ],
+  holders.map((one) => [
+    html`${one.agent}/${one.instance}${one.lineage.length === 0 ? "" : html` <span class="tag">sub-agent</span><p class="note">${one.lineage.map((id) => html`<code>${id}</code> `)}</p>`}`,
+    numberOf(one.tokens),
+    numberOf(one.allowed + one.observed),
+    numberOf(one.refused),
+  ]),
 )}
-</table></div>
 ${others ? html`<p class="note">And others, with ${numberOf(others.tokens)} tokens, ${numberOf(others.allowed + others.observed)} uses and ${numberOf(others.refused)} refusals.</p>` : ""}
-<p class="note">${numberOf(renewed)} tokens were renewals.${unsigned > 0 ? html` ${numberOf(unsigned)} were authorised and never left the issuer.` : ""}</p>
+<p class="note">${countOf(renewed, "token was a renewal", "tokens were renewals")}.${unsigned > 0 ? html` ${numberOf(unsigned)} were authorised and never left the issuer.` : ""}</p>
 </section>`
 }
 
@@ -96,14 +115,16 @@ ${verifiers.length === 0 ? html`<p class="note">No verifier instance.</p>` : ""}
 ${
   verifiers.length === 0
     ? ""
-    : html`<div class="scroll" tabindex="0" role="region" aria-label="Reporters"><table><tr><th>API</th><th>Verifier instance</th><th>Up to</th><th></th></tr>
-${verifiers.map(
-  (
-    one,
-  ) => html`<tr><td>${one.api}</td><td><code>${one.verifier}</code></td><td>batch ${numberOf(one.sequence)}, ${timeOf(one.last_report)}</td>
-<td>${standingPart(one)}</td></tr>`,
-)}
-</table></div>`
+    : table(
+        "Reporters",
+        [{ title: "API" }, { title: "Verifier instance" }, { title: "Up to" }, { title: "State" }],
+        verifiers.map((one) => [
+          one.api,
+          html`<code>${one.verifier}</code>`,
+          html`batch ${numberOf(one.sequence)}, ${timeOf(one.last_report)}`,
+          standingPart(one),
+        ]),
+      )
 }
 ${gaps.slice(0, MOST_GAPS).map(gapPart)}
 ${beyond > 0 ? html`<p class="warn">And ${numberOf(beyond)} more such gaps.</p>` : ""}

@@ -1,6 +1,8 @@
 // How the page of a statement looks: one sheet inside the page, so that a saved page is whole. Light and dark, a phone's width
 // and paper. It decides nothing else.
-export const STATEMENT_STYLE = `
+import { TABLES } from "./style-tables.ts"
+
+export const STATEMENT_STYLE = `${TABLES}
 :root{color-scheme:light dark;--ink:#1b2430;--soft:#5a6675;--line:#dfe4ea;--paper:#fff;--wash:#f5f7f9;--bar:#2f6f8f;--watch:#855a0f;--no:#b3372f;--yes:#2c7a4b}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaef;--soft:#9aa6b4;--line:#2d3641;--paper:#12171d;--wash:#1a2129;--bar:#5fa8cc;--watch:#e0b050;--no:#f0857d;--yes:#6cc58f}}
 *{box-sizing:border-box}
@@ -18,10 +20,11 @@ section{background:var(--paper);border:1px solid var(--line);border-radius:10px;
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;margin:0}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 code{font:.88em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
+.hash{word-break:break-all}
 .rule{border-top:1px solid var(--line);padding:.75rem 0}
 .rule:first-of-type{border-top:0;padding-top:0}
 .rule>p{margin-bottom:.4rem}
-.row{display:grid;grid-template-columns:minmax(9rem,18rem) 1fr 5.5rem;gap:.75rem;align-items:center;padding:.15rem 0}
+.row{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,3fr) 4rem;gap:.75rem;align-items:center;padding:.15rem 0}
 .row .count{text-align:right;font-variant-numeric:tabular-nums}
 .row svg{width:100%;height:.7rem;display:block;border-radius:4px;background:var(--wash)}
 .allowed{fill:var(--bar)}.observed{fill:var(--watch)}
@@ -29,13 +32,7 @@ code{font:.88em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflo
 .never code{opacity:.7}
 .tag{font-size:.75rem;border:1px solid var(--line);border-radius:4px;padding:0 .35rem;color:var(--soft);white-space:nowrap}
 .warn{color:var(--no)}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:.93rem}
-th{text-align:left;color:var(--soft);font-weight:500;padding:.2rem .75rem .2rem 0;white-space:nowrap}
-td{padding:.3rem .75rem .3rem 0;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:break-word;min-width:5.5rem}
-td code{overflow-wrap:break-word}
-th.count,td.count{text-align:right;font-variant-numeric:tabular-nums;min-width:3rem}
 pre{margin:.5rem 0 0;white-space:pre-wrap;overflow-wrap:anywhere;font:.8rem/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;color:var(--soft)}
-@media(max-width:40rem){main{padding:1rem .75rem 3rem}.row{grid-template-columns:1fr 4.5rem}.row code{grid-column:1/-1}dl{grid-template-columns:1fr}dt{margin-top:.35rem;font-size:.85rem}}
+@media(max-width:40rem){main{padding:1rem .75rem 3rem}.row{grid-template-columns:minmax(0,1fr) max-content;gap:.1rem .75rem;padding:.25rem 0}.row svg{grid-row:2;grid-column:1/-1}dl{grid-template-columns:6.5rem minmax(0,1fr);gap:.3rem .75rem}dt{font-size:.9rem}dd:has(pre){grid-column:1/-1}}
 @media print{body{background:#fff}section{break-inside:avoid;border-color:#bbb}}
 `

@@ -8,6 +8,8 @@ export const CHARTS = `
 .chart .ground{fill:var(--line)}
 .chart rect:hover{opacity:.7}
 .axis{display:flex;justify-content:space-between;gap:.5rem;color:var(--soft);font-size:.75rem;margin:.3rem 0 0;font-variant-numeric:tabular-nums}
+.chart figcaption .note{font-size:inherit}
+.meter .quiet{fill:var(--line)}
 .meter{white-space:nowrap;font-variant-numeric:tabular-nums}
 .meter svg{width:3.5rem;height:.5rem;border-radius:3px;vertical-align:.05rem;margin-right:.25rem}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}

@@ -9,9 +9,9 @@ import { approvalPath, approvalTag } from "./approval-parts.ts"
 import type { Page } from "./page.ts"
 import { addressOf, bar, empty, facts, section, table } from "./parts.ts"
 import { agentPath, stateTag, taskPath } from "./tasks-page.ts"
-import { countOf, timeline } from "./timeline.ts"
+import { timeline } from "./timeline.ts"
 import { timeLineOf } from "./timeline-lanes.ts"
-import { agoOf, type Content, type Fragment, numberOf, timeOf } from "./values.ts"
+import { agoOf, type Content, countOf, type Fragment, numberOf, timeOf } from "./values.ts"
 
 export interface TaskShown {
   readonly task: TaskView
@@ -59,7 +59,7 @@ function factsPart({ task, now, audits }: TaskShown): Fragment {
       endedAt === undefined
         ? ["Deadline", html`${timeOf(toInstant(task.deadline))} (${agoOf(toInstant(task.deadline), now)})`]
         : ["Ended", timeOf(toInstant(endedAt))],
-      ["Policy", html`<a href="/console/policy"><code>${task.policy}</code></a>`],
+      ["Policy", html`<a href="/console/policy"><code class="hash">${task.policy}</code></a>`],
     ]),
     html`<p class="actions"><a class="button" href="${taskPath(task.taskId)}/statement">Statement</a>
 ${audits ? html`<a class="button" href="${ledgerOf(task)}">Its entries in the ledger</a>` : ""}</p>`,

@@ -4,8 +4,8 @@
 import type { Course } from "../audit/course.ts"
 import type { Approval } from "../task/approval-view.ts"
 import type { TaskToken, TaskView } from "../task/show.ts"
-import { type Bar, countOf, type Ink, type Lane, type Mark, type TimeLine } from "./timeline.ts"
-import { numberOf } from "./values.ts"
+import type { Bar, Ink, Lane, Mark, TimeLine } from "./timeline.ts"
+import { countOf, numberOf } from "./values.ts"
 
 /** Into how many steps uses are counted. */
 export const STEPS = 48
@@ -176,9 +176,24 @@ function approvalLane({ approvals }: TaskView): Lane | undefined {
   ])
   return {
     name: "Approvals",
-    summary: countOf(approvals.length, "question"),
+    summary: answersOf(approvals),
     marks: gathered(marks, "questions and answers"),
   }
+}
+
+/** `3 asked, 2 granted, 1 waiting`; those that nobody answered in time are what is left. */
+function answersOf(approvals: TaskView["approvals"]): string {
+  const counted = (word: string, ...states: readonly Approval["state"][]): string[] => {
+    const count = approvals.filter(({ state }) => states.includes(state)).length
+    return count === 0 ? [] : [`${numberOf(count)} ${word}`]
+  }
+  const asked = `${numberOf(approvals.length)} asked`
+  const answers = [
+    ...counted("granted", "granted", "collected"),
+    ...counted("denied", "denied"),
+    ...counted("waiting", "requested"),
+  ]
+  return [asked, ...answers].join(", ")
 }
 
 /** Where there are many, so many neighbours are one. */

@@ -4,7 +4,7 @@
 import { html } from "hono/html"
 import { toInstant } from "../time.ts"
 import { table } from "./parts.ts"
-import { type Fragment, numberOf, spanOf } from "./values.ts"
+import { type Fragment, spanOf } from "./values.ts"
 
 export type Ink = "allowed" | "observed" | "refused" | "quiet" | "agreed"
 
@@ -58,7 +58,7 @@ export function timeline(shown: TimeLine): Fragment {
 ${lanes.map((lane) => laneOf(shown, lane))}
 <div class="lane axis"><span></span><div>${ticks.map((tick) => html`<span>${shortOf(tick, shown)}</span>`)}</div></div>
 </div>
-<p class="note">${spanOf(to - from)} from left to right, times in UTC.</p>
+<p class="note">${spanOf(Math.round((to - from) / 1000) * 1000)} from left to right, times in UTC.</p>
 <details><summary>The same as a table</summary>
 ${table(
   "The time line as a table",
@@ -76,7 +76,7 @@ function laneOf(shown: TimeLine, { name, summary, bars = [], marks = [], steps =
   const x = (instant: number) => percent((instant - shown.from) / (shown.to - shown.from))
   const wide = (from: number, to: number) => percent(Math.max(0.004, (to - from) / (shown.to - shown.from)))
   const most = Math.max(1, ...steps.map(sumOf))
-  return html`<div class="lane"><span>${name}</span>
+  return html`<div class="lane"><span><span>${name}</span> <span class="note" aria-hidden="true">${summary}</span></span>
 <svg role="img" aria-label="${name}: ${summary}"${steps.length > 0 ? html` class="tall"` : ""}>${
     shown.line === undefined ? "" : html`<rect class="now" x="${x(shown.line)}" width="1" height="100%"/>`
   }${bars.map(
@@ -130,7 +130,3 @@ function shortOf(instant: number, { from, to }: TimeLine): string {
   const time = text.slice(11, 19)
   return Math.floor(from / DAY) === Math.floor(to / DAY) ? time : `${text.slice(5, 10)} ${time.slice(0, 5)}`
 }
-
-/** `12 tokens`, `1 token`. */
-export const countOf = (count: number, one: string, many = `${one}s`): string =>
-  `${numberOf(count)} ${count === 1 ? one : many}`

@@ -16,6 +16,13 @@ export const breaking = (text: string): Fragment =>
 
 export const numberOf = (count: number): string => count.toLocaleString("en")
 
+/** `token` or `tokens`. */
+export const wordFor = (count: number, one: string, many = `${one}s`): string => (count === 1 ? one : many)
+
+/** `12 tokens`, `1 token`. */
+export const countOf = (count: number, one: string, many?: string): string =>
+  `${numberOf(count)} ${wordFor(count, one, many)}`
+
 const SPANS = [
   [86_400_000, "d"],
   [3_600_000, "h"],

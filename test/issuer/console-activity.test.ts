@@ -25,11 +25,11 @@ test("the overview counts what is, and leads to where it is told", async () => {
   const { status, text } = await open("/console")
   expect(status).toBe(200)
   expect(tilesOf(text)).toEqual([
-    "1 live tasks /console/tasks?state=active",
-    "1 approvals that wait /console/approvals",
+    "1 live task /console/tasks?state=active",
+    "1 approval that waits /console/approvals",
     "0 silent agents /console/alarms?alarm=task_unrenewed",
-    "1 silent verifiers /console/alarms?alarm=verifier_silent",
-    "1 alarms that stand /console/alarms",
+    "1 silent verifier /console/alarms?alarm=verifier_silent",
+    "1 alarm that stands /console/alarms",
   ])
 })
 
@@ -76,7 +76,7 @@ const plain = (text: string): string =>
 
 test("the list of agents tells of each what it has, used and was refused", async () => {
   const { text } = await open("/console/agents")
-  const rows = [...text.matchAll(/<tr><td>.*?<\/tr>/gs)].map(([row]) => plain(row).trim())
+  const rows = [...text.matchAll(/<tr><td[^>]*>.*?<\/tr>/gs)].map(([row]) => plain(row).trim())
   expect(rows).toEqual([
     "deploy-bot release-platform@example.com 0 nothing granted never 0 0",
     "summarizer ml-platform@example.com 0 nothing granted never 0 0",

@@ -51,7 +51,7 @@ test("names who left something out, what, and who has gone silent; and who is wh
   await whole.report()
   const stateIn = (text: string, { instance }: { instance: string }) =>
     new RegExp(
-      `${instance}</code></td><td>tickets</td><td><span class="tag[^>]*>([^<]+)<.*?</td><td>(.*?)</td>`,
+      `${instance}</code></td><td[^>]*>tickets</td><td[^>]*><span class="tag[^>]*>([^<]+)<.*?</td><td[^>]*>(.*?)</td>`,
       "s",
     )
       .exec(text)

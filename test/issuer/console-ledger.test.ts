@@ -31,7 +31,7 @@ afterAll(() => house.remove())
 
 const open = (query: string) => openPage(house, `/console/ledger${query}`, "audit-team")
 const kindsIn = (text: string): string[] =>
-  [...text.matchAll(/<td><code>([a-z]+\.[a-z]+)<\/code><\/td>/g)].map(([, kind = ""]) => kind)
+  [...text.matchAll(/<td[^>]*><code>([a-z]+\.[a-z]+)<\/code><\/td>/g)].map(([, kind = ""]) => kind)
 const textIn = (text: string): string =>
   text.replaceAll("&quot;", '"').replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&")
 
@@ -110,7 +110,9 @@ test("a text of others is shown and does nothing, nor hides or reorders anything
 
 describe("an entry", () => {
   test("stands with all that it tells, and a proof that its bytes are under the checkpoint", async () => {
-    const place = /ledger\/(\d+)">\d+<\/a><\/td><td>[^\n]*use\.refused/.exec(await open(`?task=${task}`))?.[1]
+    const place = /ledger\/(\d+)">\d+<\/a><\/td><td[^>]*>[^\n]*use\.refused/.exec(
+      await open(`?task=${task}`),
+    )?.[1]
     const text = await open(`/${place}`)
     expect(text).toContain("<dt>Code</dt><dd><code>resource_not_granted</code>")
     const blocks = [...text.matchAll(/<pre tabindex="0">([\s\S]*?)<\/pre>/g)].map(([, block = ""]) =>

@@ -87,9 +87,12 @@ export async function show(page: Page, scheme: "light" | "dark", width: number):
   await page.setViewportSize({ width, height: 900 })
 }
 
-/** How many pixels the page is wider than its window. */
+/** How many pixels the page is wider than its window; on a phone, the widest of its tables than its place, too. */
 export const overhang = (page: Page): Promise<number> =>
-  page.evaluate("document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
+  page.evaluate(`(() => {
+    const shown = innerWidth > 640 ? [] : [...document.querySelectorAll(".scroll")]
+    return Math.max(...[document.documentElement, ...shown].map((one) => one.scrollWidth - one.clientWidth))
+  })()`)
 
 /** What an accessibility checker finds serious or critical. It knows WCAG 2.2 at level AA, and its own best practices. */
 export async function barriers(page: Page): Promise<Finding[]> {

@@ -20,8 +20,7 @@ export interface ConsoleHouse {
   remove(): Promise<void>
 }
 
-/** Of each collection what is there, the newest last. */
-type Ids = Record<string, string[]>
+type Ids = Readonly<Record<string, readonly string[]>>
 
 const shipped = (name: string, from: string, to: string) => {
   const text = readFileSync(join(ROOT, "policies", name), "utf8")
@@ -49,7 +48,11 @@ export interface Filling {
 
 export async function openConsoleHouse(filling?: Filling): Promise<ConsoleHouse> {
   const house = await openHouse(PEOPLE)
-  const ids = filling ? await fill(house, filling) : {}
+  return serveConsole(house, filling ? await fill(house, filling) : {})
+}
+
+/** `ids`: of each collection what is there to be looked at, the newest last; empty: nothing is. */
+export async function serveConsole(house: House, ids: Ids): Promise<ConsoleHouse> {
   const server: Listening = await listen("127.0.0.1", 0)
   server.serve(house.issuer.fetch)
   const tokens = new Map<CallerName, string>()
