@@ -34,7 +34,7 @@ export interface Agents {
 const COLUMNS = [
   { title: "Agent" },
   { title: "Live tasks", count: true },
-  { title: "Operations used of granted, 30 days" },
+  { title: "Operations used, 30 days" },
   { title: "Last seen" },
   { title: "Refusals, 24 hours", count: true },
   { title: "Alarms", count: true },

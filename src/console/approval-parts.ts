@@ -15,4 +15,5 @@ const STATES: Readonly<Record<Approval["state"], readonly [text: string, tone: T
   expired: ["expired", "plain"],
 }
 
-export const approvalTag = (state: Approval["state"]): Fragment => tag(...STATES[state])
+export const approvalTag = ({ state, decidedBy }: Pick<Approval, "state" | "decidedBy">): Fragment =>
+  state === "expired" && decidedBy !== undefined ? tag("granted, ran out") : tag(...STATES[state])

@@ -116,7 +116,7 @@ const decidedTable = (questions: readonly Question[], now: number): Fragment =>
     ],
     questions.map(({ approval }) => [
       html`<a href="${approvalPath(approval.approvalId)}">${approval.operation}</a><span class="note"><code>${cut(approval.resource, MOST_RESOURCE)}</code></span>`,
-      approvalTag(approval.state),
+      approvalTag(approval),
       approval.decidedBy ?? "nobody",
       html`<a href="${taskPath(approval.taskId)}">${approval.type}</a><span class="note">${approval.agent.id}</span>`,
       agoOf(toInstant(approval.requestedAt), now),
@@ -143,7 +143,7 @@ export function approvalPage({ approval, hindrance, now, late }: ApprovalShown):
     }<div class="columns">${section(
       "What is asked",
       facts([
-        ["State", approvalTag(state)],
+        ["State", approvalTag(approval)],
         ["Decided by", decidedBy],
         ["Decided", decidedAt === undefined ? undefined : when],
         ["Reason", reason ?? "erased"],

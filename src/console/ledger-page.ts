@@ -134,16 +134,25 @@ function whoOf({ agent, instance, orchestrator, body }: Entry): Content {
   if (agent !== undefined)
     return html`<a href="${agentPath(agent)}">${agent}</a>${instance === undefined ? "" : html`<span class="note">${instance}</span>`}`
   const [named] = [body?.client, body?.by].filter((name) => typeof name === "string")
-  return orchestrator ?? cut(named ?? "")
+  return together(orchestrator ?? cut(named ?? ""))
 }
 
-/** What was looked at where nothing else says what an entry is about; entries of the ledger are no report. */
-const readOf = ({ kind, body }: Entry): string =>
-  kind === "access.read" ? cut(typeof body?.report === "string" ? body.report : "entries") : ""
+const MOST_TOGETHER = 24
+/** A short name stays in one line. */
+const together = (name: string): Content =>
+  name.length === 0 || name.length > MOST_TOGETHER ? name : html`<span class="word">${name}</span>`
+
+/** What an entry is about where no member that filters know says so; entries of the ledger are no report. */
+function aboutOf({ kind, body }: Entry): Content {
+  if (kind === "access.read") return cut(typeof body?.report === "string" ? body.report : "entries")
+  if (kind.startsWith("client.")) return typeof body?.by === "string" ? cut(body.by) : ""
+  const [id] = [body?.kid, body?.vkey, body?.digest].filter((one) => typeof one === "string")
+  return id === undefined ? "" : html`<code class="hash">${cut(id)}</code>`
+}
 
 function whatOf(entry: Entry): Content {
   const { operation, api, resource, task_id: task } = entry
   const on = personalOf(resource)
-  const done = operation ?? api ?? readOf(entry)
+  const done = operation ?? api ?? aboutOf(entry)
   return html`${done}${on === undefined ? "" : html` on ${on}`}${task === undefined ? "" : html`<span class="note"><a href="${taskPath(task)}">its task</a></span>`}`
 }

@@ -3,8 +3,8 @@
 import { TABLES } from "./style-tables.ts"
 
 export const STATEMENT_STYLE = `${TABLES}
-:root{color-scheme:light dark;--ink:#1b2430;--soft:#5a6675;--line:#dfe4ea;--paper:#fff;--wash:#f5f7f9;--bar:#2f6f8f;--watch:#855a0f;--no:#b3372f;--yes:#2c7a4b}
-@media(prefers-color-scheme:dark){:root{--ink:#e6eaef;--soft:#9aa6b4;--line:#2d3641;--paper:#12171d;--wash:#1a2129;--bar:#5fa8cc;--watch:#e0b050;--no:#f0857d;--yes:#6cc58f}}
+:root{color-scheme:light dark;--ink:#18212c;--soft:#556270;--line:#dde3ea;--paper:#fff;--wash:#f4f6f8;--bar:#2a6a8c;--watch:#855a0f;--no:#ab2f28;--yes:#23703f}
+@media(prefers-color-scheme:dark){:root{--ink:#e7ebf0;--soft:#a0acba;--line:#2b3440;--paper:#141a21;--wash:#0e1318;--bar:#63abd0;--watch:#dfae55;--no:#f2918a;--yes:#72c894}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--wash);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem}

@@ -14,6 +14,7 @@ td code{overflow-wrap:break-word}
 .wide,.wide tbody,.wide tr{display:block}
 .wide tr{border-top:1px solid var(--line);padding:.6rem 0}.wide tr:first-child{border-top:0;padding-top:0}.wide tr:last-child{padding-bottom:0}
 .wide td,.wide td.count{display:flow-root;border:0;padding:.1rem 0 .1rem 7.25rem;text-align:left;overflow-wrap:anywhere}
+.wide .word{white-space:normal}
 .wide td:empty{display:none}
 .wide td::before{content:attr(data-of);float:left;width:6.5rem;margin-left:-7.25rem;color:var(--soft);font-size:.9rem}
 }

@@ -169,7 +169,7 @@ function approvalPart({ approvals }: TaskView, now: number): Fragment | string {
       [{ title: "Question" }, { title: "State" }, { title: "Asked" }, { title: "Decided by" }],
       shown.map((one) => [
         html`<a href="${approvalPath(one.approvalId)}">${one.operation}</a> on <code>${one.resource}</code>`,
-        approvalTag(one.state),
+        approvalTag(one),
         agoOf(toInstant(one.requestedAt), now),
         one.decidedBy ?? "",
       ]),

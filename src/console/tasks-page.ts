@@ -87,30 +87,29 @@ function listOf(asked: TasksAsked, { tasks, next }: TaskPage, now: number): Cont
     ...(next !== null && { next: addressOf(PATH, { ...filter, after: next }) }),
   })
   if (tasks.length > 0) return html`${tableOf(tasks, now)}${led}`
-  const none =
-    next === null
-      ? empty("No task is like that.", html`<a href="${PATH}">Show all tasks</a>`)
-      : empty("None among the tasks that were looked at.", "Older ones are on the next page.")
-  return html`${none}${led}`
+  return html`${noneOf(asked, next)}${led}`
+}
+
+function noneOf(asked: TasksAsked, next: TaskPage["next"]): Content {
+  if (next !== null)
+    return empty("None among the tasks that were looked at.", "Older ones are on the next page.")
+  if (Object.values(asked).every((one) => one === undefined))
+    return empty(
+      "No task was started yet.",
+      html`An orchestrator starts one: <code>taskmint task start</code>, or <code>POST /tasks</code>.`,
+    )
+  return empty("No task is like that.", html`<a href="${PATH}">Show all tasks</a>`)
 }
 
 const tableOf = (tasks: readonly TaskSummary[], now: number): Content =>
   table(
     "Tasks, the newest first",
-    [
-      { title: "Task" },
-      { title: "State" },
-      { title: "Agent" },
-      { title: "Started by" },
-      { title: "Started" },
-      { title: "Ends" },
-    ],
+    [{ title: "Task" }, { title: "State" }, { title: "Agent" }, { title: "Started" }, { title: "Ends" }],
     tasks.map((task) => [
       html`<a href="${taskPath(task.taskId)}">${task.type}</a><span class="note"><code>${task.taskId}</code></span>`,
       stateTag(task.state),
       html`<a href="${agentPath(task.agent.id)}">${task.agent.id}</a><span class="note">${task.agent.instance}</span>`,
-      html`${task.orchestrator}${task.sub === task.orchestrator ? "" : html`<span class="note">for ${task.sub}</span>`}`,
-      agoOf(toInstant(task.startedAt), now),
+      html`${agoOf(toInstant(task.startedAt), now)}<span class="note">by ${task.orchestrator}</span>${task.sub === task.orchestrator ? "" : html`<span class="note">for ${task.sub}</span>`}`,
       task.endedAt === undefined
         ? agoOf(toInstant(task.deadline), now)
         : html`ended ${agoOf(toInstant(task.endedAt), now)}`,
