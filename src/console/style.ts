@@ -33,7 +33,7 @@ h2{font-size:1rem;margin:0 0 .75rem}
 h3{font-size:.92rem;margin:1rem 0 .4rem}
 p{margin:.25rem 0}
 .crumb{font-size:.85rem;color:var(--soft);margin:0 0 .35rem}
-@media(max-width:52rem){.frame{display:block}.side{border-right:0;border-bottom:1px solid var(--line);padding:.6rem .5rem .5rem;display:grid;grid-template-columns:1fr auto;gap:.35rem 1rem;align-items:center}.side nav{grid-column:1/-1}.side ul{display:flex;flex-wrap:wrap;gap:0}.side li a{padding:.2rem .35rem;font-size:.9rem}.side .brand{padding:0 .35rem}.who{grid-row:1;grid-column:2;margin:0;padding:0 .4rem 0 0;border:0;text-align:right}.who .roles,.who .all{display:none}.who form{margin:0;justify-content:end}main{padding:1.1rem .9rem 3rem}.alone .side{padding:1rem .9rem 0}}
+@media(max-width:52rem){.frame{display:block}.side{border-right:0;border-bottom:1px solid var(--line);padding:.6rem .5rem .5rem;display:grid;grid-template-columns:1fr auto;gap:.35rem 1rem;align-items:center}.side nav{grid-column:1/-1}.side ul{display:flex;flex-wrap:wrap;gap:0}.side li a{padding:.2rem .35rem;font-size:.9rem}.side .brand{padding:0 .35rem}.who{grid-row:1;grid-column:2;margin:0;padding:0 .4rem 0 0;border:0;text-align:right}.who .roles{display:none}.who form{margin:0;justify-content:end}main{padding:1.1rem .9rem 3rem}.alone .side{padding:1rem .9rem 0}}
 @media print{.side,.skip{display:none}.frame{display:block}body{background:#fff}}
 `
 
