@@ -232,6 +232,42 @@ export const owe = statement(
 )
 
 /**
+ * Gaps told of between two places; and before them, where the tasks that were closed between the two places were read up to
+ * before the gap was told of.
+ */
+export const toldGaps = statement<{
+  readonly seq: number
+  readonly bytes: Uint8Array | null
+  readonly at: number
+  readonly api: number
+}>(
+  "statement.told_gaps",
+  sql`SELECT e.seq AS seq, b.bytes AS bytes, e.at AS at, e.api AS api
+    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq
+    WHERE e.kind = (SELECT id FROM name WHERE text = 'verifier.gap') AND e.api IS NOT NULL AND e.seq <= ${p("up_to")}
+      AND e.seq > coalesce((SELECT min(s.through) FROM task_statement s
+        WHERE s.number = (SELECT max(n.number) FROM task_statement n WHERE n.task = s.task) AND s.task IN
+          (SELECT c.task FROM entry c WHERE c.seq > ${p("after")} AND c.seq <= ${p("up_to")}
+            AND c.kind = (SELECT id FROM name WHERE text = 'task.closed'))
+        AND s.through < ${wholeNumber("after")}), ${wholeNumber("after")})
+    ORDER BY e.seq`,
+)
+
+/**
+ * Of the tasks whose final statement was read before a gap was told of, those with tokens for its API that ran when what is
+ * missing may have been used: they began before the gap was told of and ended after `ended`. `oldest`: no such task's id is below.
+ */
+export const oweAfterGap = statement(
+  "statement.owe_after_gap",
+  sql`INSERT INTO statement_due (task, since, cursor, late)
+    SELECT t.id, ${wholeNumber("now")}, 0, 1 FROM task t
+    WHERE t.task_id >= ${p("oldest")} AND t.ended_at >= ${p("ended")} AND t.started_at <= ${p("told")}
+      AND (SELECT max(s.through) FROM task_statement s WHERE s.task = t.id) < ${p("seq")}
+      AND EXISTS (SELECT 1 FROM token k WHERE k.task = t.id AND k.api = ${p("api")})
+    ON CONFLICT (task) DO NOTHING`,
+)
+
+/**
  * Of the tasks told of between two places that have uses which no final statement covers. A use can be read past before the
  * statement that lacks it is committed: the entry of that statement, which comes after both, makes the task be looked at again.
  */

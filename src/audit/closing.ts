@@ -1,17 +1,23 @@
 // Which tasks are owed a closing statement: those that ended, once every verifier instance of their APIs has reported past the
-// end or a day has gone by, and those of which uses came after a final one. It keeps how far it has read and what is owed,
+// end or a day has gone by, and those of which uses came after a final one, or word of reports that are missing. It keeps how far it has read and what is owed,
 // both of which the ledger could be asked again, and writes no entry: closing is the issuer's (issuer/closing.ts).
 import { setImmediate } from "node:timers/promises"
-import { type Engine, Unexpected } from "../database/database.ts"
+import { type Engine, type Step, Unexpected } from "../database/database.ts"
 import type { Ledger } from "../ledger/ledger.ts"
+import { withBytes } from "../ledger/resting.ts"
+import { parseInstant } from "../time.ts"
+import { earliestId } from "../token/id.ts"
+import { MAX_TOKEN_SECONDS } from "../token/token.ts"
 import {
   beginClosingPlace,
   type DueRow,
   dueStatements,
   moveClosingPlace,
   owe,
+  oweAfterGap,
   oweSuccessors,
   readClosingPlace,
+  toldGaps,
 } from "./account-statements.ts"
 import { PAST_END_MILLISECONDS } from "./statement.ts"
 import { newestNumbers } from "./statements.ts"
@@ -70,6 +76,7 @@ async function readOn(engine: Engine, now: number): Promise<void> {
         { statement: moveClosingPlace, values: { from: String(from), to: String(to) }, rows: 1 },
         { statement: owe, values: window },
         { statement: oweSuccessors, values: { ...window, now } },
+        ...(await gapSteps(engine, window, now)),
       ])
     } catch (cause) {
       if (cause instanceof Unexpected) return
@@ -77,4 +84,25 @@ async function readOn(engine: Engine, now: number): Promise<void> {
     }
     from = to
   }
+}
+
+/** Deadlines are at most seven days from the start. */
+const LONGEST_TASK_MILLISECONDS = 8 * 86_400_000
+
+type Window = { readonly after: number; readonly up_to: number }
+
+/**
+ * Successors that gaps make owed. The last token of a task runs out within half an hour of its end: a gap that began later
+ * can't hold a use of it, and its statement stays as it is.
+ */
+async function gapSteps(engine: Engine, window: Window, now: number): Promise<Step[]> {
+  const rows = await withBytes(engine, await engine.query(toldGaps, window))
+  return rows.flatMap(({ seq, bytes, at, api }): Step[] => {
+    const { body } = JSON.parse(Buffer.from(bytes).toString("utf8"))
+    if (typeof body?.why !== "string") return [] // it closed one, or an operator gave one up
+    const since = typeof body.since === "string" ? (parseInstant(body.since) ?? at) : at
+    const ended = since - MAX_TOKEN_SECONDS * 1000
+    const oldest = earliestId("task", ended - LONGEST_TASK_MILLISECONDS)
+    return [{ statement: oweAfterGap, values: { now, seq, api, told: at, ended, oldest } }]
+  })
 }

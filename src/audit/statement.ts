@@ -110,7 +110,7 @@ export interface Statement {
   /** Tokens that were authorised and never left the issuer. */
   readonly unsigned_tokens?: number
   readonly verifiers: readonly Reporter[]
-  /** As it was when this was made: what comes later makes a successor where it tells of the task. */
+  /** As it was when this was made: a gap that is told of later makes a successor, and so do uses that come later. */
   readonly gaps?: readonly Gap[]
   /** Gaps beyond the thousand that are listed. */
   readonly further_gaps?: number

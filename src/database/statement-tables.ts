@@ -27,10 +27,10 @@ export const statementDue = sqliteTable("statement_due", {
   task: integer()
     .primaryKey()
     .references(() => task.id),
-  /** When the task ended; of a successor, when a late use was first seen. */
+  /** When the task ended; of a successor, when a late use or a gap was first seen. */
   since: integer().notNull(),
   /** How far the feed had come by then: who has applied it knows that the task ended. */
   cursor: integer().notNull(),
-  /** 1: uses came after a final statement. */
+  /** 1: uses, or word of missing reports, came after a final statement. */
   late: integer().notNull(),
 })

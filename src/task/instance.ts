@@ -3,8 +3,9 @@
 import type { Step } from "../database/database.ts"
 import { type Refusal, type Refusal as Refused, refuse } from "../errors.ts"
 import type { Json } from "../ledger/event.ts"
-import { parseInstant } from "../time.ts"
+import { parseInstant, toInstant } from "../time.ts"
 import type { UseBatch } from "../token/batch.ts"
+import { timeOfUuid } from "../token/id.ts"
 import type { VerificationKey } from "../token/signature.ts"
 import { fillGap, type Gap, gapBefore } from "./chain.ts"
 import { driftOf, type Told } from "./drift.ts"
@@ -65,7 +66,7 @@ export async function advance(
   if (known && read.batch.sequence <= known.sequence) return comeLate(parts, read, known)
   const told = driftOf(read.batch.iat, reporter.sentAt, parts.clock.now())
   const at = parts.ledger.at()
-  const about = { at, api: reporter.api }
+  const about = { at, api: reporter.api, since: known?.last_seen ?? timeOfUuid(read.batch.instance) }
   const gap = gapBefore(read.batch, known)
   const values = { ...valuesOf(read, at), ...told.valuesAfter(known?.drifted_since ?? null, at) }
   return {
@@ -122,11 +123,21 @@ function returnedSteps(parts: Parts, { instance, api, last_seen }: InstanceRow, 
 interface About {
   readonly at: number
   readonly api: string
+  /** When the batch before came, or when the instance was made: about then what is missing began. */
+  readonly since: number
 }
 
-function gapSteps(parts: Parts, { at, api }: About, { instance, sequence }: UseBatch, gap: Gap): Step[] {
+function gapSteps(
+  parts: Parts,
+  { at, api, since }: About,
+  { instance, sequence }: UseBatch,
+  gap: Gap,
+): Step[] {
   const { first: from, last: to, why, known, previous } = gap
-  const body = { verifier: instance, sequence, why, from, to, known, previous }
+  const body = {
+    ...{ verifier: instance, sequence, why, from, to, known, previous },
+    since: toInstant(Math.min(at, since)),
+  }
   return [
     { statement: insertGap, values: { ...gap, instance, told_at: at, written_off_at: null }, rows: 1 },
     ...parts.ledger.steps({ kind: "verifier.gap", at, api, body }),
@@ -153,6 +164,7 @@ function fill(parts: Parts, { batch, digest }: Read, known: InstanceRow, gap: Ga
   const { id, first, last, told_at, written_off_at } = gap
   const at = parts.ledger.at()
   const about = { at, api: known.api }
+  const since = batch.iat * 1000
   const written = written_off_at === null ? {} : { written_off: true }
   const body = { verifier: instance, sequence, closed: true, from: sequence, to: sequence, ...written }
   return {
@@ -167,7 +179,7 @@ function fill(parts: Parts, { batch, digest }: Read, known: InstanceRow, gap: Ga
         }),
       ),
       ...parts.ledger.steps({ kind: "verifier.gap", ...about, body }),
-      ...(late.differs ? gapSteps(parts, about, batch, late.differs) : []),
+      ...(late.differs ? gapSteps(parts, { ...about, since }, batch, late.differs) : []),
     ],
     told: { late: true },
     acknowledged: known.sequence,

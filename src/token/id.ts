@@ -24,11 +24,17 @@ function timeText(now: number): string {
 /** Under load many ids are made in one millisecond. */
 let latest = { now: 0, text: timeText(0) }
 
+/** When it was made, by the clock of whoever made it: epoch milliseconds. Of a UUIDv7 in its one spelling. */
+export const timeOfUuid = (uuid: string): number => Number.parseInt(uuid.slice(0, 13).replace("-", ""), 16)
+
 /** True for a UUIDv7 in its one spelling: lower-case hex with hyphens. */
 export const isUuid = (text: unknown): text is string => typeof text === "string" && UUID.test(text)
 
 /** `task_` + UUIDv7, and so on. `now` in epoch milliseconds; the system's clock by default. */
 export const newId = (prefix: IdPrefix, now?: number): string => `${prefix}_${newUuid(now)}`
+
+/** No id of that kind that was made at that time or later sorts below it. */
+export const earliestId = (prefix: IdPrefix, at: number): string => `${prefix}_${timeText(Math.max(0, at))}`
 
 /** True for an id of that kind. Does NOT tell whether it was ever given out. */
 export const isId = (prefix: IdPrefix, text: unknown): text is string =>

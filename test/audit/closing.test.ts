@@ -4,6 +4,7 @@ import { createClosing } from "../../src/audit/closing.ts"
 import type { Engine } from "../../src/database/database.ts"
 import { createClosings } from "../../src/issuer/closing.ts"
 import { createErasures } from "../../src/task/erase.ts"
+import { toInstant } from "../../src/time.ts"
 import { approvalDesk, mustBe } from "../support/approvals.ts"
 import { createWorld, type World } from "../support/world.ts"
 
@@ -94,6 +95,20 @@ test("a use that another issuer has read past while the task was closed is in a 
   const made = await slow.read({ clientId: "audit-team", staff: true }, taskId)
   if (!("jws" in made)) throw new Error(made.reason)
   expect(made).toMatchObject({ state: "final", statement: { uses: [{ allowed: 1 }] } })
+})
+
+test("a gap that another issuer has read past while the task was closed makes a successor all the same", async () => {
+  const at = world.ledger.at()
+  const body = { verifier: "one", why: "missing", from: 2, to: 3, since: toInstant(at) }
+  const slow = meeting("statement.insert", async () => {
+    await world.ledger.append([{ kind: "verifier.gap", at, api: "tickets", body }])
+    await createClosing(world).look()
+  })
+  for (const wait of [0, 61_000, 61_000, 61_000]) {
+    world.clock.advance(wait)
+    await slow.look()
+  }
+  expect(await closed()).toMatchObject([{ body: { number: 1 } }, { body: { number: 2 } }])
 })
 
 const STAFF = { clientId: "audit-team", staff: true }

@@ -4,7 +4,8 @@ import type { Statement } from "../../src/audit/statement.ts"
 import { type House, openHouse, START } from "../support/issuer-house.ts"
 import { createReporter } from "../support/reporter.ts"
 
-const DAY = 86_400_000
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 const RELEASE = {
   type: "deploy-service",
   agent: { id: "deploy-bot", instance: "pod-1" },
@@ -84,4 +85,43 @@ test("those of another API's verifiers are not", async () => {
   await reporter.report([], { sequence: 3, previous: OTHERS })
   expect(body).toHaveProperty("task_id")
   expect(await statementOf(String(body.task_id))).not.toHaveProperty("gaps")
+})
+
+async function ended(instance: string): Promise<string> {
+  const id = await start(instance)
+  await house.ask("POST", `/tasks/${id}/complete`, { as: "support-orchestrator" })
+  return id
+}
+async function later(milliseconds: number): Promise<void> {
+  house.clock.advance(milliseconds)
+  await house.issuer.sweep()
+  expect(house.faults).toEqual([])
+}
+
+test("a gap that is told of after the final statement makes a numbered successor, of tasks that it may tell of", async () => {
+  const reporter = createReporter(house)
+  const long = await ended("pod-1")
+  await later(HOUR)
+  await reporter.report()
+  const lately = await ended("pod-2")
+  await later(DAY)
+  await later(5000)
+  const first = await statementOf(lately)
+  expect(first).toMatchObject({ state: "final", number: 1, verifiers: [{ standing: "behind" }] })
+  await reporter.report([], { sequence: 4, previous: OTHERS })
+  const since = await ended("pod-3")
+  await later(11_000)
+  await reporter.report([], { sequence: 5 })
+  await later(60_000)
+  await later(5000)
+  const second = await statementOf(lately)
+  expect(second).toMatchObject({ state: "final", number: 2, gaps: [{ from: 2, to: 3, why: "missing" }] })
+  expect(second.previous).toMatch(/^sha-256:/)
+  await later(HOUR)
+  for (const [task, number] of [
+    [long, 1],
+    [lately, 2],
+    [since, 1],
+  ] as const)
+    expect(await statementOf(task)).toMatchObject({ state: "final", number })
 })

@@ -1,7 +1,7 @@
 // What an instance numbered and the issuer does not have: told of when it is found, closed when it comes, until then the
 // state of the instance, unless an operator gives it up. And clocks that are off.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
-import { toEpochSeconds } from "../../src/time.ts"
+import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import { newId } from "../../src/token/id.ts"
 import { createReporter, type Reporter, SOME_DIGEST, useOf } from "../support/chain-reporter.ts"
 import { createWorld, type World } from "../support/world.ts"
@@ -35,7 +35,7 @@ describe("a number left out", () => {
     const lost = [one.next(), one.next()]
     const last = one.next()
     expect(await one.bring(last)).toEqual({ acknowledged: 4 })
-    const known = { known: first.digest, previous: lost[1]?.digest }
+    const known = { known: first.digest, previous: lost[1]?.digest, since: toInstant(world.clock.now()) }
     expect(await gaps()).toEqual([
       { verifier: one.instance, sequence: 4, why: "missing", from: 2, to: 3, ...known },
     ])
