@@ -45,16 +45,22 @@ export const ledgerNode = sqliteTable(
 )
 
 /** Entries that were archived: a whole tile of them, instead of what `entry_bytes` had of each; their rows stay in `entry`. */
-export const ledgerBundle = sqliteTable("ledger_bundle", {
-  /** Place of the first of its 256 entries. */
-  first: integer().primaryKey(),
-  /** Their leaves, one after the other. */
-  leaves: blob({ mode: "buffer" }).notNull(),
-  /** Their bytes as in a tile of entries (C2SP tlog-tiles), compressed. */
-  packed: blob({ mode: "buffer" }).notNull(),
-  /** SHA-256 of `packed`. */
-  digest: blob({ mode: "buffer" }).notNull(),
-})
+export const ledgerBundle = sqliteTable(
+  "ledger_bundle",
+  {
+    /** Place of the first of its 256 entries. */
+    first: integer().primaryKey(),
+    /** Their leaves, one after the other. */
+    leaves: blob({ mode: "buffer" }).notNull(),
+    /** Their bytes as in a tile of entries (C2SP tlog-tiles), compressed; empty where they left the database for a file. */
+    packed: blob({ mode: "buffer" }).notNull(),
+    /** SHA-256 of `packed`, or of the file. */
+    digest: blob({ mode: "buffer" }).notNull(),
+    /** Its path in the archive's folder; null where `packed` has them. */
+    file: text(),
+  },
+  (table) => [index("ledger_bundle_file").on(table.file, table.first)],
+)
 
 /** What was signed. `size` is the place of the newest entry in it: of one there is one, in all logs that there were. */
 export const ledgerCheckpoint = sqliteTable(

@@ -30,12 +30,17 @@ export const ledgerNode = pgTable(
   (table) => [primaryKey({ columns: [table.level, table.place] })],
 )
 
-export const ledgerBundle = pgTable("ledger_bundle", {
-  first: bigint(number).primaryKey(),
-  leaves: bytes().notNull(),
-  packed: bytes().notNull(),
-  digest: bytes().notNull(),
-})
+export const ledgerBundle = pgTable(
+  "ledger_bundle",
+  {
+    first: bigint(number).primaryKey(),
+    leaves: bytes().notNull(),
+    packed: bytes().notNull(),
+    digest: bytes().notNull(),
+    file: text(),
+  },
+  (table) => [index("ledger_bundle_file").on(table.file, table.first)],
+)
 
 export const ledgerCheckpoint = pgTable(
   "ledger_checkpoint",
