@@ -84,7 +84,9 @@ async function archiveFirst(path: string): Promise<void> {
   }[]
   const { packed, digest } = await packBundle(rows.map(({ bytes }) => bytes))
   const leaves = Buffer.concat(rows.map(({ leaf }) => leaf))
-  database.prepare("INSERT INTO ledger_bundle VALUES (1, ?, ?, ?)").run(leaves, packed, digest)
+  database
+    .prepare("INSERT INTO ledger_bundle (first, leaves, packed, digest) VALUES (1, ?, ?, ?)")
+    .run(leaves, packed, digest)
   database.exec("UPDATE entry_bytes SET bytes = x'', leaf = x'' WHERE seq <= 256")
   database.exec("DELETE FROM entry_bytes WHERE seq <= 256 AND personal IS NULL AND key IS NULL")
   database.close()
