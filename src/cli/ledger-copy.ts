@@ -9,12 +9,14 @@ import { toInstant } from "../time.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { answerIsNo, cannotTell, wrongUse } from "./exit.ts"
+import { archiveFolder } from "./ledger-verify.ts"
 import { withJson } from "./options.ts"
 import { databaseFromFlag, nameOfDatabase, sqlitePath } from "./serve-settings.ts"
 
 interface Flags {
   readonly to?: string
   readonly database?: string
+  readonly archive?: string
   readonly json?: boolean
 }
 
@@ -26,6 +28,7 @@ export function addLedgerCopy(ledger: Command, context: Context): void {
     .description("move the issuer's SQLite database to another; killed, it goes on where it was")
     .option("--to <address>", "postgres://<user>@<host>/<name> or sqlite:<path> (TASKMINT_COPY_TO)")
     .option("--database <address>", "what to copy: sqlite:<path> (TASKMINT_DATABASE)")
+    .option("--archive <folder>", "of entries that were archived to files, which stay (TASKMINT_ARCHIVE)")
     .action((flags: Flags) => copy(context, flags))
 }
 
@@ -36,7 +39,8 @@ async function copy(context: Context, flags: Flags): Promise<void> {
   if (!isPostgres(to) && pathOf(to) === pathOf(from)) throw wrongUse("--to is the database itself")
   const { copyLedger } = await import("../ledger/copy.ts")
   const telling = tell(context)
-  const copying = copyLedger({ from, to, progress: telling.take }).catch((error: unknown) => {
+  const archive = await archiveFolder(context, flags)
+  const copying = copyLedger({ from, to, archive, progress: telling.take }).catch((error: unknown) => {
     if (error instanceof NotCopied) throw answerIsNo(error.message)
     if (error instanceof Unavailable)
       throw cannotTell(

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Command } from "commander"
 import { Unavailable } from "../database/database.ts"
+import type { Folder } from "../database/folder.ts"
 import type { Broken, Source, Verified } from "../ledger/verify.ts"
 import type { FetchFile } from "../ledger/verify-tiles.ts"
 import type { Context } from "./context.ts"
@@ -17,6 +18,7 @@ const ANSWER_MILLISECONDS = 30_000
 
 interface Flags extends CallerFlags {
   readonly database?: string
+  readonly archive?: string
   readonly tiles?: string
   readonly served?: boolean
   readonly key?: string
@@ -30,6 +32,7 @@ export function addVerify(ledger: Command, context: Context): void {
       "--database <address>",
       "sqlite:<path>, its issuer may run, or an auditor's copy (TASKMINT_DATABASE)",
     )
+    .option("--archive <folder>", "of entries that were archived to files (TASKMINT_ARCHIVE)")
     .option("--tiles <folder>", "instead: files as the log serves them (checkpoint, key, tile/...)")
     .option("--served", "instead: the running issuer's log, asked as an auditor")
     .option("--key <vkey>", "the ledger's key as you know it, or a file that holds it")
@@ -109,13 +112,26 @@ async function openSource(context: Context, flags: Flags): Promise<Opened> {
   }
   const { openReader } = await import("../database/reader.ts")
   const { databaseSource } = await import("../ledger/verify-database.ts")
+  const { readArchive } = await import("../ledger/archive-files.ts")
+  const folder = await archiveFolder(context, flags)
   const reader = openReader(path)
   try {
-    return { source: await databaseSource(reader), close: () => reader.close() }
+    return { source: await databaseSource(readArchive(reader, folder)), close: () => reader.close() }
   } catch (error) {
     reader.close()
     throw error
   }
+}
+
+/** Undefined: nobody said where it is. */
+export async function archiveFolder(
+  { settings }: Context,
+  flags: { readonly archive?: string },
+): Promise<Folder | undefined> {
+  const path = settings.get("archive", flags.archive)
+  if (path === undefined) return undefined
+  const { openFolder } = await import("../database/folder.ts")
+  return openFolder(path)
 }
 
 async function openTiles(fetchFile: FetchFile): Promise<Opened> {

@@ -27,6 +27,7 @@ export interface ServeFlags {
   readonly algorithm?: Algorithm
   readonly keyRotation?: string
   readonly retention?: string
+  readonly archive?: string
   readonly webhook?: string
   readonly webhookAllowPrivate?: string
   readonly consoleProvider?: string
@@ -53,6 +54,8 @@ export interface ServeSettings {
   readonly keyRotationSeconds: number
   /** Undefined: nothing is archived. */
   readonly retentionSeconds: number | undefined
+  /** Folder of files; undefined: what is archived stays in the database. */
+  readonly archive: string | undefined
   /** Undefined: nobody is told. */
   readonly webhooks: WebhookOptions | undefined
   readonly console: ConsoleOptions
@@ -85,6 +88,7 @@ export function readServeSettings({ settings }: Pick<Context, "settings">, flags
     algorithm: flags.algorithm,
     keyRotationSeconds: readKeyRotation(settings.need("keyRotation", flags.keyRotation)),
     retentionSeconds: readRetention(settings.get("retention", flags.retention)),
+    archive: settings.get("archive", flags.archive),
     webhooks: readWebhookOptions(settings, flags),
     console: readConsoleOptions(settings, flags),
   }

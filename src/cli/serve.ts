@@ -38,6 +38,10 @@ export function addServe(program: Command, context: Context): void {
       "--retention <duration>",
       "entries that are older are archived, a day or more (TASKMINT_RETENTION, none)",
     )
+    .option(
+      "--archive <folder>",
+      "what is archived goes to files there, not to the database (TASKMINT_ARCHIVE)",
+    )
     .option("--webhook <url>", "who is told of approvals and alarms; repeatable (TASKMINT_WEBHOOK)", joined)
     .option(
       "--webhook-allow-private <host>",
@@ -130,6 +134,7 @@ async function start(settings: ServeSettings, name: string, log: Log, server: Li
       keyRotationSeconds: settings.keyRotationSeconds,
       acceptRollback: settings.acceptRollback,
       ...(settings.retentionSeconds !== undefined && { retentionSeconds: settings.retentionSeconds }),
+      ...(settings.archive !== undefined && { archive: settings.archive }),
       ...(settings.algorithm && { algorithm: settings.algorithm }),
       ...(settings.webhooks && { webhooks: settings.webhooks }),
       console: settings.console,

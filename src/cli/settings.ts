@@ -41,6 +41,7 @@ export const SETTINGS = {
     flag: "--management-host",
     standard: "127.0.0.1",
   },
+  archive: { variable: "TASKMINT_ARCHIVE", flag: "--archive" },
   retention: { variable: "TASKMINT_RETENTION", flag: "--retention" },
   clientAssertionFile: { variable: "TASKMINT_CLIENT_ASSERTION_FILE", flag: "--client-assertion-file" },
   clientId: { variable: "TASKMINT_CLIENT_ID", flag: "--client-id" },

@@ -2,6 +2,7 @@
 // decides the order of starting and stopping; what is allowed is decided below it, and who asks in caller.ts.
 import { createRollups } from "../audit/rollup.ts"
 import type { Engine, Step } from "../database/database.ts"
+import type { Folder } from "../database/folder.ts"
 import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
 import type { Signer } from "../keys/signer.ts"
@@ -37,6 +38,7 @@ import { createFeedStreams } from "./feed-stream.ts"
 import { type Health, watchHealth } from "./health.ts"
 import { createIdentities } from "./identities.ts"
 import { claimDatabase } from "./mark.ts"
+import { openArchive } from "./opened-archive.ts"
 import { openKeys } from "./opened-keys.ts"
 import { openLog } from "./opened-log.ts"
 import { createPostureWatch } from "./posture-watch.ts"
@@ -70,8 +72,13 @@ export interface IssuerOptions {
   readonly algorithm?: Algorithm
   /** How long a signing key signs before the next one does; at least 3600. Default 30 days. */
   readonly keyRotationSeconds?: number
-  /** Entries older than this are archived: compressed, never gone. Default: none is. */
+  /** Entries older than this are archived: compressed, or to the files of `archive`, never gone. Default: none is. */
   readonly retentionSeconds?: number
+  /**
+   * Folder of the files that archived entries go to. It must be there; several issuers of a database share it. Default: they
+   * stay in the database.
+   */
+  readonly archive?: string
   /**
    * Signing keys that rest elsewhere, in a KMS or an HSM, in the order in which they are to sign. Where there are any, none
    * is made here. The one that signs now must be among them at every start.
@@ -157,8 +164,10 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
     if (event.kind === "alarm.raised") telemetry.alarmed(event.code)
     return tell(event)
   }
-  const opening = { ...options, clock, dev, onFault, also, told: webhooks }
-  const { rooms, feed } = await openRooms(opening, telemetry.engine(engine))
+  const archive = await openArchive(telemetry.engine(engine), options.archive)
+  if (typeof archive === "string") throw new NotStarted(archive)
+  const opening = { ...options, clock, dev, onFault, also, told: webhooks, folder: archive.folder }
+  const { rooms, feed } = await openRooms(opening, archive.engine)
   const callers = createCallers(rooms)
   const failures = countFailures(rooms.ledger)
   const admission = createAdmission(clock)
@@ -207,6 +216,7 @@ interface Opening extends IssuerOptions {
   readonly dev: boolean
   readonly onFault: (error: unknown) => void
   readonly told: readonly Webhook[]
+  readonly folder: Folder | undefined
   /** What goes with an entry. */
   readonly also: (event: Event) => readonly Step[]
 }
@@ -251,7 +261,7 @@ async function openRooms(
       canaries,
       exposures: createExposures(parts),
       erasures: createErasures(parts),
-      archives: createArchives(parts),
+      archives: createArchives({ ...parts, archive: options.folder }),
       statusLists: createStatusLists(parts),
       streams: createFeedStreams({ revocations, feed, clock, onFault }),
       health,

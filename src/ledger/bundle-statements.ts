@@ -6,14 +6,25 @@ import { before } from "./tree-statements.ts"
 
 const p = sql.placeholder
 
-export interface BundleRow {
-  readonly first: number
-  readonly leaves: Uint8Array
+/** Where the entries of a bundle are. */
+export interface Stored {
+  /** Compressed; empty where they rest in a file. */
   readonly packed: Uint8Array
+  /** Of `packed`, or of the file. */
   readonly digest: Uint8Array
+  /** Its path in the archive's folder; null where `packed` has them. */
+  readonly file: string | null
+  /** What that file holds, where somebody read it: archive-files.ts. */
+  readonly plain?: Uint8Array
 }
 
-const columns = sql`u.first AS first, u.leaves AS leaves, u.packed AS packed, u.digest AS digest FROM ledger_bundle u`
+export interface BundleRow extends Stored {
+  readonly first: number
+  readonly leaves: Uint8Array
+}
+
+const columns = sql`u.first AS first, u.leaves AS leaves, u.packed AS packed, u.digest AS digest, u.file AS file
+  FROM ledger_bundle u`
 
 /** The one that has the entry of this place, if any has. */
 export const bundleAt = statement<BundleRow>(
@@ -37,16 +48,27 @@ export const leafBundles = statement<{ place: number; leaves: Uint8Array }>(
   ofThisLog(sql`u.leaves AS leaves`),
 )
 
-export const entryBundles = statement<{ place: number; packed: Uint8Array; digest: Uint8Array }>(
+export const entryBundles = statement<Stored & { readonly place: number }>(
   "bundle.entries",
-  ofThisLog(sql`u.packed AS packed, u.digest AS digest`),
+  ofThisLog(sql`u.packed AS packed, u.digest AS digest, u.file AS file`),
 )
 
-/** From where on entries are still in rows: after the log's first place and the newest bundle; and what is signed. */
-export const archivePlace = statement<{ before: number; newest: number | null; signed: number | null }>(
+/**
+ * From where on entries are still in rows: after the log's first place and its newest bundle, and of what was left before it
+ * after the newest of those; and what is signed.
+ */
+export const archivePlace = statement<{
+  origin: string
+  before: number
+  left: number | null
+  newest: number | null
+  signed: number | null
+}>(
   "archive.place",
-  sql`SELECT ${before} AS before, (SELECT max(first) FROM ledger_bundle) AS newest,
-    (SELECT max(size) FROM ledger_checkpoint) AS signed`,
+  sql`SELECT t.origin AS origin, t.first AS before, (SELECT max(first) FROM ledger_bundle WHERE first <= t.first) AS left,
+      (SELECT max(first) FROM ledger_bundle WHERE first > t.first) AS newest,
+      (SELECT max(size) FROM ledger_checkpoint) AS signed
+    FROM ledger_tree t WHERE t.id = 1`,
 )
 
 const ofTile = sql`seq >= ${wholeNumber("first")} AND seq < ${wholeNumber("first")} + 256`
@@ -54,6 +76,12 @@ const ofTile = sql`seq >= ${wholeNumber("first")} AND seq < ${wholeNumber("first
 export const timesOfTile = statement<{ entries: number; newest: number | null }>(
   "archive.times",
   sql`SELECT count(*) AS entries, max(at) AS newest FROM entry WHERE ${ofTile}`,
+)
+
+/** Those of its places whose bytes are in rows. */
+export const placesOfTile = statement<{ seq: number }>(
+  "archive.places",
+  sql`SELECT seq FROM entry_bytes WHERE ${ofTile} AND length(bytes) > 0 ORDER BY seq`,
 )
 
 export const rowsOfTile = statement<{ seq: number; bytes: Uint8Array; leaf: Uint8Array }>(
@@ -64,8 +92,33 @@ export const rowsOfTile = statement<{ seq: number; bytes: Uint8Array; leaf: Uint
 /** Of several issuers that archive the same tile one does. */
 export const insertBundle = statement(
   "archive.bundle",
-  sql`INSERT INTO ledger_bundle (first, leaves, packed, digest)
-    VALUES (${p("first")}, ${p("leaves")}, ${p("packed")}, ${p("digest")})`,
+  sql`INSERT INTO ledger_bundle (first, leaves, packed, digest, file)
+    VALUES (${p("first")}, ${p("leaves")}, ${p("packed")}, ${p("digest")}, ${p("file")})`,
+)
+
+export interface PackedRow extends BundleRow {
+  /** Time of the newest entry, epoch milliseconds. */
+  readonly newest: number | null
+}
+
+/** The oldest of those that are in the database themselves. */
+export const packedBundles = statement<PackedRow>(
+  "archive.packed",
+  sql`SELECT u.first AS first, u.leaves AS leaves, u.packed AS packed, u.digest AS digest, u.file AS file,
+      (SELECT max(e.at) FROM entry e WHERE e.seq >= u.first AND e.seq < u.first + 256) AS newest
+    FROM ledger_bundle u WHERE u.file IS NULL ORDER BY u.first LIMIT ${p("limit")}`,
+)
+
+/** It rests in a file from now on, unless it does already. */
+export const moveBundle = statement(
+  "archive.move",
+  sql`UPDATE ledger_bundle SET packed = ${p("nothing")}, digest = ${p("digest")}, file = ${p("file")}
+    WHERE first = ${p("first")} AND file IS NULL`,
+)
+
+export const anyFile = statement<{ readonly file: string }>(
+  "archive.any_file",
+  sql`SELECT file FROM ledger_bundle WHERE file IS NOT NULL ORDER BY file DESC LIMIT 1`,
 )
 
 /** Must be all that the bundle has. */

@@ -70,4 +70,5 @@ export function unpackBundle({ packed, digest }: Packed, width: number): Uint8Ar
   }
 }
 
-const digestOf = (packed: Uint8Array): Buffer => hash("sha256", packed, "buffer")
+/** SHA-256. */
+export const digestOf = (packed: Uint8Array): Buffer => hash("sha256", packed, "buffer")

@@ -2,16 +2,25 @@
 // what its hash says. It decides which part is damaged; what becomes of the copy, copy.ts does.
 import type { CopySource } from "../database/copy-source.ts"
 import { type Batch, type CopiedTable, NotCopied, type Row } from "../database/copy-table.ts"
-import type { Value } from "../database/database.ts"
-import { unpackBundle } from "./bundle.ts"
+import { Unavailable, type Value } from "../database/database.ts"
+import type { Folder } from "../database/folder.ts"
+import { digestOf, unbundle, unpackBundle } from "./bundle.ts"
 import { leafHash } from "./merkle.ts"
 import { TILE_WIDTH } from "./tree.ts"
 
-/** Throws NotCopied with the first place that is not. Of other tables than the ledger's it checks nothing. */
-export function checkLedger(table: CopiedTable, batch: Batch, source: Pick<CopySource, "has">): void {
+export interface Checked extends Pick<CopySource, "has"> {
+  /** Where entries rest that were archived to files. */
+  readonly archive: Folder | undefined
+}
+
+/**
+ * Throws NotCopied with the first place that is not, Unavailable where a file of the archive can't be read. Of other tables than
+ * the ledger's it checks nothing.
+ */
+export async function checkLedger(table: CopiedTable, batch: Batch, source: Checked): Promise<void> {
   if (table.name === "entry") checkPlaces(table, batch)
   if (table.name === "entry_bytes") checkRows(table, batch, source)
-  if (table.name === "ledger_bundle") checkBundles(table, batch)
+  if (table.name === "ledger_bundle") await checkBundles(table, batch, source.archive)
 }
 
 const columnOf =
@@ -57,13 +66,25 @@ function bundlesIn(source: Pick<CopySource, "has">): (place: number) => boolean 
   }
 }
 
-function checkBundles(table: CopiedTable, { rows }: Batch): void {
+async function checkBundles(table: CopiedTable, { rows }: Batch, archive: Folder | undefined): Promise<void> {
   const of = columnOf(table)
   for (const row of rows) {
     const first = Number(of(row, "first"))
     const [packed, digest, leaves] = [of(row, "packed"), of(row, "digest"), of(row, "leaves")]
+    const file = of(row, "file") ?? null
     const whole = packed instanceof Uint8Array && digest instanceof Uint8Array && leaves instanceof Uint8Array
-    const entries = whole ? unpackBundle({ packed, digest }, TILE_WIDTH) : undefined
-    if (!whole || !entries || !Buffer.concat(entries.map(leafHash)).equals(leaves)) throw changed(first)
+    if (!whole) throw changed(first)
+    const entries =
+      file === null
+        ? unpackBundle({ packed, digest }, TILE_WIDTH)
+        : await entriesIn(String(file), digest, archive)
+    if (!entries || !Buffer.concat(entries.map(leafHash)).equals(leaves)) throw changed(first)
   }
+}
+
+async function entriesIn(file: string, digest: Uint8Array, archive: Folder | undefined) {
+  if (!archive)
+    throw new Unavailable(`entries rest in the file ${file} of an archive: give its folder (--archive)`)
+  const plain = await archive.read(file)
+  return digestOf(plain).equals(digest) ? unbundle(plain, TILE_WIDTH) : undefined
 }

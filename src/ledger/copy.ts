@@ -14,6 +14,7 @@ import {
 } from "../database/copy-table.ts"
 import { refuseStrangers } from "../database/copy-target.ts"
 import { Duplicate, type Engine, type Step, Unexpected, type Value } from "../database/database.ts"
+import type { Folder } from "../database/folder.ts"
 import { openDatabase } from "../database/open.ts"
 import {
   type CopyMark,
@@ -51,6 +52,8 @@ export interface LedgerCopyOptions {
   readonly from: string
   /** Path, or the address of a PostgreSQL database. */
   readonly to: string
+  /** Where entries rest that were archived to files: they are read, and stay there. */
+  readonly archive?: Folder | undefined
   readonly progress?: (progress: CopyProgress) => void
 }
 
@@ -150,7 +153,7 @@ class Copy {
     for (;;) {
       const batch = this.#source.next(table, mark.to)
       if (batch.rows.length === 0) return mark
-      checkLedger(table, batch, this.#source)
+      await checkLedger(table, batch, { has: this.#source.has, archive: this.#options.archive })
       const rows = withoutMark(table, batch.rows)
       const steps = rows.length > 0 ? [writeRows(table, rows)] : []
       mark = await this.#move(mark, { table: table.name, from: batch.from, to: batch.to }, steps)

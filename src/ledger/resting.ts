@@ -1,10 +1,11 @@
-// Where entries and their leaves rest: in a row each, or once archived a whole tile of them in one bundle. Rows are read first
+// Where entries and their leaves rest: in a row each, or once archived a whole tile of them in one bundle, in the database or
+// in a file that it names (archive-files.ts reads those). Rows are read first
 // and bundles after them, so that what is archived meanwhile is seen in one of the two. It decides that whoever reads gets all or is told; what was
 // signed, and what may be archived, it does not know.
 import { setImmediate } from "node:timers/promises"
-import type { Engine } from "../database/database.ts"
-import { unpackBundle } from "./bundle.ts"
-import { bundleAt, bundlesBetween, entryBundles, leafBundles } from "./bundle-statements.ts"
+import { type Engine, Unavailable } from "../database/database.ts"
+import { digestOf, unbundle, unpackBundle } from "./bundle.ts"
+import { bundleAt, bundlesBetween, entryBundles, leafBundles, type Stored } from "./bundle-statements.ts"
 import { HASH_BYTES } from "./merkle.ts"
 import { type ReadHashes, TILE_WIDTH, TreeBroken } from "./tree.ts"
 import { anyBytes, bytesBetween, leavesBetween, leavesTogether, nodesBetween } from "./tree-statements.ts"
@@ -60,7 +61,7 @@ export async function readEntries(engine: Queries, from: number, to: number): Pr
   if (rows.length === to - from) return rows.map(({ bytes }) => bytes)
   const bundles = await engine.query(entryBundles, { from, to })
   const archived = bundles.flatMap(({ place, ...rest }) =>
-    (unpackBundle(rest, TILE_WIDTH) ?? []).map((bytes, n) => ({ place: place + n, bytes })),
+    (openBundle(rest) ?? []).map((bytes, n) => ({ place: place + n, bytes })),
   )
   const found = merged(rows, archived, { from, to })
   if (found.length !== to - from || found.some(({ place }, index) => place !== from + index))
@@ -74,10 +75,36 @@ export async function readAny(engine: Queries, from: number, to: number): Promis
   if (rows.length === to - from) return rows.map(({ bytes }) => bytes)
   const bundles = await engine.query(bundlesBetween, { from, to })
   const archived = bundles.flatMap(({ first, ...rest }) =>
-    (unpackBundle(rest, TILE_WIDTH) ?? []).map((bytes, n) => ({ place: first + n, bytes })),
+    (openBundle(rest) ?? []).map((bytes, n) => ({ place: first + n, bytes })),
   )
   const own = rows.map(({ seq, bytes }) => ({ place: seq, bytes }))
   return merged(own, archived, { from: from + 1, to: to + 1 }).map(({ bytes }) => bytes)
+}
+
+/** The file of archived entries is there, and does not hold them. */
+export class FileDiffers extends TreeBroken {
+  readonly file: string
+
+  constructor(file: string) {
+    super(`the file ${file} of the archive does not hold what was archived`)
+    this.file = file
+  }
+}
+
+/**
+ * The entries of a bundle; undefined where the database does not have what was packed. Throws FileDiffers, and Unavailable
+ * where they rest in a file and nobody knows the folder.
+ */
+function openBundle(stored: Stored): Uint8Array[] | undefined {
+  const { file, plain, digest } = stored
+  if (file === null) return unpackBundle(stored, TILE_WIDTH)
+  if (!plain)
+    throw new Unavailable(
+      `entries rest in the file ${file} of an archive: give its folder (TASKMINT_ARCHIVE)`,
+    )
+  const entries = digestOf(plain).equals(digest) ? unbundle(plain, TILE_WIDTH) : undefined
+  if (!entries) throw new FileDiffers(file)
+  return entries
 }
 
 interface Whole {
@@ -104,7 +131,7 @@ export function createLookup(engine: Queries): (seq: number) => Promise<Whole | 
       const [row] = await engine.query(bundleAt, { seq })
       if (!row || seq >= row.first + TILE_WIDTH) return undefined
       const { first, leaves } = row
-      held = { first, entries: unpackBundle(row, TILE_WIDTH) ?? [], leaves: splitHashes(leaves) }
+      held = { first, entries: openBundle(row) ?? [], leaves: splitHashes(leaves) }
       await setImmediate() // others get their turn: what is found may lie in many
     }
     const [bytes, leaf] = [held.entries[seq - held.first], held.leaves[seq - held.first]]

@@ -3,7 +3,7 @@ import type { Engine } from "../database/database.ts"
 import { unpackBatch } from "../token/batch-text.ts"
 import { KeyFault, readPublicJwk, type VerificationKey } from "../token/signature.ts"
 import { leftBefore, readLeft } from "./left.ts"
-import { createLookup, isElsewhere } from "./resting.ts"
+import { createLookup, FileDiffers, isElsewhere } from "./resting.ts"
 import { TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
 import { nodesBetween, readTree } from "./tree-statements.ts"
 import type { Examined, Source } from "./verify.ts"
@@ -67,7 +67,8 @@ export async function databaseSource(engine: Queries): Promise<Source> {
       if (misplaced) return "checkpoint_misplaced"
       const newest = checkpoints.at(-1)
       if (newest && (newest.size > size || newest.note.split("\n")[0] !== tree.origin)) return "tree_differs"
-      if (!(await continuesWhatWasLeft(engine, first))) return "entries_before_differ"
+      const left = await objectionToLeft(engine, first)
+      if (left !== undefined) return left
       if (size > entries) return undefined // the walk says from where on
       return (await hasItsNodes(engine, size)) ? undefined : "tree_differs"
     },
@@ -80,19 +81,29 @@ async function readRows(engine: Queries, from: number, to: number): Promise<Rest
   const rows: RestingEntry[] = []
   for (const row of await engine.query(restingEntries, { from, to })) {
     // Both rest there or neither.
-    const archived = isElsewhere(row) && !row.leaf?.length ? await lookup(row.seq) : undefined
+    const archived = isElsewhere(row) && !row.leaf?.length ? await lookup(row.seq).catch(damaged) : undefined
     rows.push(isElsewhere(row) ? { ...row, bytes: null, leaf: null, ...archived } : row)
   }
   return rows
 }
 
+function damaged(error: unknown): Pick<RestingEntry, "damaged"> {
+  if (error instanceof FileDiffers) return { damaged: error.file }
+  throw error
+}
+
 /** The first entry of a log that was begun anew says what it left behind: that is still there, and the same. */
-async function continuesWhatWasLeft(engine: Queries, first: number): Promise<boolean> {
-  if (first === 0) return true
+async function objectionToLeft(engine: Queries, first: number): Promise<string | undefined> {
+  if (first === 0) return undefined
   const [row] = await readRows(engine, first, first + 1)
   const told = row?.bytes ? readLeft(readHashed(row.bytes)?.body) : undefined
-  const { entries, root } = await leftBefore(engine, first)
-  return told?.entries === entries && told.root === root
+  try {
+    const { entries, root } = await leftBefore(engine, first)
+    return told?.entries === entries && told.root === root ? undefined : "entries_before_differ"
+  } catch (error) {
+    if (error instanceof FileDiffers) return `file_differs: ${error.file}`
+    throw error
+  }
 }
 
 /** As many hashes of each level as a tree of that size has. */

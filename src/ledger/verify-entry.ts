@@ -10,7 +10,13 @@ import type { RestingEntry } from "./verify-statements.ts"
 
 /** What does not fit, and which member of the entry shows it. */
 export interface Misfit {
-  readonly how: "bytes_missing" | "leaf_differs" | "not_an_entry" | "row_differs" | "value_differs"
+  readonly how:
+    | "bytes_missing"
+    | "file_differs"
+    | "leaf_differs"
+    | "not_an_entry"
+    | "row_differs"
+    | "value_differs"
   readonly member?: string
 }
 
@@ -43,6 +49,7 @@ export function findMisfit(
   erased: (member: string) => void,
 ): Misfit | undefined {
   const { bytes, leaf } = entry
+  if (entry.damaged !== undefined) return { how: "file_differs", member: entry.damaged }
   if (!bytes || !leaf) return { how: "bytes_missing" }
   if (Buffer.compare(leafHash(bytes), leaf) !== 0) return { how: "leaf_differs" }
   if (!hashed) return { how: "not_an_entry" }

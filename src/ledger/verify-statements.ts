@@ -12,6 +12,8 @@ export interface RestingEntry {
   /** Empty or null, as the leaf, where both rest in a bundle. */
   readonly bytes: Uint8Array | null
   readonly leaf: Uint8Array | null
+  /** The archive's file that ought to hold both, and holds something else. */
+  readonly damaged?: string
   readonly personal: string | null
   /** The key of its commitments: its own, else its task's. */
   readonly key: Uint8Array | null

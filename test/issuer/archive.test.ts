@@ -1,8 +1,12 @@
 // Archiving over HTTP, and by a retention: who may, what is answered, and that it is told of.
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { toInstant } from "../../src/time.ts"
+import { createFolders } from "../support/folder.ts"
 import { type House, openHouse } from "../support/issuer-house.ts"
 
+const newFolder = createFolders()
 let house: House
 beforeAll(async () => {
   house = await openHouse()
@@ -17,10 +21,12 @@ const told = async () => {
   return (body.entries as { body: object }[]).map((entry) => entry.body)
 }
 /** Each query is an entry. */
-async function pad(): Promise<void> {
-  for (let n = 0; n < 256; n++) await house.call("GET", "/ledger/entries?limit=1", { as: "audit-team" })
-  house.clock.advance(1000)
-  await house.issuer.sweep()
+async function pad(of = house): Promise<void> {
+  const query = () => of.call("GET", "/ledger/entries?limit=1", { as: "audit-team" })
+  await query() // signed in
+  for (let n = 0; n < 256; n += 64) await Promise.all(Array.from({ length: 64 }, query))
+  of.clock.advance(1000)
+  await of.issuer.sweep()
 }
 
 test("an operator archives what is old, some thousand at a time, and is told why it ends", async () => {
@@ -43,7 +49,8 @@ test.each([
   [{}, "/before"],
   [{ before: "90d" }, "/before"],
   [{ before: "2100-01-01T00:00:00Z" }, "/before"],
-  [{ before: "2026-01-01T00:00:00Z", to: "here" }, ""],
+  [{ before: "2026-01-01T00:00:00Z", to: "/elsewhere" }, "/to"],
+  [{ before: "2026-01-01T00:00:00Z", by: "me" }, ""],
 ])("%j is 400", async (json, pointer) => {
   expect(await archive(json)).toMatchObject({ status: 400, body: { errors: [{ pointer }] } })
 })
@@ -64,4 +71,35 @@ test("without a retention nothing goes by itself; with one, what is older does",
   await house.issuer.sweep()
   expect((await told()).slice(1)).toMatchObject([{ by: "retention", from: 257, to: 512 }])
   expect(house.faults).toEqual([])
+})
+
+test("to files goes what the folder is for that the issuer was started with, and they are served as tiles", async () => {
+  const folder = newFolder()
+  await house.restart({ archive: folder })
+  expect(await archive({ before: before(), to: `${folder}/..` })).toMatchObject({
+    status: 400,
+    body: { errors: [{ pointer: "/to", expected: expect.stringContaining("TASKMINT_ARCHIVE") }] },
+  })
+  const tile = () => house.call("GET", "/ledger/tile/entries/000", { as: "audit-team" })
+  const served = Buffer.from(await (await tile()).arrayBuffer())
+  const done = await archive({ before: before(), to: folder })
+  expect(done).toMatchObject({ status: 200, body: { entries: 512, from: 1, to: 512, more: true } })
+  expect(readFileSync(join(folder, "tile/entries/000")).equals(served)).toBe(true)
+  expect(Buffer.from(await (await tile()).arrayBuffer()).equals(served)).toBe(true)
+  expect(done.body.bytes_in_files).toBeGreaterThan(served.length)
+  expect((await told()).at(-1)).toMatchObject({ by: "operations-team", from: 1, to: 512, files: true })
+})
+
+test("by a retention it goes to the folder, where there is one; and no issuer starts that could not find it", async () => {
+  const folder = newFolder()
+  const other = await openHouse()
+  await other.restart({ archive: folder, retentionSeconds: 86_400 })
+  await pad(other)
+  other.clock.advance(2 * 86_400_000)
+  await other.issuer.sweep()
+  expect(readdirSync(join(folder, "tile/entries"))).toEqual(["000"])
+  await expect(other.restart()).rejects.toThrow("TASKMINT_ARCHIVE")
+  await expect(other.restart({ archive: join(folder, "none") })).rejects.toThrow("is no folder")
+  await other.restart({ archive: folder })
+  await other.remove()
 })

@@ -31,7 +31,8 @@ export async function archiveAll(world: World) {
   const archives = createArchives(world)
   let entries = 0
   for (let end: End | undefined; end === undefined; ) {
-    const done = await archives.next({ by: "operations-team", before: world.ledger.at() })
+    const asked = { by: "operations-team", before: world.ledger.at(), toFiles: world.archive !== undefined }
+    const done = await archives.next(asked)
     if (done instanceof Refusal) throw new Error(done.reason)
     entries += done.entries
     end = done.end

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { statement } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
+import type { Folder } from "../../src/database/folder.ts"
 import { Refusal } from "../../src/errors.ts"
 import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import { newId, newUuid } from "../../src/token/id.ts"
@@ -50,12 +51,12 @@ const addDelegation = statement(
     FROM task t WHERE t.task_id = ${sql.placeholder("task_id")}`,
 )
 
-export async function createCanaryWorld(folder: string): Promise<World> {
+export async function createCanaryWorld(folder: string, archive?: Folder): Promise<World> {
   const policies = join(folder, "policies")
   writePolicies(policies)
   for (const [name, text] of Object.entries({ ...approvalTexts(policies), "users.yaml": POLICY }))
     writeFileSync(join(policies, name), text, { mode: 0o644 })
-  return createWorld({ folder })
+  return createWorld({ folder, ...(archive && { archive }) })
 }
 
 const userOf = (sub: string, groups = ["support"]) => ({

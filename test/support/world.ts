@@ -4,12 +4,14 @@ import { randomBytes } from "node:crypto"
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Folder } from "../../src/database/folder.ts"
 import { createNames } from "../../src/database/names.ts"
 import { openDatabase } from "../../src/database/open.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
 import { openLedgerKeys } from "../../src/keys/ledger-key.ts"
 import { createRotation } from "../../src/keys/rotation.ts"
 import type { Signer } from "../../src/keys/signer.ts"
+import { withArchive } from "../../src/ledger/archive-files.ts"
 import { createLedger } from "../../src/ledger/ledger.ts"
 import { beginLog, createSequence } from "../../src/ledger/sequence.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
@@ -42,6 +44,8 @@ export interface WorldOptions {
   readonly folder?: string
   readonly keyEncryptionKey?: Uint8Array
   readonly signers?: readonly Signer[]
+  /** Of archived entries. */
+  readonly archive?: Folder
   /** Of an earlier world, to go on at its time. */
   readonly clock?: FakeClock
 }
@@ -58,7 +62,9 @@ export async function createWorld(options: WorldOptions = {}) {
   const { signers = [] } = options
   const at = places.get(folder) ?? (await testPlace(folder))
   places.set(folder, at)
-  const engine = await openDatabase(at.place)
+  const opened = await openDatabase(at.place)
+  const { archive } = options
+  const engine = archive ? withArchive(opened, archive) : opened
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock })
   const policies = await createPolicyStore({ engine, ledger, folder: policyFolder, dev: true })
@@ -75,6 +81,7 @@ export async function createWorld(options: WorldOptions = {}) {
   const canaries = createCanaries({ ...parts, onFault })
   return {
     ...parts,
+    archive,
     folder,
     /** Where its data is, as `openDatabase` is told. */
     place: at.place,

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createRollups } from "../../src/audit/rollup.ts"
 import { type Engine, statement, Unavailable } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
+import { openFolder } from "../../src/database/folder.ts"
 import { createClosings } from "../../src/issuer/closing.ts"
 import { leftBefore } from "../../src/ledger/left.ts"
 import { readTile, readTilePath } from "../../src/ledger/tiles.ts"
@@ -57,14 +58,14 @@ async function everyTile(world: World, size: number) {
   )
 }
 
-describe("what is archived is answered as before", () => {
+describe.each([false, true])("what is archived is answered as before; in files: %s", (inFiles) => {
   let world: World
   let visits: { readonly vera: Visit; readonly second: Visit; readonly otto: Visit }
   let before: Awaited<ReturnType<typeof answers>>
   let size = 0
   let done: number
   beforeAll(async () => {
-    world = await createCanaryWorld(newFolder())
+    world = await createCanaryWorld(newFolder(), inFiles ? await openFolder(newFolder()) : undefined)
     visits = await play(world)
     await pad(world, 500)
     await closeAll(world)
@@ -102,7 +103,10 @@ describe("what is archived is answered as before", () => {
     expect(await countOf(world, rowsWithBytes)).toBe(size + 1 - 512)
     const { entries } = await world.ledger.read({ kind: "ledger.archived" })
     expect(entries.map(({ body }) => body)).toEqual([
-      { by: "operations-team", before: expect.stringMatching(/Z$/), from: 1, to: 512 },
+      {
+        ...{ by: "operations-team", before: expect.stringMatching(/Z$/), from: 1, to: 512 },
+        ...(inFiles && { files: true }),
+      },
     ])
   })
 
@@ -124,7 +128,7 @@ describe("what is archived is answered as before", () => {
 
   test("the ledger is verified, and the same again archives nothing", async () => {
     expect(await verify(world)).toMatchObject({ verdict: "verified", signed: size + 1, erased: {} })
-    expect(await next(world)).toEqual({ entries: 0, rows: 0, bundles: 0, end: "unsigned" })
+    expect(await next(world)).toEqual({ entries: 0, rows: 0, bundles: 0, files: 0, end: "unsigned" })
   })
 
   test("H13: erasing reaches what was archived: no value rests anywhere, and hashes and proofs stay", async () => {
