@@ -1,8 +1,8 @@
 // A folder of files that are written once and stay as they are. It decides that a file is whole and on disk, and every folder
 // on its way, before anybody is told so, and that none is ever replaced by other bytes. What the files hold is for others.
+import { randomUUID } from "node:crypto"
 import { mkdir, open, readFile, rename } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
-import { takeRandomHex } from "../token/random.ts"
 import { Unavailable } from "./database.ts"
 import { codeOf } from "./file.ts"
 
@@ -62,7 +62,7 @@ async function writeOnce(files: Files, root: string, place: string, bytes: Uint8
   if (there && Buffer.compare(there, bytes) !== 0)
     throw new Unavailable(`${place} holds something else, and nothing is replaced`)
   if (!there) {
-    const partial = join(dirname(place), `.${takeRandomHex(16)}.partial`)
+    const partial = join(dirname(place), `.${randomUUID()}.partial`)
     await files.makeFolder(dirname(place))
     await files.create(partial, bytes)
     await files.rename(partial, place)

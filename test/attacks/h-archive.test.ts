@@ -86,7 +86,7 @@ test.each([
   ],
   [
     "a bundle stands twice",
-    `INSERT INTO ledger_bundle SELECT 100000, leaves, packed, digest FROM ledger_bundle WHERE first = 1`,
+    `INSERT INTO ledger_bundle SELECT 100000, leaves, packed, digest, file FROM ledger_bundle WHERE first = 1`,
     { how: "entries_without_row" },
   ],
   ["a row of an archived entry is gone", "DELETE FROM entry WHERE seq = 300", { how: "entries_without_row" }],
@@ -117,4 +117,9 @@ test.each([
   ],
 ])("H02: %s", async (_how, sql, found) => {
   expect(await ledger.changed(sql)).toMatchObject({ verdict: "broken", ...found })
+})
+
+test("H02: a bundle that says to rest in a file, where nobody has one, is not verified", async () => {
+  const change = "UPDATE ledger_bundle SET file = 'tile/entries/000' WHERE first = 1"
+  await expect(ledger.changed(change)).rejects.toThrow("tile/entries/000")
 })

@@ -136,7 +136,7 @@ test("files have the paths and the form of the log's tiles, and what goes by a d
   }
   const names = readdirSync(join(archive.root, "tile/entries"))
   expect(
-    names.filter((name) => !/^\d{3}$/.test(name)).every((name) => /^\.[0-9a-f]{32}\.partial$/.test(name)),
+    names.filter((name) => !/^\d{3}$/.test(name)).every((name) => /^\.[0-9a-f-]{36}\.partial$/.test(name)),
   ).toBe(true)
   expect(await verify()).toMatchObject({ verdict: "verified" })
   const { entries } = await world.ledger.read({ kind: "ledger.archived", limit: 1000 })
