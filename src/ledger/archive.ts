@@ -8,6 +8,7 @@ import { bundle, digestOf, packBundle, unbundle, unpackBundle } from "./bundle.t
 import {
   archivePlace,
   type BundleRow,
+  bundleBegins,
   dropRows,
   emptyRows,
   insertBundle,
@@ -71,6 +72,11 @@ export async function newestOfTile(engine: Queries, place: Place): Promise<numbe
   if (!isLeft(place) && first + TILE_WIDTH - 1 > signed) return undefined
   const [row] = await engine.query(timesOfTile, { first })
   return row?.entries === TILE_WIDTH ? (row.newest ?? undefined) : undefined
+}
+
+/** Whether a bundle has it by now. Throws Unavailable. */
+export async function isArchived(engine: Queries, { first }: Place): Promise<boolean> {
+  return (await engine.query(bundleBegins, { first })).length > 0
 }
 
 export interface PackedTile {

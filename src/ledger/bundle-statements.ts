@@ -32,6 +32,11 @@ export const bundleAt = statement<BundleRow>(
   sql`SELECT ${columns} WHERE u.first <= ${p("seq")} ORDER BY u.first DESC LIMIT 1`,
 )
 
+export const bundleBegins = statement(
+  "bundle.begins",
+  sql`SELECT first FROM ledger_bundle WHERE first = ${p("first")}`,
+)
+
 /** Those with entries after one place and up to another. */
 export const bundlesBetween = statement<BundleRow>(
   "bundle.between",

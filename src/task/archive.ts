@@ -7,6 +7,7 @@ import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import {
   archiveFrom,
   archiveNext,
+  isArchived,
   moveTile,
   newestOfTile,
   type PackedTile,
@@ -165,7 +166,7 @@ async function packUnlessGone(
   try {
     return await packTile(engine, tile, folder)
   } catch (error) {
-    if (error instanceof TreeBroken && (await archiveFrom(engine)).first !== tile.first) return undefined
+    if (error instanceof TreeBroken && (await isArchived(engine, tile))) return undefined
     throw error
   }
 }

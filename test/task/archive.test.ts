@@ -15,7 +15,7 @@ import { createErasures } from "../../src/task/erase.ts"
 import { mustBe } from "../support/approvals.ts"
 import { archiveAll, closeAll, DAY_MILLISECONDS, pad } from "../support/archive.ts"
 import { BYSTANDERS, CANARIES, createCanaryWorld, play, VERA, type Visit } from "../support/canary-world.ts"
-import { everythingAt } from "../support/engine.ts"
+import { everythingAt, onPostgres } from "../support/engine.ts"
 import { createFolders } from "../support/folder.ts"
 import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
 
@@ -58,94 +58,98 @@ async function everyTile(world: World, size: number) {
   )
 }
 
-describe.each([false, true])("what is archived is answered as before; in files: %s", (inFiles) => {
-  let world: World
-  let visits: { readonly vera: Visit; readonly second: Visit; readonly otto: Visit }
-  let before: Awaited<ReturnType<typeof answers>>
-  let size = 0
-  let done: number
-  beforeAll(async () => {
-    world = await createCanaryWorld(newFolder(), inFiles ? await openFolder(newFolder()) : undefined)
-    visits = await play(world)
-    await pad(world, 500)
-    await closeAll(world)
-    size = (await world.sequence.newest())?.size ?? 0
-    before = await answers()
-    done = await archiveAll(world)
-  })
-  afterAll(async () => {
-    await world.close()
-    await world.remove()
-  })
+/** Files are the same on either engine; what is packed there archive-left.test.ts has. */
+describe.each(onPostgres ? [true] : [false, true])(
+  "what is archived is answered as before; in files: %s",
+  (inFiles) => {
+    let world: World
+    let visits: { readonly vera: Visit; readonly second: Visit; readonly otto: Visit }
+    let before: Awaited<ReturnType<typeof answers>>
+    let size = 0
+    let done: number
+    beforeAll(async () => {
+      world = await createCanaryWorld(newFolder(), inFiles ? await openFolder(newFolder()) : undefined)
+      visits = await play(world)
+      await pad(world, 500)
+      await closeAll(world)
+      size = (await world.sequence.newest())?.size ?? 0
+      before = await answers()
+      done = await archiveAll(world)
+    })
+    afterAll(async () => {
+      await world.close()
+      await world.remove()
+    })
 
-  const auditor = { clientId: "audit-team", staff: true }
-  const answers = async () => ({
-    entries: await everyEntry(world, size),
-    tiles: await everyTile(world, size),
-    ofTask: await world.ledger.read({ task: visits.vera.task }),
-    refusals: await world.ledger.read({ kind: "task.refused" }),
-    statement: await createClosings(world).read(auditor, visits.vera.task),
-    inclusion: await world.sequence.tree().inclusion(3, size),
-    consistency: await world.sequence.tree().consistency(100, size),
-    left: await leftBefore(world.engine, size - 3),
-    counts: await counted(),
-  })
-  const counted = async () => {
-    const rollups = createRollups(world)
-    await rollups.reset()
-    await rollups.advance()
-    return world.engine.query(rights)
-  }
+    const auditor = { clientId: "audit-team", staff: true }
+    const answers = async () => ({
+      entries: await everyEntry(world, size),
+      tiles: await everyTile(world, size),
+      ofTask: await world.ledger.read({ task: visits.vera.task }),
+      refusals: await world.ledger.read({ kind: "task.refused" }),
+      statement: await createClosings(world).read(auditor, visits.vera.task),
+      inclusion: await world.sequence.tree().inclusion(3, size),
+      consistency: await world.sequence.tree().consistency(100, size),
+      left: await leftBefore(world.engine, size - 3),
+      counts: await counted(),
+    })
+    const counted = async () => {
+      const rollups = createRollups(world)
+      await rollups.reset()
+      await rollups.advance()
+      return world.engine.query(rights)
+    }
 
-  test("whole tiles are, and an entry says which and by whose word", async () => {
-    expect(done).toBe(512)
-    expect(await countOf(world, bundles)).toBe(2)
-    expect(await countOf(world, rowsWithBytes)).toBe(size + 1 - 512)
-    const { entries } = await world.ledger.read({ kind: "ledger.archived" })
-    expect(entries.map(({ body }) => body)).toEqual([
-      {
-        ...{ by: "operations-team", before: expect.stringMatching(/Z$/), from: 1, to: 512 },
-        ...(inFiles && { files: true }),
-      },
-    ])
-  })
+    test("whole tiles are, and an entry says which and by whose word", async () => {
+      expect(done).toBe(512)
+      expect(await countOf(world, bundles)).toBe(2)
+      expect(await countOf(world, rowsWithBytes)).toBe(size + 1 - 512)
+      const { entries } = await world.ledger.read({ kind: "ledger.archived" })
+      expect(entries.map(({ body }) => body)).toEqual([
+        {
+          ...{ by: "operations-team", before: expect.stringMatching(/Z$/), from: 1, to: 512 },
+          ...(inFiles && { files: true }),
+        },
+      ])
+    })
 
-  test.each([
-    "entries",
-    "tiles",
-    "ofTask",
-    "refusals",
-    "statement",
-    "inclusion",
-    "consistency",
-    "left",
-    "counts",
-  ] as const)("%s", async (which) => {
-    const now = await answers()
-    expect(now[which]).toEqual(before[which])
-    expect(JSON.stringify(before[which])).not.toMatch(/^(\[\]|\{\}|null)$/)
-  })
+    test.each([
+      "entries",
+      "tiles",
+      "ofTask",
+      "refusals",
+      "statement",
+      "inclusion",
+      "consistency",
+      "left",
+      "counts",
+    ] as const)("%s", async (which) => {
+      const now = await answers()
+      expect(now[which]).toEqual(before[which])
+      expect(JSON.stringify(before[which])).not.toMatch(/^(\[\]|\{\}|null)$/)
+    })
 
-  test("the ledger is verified, and the same again archives nothing", async () => {
-    expect(await verify(world)).toMatchObject({ verdict: "verified", signed: size + 1, erased: {} })
-    expect(await next(world)).toEqual({ entries: 0, rows: 0, bundles: 0, files: 0, end: "unsigned" })
-  })
+    test("the ledger is verified, and the same again archives nothing", async () => {
+      expect(await verify(world)).toMatchObject({ verdict: "verified", signed: size + 1, erased: {} })
+      expect(await next(world)).toEqual({ entries: 0, rows: 0, bundles: 0, files: 0, end: "unsigned" })
+    })
 
-  test("H13: erasing reaches what was archived: no value rests anywhere, and hashes and proofs stay", async () => {
-    const by = { by: "people/lin@example.com", as: "operations-team", reason: "They asked for it" }
-    const erased = mustBe(await createErasures(world).subject(by, VERA))
-    expect(erased).toMatchObject({ tasks: 2 })
-    await world.sequence.advance()
-    const everything = (await everythingAt(world.place)).map(([, bytes]) => bytes.toString("latin1"))
-    const rests = (text: string) => everything.some((bytes) => bytes.includes(text))
-    expect(CANARIES.filter(rests)).toEqual([])
-    expect(BYSTANDERS.filter(rests)).toEqual(BYSTANDERS)
-    const found = await verify(world)
-    expect(found).toMatchObject({ verdict: "verified" })
-    expect(found.verdict === "verified" && found.erased.sub).toBeGreaterThan(3)
-    expect(await everyTile(world, size)).toEqual(before.tiles)
-  })
-})
+    test("H13: erasing reaches what was archived: no value rests anywhere, and hashes and proofs stay", async () => {
+      const by = { by: "people/lin@example.com", as: "operations-team", reason: "They asked for it" }
+      const erased = mustBe(await createErasures(world).subject(by, VERA))
+      expect(erased).toMatchObject({ tasks: 2 })
+      await world.sequence.advance()
+      const everything = (await everythingAt(world.place)).map(([, bytes]) => bytes.toString("latin1"))
+      const rests = (text: string) => everything.some((bytes) => bytes.includes(text))
+      expect(CANARIES.filter(rests)).toEqual([])
+      expect(BYSTANDERS.filter(rests)).toEqual(BYSTANDERS)
+      const found = await verify(world)
+      expect(found).toMatchObject({ verdict: "verified" })
+      expect(found.verdict === "verified" && found.erased.sub).toBeGreaterThan(3)
+      expect(await everyTile(world, size)).toEqual(before.tiles)
+    })
+  },
+)
 
 describe("what may go", () => {
   let world: World
