@@ -11,6 +11,7 @@ import { databaseSource } from "../../src/ledger/verify-database.ts"
 import { acceptRollback } from "../../src/task/rollback.ts"
 import { mustBe } from "../support/approvals.ts"
 import { archiveAll, closeAll, pad } from "../support/archive.ts"
+import { onPostgres } from "../support/engine.ts"
 import { createFolders } from "../support/folder.ts"
 import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
 
@@ -64,7 +65,7 @@ const everything = async () => {
   }
 }
 
-test.each([false, true])(
+test.each(onPostgres ? [false] : [false, true])(
   "it goes tile by tile, and is answered and verified; in files: %s",
   async (inFiles) => {
     const folder = newFolder()
