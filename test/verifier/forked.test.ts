@@ -1,6 +1,7 @@
 // An API whose issuer's ledger turns out to be another: what callers and operator are told, and what becomes of the record.
 import { join } from "node:path"
 import { expect, onTestFinished, test } from "vitest"
+import { newId } from "../../src/token/id.ts"
 import type { VerifierOptions } from "../../src/verifier/options.ts"
 import { createVerifier } from "../../src/verifier/verifier.ts"
 import { optionsOf, startGuardedApi } from "../support/guarded-api.ts"
@@ -101,6 +102,35 @@ test("the key is the one that the issuer's metadata name at first, and no other 
   await again.flush()
   await again.close()
   expect(api.stub.uses()).toHaveLength(2)
+})
+
+test("H06: beside a log that was begun anew it serves on as long as it can keep its record, which then goes there whole", async () => {
+  const api = await open({ spoolLimitBytes: 65_536 })
+  expect(await use(api, api.stub.mint())).toBe("200")
+  await api.verifier.flush()
+  api.stub.setLog(createSmallLog(newNoteSigner("taskmint.internal/2026-11-28T06:44:00.000Z")))
+  let served = 1
+  const fill = async (): Promise<string> => {
+    for (; served < 1000; served++) {
+      const code = await use(api, api.stub.mint({ txn: newId("task") }))
+      if (code !== "200") return code
+    }
+    return "200"
+  }
+  expect(await fill()).toBe("503 recording_unavailable")
+  expect(served).toBeGreaterThan(20)
+  expect(api.verifier.ready().reasons.join()).toMatch(/spool is full.*ledgerKey|ledgerKey.*spool is full/)
+  await api.verifier.close()
+  expect(api.handled).toHaveLength(served)
+
+  const { vkey: ledgerKey } = api.stub.log
+  const path = join(api.folder, "uses.db")
+  const again = await createVerifier(optionsOf(api.stub.issuer, path, { clock: api.clock, ledgerKey }))
+  await again.flush()
+  expect(again.ready().ready).toBe(true)
+  await again.close()
+  const told = new Set(api.stub.uses().map(({ id }) => id))
+  expect(told.size).toBe(served)
 })
 
 test.each(["", "taskmint.internal", 7, "taskmint.internal+00000000+AQ=="])(
