@@ -5,11 +5,13 @@ import { join } from "node:path"
 import type { Command } from "commander"
 import { Unavailable } from "../database/database.ts"
 import type { Folder } from "../database/folder.ts"
+import type { ReadHashes } from "../ledger/tree.ts"
 import type { Broken, Source, Verified } from "../ledger/verify.ts"
 import type { FetchFile } from "../ledger/verify-tiles.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { answerIsNo, cannotTell, wrongUse } from "./exit.ts"
+import { checkProof, keepProof, refuseTaken } from "./ledger-proof.ts"
 import { asCaller, type CallerFlags, issuerOf } from "./options.ts"
 import { sqlitePath } from "./serve-settings.ts"
 
@@ -23,6 +25,8 @@ interface Flags extends CallerFlags {
   readonly served?: boolean
   readonly key?: string
   readonly checkpoint?: string
+  readonly proof?: string
+  readonly checkProof?: string
 }
 
 export function addVerify(ledger: Command, context: Context): void {
@@ -37,6 +41,8 @@ export function addVerify(ledger: Command, context: Context): void {
     .option("--served", "instead: the running issuer's log, asked as an auditor")
     .option("--key <vkey>", "the ledger's key as you know it, or a file that holds it")
     .option("--checkpoint <file>", "a checkpoint from earlier, which the ledger must continue")
+    .option("--proof <file>", "where it signed two histories: keep the proof there, for anybody to check")
+    .option("--check-proof <file>", "instead: does that file prove that its key signed two histories?")
     .action((flags: Flags) => verify(context, flags))
 }
 
@@ -44,6 +50,8 @@ async function verify(context: Context, flags: Flags): Promise<void> {
   const { terminal } = context
   if (flags.tiles !== undefined && flags.served) throw wrongUse("--tiles and --served exclude each other")
   const key = flags.key === undefined ? undefined : await keyIn(flags.key)
+  if (flags.checkProof !== undefined) return checkProof(context, flags.checkProof, key)
+  refuseTaken(flags.proof)
   const earlier = flags.checkpoint === undefined ? undefined : await textIn(flags.checkpoint)
   const opened = await openSource(context, flags)
   try {
@@ -64,6 +72,12 @@ async function verify(context: Context, flags: Flags): Promise<void> {
       },
     )
     const found = await terminal.progress(told, working)
+    if (found.verdict === "broken" && flags.proof !== undefined)
+      terminal.note(
+        (await keepProof({ ...opened, path: flags.proof, key, earlier }))
+          ? `The proof is in ${flags.proof}: two checkpoints that one key signed.`
+          : "It can't be proved to others: no key signed two histories.",
+      )
     tell(context, flags, found, rate(at.done))
   } finally {
     opened.close()
@@ -97,6 +111,8 @@ function wordsOf({ how, seq, to }: Broken): string {
 
 interface Opened {
   readonly source: Source
+  /** Of its tree, beside its entries; undefined: it has none. */
+  readonly hashes: ReadHashes | undefined
   close(): void
 }
 
@@ -108,15 +124,21 @@ async function openSource(context: Context, flags: Flags): Promise<Opened> {
   if (isAuditCopy(path)) {
     const { copySource } = await import("../ledger/verify-copy.ts")
     const copy = openAuditCopy(path)
-    return { source: copySource(copy), close: () => copy.close() }
+    return { source: copySource(copy), hashes: undefined, close: () => copy.close() }
   }
   const { openReader } = await import("../database/reader.ts")
   const { databaseSource } = await import("../ledger/verify-database.ts")
   const { readArchive } = await import("../ledger/archive-files.ts")
+  const { readFrom } = await import("../ledger/resting.ts")
   const folder = await archiveFolder(context, flags)
   const reader = openReader(path)
   try {
-    return { source: await databaseSource(readArchive(reader, folder)), close: () => reader.close() }
+    const engine = readArchive(reader, folder)
+    return {
+      source: await databaseSource(engine),
+      hashes: readFrom(engine),
+      close: () => reader.close(),
+    }
   } catch (error) {
     reader.close()
     throw error
@@ -135,8 +157,9 @@ export async function archiveFolder(
 }
 
 async function openTiles(fetchFile: FetchFile): Promise<Opened> {
-  const { tileSource } = await import("../ledger/verify-tiles.ts")
-  return { source: await tileSource(fetchFile), close: () => undefined }
+  const { tileHashes, tileSource } = await import("../ledger/verify-tiles.ts")
+  const source = await tileSource(fetchFile)
+  return { source, hashes: tileHashes(fetchFile, source.entries), close: () => undefined }
 }
 
 const filesIn =
