@@ -1,7 +1,7 @@
 // A folder of files that are written once and stay as they are. It decides that a file is whole and on disk, and every folder
 // on its way, before anybody is told so, and that none is ever replaced by other bytes. What the files hold is for others.
 import { randomUUID } from "node:crypto"
-import { mkdir, open, readFile, rename } from "node:fs/promises"
+import { mkdir, open, readFile, rename, stat } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { Unavailable } from "./database.ts"
 import { codeOf } from "./file.ts"
@@ -9,6 +9,7 @@ import { codeOf } from "./file.ts"
 /** What it needs of a file system: each a point at which a process may be killed. */
 export interface Files {
   read(path: string): Promise<Uint8Array>
+  isFolder(path: string): Promise<boolean>
   /** With those above it, where they are not there. */
   makeFolder(path: string): Promise<void>
   /** A new file of mode 0600, its bytes on disk when it resolves. */
@@ -33,7 +34,8 @@ export interface Folder {
 /** Throws Unavailable where it is not there: one that was not mounted is not made anew. */
 export async function openFolder(path: string, files: Files = SYSTEM_FILES): Promise<Folder> {
   const root = resolve(path)
-  await files.sync(root).catch(failed(`${root} is no folder that can be used: create it, then start again`))
+  const objection = `${root} is no folder that can be used: create it, then start again`
+  if (!(await files.isFolder(root).catch(failed(objection)))) throw new Unavailable(objection)
   const below = (file: string) => {
     if (!PATH.test(file)) throw new Unavailable(`${file} is no name of a file in ${root}`)
     return join(root, file)
@@ -80,6 +82,7 @@ const failed =
 
 export const SYSTEM_FILES: Files = {
   read: (path) => readFile(path),
+  isFolder: async (path) => (await stat(path)).isDirectory(),
   async makeFolder(path) {
     await mkdir(path, { recursive: true, mode: 0o700 })
   },

@@ -1,4 +1,6 @@
 // What has to be so before entries can be archived, and archiving all that may be.
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { Refusal } from "../../src/errors.ts"
 import { createClosings } from "../../src/issuer/closing.ts"
 import { createArchives, type End } from "../../src/task/archive.ts"
@@ -40,3 +42,7 @@ export async function archiveAll(world: World) {
   await world.sequence.advance()
   return entries
 }
+
+/** What its first two tiles hold, as text. */
+export const archivedFiles = ({ archive }: World): string[] =>
+  ["000", "001"].map((name) => readFileSync(join(archive?.root ?? "", "tile/entries", name), "latin1"))

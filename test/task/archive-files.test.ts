@@ -36,6 +36,7 @@ function dying<A extends unknown[], R>(point: keyof Files, work: (...args: A) =>
 }
 const FILES: Files = {
   read: dying("read", SYSTEM_FILES.read),
+  isFolder: SYSTEM_FILES.isFolder,
   makeFolder: dying("makeFolder", SYSTEM_FILES.makeFolder),
   create: dying("create", SYSTEM_FILES.create),
   rename: dying("rename", SYSTEM_FILES.rename),
@@ -222,5 +223,6 @@ test("a name that is taken by other bytes stops it: nothing is replaced, and row
 test("names out of a database lead nowhere else", async () => {
   for (const file of ["../x", "/etc/passwd", "tile/../../x", "tile//x", ".hidden", ""])
     await expect(archive.read(file)).rejects.toThrow("is no name of a file")
-  await expect(openFolder(join(archive.root, "none"))).rejects.toThrow("is no folder")
+  for (const none of ["none", FILE])
+    await expect(openFolder(join(archive.root, none))).rejects.toThrow("is no folder")
 })
