@@ -13,7 +13,7 @@ import { type Running, runCli, startCli } from "../support/command-line.ts"
 import { type TestPlace, testPlace } from "../support/engine.ts"
 import { ROOT } from "../support/source.ts"
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-change-"))
 let house: ExampleFolder
@@ -100,8 +100,10 @@ const documented = (): string[] => {
   return lines.map((line) => line.replace(/^taskmint /, ""))
 }
 
+const serviceTokens = new Map<string, string>()
 const post = async (name: string, path: string, json: object = {}) => {
-  const token = (await as(name, "token", "get")).stdout.trim()
+  const token = serviceTokens.get(name) ?? (await as(name, "token", "get")).stdout.trim()
+  serviceTokens.set(name, token)
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" }
   return fetch(issuer + path, { method: "POST", headers, body: JSON.stringify(json) })
 }
