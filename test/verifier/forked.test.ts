@@ -105,7 +105,7 @@ test("the key is the one that the issuer's metadata name at first, and no other 
 })
 
 test("H06: beside a log that was begun anew it serves on as long as it can keep its record, which then goes there whole", async () => {
-  const api = await open({ spoolLimitBytes: 65_536 })
+  const api = await open({ spool: { limitBytes: 65_536 } })
   expect(await use(api, api.stub.mint())).toBe("200")
   await api.verifier.flush()
   api.stub.setLog(createSmallLog(newNoteSigner("taskmint.internal/2026-11-28T06:44:00.000Z")))
