@@ -12,10 +12,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
 import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
+import { addServe } from "../../src/cli/serve.ts"
 import { createServiceTokens } from "../../src/remote/service-token.ts"
 import { systemClock } from "../../src/time.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { type Running, runCli, startCli, startShell } from "../support/command-line.ts"
+import { runHere } from "../support/in-process.ts"
 
 // Every step is a process of its own.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
@@ -179,10 +181,7 @@ describe("it refuses to start, and says what to do", () => {
   for (const [what, env, args, code, says] of cases)
     test(what, async () => {
       const house = makeHouse()
-      const ended = await runCli(["serve", ...args], {
-        env: { ...settingsOf(house), ...env(house) },
-        cwd: folder,
-      })
+      const ended = await runHere(addServe, ["serve", ...args], { ...settingsOf(house), ...env(house) })
       expect(ended.stderr).toMatch(says)
       expect(ended.code).toBe(code)
       expect(ended.stderr).not.toMatch(/\n\s+at /)

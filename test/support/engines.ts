@@ -37,6 +37,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/cli/ledger-archive.test.ts": "is about a command; test/issuer/archive is what it asks for, on both",
   "test/cli/ledger-follow.test.ts": "restores an SQLite file; what is served is held on both elsewhere",
   "test/cli/ledger-verify.test.ts": "verifies an SQLite file, and tiles",
+  "test/cli/management.test.ts": "is about a port; test/issuer/telemetry is what is measured, on both",
+  "test/cli/policy-narrow.test.ts": "reads files, and opens no database",
   "test/cli/revoke.test.ts": "is about a command; test/task/revocation is what it asks for, on both",
   "test/cli/policy-replay.test.ts": "reads a file of entries",
   "test/cli/serve.test.ts":
@@ -59,8 +61,10 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/examples/systemd.test.ts": "reads settings and starts nothing",
   "test/flows/asking.test.ts": "is about the agent's side; test/task/approval is the issuer's, on both",
   "test/flows/collecting.test.ts": "is about the agent's side; test/task/collect is the issuer's, on both",
+  "test/flows/command-line.test.ts": "is about commands; what they ask for is held on both",
   "test/flows/demo.test.ts": "the demo brings its own SQLite file",
   "test/flows/exposure.test.ts": "is about commands; test/issuer/exposures is the issuer's, on both",
+  "test/flows/fork.test.ts": "copies an SQLite file",
   "test/flows/http.test.ts":
     "runs a page's steps as they are printed; the endpoints are held on both elsewhere",
   "test/flows/incident.test.ts": "runs a page's commands as they are printed; what they ask is held on both",
@@ -86,6 +90,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/ledger/search-copy.test.ts": "asks a file; what it is held against is held on both",
   "test/flows/three-hours.test.ts":
     "is a long story about all sides; what the issuer does in it is held on both elsewhere",
+  "test/flows/workers-kill.test.ts":
+    "is about the spool that workers share; guard-kill kills guard and issuer on both",
   "test/issuer/console-deciding.test.ts":
     "is about who decides; test/task/approval is what it writes, on both",
   "test/issuer/console-set-up.test.ts":
@@ -96,6 +102,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/issuer/replicas.test.ts": "has several issuers on one database, which a file can't have",
   "test/issuer/sign-in.test.ts": "is about a provider's tokens; what it writes other suites hold on both",
   "test/issuer/webhook-replicas.test.ts": "has two issuers on one database, which a file can't have",
+  "test/policy/narrow-touched.test.ts": "reads entries apart from any database",
   "test/keys/upgrade.test.ts": "opens a file of a version that knew SQLite only",
 }
 
