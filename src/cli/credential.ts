@@ -54,7 +54,9 @@ export function addCredential(program: Command, { terminal }: Context): void {
     )
     .argument("<client-id>", "the caller's name in the policy")
     .option("--out <folder>", "where to write the two files", ".")
-    .addOption(new Option("--algorithm <name>").choices(["ES256", "EdDSA"]).default("ES256"))
+    .addOption(
+      new Option("--algorithm <name>", "of the new key").choices(["ES256", "EdDSA"]).default("ES256"),
+    )
     .action((clientId: string, flags: Flags) => {
       const made = createCredential(clientId, { privateTo: flags.out, publicTo: flags.out }, flags.algorithm)
       if (flags.json) return terminal.json(made)

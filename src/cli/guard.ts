@@ -50,7 +50,11 @@ export function addGuard(program: Command, context: Context): void {
     .option("--port <number>", "where to listen; 0: any that is free (TASKMINT_GUARD_PORT, 8788)")
     .option("--management-port <number>", "/livez, /readyz and /metrics (TASKMINT_MANAGEMENT_PORT)")
     .option("--management-host <address>", "where that port is (TASKMINT_MANAGEMENT_HOST, 127.0.0.1)")
-    .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
+    .addOption(
+      new Option("--log-level <level>", "the least that is logged")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
+    )
     .action((flags: GuardFlags) => guard(context, flags))
 }
 

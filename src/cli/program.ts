@@ -46,7 +46,8 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(context: Context): Command {
+/** Every command, ready to be parsed. */
+export function createProgram(context: Context): Command {
   const program = new Command("taskmint")
     .description("Task tokens for AI agents: minted by policy, checked and recorded by every API")
     .version(versionOfPackage())

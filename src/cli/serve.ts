@@ -57,7 +57,11 @@ export function addServe(program: Command, context: Context): void {
       "by which it knows the console; default: its audience (TASKMINT_CONSOLE_CLIENT_ID)",
     )
     .option("--console-scope <scopes>", "that it is asked for (TASKMINT_CONSOLE_SCOPE, openid)")
-    .addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
+    .addOption(
+      new Option("--log-level <level>", "the least that is logged")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
+    )
     .action((flags: ServeFlags) => serve(context, flags))
 }
 

@@ -1,8 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Command } from "commander"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { writeExampleFolder } from "../../src/cli/example-folder.ts"
+import { createProgram } from "../../src/cli/program.ts"
+import { createSettings } from "../../src/cli/settings.ts"
+import { createTerminal } from "../../src/cli/terminal.ts"
 import { signJwt } from "../../src/token/jwt.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { runCli } from "../support/command-line.ts"
@@ -54,13 +58,37 @@ const COMMANDS = [
   "completion",
 ]
 
-describe.concurrent("each command explains itself", () => {
-  for (const command of COMMANDS)
-    test(command, async () => {
-      const { code, stdout, stderr } = await runCli([...command.split(" "), "--help"])
-      expect([code, stderr]).toEqual([0, ""])
-      expect(stdout).toContain(`Usage: taskmint ${command}`)
-    })
+/** Those that do something, by all their words. */
+function* commandsBelow(command: Command, words: readonly string[]): Generator<[string, Command]> {
+  for (const one of command.commands) {
+    const all = [...words, one.name()]
+    if (one.commands.length === 0) yield [all.join(" "), one]
+    yield* commandsBelow(one, all)
+  }
+}
+
+describe("each command explains itself", () => {
+  const context = {
+    terminal: createTerminal(process.stdout, process.stderr),
+    settings: createSettings({}, "taskmint"),
+  }
+  const all = [...commandsBelow(createProgram(context), [])]
+
+  test("there are those that are promised", () => {
+    expect(all.map(([words]) => words)).toEqual(expect.arrayContaining(COMMANDS))
+  })
+
+  test.each(all)("%s", (words, command) => {
+    expect(command.description()).toMatch(/\w/)
+    expect(command.helpInformation()).toContain(`Usage: taskmint ${words}`)
+    for (const { flags, description } of command.options) expect(description, flags).toMatch(/\w/)
+  })
+
+  test.each(["serve", "task start"])("and that is no failure: %s --help", async (words) => {
+    const { code, stdout, stderr } = await runCli([...words.split(" "), "--help"])
+    expect([code, stderr]).toEqual([0, ""])
+    expect(stdout).toContain(`Usage: taskmint ${words}`)
+  })
 })
 
 const caller = () => ({
