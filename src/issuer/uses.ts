@@ -14,6 +14,13 @@ const hashes = z.array(z.string().openapi({ description: "A hash in base64" }))
 const Acknowledged = z
   .strictObject({
     acknowledged: z.int(),
+    beyond: z
+      .record(z.string(), z.enum(["task_paused", "token_revoked"]))
+      .optional()
+      .openapi({
+        description:
+          "Uses of the batch that came when a limit of their task was reached, and what to answer at an API that records before it serves",
+      }),
     checkpoint: z.string().optional(),
     handovers: z.array(z.strictObject({ checkpoint: z.string(), key: z.string() })).optional(),
     consistency: hashes.optional(),
@@ -72,8 +79,9 @@ const takeBatch = ({ uses }: Rooms): Endpoint =>
       const reporter = { api: caller.clientId, key: caller.proofKey, sentAt: caller.proofAt }
       const taken = await uses.take(reporter, body, heldIn(request))
       if (taken instanceof Refusal) return taken
-      const { acknowledged, attested = uses.newest } = taken
-      return async () => json(200, { acknowledged, ...(await attested()) })
+      const { acknowledged, beyond, attested = uses.newest } = taken
+      const told = { acknowledged, ...(beyond && { beyond: Object.fromEntries(beyond) }) }
+      return async () => json(200, { ...told, ...(await attested()) })
     },
   })
 

@@ -1,19 +1,24 @@
 // A spool without a disk, for `direct` recording: what is in it counts as recorded when the issuer has acknowledged it, and
-// everything else is gone with the process. It decides how long that is waited for, nothing about uses.
+// everything else is gone with the process. It decides how long that is waited for, nothing about uses; which of them the
+// issuer counts beyond a limit, it is told.
+import type { Refusal } from "../errors.ts"
 import type { StoredBatch } from "./batch-row.ts"
 import { readGroup, type StoredUse, type UseGroup, writeGroup } from "./group-row.ts"
-import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool } from "./spool.ts"
+import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool, type Unserved } from "./spool.ts"
 
 export interface MemorySpool extends Spool {
   /** Is called when uses wait to be sent. */
   onWaiting: () => void
 }
 
+const NONE: ReadonlyMap<string, Refusal> = new Map()
+
 /** How long a request waits for the issuer's acknowledgement before it is refused. */
 const ACKNOWLEDGE_MILLISECONDS = 5000
 
 interface Waiting {
   readonly uses: StoredUse[]
+  readonly unserved: Map<number, Refusal>
   readonly settle: (fault?: Error) => void
 }
 
@@ -53,9 +58,9 @@ export function createMemorySpool(): MemorySpool {
     },
     oldestBatch: uses.oldestBatch,
     oldestSequence: () => uses.oldestBatch()?.sequence,
-    async releaseBatch(sequence, kept) {
+    async releaseBatch(sequence, kept, beyond = NONE) {
       if (kept) settings.set(...kept)
-      await uses.release(sequence)
+      await uses.release(sequence, beyond)
     },
     async addRevocations(_, feed) {
       settings.set("feed", feed)
@@ -77,20 +82,23 @@ export function createMemorySpool(): MemorySpool {
   return spool
 }
 
+const idOf = ({ text }: StoredUse): string => String((JSON.parse(text) as { id?: unknown }).id)
+
 interface SealedBatch extends StoredBatch {
   readonly shares: Record<string, number>
   readonly seqs: ReadonlySet<number>
 }
 
 function waitFor(uses: StoredUse[], drop: (left: Waiting) => void) {
-  const { promise: settled, resolve, reject } = Promise.withResolvers<void>()
+  const { promise: settled, resolve, reject } = Promise.withResolvers<Unserved>()
   const left: Waiting = {
     uses,
+    unserved: new Map(),
     settle(fault) {
       clearTimeout(timer)
       drop(left)
       if (fault) reject(fault)
-      else resolve()
+      else resolve(left.unserved)
     },
   }
   const late = new Error("the issuer has not acknowledged the use")
@@ -113,7 +121,7 @@ function createWaitingUses() {
     }
   }
   return {
-    add(group: UseGroup): Promise<void> {
+    add(group: UseGroup): Promise<Unserved> {
       const { left, settled } = waitFor(readGroup(group), drop)
       for (const use of left.uses) {
         open.set(use.seq, use)
@@ -131,13 +139,15 @@ function createWaitingUses() {
       batches.set(batch.sequence, { ...batch, shares: { ...batch.shares }, seqs })
     },
     oldestBatch: (): StoredBatch | undefined => batches.values().next().value,
-    async release(sequence: number) {
+    async release(sequence: number, beyond: ReadonlyMap<string, Refusal>) {
       const held = batches.get(sequence)
       batches.delete(sequence)
       for (const seq of held?.seqs ?? []) {
         const left = waiting.get(seq)
         const at = left?.uses.findIndex((use) => use.seq === seq) ?? -1
-        if (left && at >= 0) left.uses.splice(at, 1)
+        const [use] = left && at >= 0 ? left.uses.splice(at, 1) : []
+        const refused = use && beyond.size > 0 ? beyond.get(idOf(use)) : undefined
+        if (refused) left?.unserved.set(seq, refused)
         waiting.delete(seq)
         if (left?.uses.length === 0) left.settle()
       }

@@ -18,8 +18,9 @@ export function rememberRecent(spool: Spool): Spool {
     oldestUses: uses.oldest,
     oldestBatch: batches.oldest,
     async addUses(group) {
-      await spool.addUses(group)
+      const unserved = await spool.addUses(group)
       uses.add(group)
+      return unserved
     },
     async storeBatch(batch, taking, chain) {
       const stored = await spool.storeBatch(batch, taking, chain)
@@ -29,8 +30,8 @@ export function rememberRecent(spool: Spool): Spool {
       batches.add({ sequence, bytes, digest, first, shares })
       return true
     },
-    async releaseBatch(sequence, kept) {
-      await spool.releaseBatch(sequence, kept)
+    async releaseBatch(sequence, kept, beyond) {
+      await spool.releaseBatch(sequence, kept, beyond)
       batches.forget(sequence)
     },
   }

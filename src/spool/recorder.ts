@@ -16,7 +16,8 @@ export type Recording = "write-ahead" | "direct" | "batched"
 export interface Recorder {
   /**
    * Write-ahead: resolves when the use is durable; a refusal when it can't be, and then it must not be served. Direct: the
-   * same, durable being the issuer's acknowledgement; a refusal may then stand as an allowed use in the ledger. Batched:
+   * same, durable being the issuer's acknowledgement, and what it counts beyond a limit is refused; a refusal may then stand as
+   * an allowed use in the ledger. Batched:
    * resolves after this turn of the event loop, unless the last write failed; then each use waits until one succeeds again. `text`: the use's JSON,
    * where it is written already.
    */
@@ -84,7 +85,8 @@ export function createRecorder(options: {
         await nextTurn()
         return recorded
       }
-      if (await stored) return recorded
+      const unserved = await stored
+      if (unserved) return unserved.get(seq) ?? recorded
       outcomes.forget(seq)
       return refuse("recording_unavailable", "spool_unwritable")
     },

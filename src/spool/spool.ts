@@ -5,6 +5,7 @@ import { Duplicate, Unexpected } from "../database/database.ts"
 import { openFile } from "../database/file.ts"
 import { lockFile } from "../database/lock.ts"
 import { openWriter, type Writer, type WriterStep } from "../database/writer.ts"
+import type { Refusal } from "../errors.ts"
 import type { RevocationItem } from "../token/revocation.ts"
 import {
   addBatch,
@@ -29,6 +30,12 @@ export type SettingKey =
   | "nonces"
   | "ledger"
 
+/** Uses that are recorded and must not be served, by number. */
+export type Unserved = ReadonlyMap<number, Refusal>
+
+/** Written ahead, a use is served before the issuer knows of it. */
+const ALL_SERVED: Unserved = new Map()
+
 /** What is kept, under which name. */
 export type Kept = readonly [key: SettingKey, value: string]
 
@@ -52,8 +59,8 @@ export interface Spool {
   keep(key: SettingKey, value: string): Promise<void>
   /** Keeps it where nothing is kept; answers what is. */
   keepFirst(key: SettingKey, value: string): Promise<string>
-  /** Durable when it resolves. Their numbers follow each other. */
-  addUses(group: UseGroup): Promise<void>
+  /** Durable when it resolves. Their numbers follow each other. Answers those that may not be served, by number. */
+  addUses(group: UseGroup): Promise<Unserved>
   /** The oldest groups that are in no batch: of so many uses, or of the first group that has more. Default: this part's. */
   oldestUses(limit: number, part?: Part): UseGroup[]
   /** Whether a use of this part up to that one is here still, in a batch or in none. */
@@ -71,8 +78,8 @@ export interface Spool {
   /** The oldest that is not acknowledged. */
   oldestBatch(): StoredBatch | undefined
   oldestSequence(): number | undefined
-  /** With what is to be kept from then on. */
-  releaseBatch(sequence: number, kept?: Kept): Promise<void>
+  /** With what is to be kept from then on. `beyond`: those of its uses that the issuer would not have let through, by id. */
+  releaseBatch(sequence: number, kept?: Kept, beyond?: ReadonlyMap<string, Refusal>): Promise<void>
   addRevocations(items: readonly RevocationItem[], feed: string): Promise<void>
   /** Read as they are asked for: there may be many. Nothing else is read meanwhile. */
   revocations(): Iterable<RevocationItem>
@@ -184,7 +191,7 @@ function spoolOver(writer: Writer, reader: Reader, options: TablesOptions): InTa
       ])
       settings.set("floor", String(floor))
     },
-    addUses: (group) => writer.commit([addGroup(group)]),
+    addUses: (group) => writer.commit([addGroup(group)]).then(() => ALL_SERVED),
     ...batchesIn(writer, reader),
     async close() {
       reader.close()

@@ -3,7 +3,7 @@
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import type { UseRecord } from "../token/batch.ts"
 import { type StoredUse, writeGroup } from "./group-row.ts"
-import { ROW_OVERHEAD_BYTES, type Spool } from "./spool.ts"
+import { ROW_OVERHEAD_BYTES, type Spool, type Unserved } from "./spool.ts"
 
 /** Uses written as one row at most. */
 const MOST_TOGETHER = 256
@@ -14,8 +14,8 @@ const TASK_SHARE = 10
 
 interface Stored {
   readonly seq: number
-  /** It never rejects. */
-  readonly stored: Promise<boolean>
+  /** Undefined: it is not. It never rejects. */
+  readonly stored: Promise<Unserved | undefined>
 }
 
 /** Uses on their way to the disk together. */
@@ -25,9 +25,9 @@ interface Gathering {
   readonly unawaited: number[]
   /** Writes them when nobody has come to wait for it. */
   readonly timer: NodeJS.Timeout | undefined
-  /** Whether they are on disk; it never rejects. */
-  readonly stored: Promise<boolean>
-  readonly settle: (stored: boolean) => void
+  /** Undefined: they are not on disk. It never rejects. */
+  readonly stored: Promise<Unserved | undefined>
+  readonly settle: (stored: Unserved | undefined) => void
 }
 
 /**
@@ -36,13 +36,13 @@ interface Gathering {
  * waits for.
  */
 export function createStore(spool: Spool, room: Room, lost: (seqs: readonly number[]) => void) {
-  const underWay = new Set<Promise<boolean>>()
+  const underWay = new Set<Promise<unknown>>()
   let writing = 0
   let gathering: Gathering | undefined
   let failing = false
   let lastSeq = spool.highestSeq()
   const begin = (awaited: boolean): Gathering => {
-    const { promise: stored, resolve: settle } = Promise.withResolvers<boolean>()
+    const { promise: stored, resolve: settle } = Promise.withResolvers<Unserved | undefined>()
     const timer = awaited ? undefined : setTimeout(write, GATHER_MILLISECONDS)
     underWay.add(stored)
     return { uses: [], unawaited: [], timer, stored, settle }
@@ -53,12 +53,9 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
     gathering = undefined
     clearTimeout(group.timer)
     writing++
-    const stored = await spool.addUses(writeGroup(group.uses)).then(
-      () => true,
-      () => false,
-    )
+    const stored = await spool.addUses(writeGroup(group.uses)).catch(() => undefined)
     writing--
-    failing = !stored
+    failing = stored === undefined
     if (failing) for (const { task, text } of group.uses) room.give(task, bytesOf(text))
     if (failing) lost(group.unawaited)
     underWay.delete(group.stored)

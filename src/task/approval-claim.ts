@@ -42,7 +42,7 @@ export async function claimOnce(parts: Parts, api: string, { jti, use }: Claim):
 }
 
 /** Where uses are limited a claim counts, once: its use is not counted again when it is reported. */
-async function countClaim(parts: Parts, api: string, jti: string): Promise<Step[]> {
+async function countClaim(parts: Parts, api: string, jti: string): Promise<readonly Step[]> {
   const [subject] = await parts.engine.query(claimSubject, { jti, api })
   if (!subject || subject.use !== null) return []
   return countSteps(parts, subject.task_id, [subject.operation])

@@ -17,11 +17,13 @@ interface Limited {
 export const limitsOf = (parts: Pick<Parts, "policies">, type: string): UseLimits | undefined =>
   parts.policies.inForce().tasks.get(type)?.limits.uses
 
+const NOTHING: ReadonlyMap<string, number> = new Map()
+
 /** Which limit is reached with these uses, in words; undefined: none. */
 export function reachedWith(
   limits: UseLimits,
   before: readonly UsedRow[],
-  more: ReadonlyMap<string, number>,
+  more: ReadonlyMap<string, number> = NOTHING,
 ): string | undefined {
   const used = new Map(before.map((row) => [row.operation, row.used]))
   for (const [operation, uses] of more) used.set(operation, (used.get(operation) ?? 0) + uses)
@@ -34,8 +36,6 @@ export function reachedWith(
   return `uses of the task type is reached: ${all} of ${limits.most}`
 }
 
-const NOTHING: ReadonlyMap<string, number> = new Map()
-
 /** Why nothing more is minted for a task that has used what its type lets it; undefined where it has not. */
 export async function usedUp(parts: Asking, task: Limited): Promise<Refusal | undefined> {
   const unused = await stillUnused(parts, task)
@@ -47,7 +47,7 @@ export async function stillUnused(parts: Asking, { task_id, type }: Limited): Pr
   const limits = limitsOf(parts, type)
   if (!limits) return []
   const rows = await parts.engine.query(usesOfTask, { task_id })
-  const reached = reachedWith(limits, rows, NOTHING)
+  const reached = reachedWith(limits, rows)
   if (reached !== undefined) return refuse("uses_exhausted", `[limit] ${reached}`)
   const used = rows.reduce((sum, row) => sum + row.used, 0)
   return [{ statement: usesAsRead, values: { task_id, used }, rows: 1 }]

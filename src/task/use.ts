@@ -15,13 +15,15 @@ import { type Advance, advance, type Read, Repeated, type Reporter } from "./ins
 import { createJudge } from "./judge.ts"
 import type { Anomaly } from "./misuse.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
-import { limitSteps } from "./use-limits.ts"
+import { type Beyond, limitSteps, perhapsBeyond } from "./use-limits.ts"
 import { insertBatch, instanceByName } from "./use-statements.ts"
 import { type Attested, attest, firstWitnessed, judgeWitness } from "./witness.ts"
 
 export interface Taken {
   /** Every use up to this sequence number is in the ledger, durably. */
   readonly acknowledged: number
+  /** Uses of the batch beyond a limit of their task, where there are: who records before serving must not serve these. */
+  readonly beyond?: Beyond
   /** Where the instance holds a checkpoint: what it can check by itself. Waits until one holds the batch. */
   readonly attested?: () => Promise<Attested>
 }
@@ -96,19 +98,25 @@ async function planBatch(
   const advanced = await advance(parts, reporter, read, known)
   if (advanced instanceof Refused) return advanced
   const { acknowledged } = advanced
-  if (advanced instanceof Repeated) return { settled: { acknowledged } }
+  if (advanced instanceof Repeated)
+    return { settled: takenWith(acknowledged, await perhapsBeyond(parts, batch.uses)) }
   await parts.names.ensure(namesIn(batch, reporter))
-  const { steps, alarms, ofErased } = await useSteps(parts, reporter, batch, advanced.drift)
+  const { steps, alarms, ofErased, beyond } = await useSteps(parts, reporter, batch, advanced.drift)
   const confirmation = await firstUseSteps(parts, batch)
   const answer = async () => {
     alarms.said()
     if (confirmation.length > 0) await parts.keyring.refresh()
-    return { acknowledged }
+    return takenWith(acknowledged, beyond)
   }
   const kept = ofErased ? { ...read, signed: null } : read
   const reported = batch.uses.length === 0 ? [] : reportSteps(parts, reporter, kept, advanced.told)
   return { steps: [...advanced.steps, ...steps, ...reported, ...alarms.steps, ...confirmation], answer }
 }
+
+const takenWith = (acknowledged: number, beyond: Beyond): Taken => ({
+  acknowledged,
+  ...(beyond.size > 0 && { beyond }),
+})
 
 function namesIn(batch: UseBatch, reporter: Reporter): string[] {
   const names = batch.uses.flatMap((use) => [use.operation, use.code, use.client])
@@ -150,7 +158,12 @@ async function useSteps(parts: UseParts, reporter: Reporter, batch: UseBatch, dr
     return parts.ledger.steps(eventOf(use, { ...from, reference, anomalies }), key)
   })
   const limits = await limitSteps(parts, batch.uses, judge.typeOf)
-  return { steps: [...steps, ...limits], alarms: judge.alarms(), ofErased }
+  return {
+    steps: [...steps, ...limits.steps],
+    alarms: judge.alarms(),
+    ofErased,
+    beyond: limits.beyond,
+  }
 }
 
 const OUTCOMES = { allowed: "allowed", observed: "allowed", refused: "refused" } as const

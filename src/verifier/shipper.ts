@@ -1,6 +1,7 @@
 // Brings recorded uses to the issuer: one signed batch at a time, its bytes on disk before they travel, each sent until it
 // is acknowledged and proved to be in the ledger. Of several processes that share a spool each seals its own uses, and one sends for all. It decides when
 // and what to send; what is recorded is decided before.
+import { type Refusal, refuse } from "../errors.ts"
 import { Unreachable } from "../remote/exchange.ts"
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
 import type { StoredBatch } from "../spool/batch-row.ts"
@@ -109,10 +110,10 @@ function createSender(options: ShipperOptions, { sealNext, sealEmpty, sent }: Se
   let toldCursor: number | undefined
   const sendSealed = async () => {
     for (let batch = spool.oldestBatch(); batch; batch = spool.oldestBatch()) {
-      let proved: Kept | undefined
+      let proved: Proved | undefined
       do proved = await sendBatch(options, batch)
       while (!proved)
-      await spool.releaseBatch(batch.sequence, proved)
+      await spool.releaseBatch(batch.sequence, proved.kept, proved.beyond)
       if (sent) sent()
       else recorder.release(batch.shares)
       sentAt = clock.monotonic()
@@ -174,11 +175,19 @@ function createMember({ recorder, clock }: ShipperOptions, sharing: Sharing, sea
   }
 }
 
-/** Answers what is to be kept with its release; undefined: it is to be sent again, from what is known since. */
+/** A batch that is in the ledger. */
+interface Proved {
+  /** With its release. */
+  readonly kept: Kept
+  /** Uses of it beyond a limit of their task, by id. */
+  readonly beyond: ReadonlyMap<string, Refusal>
+}
+
+/** Undefined: it is to be sent again, from what is known since. */
 async function sendBatch(
   { calls, witness, instance }: ShipperOptions,
   { bytes, digest, sequence, first }: StoredBatch,
-): Promise<Kept | undefined> {
+): Promise<Proved | undefined> {
   const headers = { "content-type": "application/jwt", ...witness.headers() }
   const answer = await calls({ method: "POST", path: "/uses", headers, body: bytes }, LIMITS).catch(
     async (fault) => {
@@ -186,17 +195,28 @@ async function sendBatch(
       throw fault
     },
   )
-  if (answer.status !== 200 || acknowledgedBy(answer.text) < sequence)
+  const { acknowledged, beyond } = readAnswer(answer.text)
+  if (answer.status !== 200 || acknowledged < sequence)
     throw new BatchRefused(`the issuer answered ${answer.status} for batch ${sequence}`)
   const sent = { instance: instance.id, sequence, digest, empty: first === 0 }
-  return witness.judge(sent, answer.text)
+  const kept = await witness.judge(sent, answer.text)
+  return kept && { kept, beyond }
 }
 
-function acknowledgedBy(text: string): number {
+const NOBODY: ReadonlyMap<string, Refusal> = new Map()
+
+function readAnswer(text: string): { readonly acknowledged: number } & Pick<Proved, "beyond"> {
   try {
-    const { acknowledged }: { acknowledged?: unknown } = JSON.parse(text)
-    return typeof acknowledged === "number" ? acknowledged : -1
+    const { acknowledged, beyond }: { acknowledged?: unknown; beyond?: unknown } = JSON.parse(text)
+    return { acknowledged: typeof acknowledged === "number" ? acknowledged : -1, beyond: readBeyond(beyond) }
   } catch {
-    return -1 // not the issuer's answer: a proxy's page, say
+    return { acknowledged: -1, beyond: NOBODY } // not the issuer's answer: a proxy's page, say
   }
+}
+
+function readBeyond(beyond: unknown): Proved["beyond"] {
+  if (typeof beyond !== "object" || beyond === null) return NOBODY
+  const refusalFor = (code: unknown) =>
+    refuse(code === "task_paused" ? code : "token_revoked", "[limit] the use is beyond a limit of its task")
+  return new Map(Object.entries(beyond).map(([use, code]) => [use, refusalFor(code)]))
 }

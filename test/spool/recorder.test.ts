@@ -5,7 +5,7 @@ import { Unavailable } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
 import { readGroup, type UseGroup } from "../../src/spool/group-row.ts"
 import { createRecorder, type Recording } from "../../src/spool/recorder.ts"
-import { openSpool, type Spool } from "../../src/spool/spool.ts"
+import { openSpool, type Spool, type Unserved } from "../../src/spool/spool.ts"
 import type { UseRecord } from "../../src/token/batch.ts"
 import { newId } from "../../src/token/id.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
@@ -38,11 +38,11 @@ const recorderOf = (recording: Recording) =>
     recording,
   })
 
-async function throughGate(group: UseGroup): Promise<void> {
+async function throughGate(group: UseGroup): Promise<Unserved> {
   groups.push(group)
   if (gate === "broken") throw new Unavailable("no room on the disk")
   if (gate === "closed") await new Promise<void>((resolve) => (reopen = resolve))
-  await spool.addUses(group)
+  return spool.addUses(group)
 }
 
 const use = (): UseRecord => ({

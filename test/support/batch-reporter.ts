@@ -11,6 +11,8 @@ import { ISSUER, TICKETS, type World } from "./world.ts"
 export interface Reporter {
   /** Throws where the batch is refused. */
   report(...uses: readonly Partial<UseRecord>[]): Promise<Taken>
+  /** The last batch, once more. */
+  again(): Promise<Taken>
 }
 
 /** A use of the operation of that task. */
@@ -46,7 +48,15 @@ export function createReporter(world: World): Reporter {
     duration_ms: 3,
     ...use,
   })
+  let latest = ""
+  const take = async (text: string): Promise<Taken> => {
+    latest = text
+    const taken = await world.uses.take({ api: "tickets", key }, text)
+    if (taken instanceof Refusal) throw new Error(`${taken.code}: ${taken.reason}`)
+    return taken
+  }
   return {
+    again: () => take(latest),
     async report(...uses) {
       const sequence = sent.sequence + 1
       const text = signBatch(
@@ -66,9 +76,7 @@ export function createReporter(world: World): Reporter {
         signingKey,
       )
       sent = { sequence, digest: batchDigest(text) }
-      const taken = await world.uses.take({ api: "tickets", key }, text)
-      if (taken instanceof Refusal) throw new Error(`${taken.code}: ${taken.reason}`)
-      return taken
+      return take(text)
     },
   }
 }

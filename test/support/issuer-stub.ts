@@ -40,6 +40,8 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
   const feed: RevocationItem[] = []
   /** The use that a token for one use was given to. */
   const claims = new Map<string, string>()
+  /** Uses that a task has left; undefined: as many as there are. */
+  const usesLeft = new Map<string, number>()
   const overrides = new Map<string, Override>()
   const proofs = new Set<string>()
   let down = false
@@ -74,7 +76,13 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
     const read = readUseBatch(body, proof.key)
     if (read instanceof Unreadable) return json(400, { code: "batch_invalid" })
     if (!batches.some((one) => one.sequence === read.batch.sequence)) batches.push(read.batch)
-    return json(200, { acknowledged: read.batch.sequence, ...log.answer(body, held) })
+    const past = read.batch.uses.filter(({ task, decision }) => {
+      const left = decision === "allowed" ? usesLeft.get(task) : undefined
+      if (left !== undefined) usesLeft.set(task, left - 1)
+      return left !== undefined && left <= 0
+    })
+    const beyond = Object.fromEntries(past.map(({ id }) => [id, "task_paused"]))
+    return json(200, { acknowledged: read.batch.sequence, beyond, ...log.answer(body, held) })
   }
   const answerClaim = (body: string): StubAnswer => {
     const { jti, use }: { jti: string; use: string } = JSON.parse(body)
@@ -126,6 +134,7 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
     received,
     feed,
     claims,
+    usesLeft,
     overrides,
     /** Every connection is cut until it is false again. */
     setDown(value: boolean) {

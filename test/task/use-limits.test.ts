@@ -109,6 +109,61 @@ describe("uses", () => {
   })
 })
 
+describe("uses beyond the limit are named to who told of them", () => {
+  const reads = (taskId: string, count: number) =>
+    Array.from({ length: count }, () =>
+      useOf(taskId, "tickets:read", { id: newId("use", world.clock.now()) }),
+    )
+  const idsOf = (uses: readonly { readonly id?: string }[]) => uses.map(({ id }) => id)
+
+  test("those after the last, in the order of the batch, and all that come later", async () => {
+    await openLimited("uses: 3")
+    const { taskId } = await startHand(world)
+    const [first, then] = [reads(taskId, 5), reads(taskId, 2)]
+    const { report } = createReporter(world)
+    expect([...((await report(...first)).beyond ?? [])]).toEqual(
+      idsOf(first.slice(3)).map((id) => [id, "task_paused"]),
+    )
+    expect([...((await report(...then)).beyond?.keys() ?? [])]).toEqual(idsOf(then))
+  })
+
+  test("of single operations, with the code of a task that is revoked", async () => {
+    await openLimited('uses_of: { "tickets:comment": 1 }, at_limit: revoke')
+    const { taskId } = await startHand(world)
+    const comments = [1, 2].map(() =>
+      useOf(taskId, "tickets:comment", { id: newId("use", world.clock.now()) }),
+    )
+    const { beyond } = await createReporter(world).report(...reads(taskId, 3), ...comments)
+    expect([...(beyond ?? [])]).toEqual([[comments[1]?.id, "token_revoked"]])
+  })
+
+  test("none below it, and none of a task that is not limited", async () => {
+    await openLimited("uses: 3")
+    const { taskId } = await startHand(world)
+    expect((await createReporter(world).report(...reads(taskId, 2))).beyond).toBeUndefined()
+    await limitTasks(world, "active_tasks: 9")
+    expect((await createReporter(world).report(...reads(taskId, 9))).beyond).toBeUndefined()
+  })
+
+  test("C11 of 100 verifiers that tell at once exactly so many are within", async () => {
+    await openLimited("uses: 60")
+    const { taskId } = await startHand(world)
+    const all = await Promise.all(
+      Array.from({ length: 100 }, () => createReporter(world).report(...reads(taskId, 1))),
+    )
+    expect(all.filter(({ beyond }) => beyond === undefined)).toHaveLength(60)
+  })
+
+  test("all of a batch that is told again, for the answer was lost", async () => {
+    await openLimited("uses: 3")
+    const { taskId } = await startHand(world)
+    const { report, again } = createReporter(world)
+    const uses = reads(taskId, 3)
+    expect((await report(...uses)).beyond).toBeUndefined()
+    expect([...((await again()).beyond?.keys() ?? [])]).toEqual(idsOf(uses))
+  })
+})
+
 describe("at the limit", () => {
   test("every mint is refused with a code of its own, until policy allows more", async () => {
     await openLimited("uses: 2")

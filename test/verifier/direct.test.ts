@@ -51,6 +51,19 @@ test("many at once share batches, and each is acknowledged before it is answered
   expect(api.stub.batches.length - before).toBeLessThan(50)
 })
 
+test("what the issuer counts beyond a limit is not served, however many come at once", async () => {
+  const [task, other] = [newId("task"), newId("task")]
+  api.stub.usesLeft.set(task, 7)
+  const all = await Promise.all(Array.from({ length: 40 }, (_, at) => get(at % 2 === 0 ? task : other)))
+  const served = all.filter(({ status }) => status === 200)
+  expect(served.length).toBe(20 + 7)
+  expect(api.handled.filter(({ use }) => use.task === task).length).toBe(7)
+  expect(new Set(all.filter(({ status }) => status !== 200).map(({ code }) => code))).toEqual(
+    new Set(["task_paused"]),
+  )
+  expect(acknowledged(task).length).toBe(20)
+})
+
 test("a refusal is answered at once and recorded too", async () => {
   const task = newId("task")
   const answer = await api.get("/tickets/SUP-9", api.stub.mint({ txn: task }))
