@@ -1,6 +1,6 @@
 // What may be used once: a client assertion, a workload's, and a DPoP proof. One insert under a unique key is the
 // verdict, so it holds over restarts and replicas. It decides nothing about what was wrong with the thing itself.
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Duplicate, type Engine, type Step } from "../database/database.ts"
 import { type Refusal, refuse } from "../errors.ts"
 import { type Clock, SKEW_SECONDS } from "../time.ts"
@@ -12,7 +12,7 @@ const PROOF_SECONDS = MAX_PROOF_AGE_SECONDS + MAX_PROOF_AHEAD_SECONDS
 
 /** As a JSON array the members can't run into each other. Only the digest is kept. */
 const digestOf = (...members: readonly string[]): Uint8Array =>
-  createHash("sha256").update(JSON.stringify(members)).digest()
+  hash("sha256", JSON.stringify(members), "buffer")
 
 /** `expires`: the assertion's `exp` in epoch seconds; it is remembered until no clock takes it any more. */
 export const spendAssertion = (clientId: string, jti: string, expires: number): Step => ({
