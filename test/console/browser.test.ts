@@ -88,6 +88,26 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
     },
   )
 
+  test("the keyboard alone goes past the menu, and through all that can be done, where it is being seen", async () => {
+    await withLook(full, async ({ page }) => {
+      await page.setExtraHTTPHeaders(await full.headers(SIGHTS[1][2]))
+      const approval = (await full.pages()).find((path) => /^\/console\/approvals\/./.test(path))
+      await page.goto(`${full.origin}${approval}`)
+      const press = async (key: string) => {
+        await page.keyboard.press(key)
+        return page.evaluate<{ name: string; inMain: boolean; seen: boolean }>(`(${FOCUS})()`)
+      }
+      expect(await press("Tab")).toEqual({ name: "Skip to the content", inMain: false, seen: true })
+      await press("Enter")
+      const reached: string[] = []
+      for (let one = await press("Tab"); one.inMain; one = await press("Tab")) {
+        expect(one, one.name).toMatchObject({ seen: true })
+        reached.push(one.name)
+      }
+      expect(reached).toEqual(expect.arrayContaining(["triage-bot", "reason", "decision"]))
+    })
+  })
+
   test("K06 a browser here would tell: the same texts run where they are markup", async () => {
     await withLook(
       full,
@@ -165,6 +185,19 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
     }
   })
 })
+
+/** In the browser: what has the focus, whether it is on the screen and marked. */
+const FOCUS = `() => {
+  const one = document.activeElement
+  const { left, top, width, height } = one.getBoundingClientRect()
+  const { outlineStyle, outlineWidth } = getComputedStyle(one)
+  const isShown = left >= 0 && top >= 0 && top <= innerHeight && width > 0 && height > 0
+  return {
+    name: one.name || one.textContent.trim(),
+    inMain: one.closest("main") !== null,
+    seen: isShown && (outlineStyle !== "none" && parseFloat(outlineWidth) >= 1),
+  }
+}`
 
 /** In the browser: documents read as it reads them; what of them is neither text nor ours. */
 const READ = `(documents) => documents.map((document) => {
