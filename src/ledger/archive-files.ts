@@ -64,7 +64,7 @@ export async function objectionToFolder(
 ): Promise<string | undefined> {
   const [row] = await engine.query(anyFile)
   if (!row) return undefined
-  if (!folder) return "entries of this ledger rest in files: give their folder (--archive, TASKMINT_ARCHIVE)"
+  if (!folder) return "entries of this ledger rest in files: give their folder (--archive)"
   try {
     await folder.read(row.file)
     return undefined

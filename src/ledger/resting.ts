@@ -99,9 +99,7 @@ function openBundle(stored: Stored): Uint8Array[] | undefined {
   const { file, plain, digest } = stored
   if (file === null) return unpackBundle(stored, TILE_WIDTH)
   if (!plain)
-    throw new Unavailable(
-      `entries rest in the file ${file} of an archive: give its folder (TASKMINT_ARCHIVE)`,
-    )
+    throw new Unavailable(`entries rest in the file ${file} of an archive: give its folder (--archive)`)
   const entries = digestOf(plain).equals(digest) ? unbundle(plain, TILE_WIDTH) : undefined
   if (!entries) throw new FileDiffers(file)
   return entries

@@ -98,7 +98,7 @@ test("by a retention it goes to the folder, where there is one; and no issuer st
   other.clock.advance(2 * 86_400_000)
   await other.issuer.sweep()
   expect(readdirSync(join(folder, "tile/entries"))).toEqual(["000"])
-  await expect(other.restart()).rejects.toThrow("TASKMINT_ARCHIVE")
+  await expect(other.restart()).rejects.toThrow("--archive")
   await expect(other.restart({ archive: join(folder, "none") })).rejects.toThrow("is no folder")
   await other.restart({ archive: folder })
   await other.remove()

@@ -193,7 +193,7 @@ test("without the folder nobody guesses", async () => {
       return rows.map((row) => ({ ...row, plain: undefined }))
     },
   }
-  await expect(verify(unread)).rejects.toThrow("TASKMINT_ARCHIVE")
+  await expect(verify(unread)).rejects.toThrow("--archive")
 })
 
 test("to a folder that lacks what was archived before nothing goes", async () => {
