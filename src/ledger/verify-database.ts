@@ -7,7 +7,7 @@ import { createLookup, FileDiffers, isElsewhere } from "./resting.ts"
 import { TILE_HEIGHT, TILE_WIDTH } from "./tree.ts"
 import { nodesBetween, readTree } from "./tree-statements.ts"
 import type { Examined, Source } from "./verify.ts"
-import { findMisfit, type Hashed, type Misfit, type NameOf, readHashed, unknownIds } from "./verify-entry.ts"
+import { findMisfit, type Hashed, type Known, type Misfit, readHashed, unknownIds } from "./verify-entry.ts"
 import { createNamesRead } from "./verify-names.ts"
 import type { KeptBatch } from "./verify-reports.ts"
 import {
@@ -19,6 +19,8 @@ import {
   nodeCounts,
   type RestingEntry,
   restingEntries,
+  restingTasks,
+  restingTokens,
 } from "./verify-statements.ts"
 
 type Queries = Pick<Engine, "query">
@@ -42,11 +44,12 @@ export async function databaseSource(engine: Queries): Promise<Source> {
     async read(from, to) {
       const rows = await readRows(engine, first + from, first + to)
       await names.learn(rows)
+      const known = { nameOf: names.of, ...(await readBeside(engine, first + from, first + to)) }
       const examined: Examined[] = []
       for (const row of rows) {
         // What is missing between is found where the next one ought to stand.
         if (row.seq !== first + from + examined.length + 1) break
-        const found = examine(row, names.of)
+        const found = examine(row, known)
         examined.push(needsMore(found, row) ? await examineMore(engine, row, found, keyIn) : found)
       }
       return examined
@@ -92,6 +95,17 @@ function damaged(error: unknown): Pick<RestingEntry, "damaged"> {
   throw error
 }
 
+/** Tasks and tokens that the entries of a window are about. */
+async function readBeside(
+  engine: Queries,
+  from: number,
+  to: number,
+): Promise<Pick<Known, "taskOf" | "tokenOf">> {
+  const tasks = new Map((await engine.query(restingTasks, { from, to })).map((row) => [row.id, row]))
+  const tokens = new Map((await engine.query(restingTokens, { from, to })).map((row) => [row.id, row]))
+  return { taskOf: (id) => tasks.get(id), tokenOf: (id) => tokens.get(id) }
+}
+
 /** The first entry of a log that was begun anew says what it left behind: that is still there, and the same. */
 async function objectionToLeft(engine: Queries, first: number): Promise<string | undefined> {
   if (first === 0) return undefined
@@ -119,10 +133,10 @@ async function hasItsNodes(engine: Queries, size: number): Promise<boolean> {
 
 const NONE: readonly string[] = []
 
-function examine(row: RestingEntry, nameOf: NameOf): Examined {
+function examine(row: RestingEntry, known: Known): Examined {
   let erased = NONE
   const hashed = row.bytes ? readHashed(row.bytes) : undefined
-  const misfit = findMisfit(row, hashed, nameOf, (member) => {
+  const misfit = findMisfit(row, hashed, known, (member) => {
     erased = [...erased, member]
   })
   return { leaf: row.leaf ?? new Uint8Array(), hashed, misfit, erased, resource: row.resource ?? undefined }
@@ -132,9 +146,7 @@ function examine(row: RestingEntry, nameOf: NameOf): Examined {
 const needsMore = ({ hashed, misfit }: Examined, row: RestingEntry): boolean =>
   hashed !== undefined &&
   (hashed.kind === "verifier.reported" ||
-    (misfit === undefined &&
-      (row.has_task === 0 || row.has_token === 0) &&
-      unknownIds(row, hashed).length > 0))
+    (misfit === undefined && (row.task === null || row.token === null) && unknownIds(row, hashed).length > 0))
 
 async function examineMore(
   engine: Queries,

@@ -6,7 +6,7 @@ import { commit, KEY_BYTES } from "./commitment.ts"
 import { type Json, KINDS, PERSONAL_IN_BODY } from "./event.ts"
 import { leafHash } from "./merkle.ts"
 import { outcomeNumber } from "./search.ts"
-import type { RestingEntry } from "./verify-statements.ts"
+import type { RestingEntry, RestingTask, RestingToken } from "./verify-statements.ts"
 
 /** What does not fit, and which member of the entry shows it. */
 export interface Misfit {
@@ -39,13 +39,17 @@ export function readHashed(bytes: Uint8Array): Hashed | undefined {
 }
 
 /** What a row's ids stand for: undefined where nobody has that id. */
-export type NameOf = (id: number) => string | undefined
+export interface Known {
+  readonly nameOf: (id: number) => string | undefined
+  readonly taskOf: (id: number) => RestingTask | undefined
+  readonly tokenOf: (id: number) => RestingToken | undefined
+}
 
 /** `hashed`: its bytes as readHashed has them. The one order of checks: what was hashed, then what stands beside it. `erased` is told of values that are gone. */
 export function findMisfit(
   entry: RestingEntry,
   hashed: Hashed | undefined,
-  nameOf: NameOf,
+  known: Known,
   erased: (member: string) => void,
 ): Misfit | undefined {
   const { bytes, leaf } = entry
@@ -53,16 +57,16 @@ export function findMisfit(
   if (!bytes || !leaf) return { how: "bytes_missing" }
   if (Buffer.compare(leafHash(bytes), leaf) !== 0) return { how: "leaf_differs" }
   if (!hashed) return { how: "not_an_entry" }
-  const member = differingColumn(entry, hashed, nameOf)
+  const member = differingColumn(entry, hashed, known)
   if (member !== undefined) return { how: "row_differs", member }
-  const value = differingValue(entry, hashed, erased)
+  const value = differingValue(entry, hashed, known, erased)
   return value === undefined ? undefined : { how: "value_differs", member: value }
 }
 
 /** Members whose row has the id of a name. */
 export const SAME = ["kind", "agent", "instance", "orchestrator", "api", "operation", "code"] as const
 
-function differingColumn(entry: RestingEntry, hashed: Hashed, nameOf: NameOf): string | undefined {
+function differingColumn(entry: RestingEntry, hashed: Hashed, known: Known): string | undefined {
   if (instantOf(entry.at) !== hashed.at) return "at"
   const outcome = entry.outcome === null ? undefined : entry.outcome
   const told =
@@ -70,13 +74,16 @@ function differingColumn(entry: RestingEntry, hashed: Hashed, nameOf: NameOf): s
   if (outcome !== told) return "outcome"
   for (const name of SAME) {
     const id = entry[name]
-    if ((id === null ? undefined : (nameOf(id) ?? null)) !== hashed[name]) return name
+    if ((id === null ? undefined : (known.nameOf(id) ?? null)) !== hashed[name]) return name
   }
   // An id that nobody knows stands in the bytes alone; a row that points to one says what the bytes say.
-  if (entry.has_token === 1 && entry.jti !== hashed.jti) return "jti"
-  if (entry.has_task === 0) return undefined
-  const ownTask = hashed.task_id === undefined ? entry.tokens_task === 1 : entry.task_id === hashed.task_id
-  return ownTask ? undefined : "task_id"
+  const { task, token } = entry
+  const ofToken = token === null ? undefined : known.tokenOf(token)
+  if (token !== null && (ofToken?.jti ?? null) !== hashed.jti) return "jti"
+  if (task === null) return undefined
+  const isOwn =
+    hashed.task_id === undefined ? ofToken?.task === task : known.taskOf(task)?.task_id === hashed.task_id
+  return isOwn ? undefined : "task_id"
 }
 
 const instantOf = (at: number): string | undefined =>
@@ -85,8 +92,8 @@ const instantOf = (at: number): string | undefined =>
 /** Ids that the bytes name and the row does not point to: nobody may know them. */
 export function unknownIds(entry: RestingEntry, hashed: Hashed): string[] {
   const ids = [
-    entry.has_task === 0 ? hashed.task_id : undefined,
-    entry.has_token === 0 ? hashed.jti : undefined,
+    entry.task === null ? hashed.task_id : undefined,
+    entry.token === null ? hashed.jti : undefined,
   ]
   return ids.filter((id) => typeof id === "string")
 }
@@ -97,20 +104,23 @@ const IN_BODY: ReadonlySet<string> = new Set(PERSONAL_IN_BODY)
 function differingValue(
   entry: RestingEntry,
   hashed: Hashed,
+  known: Known,
   erased: (member: string) => void,
 ): string | undefined {
   const personal = membersOf(entry.personal)
   if (!personal) return "personal"
+  const task = entry.task === null ? undefined : known.taskOf(entry.task)
+  const key = entry.key ?? task?.key ?? null
   const differs = (name: string, stands: Json | undefined, value: Json | undefined): boolean => {
     if (stands === undefined && value === undefined) return false
     const hmac = hmacIn(stands)
     if (hmac === undefined) return true
-    if (value !== undefined) return !opens(entry.key, name, value, hmac)
-    if (entry.key === null) erased(name)
-    return entry.key !== null
+    if (value !== undefined) return !opens(key, name, value, hmac)
+    if (key === null) erased(name)
+    return key !== null
   }
   // A task's own reference stands beside all its entries, also those that don't name it.
-  const reference = hashed.reference === undefined ? entry.own_reference : entry.reference
+  const reference = hashed.reference === undefined ? entry.reference : (entry.reference ?? task?.reference)
   if (differs("sub", hashed.sub, entry.sub ?? undefined)) return "sub"
   if (differs("resource", hashed.resource, entry.resource ?? undefined)) return "resource"
   if (differs("reference", hashed.reference, reference ?? undefined)) return "reference"

@@ -1,6 +1,6 @@
 // What the ids in the rows of entries stand for, while a ledger is verified. It decides what is kept in memory of them.
 import type { Engine } from "../database/database.ts"
-import { type NameOf, SAME } from "./verify-entry.ts"
+import { type Known, SAME } from "./verify-entry.ts"
 import { namesFrom, type RestingEntry } from "./verify-statements.ts"
 
 /** Ids that are read at once. */
@@ -11,7 +11,7 @@ const MOST_BLOCKS = 512
 export interface NamesRead {
   /** Reads what these rows need. */
   learn(rows: readonly RestingEntry[]): Promise<void>
-  readonly of: NameOf
+  readonly of: Known["nameOf"]
 }
 
 export function createNamesRead(engine: Pick<Engine, "query">): NamesRead {

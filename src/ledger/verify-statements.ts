@@ -15,17 +15,13 @@ export interface RestingEntry {
   /** The archive's file that ought to hold both, and holds something else. */
   readonly damaged?: string
   readonly personal: string | null
-  /** The key of its commitments: its own, else its task's. */
+  /** The key of its commitments, where it is not its task's. */
   readonly key: Uint8Array | null
   readonly at: number
-  readonly task_id: string | null
-  readonly jti: string | null
-  /** 1: the task is the one of the token. */
-  readonly tokens_task: number
-  /** 1: the row points to a task, a token. */
-  readonly has_task: number
-  readonly has_token: number
   readonly outcome: number | null
+  // Ids of rows, which `restingTasks` and `restingTokens` tell: many entries name the same.
+  readonly task: number | null
+  readonly token: number | null
   // Ids of names, which `namesFrom` tells: joining them cost as much as everything else that is read of an entry.
   readonly kind: number
   readonly agent: number | null
@@ -36,22 +32,45 @@ export interface RestingEntry {
   readonly code: number | null
   readonly sub: string | null
   readonly resource: string | null
-  readonly own_reference: string | null
   readonly reference: string | null
 }
 
+const inWindow = sql`e.seq > ${p("from")} AND e.seq <= ${p("to")}`
+
 export const restingEntries = statement<RestingEntry>(
   "verify.entries",
-  sql`SELECT e.seq AS seq, b.bytes AS bytes, b.leaf AS leaf, b.personal AS personal, coalesce(b.key, t.key) AS key,
-      e.at AS at, e.kind AS kind, t.task_id AS task_id, k.jti AS jti,
-      CASE WHEN k.task = e.task THEN 1 ELSE 0 END AS tokens_task,
-      CASE WHEN e.task IS NULL THEN 0 ELSE 1 END AS has_task, CASE WHEN e.token IS NULL THEN 0 ELSE 1 END AS has_token,
-      e.agent AS agent, e.instance AS instance, e.orchestrator AS orchestrator, e.api AS api, e.operation AS operation,
-      e.outcome AS outcome, e.code AS code, s.text AS sub, e.resource AS resource, e.reference AS own_reference,
-      coalesce(e.reference, t.reference) AS reference
-    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq LEFT JOIN task t ON t.id = e.task
-      LEFT JOIN token k ON k.id = e.token LEFT JOIN subject s ON s.id = e.subject
-    WHERE e.seq > ${p("from")} AND e.seq <= ${p("to")} ORDER BY e.seq`,
+  sql`SELECT e.seq AS seq, b.bytes AS bytes, b.leaf AS leaf, b.personal AS personal, b.key AS key, e.at AS at,
+      e.outcome AS outcome, e.task AS task, e.token AS token, e.kind AS kind, e.agent AS agent, e.instance AS instance,
+      e.orchestrator AS orchestrator, e.api AS api, e.operation AS operation, e.code AS code, s.text AS sub,
+      e.resource AS resource, e.reference AS reference
+    FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq LEFT JOIN subject s ON s.id = e.subject
+    WHERE ${inWindow} ORDER BY e.seq`,
+)
+
+export interface RestingTask {
+  readonly id: number
+  readonly task_id: string
+  readonly key: Uint8Array | null
+  readonly reference: string | null
+}
+
+/** Of the entries of a window. */
+export const restingTasks = statement<RestingTask>(
+  "verify.tasks",
+  sql`SELECT t.id AS id, t.task_id AS task_id, t.key AS key, t.reference AS reference FROM task t
+    WHERE t.id IN (SELECT e.task FROM entry e WHERE ${inWindow}) ORDER BY t.id`,
+)
+
+export interface RestingToken {
+  readonly id: number
+  readonly jti: string
+  readonly task: number
+}
+
+export const restingTokens = statement<RestingToken>(
+  "verify.tokens",
+  sql`SELECT k.id AS id, k.jti AS jti, k.task AS task FROM token k
+    WHERE k.id IN (SELECT e.token FROM entry e WHERE ${inWindow}) ORDER BY k.id`,
 )
 
 /** Names in the order of their ids, which are given one after the other. */
