@@ -6,7 +6,8 @@ import { dayOf } from "../privilege-count.ts"
 import type { CountedRow } from "../rollup-statements.ts"
 import { countTouched } from "./sketch.ts"
 import {
-  closeTask,
+  beginTask,
+  closeTasks,
   countedUpTo,
   countHour,
   countSize,
@@ -45,15 +46,14 @@ export async function workSteps(
   between: { readonly after: number; readonly upTo: number },
 ): Promise<readonly Step[]> {
   const open = await engine.query(openTasks, between)
-  return stepsOf(tallyWork(rows, open.map(taskOfRow)))
+  const known = new Set(open.map(keyOf))
+  return stepsOf(tallyWork(rows, open.map(taskOfRow)), (task) => known.has(keyOf(task)))
 }
 
-const stepsOf = ({ tasks, hours, operations }: Window): Step[] => [
-  ...[...tasks].map(({ startedAt, toldAt, endedAt, ...rest }) => ({
-    statement: keepTask,
-    values: { ...rest, started_at: startedAt, told_at: toldAt, ended_at: endedAt },
-    rows: 1,
-  })),
+const keyOf = ({ task, agent }: Pick<CountedTask, "task" | "agent">): string => `${task} ${agent}`
+
+const stepsOf = ({ tasks, hours, operations }: Window, isKnown: (task: CountedTask) => boolean): Step[] => [
+  ...[...tasks].map((task) => (isKnown(task) ? keepStep(task) : beginStep(task))),
   ...[...hours].map(({ toldAt, ...rest }) => ({
     statement: countHour,
     values: { ...rest, told_at: toldAt },
@@ -65,6 +65,17 @@ const stepsOf = ({ tasks, hours, operations }: Window): Step[] => [
     rows: 1,
   })),
 ]
+
+function beginStep({ startedAt, toldAt, endedAt, ...rest }: CountedTask): Step {
+  const values = { ...rest, started_at: startedAt, told_at: toldAt, ended_at: endedAt }
+  return { statement: beginTask, values, rows: 1 }
+}
+
+/** It can be gone by now: then what was read is counted elsewhere, and this window is looked at again. */
+function keepStep({ task, agent, uses, refused, touched, toldAt, seq, endedAt, acted }: CountedTask): Step {
+  const values = { task, agent, uses, refused, touched, told_at: toldAt, seq, ended_at: endedAt, acted }
+  return { statement: keepTask, values, rows: 1 }
+}
 
 /** Counts tasks that ended long enough before the last entry that was counted, each once. Throws Unavailable. */
 export async function closeEnded(engine: Engine): Promise<void> {
@@ -89,21 +100,26 @@ async function closed(engine: Engine, rows: readonly OpenTaskRow[]): Promise<boo
       counts.set(key, (counts.get(key) ?? 0) + 1)
     }
   }
-  const last = dayOf(rows.at(-1)?.ended_at ?? 0)
+  const last = rows.at(-1)
+  if (!last) return false
+  const day = dayOf(last.ended_at ?? 0)
   try {
     await engine.atomically([
-      ...rows.map(({ task, agent, seq }) => ({
-        statement: closeTask,
-        values: { task, agent, seq },
-        rows: 1,
-      })),
+      {
+        statement: closeTasks,
+        values: {
+          ...{ ended_at: last.ended_at, task: last.task, agent: last.agent },
+          seq: Math.max(...rows.map(({ seq }) => seq)),
+        },
+        rows: rows.length,
+      },
       ...[...sizes].map(([key, one]) => ({
         statement: countSize,
         values: { ...one, tasks: counts.get(key) ?? 0 },
         rows: 1,
       })),
-      { statement: forgetHours, values: { hour: (last - KEPT_DAYS) * 24 } },
-      { statement: forgetSizes, values: { day: last - KEPT_DAYS } },
+      { statement: forgetHours, values: { hour: (day - KEPT_DAYS) * 24 } },
+      { statement: forgetSizes, values: { day: day - KEPT_DAYS } },
     ])
     return true
   } catch (error) {

@@ -31,13 +31,18 @@ export const openTasks = statement<OpenTaskRow>(
     WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} AND e.task IS NOT NULL)`,
 )
 
-export const keepTask = statement(
-  "anomaly.keep_task",
+export const beginTask = statement(
+  "anomaly.begin_task",
   sql`INSERT INTO anomaly_task (task, agent, type, started_at, uses, refused, touched, told_at, seq, ended_at, acted)
     VALUES (${p("task")}, ${p("agent")}, ${p("type")}, ${p("started_at")}, ${p("uses")}, ${p("refused")},
-      ${p("touched")}, ${p("told_at")}, ${p("seq")}, ${p("ended_at")}, ${p("acted")})
-    ON CONFLICT (task, agent) DO UPDATE SET uses = excluded.uses, refused = excluded.refused, touched = excluded.touched,
-      told_at = excluded.told_at, seq = excluded.seq, ended_at = excluded.ended_at, acted = excluded.acted`,
+      ${p("touched")}, ${p("told_at")}, ${p("seq")}, ${p("ended_at")}, ${p("acted")})`,
+)
+
+export const keepTask = statement(
+  "anomaly.keep_task",
+  sql`UPDATE anomaly_task SET uses = ${p("uses")}, refused = ${p("refused")}, touched = ${p("touched")},
+      told_at = ${p("told_at")}, seq = ${p("seq")}, ended_at = ${p("ended_at")}, acted = ${p("acted")}
+    WHERE task = ${p("task")} AND agent = ${p("agent")}`,
 )
 
 export const countHour = statement(
@@ -72,13 +77,17 @@ export const countedUpTo = statement<{ readonly at: number }>(
 export const endedTasks = statement<OpenTaskRow>(
   "anomaly.ended_tasks",
   sql`SELECT ${openColumns} FROM anomaly_task w WHERE w.ended_at IS NOT NULL AND w.ended_at < ${p("before")}
-    ORDER BY w.ended_at LIMIT ${p("limit")}`,
+    ORDER BY w.ended_at, w.task, w.agent LIMIT ${p("limit")}`,
 )
 
-/** The guard of counting it among those that ended: it is as it was read, and still there. */
-export const closeTask = statement(
-  "anomaly.close_task",
-  sql`DELETE FROM anomaly_task WHERE task = ${p("task")} AND agent = ${p("agent")} AND seq = ${p("seq")}`,
+/**
+ * Up to one of them, in the order in which they are read. How many go is the guard of counting them among those that ended:
+ * of several issuers one finds them, and what was counted since has a higher place than any that was read.
+ */
+export const closeTasks = statement(
+  "anomaly.close_tasks",
+  sql`DELETE FROM anomaly_task WHERE ended_at IS NOT NULL AND ended_at <= ${p("ended_at")} AND seq <= ${p("seq")}
+    AND (ended_at < ${p("ended_at")} OR task < ${p("task")} OR (task = ${p("task")} AND agent <= ${p("agent")}))`,
 )
 
 export const countSize = statement(
