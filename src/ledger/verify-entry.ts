@@ -4,7 +4,7 @@
 import { toInstant } from "../time.ts"
 import { commit, KEY_BYTES } from "./commitment.ts"
 import { type Json, KINDS, PERSONAL_IN_BODY } from "./event.ts"
-import { leafHash } from "./merkle.ts"
+import { isLeafOf } from "./merkle.ts"
 import { outcomeNumber } from "./search.ts"
 import type { RestingEntry, RestingTask, RestingToken } from "./verify-statements.ts"
 
@@ -55,7 +55,7 @@ export function findMisfit(
   const { bytes, leaf } = entry
   if (entry.damaged !== undefined) return { how: "file_differs", member: entry.damaged }
   if (!bytes || !leaf) return { how: "bytes_missing" }
-  if (Buffer.compare(leafHash(bytes), leaf) !== 0) return { how: "leaf_differs" }
+  if (!isLeafOf(leaf, bytes)) return { how: "leaf_differs" }
   if (!hashed) return { how: "not_an_entry" }
   const member = differingColumn(entry, hashed, known)
   if (member !== undefined) return { how: "row_differs", member }
