@@ -178,8 +178,11 @@ test("a change is tested, compared, replayed, deployed, narrowed and taken back"
   ])
   expect(await operate("/policy/reload")).toBe(200)
   await expect.poll(() => read(token), SOON).toBe("token_revoked")
-  const ended = await as("audit-team", "ledger", "query", "--kind", "token.revoked", "--json")
-  expect(ended.stdout).toContain(task)
+  const all = await as("audit-team", "ledger", "query", "--json")
+  const { entries }: { entries: { kind: string; at: string; task_id?: string }[] } = JSON.parse(all.stdout)
+  const ended = entries.find((entry) => entry.kind === "token.revoked" && entry.task_id === task)
+  const changed = entries.findLast(({ kind }) => kind === "policy.loaded")
+  expect(Date.parse(ended?.at ?? "") - Date.parse(changed?.at ?? "")).toBeLessThan(1000)
   const report = join(folder, "report.json")
   const item = {
     type: "triage-ticket",
