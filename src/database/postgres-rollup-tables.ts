@@ -1,6 +1,6 @@
 // The tables that are made of entries after the fact as PostgreSQL has them, column for column as SQLite's (rollup-tables.ts
 // says what they mean).
-import { bigint, check, index, pgTable, primaryKey } from "drizzle-orm/pg-core"
+import { bigint, check, index, pgTable, primaryKey, text } from "drizzle-orm/pg-core"
 import { sql } from "./drizzle.ts"
 
 const number = { mode: "number" } as const
@@ -67,4 +67,15 @@ export const rollupApi = pgTable(
     introspected: bigint(number).notNull(),
   },
   (table) => [primaryKey({ columns: [table.day, table.api] })],
+)
+
+export const rollupStanding = pgTable(
+  "rollup_standing",
+  {
+    hour: bigint(number).notNull(),
+    what: text().notNull(),
+    began: bigint(number).notNull(),
+    ended: bigint(number).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.hour, table.what] })],
 )

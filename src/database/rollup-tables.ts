@@ -1,6 +1,6 @@
 // The tables of what was granted against what was used, and of how much happened when, as drizzle sees them on SQLite. They
 // are made of entries after the fact, by the audit room, and could be made of them again at any time.
-import { check, index, integer, primaryKey, sqliteTable } from "drizzle-orm/sqlite-core"
+import { check, index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core"
 import { sql } from "./drizzle.ts"
 
 /** One row: up to which entry the others have come. */
@@ -83,4 +83,18 @@ export const rollupApi = sqliteTable(
     introspected: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.day, table.api] })],
+)
+
+/** What began and what was over, hour by hour, of that which stands for a while: how much stood is told from now backwards. */
+export const rollupStanding = sqliteTable(
+  "rollup_standing",
+  {
+    /** Whole hours since 1970, UTC. */
+    hour: integer().notNull(),
+    /** What it is: audit/standing-count.ts has the names. */
+    what: text().notNull(),
+    began: integer().notNull(),
+    ended: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.hour, table.what] })],
 )
