@@ -3,6 +3,7 @@
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
+import type { StandingCount } from "./standing-count.ts"
 import type { AlarmRow } from "./statements.ts"
 
 const p = sql.placeholder
@@ -22,6 +23,13 @@ const hours = (who: ReturnType<typeof sql>) => sql`SELECT u.hour AS hour, ${tota
 
 export const hoursOfAll = statement<HourRow>("activity.hours", hours(sql`1 = 1`))
 export const hoursOfAgent = statement<HourRow>("activity.hours_of_agent", hours(sql`u.agent = ${agentId}`))
+
+/** Of what stands for a while, from an hour on. */
+export const standingHours = statement<StandingCount>(
+  "activity.standing_hours",
+  sql`SELECT u.hour AS hour, u.what AS what, u.began AS began, u.ended AS ended FROM rollup_standing u
+    WHERE u.hour >= ${p("from")} ORDER BY u.hour, u.what`,
+)
 
 /** Tasks that have not ended, by the counter that limits them; and questions that nobody has decided. */
 export const standingCounts = statement<{ readonly tasks: number; readonly approvals: number }>(

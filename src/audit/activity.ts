@@ -21,12 +21,14 @@ import {
   type SeenRow,
   type SpreadRow,
   standingCounts,
+  standingHours,
   tasksOfAgent,
 } from "./activity-statements.ts"
 import type { AlarmKind, Standing } from "./alarm.ts"
 import { standingOf } from "./alarm.ts"
 import { hourOf } from "./hour-count.ts"
 import { dayOf } from "./privilege-count.ts"
+import { levelsOf, type StandingKind } from "./standing-count.ts"
 
 const HOURS = 24
 /** Of what was granted and used. */
@@ -57,6 +59,29 @@ export async function lastHours(engine: Engine, now: number, agent?: string): Pr
 
 export async function standing(engine: Engine, now: number): Promise<{ tasks: number; approvals: number }> {
   return (await engine.query(standingCounts, { now }))[0] ?? { tasks: 0, approvals: 0 }
+}
+
+/** Of each how many stood at the end of each of the last 24 hours, the last being now: `now` says how many do. */
+export async function lastStanding(
+  engine: Engine,
+  at: number,
+  now: Readonly<Record<StandingKind, number>>,
+): Promise<Readonly<Record<StandingKind, readonly number[]>>> {
+  const from = hourOf(at) - HOURS + 1
+  const hours = Array.from({ length: HOURS }, (_each, n) => from + n)
+  const counts = await engine.query(standingHours, { from })
+  const levels = (what: StandingKind) =>
+    levelsOf(
+      now[what],
+      hours,
+      counts.filter((one) => one.what === what),
+    )
+  return {
+    tasks: levels("tasks"),
+    approvals: levels("approvals"),
+    silent_agents: levels("silent_agents"),
+    silent_verifiers: levels("silent_verifiers"),
+  }
 }
 
 export const lastRefusals = (engine: Engine, limit: number): Promise<RefusalRow[]> =>

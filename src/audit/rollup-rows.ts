@@ -11,8 +11,8 @@ interface Between {
   readonly upTo: number
 }
 
-/** Kinds whose code says what stopped a task. */
-const STOPPED: ReadonlySet<string> = new Set(["task.paused", "task.revoked"])
+/** Kinds whose code counts: what stopped a task, and which alarm it is. */
+const CODED: ReadonlySet<string> = new Set(["task.paused", "task.revoked", "alarm.raised", "alarm.cleared"])
 
 /** Answers the entries of a window, in order, with what was hashed of those that count by it. Throws Unavailable. */
 export function createCountedRows(engine: Engine): (between: Between) => Promise<CountedRow[]> {
@@ -53,7 +53,7 @@ function named(row: RowToCount, text: (id: number | null) => string | null): Cou
     type_id: row.type_id,
     agent_id: row.agent_id,
     operation_id: row.operation_id,
-    code: STOPPED.has(kind) ? text(row.code_id) : null,
+    code: CODED.has(kind) ? text(row.code_id) : null,
     resource: row.resource,
     bytes: row.bytes,
     claims: row.claims,

@@ -42,7 +42,7 @@ export interface CountedRow {
   readonly type_id: number | null
   readonly agent_id: number | null
   readonly operation_id: number | null
-  /** Of what stopped a task. */
+  /** Of what stopped a task, and of alarms. */
   readonly code: string | null
   readonly resource: string | null
   readonly seq: number
@@ -145,11 +145,20 @@ export const countApi = statement(
       introspected = rollup_api.introspected + excluded.introspected`,
 )
 
+export const countStanding = statement(
+  "rollup.count_standing",
+  sql`INSERT INTO rollup_standing (hour, what, began, ended)
+    VALUES (${p("hour")}, ${p("what")}, ${p("began")}, ${p("ended")})
+    ON CONFLICT (hour, what) DO UPDATE SET began = rollup_standing.began + excluded.began,
+      ended = rollup_standing.ended + excluded.ended`,
+)
+
 /** Everything is counted anew from the first entry on. */
 export const forgetPrivileges = statement("rollup.forget_privileges", sql`DELETE FROM rollup_privilege`)
 export const forgetDays = statement("rollup.forget_days", sql`DELETE FROM rollup_day`)
 export const forgetHours = statement("rollup.forget_hours", sql`DELETE FROM rollup_hour`)
 export const forgetApis = statement("rollup.forget_apis", sql`DELETE FROM rollup_api`)
+export const forgetStanding = statement("rollup.forget_standing", sql`DELETE FROM rollup_standing`)
 export const resetRollup = statement("rollup.reset", sql`UPDATE rollup_place SET seq = 0 WHERE id = 1`)
 
 export interface PrivilegeRow {

@@ -17,15 +17,18 @@ import {
   countEntries,
   countHour,
   countPrivilege,
+  countStanding,
   delegatedBefore,
   forgetApis,
   forgetDays,
   forgetHours,
   forgetPrivileges,
+  forgetStanding,
   mintedWith,
   resetRollup,
   rollupPlaces,
 } from "./rollup-statements.ts"
+import { type StandingCount, tallyStanding } from "./standing-count.ts"
 
 export interface Rollups {
   /** Counts what is new, at most 50,000 entries; the rest next time. Throws Unavailable; then nothing is counted twice. */
@@ -57,7 +60,7 @@ export function createRollups({
         if (!place || place.newest <= place.seq) break
         const upTo = Math.min(place.newest, place.seq + WINDOW)
         const rows = await read({ after: place.seq, upTo })
-        const told = { ...(await tally(rows, before)), ...tallyHours(rows) }
+        const told = { ...(await tally(rows, before)), ...tallyHours(rows), standing: tallyStanding(rows) }
         const counted = stepsOf(names, told, { from: place.seq, to: upTo })
         const work = await usual(engine, rows, { after: place.seq, upTo })
         if (!(await committed(engine, [...counted, ...work]))) return
@@ -67,12 +70,18 @@ export function createRollups({
     },
     reset: () =>
       engine.atomically(
-        [forgetPrivileges, forgetDays, forgetHours, forgetApis, ...forgetAll, resetRollup].map(
-          (statement) => ({
-            statement,
-            values: {},
-          }),
-        ),
+        [
+          forgetPrivileges,
+          forgetDays,
+          forgetHours,
+          forgetApis,
+          forgetStanding,
+          ...forgetAll,
+          resetRollup,
+        ].map((statement) => ({
+          statement,
+          values: {},
+        })),
       ),
   }
 }
@@ -86,8 +95,12 @@ const readBefore = (engine: Engine): Before => ({
     (await withBytes(engine, await engine.query(mintedWith, { task, token })))[0]?.bytes,
 })
 
-function stepsOf(names: Names, told: Tally & HourTally, move: { from: number; to: number }): Step[] {
-  const { entries, hours, apis } = told
+interface Told extends Tally, HourTally {
+  readonly standing: readonly StandingCount[]
+}
+
+function stepsOf(names: Names, told: Told, move: { from: number; to: number }): Step[] {
+  const { entries, hours, apis, standing } = told
   const counts = [...told.privileges.values()]
   const texts = [
     ...counts.flatMap(({ type, agent, api, operation, rule }) => [type, agent, api, operation, rule]),
@@ -110,5 +123,6 @@ function stepsOf(names: Names, told: Tally & HourTally, move: { from: number; to
     })),
     ...hours.map((values) => ({ statement: countHour, values: { ...values }, rows: 1 })),
     ...apis.map((values) => ({ statement: countApi, values: { ...values }, rows: 1 })),
+    ...standing.map((values) => ({ statement: countStanding, values: { ...values }, rows: 1 })),
   ]
 }

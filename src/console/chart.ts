@@ -11,12 +11,15 @@ export interface Bar {
 
 export interface Chart {
   readonly title: string
-  /** What is counted, after a number: `uses`. */
+  /** What is counted, after a number: `uses`; and after one, where that is said otherwise. */
   readonly what: string
+  readonly one?: string
   /** The time that all bars take together: `24 hours`. */
   readonly span: string
   /** In the order of time, one beside the other. */
   readonly bars: readonly Bar[]
+  /** Each bar tells how many there were at its end, the last how many there are: they add up to nothing. */
+  readonly standing?: boolean
   readonly class?: "allowed" | "observed" | "refused" | "quiet"
   /** Where it is told at length. */
   readonly href?: string | undefined
@@ -29,13 +32,14 @@ const WIDE = 0.78
 const LEAST = 1.5
 
 /** Bars from zero up to the largest of them. */
-export function chart({ title, what, span, bars, class: tone = "allowed", href }: Chart): Fragment {
+export function chart(drawn: Chart): Fragment {
+  const { title, what, span, bars, standing = false, class: tone = "allowed", href } = drawn
   const most = Math.max(0, ...bars.map(({ value }) => value))
   const name = href === undefined ? title : html`<a href="${href}">${title}</a>`
-  return html`<figure class="chart"><figcaption><span>${name} <span class="note">in ${span}</span></span> <strong>${numberOf(sumOf(bars))}</strong></figcaption>
-<svg role="img" aria-label="${summaryOf({ what, span, bars })}" viewBox="0 0 ${bars.length} ${HIGH}" preserveAspectRatio="none">
+  return html`<figure class="chart"><figcaption><span>${name} <span class="note">in ${span}</span></span> <strong>${numberOf(standing ? lastOf(bars) : sumOf(bars))}</strong></figcaption>
+<svg role="img" aria-label="${summaryOf(drawn)}" viewBox="0 0 ${bars.length} ${HIGH}" preserveAspectRatio="none">
 <rect class="ground" x="0" y="${HIGH - 0.5}" width="${bars.length}" height="0.5"/>${bars.map((bar, at) => rectangle(bar, at, { most, what, tone }))}</svg>
-<div class="axis"><span>${hourOf(bars[0])}</span><span>${most === 0 ? "none" : `at most ${numberOf(most)} an hour`}</span><span>now</span></div></figure>`
+<div class="axis"><span>${hourOf(bars[0])}</span><span>${most === 0 ? "none" : `at most ${numberOf(most)} ${standing ? "at once" : "an hour"}`}</span><span>now</span></div></figure>`
 }
 
 function rectangle(
@@ -51,13 +55,23 @@ function rectangle(
 
 const rounded = (value: number): number => Math.round(100 * value) / 100
 
+const lastOf = (bars: readonly Bar[]): number => bars.at(-1)?.value ?? 0
+
 const sumOf = (bars: readonly Bar[]): number => bars.reduce((sum, { value }) => sum + value, 0)
 
-/** `1,204 uses in 24 hours, the most at 14:00 UTC: 210.` */
-export function summaryOf({ what, span, bars }: Pick<Chart, "what" | "span" | "bars">): string {
+/** `1,204 uses in 24 hours, the most at 14:00 UTC: 210.` Of what stands: `3 live tasks now, in 24 hours the most at 14:00 UTC: 9.` */
+export function summaryOf({
+  what,
+  one = what,
+  span,
+  bars,
+  standing = false,
+}: Pick<Chart, "what" | "one" | "span" | "bars" | "standing">): string {
   const [first, ...rest] = bars
   const top = first && rest.reduce((most, bar) => (bar.value > most.value ? bar : most), first)
   if (!top || top.value === 0) return `No ${what} in ${span}.`
+  if (standing)
+    return `${numberOf(lastOf(bars))} ${lastOf(bars) === 1 ? one : what} now, in ${span} the most at ${hourOf(top)}: ${numberOf(top.value)}.`
   return `${numberOf(sumOf(bars))} ${what} in ${span}, the most at ${hourOf(top)}: ${numberOf(top.value)}.`
 }
 

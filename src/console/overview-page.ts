@@ -36,6 +36,13 @@ export interface Overview {
   readonly alarms: ReadonlyMap<string, number>
   /** Of the last 24, in their order. */
   readonly hours: readonly ShownHour[]
+  /** At the end of each of these hours, the last being now. */
+  readonly stood: {
+    readonly tasks: readonly number[]
+    readonly approvals: readonly number[]
+    readonly silentAgents: readonly number[]
+    readonly silentVerifiers: readonly number[]
+  }
   /** Entries that the counts by hour lack so far. */
   readonly behind: number
   /** The newest first. Absent: the reader only approves. */
@@ -91,7 +98,8 @@ const warned = (count: number, what: string, href: string): Tile => ({
 
 const without = ({ value, what, tone = "plain" }: Tile): Tile => ({ value, what, tone })
 
-function chartsOf({ hours, behind, newest }: Overview): Fragment {
+function chartsOf(shown: Overview): Fragment {
+  const { hours, behind, newest } = shown
   const bars = (what: "uses" | "refusals" | "starts") =>
     hours.map((hour) => ({ from: hour.from, value: hour[what] }))
   const linked = (href: string) => (newest ? { href } : {})
@@ -100,7 +108,28 @@ function chartsOf({ hours, behind, newest }: Overview): Fragment {
 ${chart({ title: "Uses", what: "uses", span: SPAN, bars: bars("uses"), ...linked("/console/agents") })}
 ${chart({ title: "Refusals", what: "refusals", span: SPAN, bars: bars("refusals"), class: "refused", ...refused })}
 ${chart({ title: "Starts", what: "starts", span: SPAN, bars: bars("starts"), ...linked("/console/tasks") })}
+${standingCharts(shown)}
 </div>${behind < BEHIND ? "" : html`<p class="note">${numberOf(behind)} entries are not counted yet: the newest hours still grow.</p>`}`
+}
+
+function standingCharts({ hours, stood, newest }: Overview): Fragment {
+  const of = (
+    title: string,
+    [one, what]: readonly [string, string],
+    levels: readonly number[],
+    href: string,
+    tone?: "refused",
+  ) =>
+    chart({
+      ...{ title, one, what, span: SPAN, standing: true },
+      bars: hours.map(({ from }, at) => ({ from, value: levels[at] ?? 0 })),
+      ...(tone && { class: tone }),
+      ...(newest || href === "/console/approvals" ? { href } : {}),
+    })
+  return html`${of("Live tasks", ["live task", "live tasks"], stood.tasks, "/console/tasks?state=active")}
+${of("Waiting", ["approval that waits", "approvals that wait"], stood.approvals, "/console/approvals")}
+${of("Silent agents", ["silent agent", "silent agents"], stood.silentAgents, alarmsAddress("task_unrenewed"), "refused")}
+${of("Silent verifiers", ["silent verifier", "silent verifiers"], stood.silentVerifiers, alarmsAddress("verifier_silent"), "refused")}`
 }
 
 const newestOf = (now: number, { alarms, refusals }: NonNullable<Overview["newest"]>): Fragment =>

@@ -13,7 +13,7 @@ import { type Act, countRights, countTimes, createTeller } from "../support/righ
 const held = holdEngine()
 
 const TABLES = [
-  ...["rollup_privilege", "rollup_day", "rollup_hour", "rollup_api", "rollup_place"],
+  ...["rollup_privilege", "rollup_day", "rollup_hour", "rollup_api", "rollup_standing", "rollup_place"],
   ...["entry_bytes", "entry", "token", "task"],
 ]
 const empty = () => emptyTables(held.engine, TABLES)
@@ -39,6 +39,11 @@ const apis = statement<{ row: string }>(
   sql`SELECT u.day || ' ' || a.text || ' ' || u.allowed || ' ' || u.refused AS row
     FROM rollup_api u JOIN name a ON a.id = u.api`,
 )
+const standing = statement<{ row: string }>(
+  "standing",
+  sql`SELECT hour || ' ' || what || ' ' || began || ' ' || ended AS row FROM rollup_standing ORDER BY hour, what`,
+)
+const stood = async () => (await held.engine.query(standing)).map(({ row }) => row)
 const times = async () => ({
   hours: (await held.engine.query(hours)).map(({ row }) => row),
   apis: (await held.engine.query(apis)).map(({ row }) => row).sort(),
@@ -83,10 +88,19 @@ test("kept up at any pace they are what a reader of everything counts, and so is
       const oracleOfTimes = countTimes(told.map(([one]) => one))
       expect(await counts()).toEqual(oracle)
       expect(await times()).toEqual(oracleOfTimes)
+      const keptUp = await stood()
+      // Acts are hours apart.
+      expect(keptUp).toEqual(
+        oracleOfTimes.hours
+          .map((hour) => hour.split(" "))
+          .flatMap(([hour, , starts]) => (starts === "1" ? [`${hour} tasks 1 0`] : [])),
+      )
       await rollups.reset()
       expect(await counts()).toEqual(new Map())
       expect(await times()).toEqual({ hours: [], apis: [] })
+      expect(await stood()).toEqual([])
       await rollups.advance()
+      expect(await stood()).toEqual(keptUp)
       expect(await counts()).toEqual(oracle)
       expect(await times()).toEqual(oracleOfTimes)
     }),

@@ -33,13 +33,17 @@ test("the overview counts what is, and leads to where it is told", async () => {
   ])
 })
 
-test("its charts count uses, refusals and starts by the hour", async () => {
+test("its charts count uses, refusals and starts by the hour, and what stood at the end of each", async () => {
   const { text } = await open("/console")
   const summaries = [...text.matchAll(/role="img" aria-label="([^"]+)"/g)].map(([, words]) => words)
   expect(summaries).toEqual([
     "22 uses in 24 hours, the most at 12:00 UTC: 8.",
     "16 refusals in 24 hours, the most at 13:00 UTC: 6.",
     "5 starts in 24 hours, the most at 09:00 UTC: 1.",
+    "1 live task now, in 24 hours the most at 13:00 UTC: 1.",
+    "1 approval that waits now, in 24 hours the most at 13:00 UTC: 1.",
+    "No silent agents in 24 hours.",
+    "1 silent verifier now, in 24 hours the most at 13:00 UTC: 1.",
   ])
 })
 

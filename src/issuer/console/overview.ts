@@ -1,7 +1,7 @@
 // The first page: what agents are doing now, and the alarms that stand. It reads; src/console/ shows. Who only approves sees
 // numbers, and nothing of the ledger.
 import { z } from "@hono/zod-openapi"
-import { lastAlarms, lastHours, lastRefusals, standing } from "../../audit/activity.ts"
+import { lastAlarms, lastHours, lastRefusals, lastStanding, standing } from "../../audit/activity.ts"
 import type { RefusalRow } from "../../audit/activity-statements.ts"
 import { ALARMS, countAlarms, type Standing } from "../../audit/alarm.ts"
 import { rollupPlaces } from "../../audit/rollup-statements.ts"
@@ -35,8 +35,20 @@ const overviewPage = (rooms: Rooms): Endpoint =>
         countAlarms(engine),
         engine.query(rollupPlaces),
       ])
+      const stood = await lastStanding(engine, now, {
+        tasks: counts.tasks,
+        approvals: counts.approvals,
+        silent_agents: alarms.get("task_unrenewed") ?? 0,
+        silent_verifiers: alarms.get("verifier_silent") ?? 0,
+      })
       return overview({
         now,
+        stood: {
+          tasks: stood.tasks,
+          approvals: stood.approvals,
+          silentAgents: stood.silent_agents,
+          silentVerifiers: stood.silent_verifiers,
+        },
         liveTasks: counts.tasks,
         approvalsWaiting: counts.approvals,
         alarms,
