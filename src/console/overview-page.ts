@@ -108,6 +108,7 @@ function chartsOf(shown: Overview): Fragment {
 ${chart({ title: "Uses", what: "uses", span: SPAN, bars: bars("uses"), ...linked("/console/agents") })}
 ${chart({ title: "Refusals", what: "refusals", span: SPAN, bars: bars("refusals"), class: "refused", ...refused })}
 ${chart({ title: "Starts", what: "starts", span: SPAN, bars: bars("starts"), ...linked("/console/tasks") })}
+</div><div class="charts">
 ${standingCharts(shown)}
 </div>${behind < BEHIND ? "" : html`<p class="note">${numberOf(behind)} entries are not counted yet: the newest hours still grow.</p>`}`
 }

@@ -8,6 +8,7 @@ export const CHARTS = `
 .chart .ground{fill:var(--line)}
 .chart rect:hover{opacity:.7}
 .axis{display:flex;justify-content:space-between;gap:.5rem;color:var(--soft);font-size:.75rem;margin:.3rem 0 0;font-variant-numeric:tabular-nums}
+.axis span:first-child{white-space:nowrap}
 .chart figcaption .note{font-size:inherit}
 .meter .quiet{fill:var(--line)}
 .meter{white-space:nowrap;font-variant-numeric:tabular-nums}
