@@ -36,7 +36,7 @@ export function chart(drawn: Chart): Fragment {
   const { title, what, span, bars, standing = false, class: tone = "allowed", href } = drawn
   const most = Math.max(0, ...bars.map(({ value }) => value))
   const name = href === undefined ? title : html`<a href="${href}">${title}</a>`
-  return html`<figure class="chart"><figcaption><span>${name} <span class="note">${standing ? "over" : "in"} ${span}</span></span> <strong>${numberOf(standing ? lastOf(bars) : sumOf(bars))}</strong></figcaption>
+  return html`<figure class="chart"><figcaption><span>${name}${standing ? "" : html` <span class="note">in ${span}</span>`}</span> <strong>${numberOf(standing ? lastOf(bars) : sumOf(bars))}</strong></figcaption>
 <svg role="img" aria-label="${summaryOf(drawn)}" viewBox="0 0 ${bars.length} ${HIGH}" preserveAspectRatio="none">
 <rect class="ground" x="0" y="${HIGH - 0.5}" width="${bars.length}" height="0.5"/>${bars.map((bar, at) => rectangle(bar, at, { most, what, tone }))}</svg>
 <div class="axis"><span>${hourOf(bars[0])}</span><span>${most === 0 ? "none" : `at most ${numberOf(most)} ${standing ? "at once" : "an hour"}`}</span><span>now</span></div></figure>`
