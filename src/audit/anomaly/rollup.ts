@@ -16,6 +16,7 @@ import {
   forgetSizes,
   keepOperation,
   keepTask,
+  markTask,
   type OpenTaskRow,
   openTasks,
 } from "./statements.ts"
@@ -52,8 +53,16 @@ export async function workSteps(
 
 const keyOf = ({ task, agent }: Pick<CountedTask, "task" | "agent">): string => `${task} ${agent}`
 
-const stepsOf = ({ tasks, hours, operations }: Window, isKnown: (task: CountedTask) => boolean): Step[] => [
+const stepsOf = (
+  { tasks, marked, hours, operations }: Window,
+  isKnown: (task: CountedTask) => boolean,
+): Step[] => [
   ...[...tasks].map((task) => (isKnown(task) ? keepStep(task) : beginStep(task))),
+  ...[...marked].map(({ task, agent, endedAt, acted }) => ({
+    statement: markTask,
+    values: { task, agent, ended_at: endedAt, acted },
+    rows: 1,
+  })),
   ...[...hours].map(({ toldAt, ...rest }) => ({
     statement: countHour,
     values: { ...rest, told_at: toldAt },

@@ -68,6 +68,13 @@ export const keepOperation = statement(
       seq = ${ifForgotten("seq")}, last_at = excluded.last_at`,
 )
 
+/** It did nothing more: that it ended, and what stopped it. */
+export const markTask = statement(
+  "anomaly.mark_task",
+  sql`UPDATE anomaly_task SET ended_at = ${p("ended_at")}, acted = ${p("acted")}
+    WHERE task = ${p("task")} AND agent = ${p("agent")}`,
+)
+
 /** When the last entry happened that was counted. */
 export const countedUpTo = statement<{ readonly at: number }>(
   "anomaly.counted_up_to",

@@ -22,6 +22,8 @@ export interface CountedTask {
   readonly acted: string
 }
 
+export type MarkedTask = Pick<CountedTask, "task" | "agent" | "endedAt" | "acted">
+
 export interface CountedHour {
   readonly type: number
   readonly agent: number
@@ -46,6 +48,8 @@ export interface CountedOperation {
 
 export interface Window {
   readonly tasks: Iterable<CountedTask>
+  /** Those that did nothing in it, but ended or were stopped. */
+  readonly marked: Iterable<MarkedTask>
   readonly hours: Iterable<CountedHour>
   readonly operations: Iterable<CountedOperation>
 }
@@ -88,6 +92,7 @@ export function tallyWork(rows: readonly CountedRow[], open: readonly CountedTas
   for (const one of open)
     holdersOf(tasks, one.task).set(one.agent, { ...one, touched: readSketch(one.touched) })
   const changed = new Set<Holder>()
+  const stopped = new Set<Holder>()
   const hours = new Map<string, Working<CountedHour>>()
   const operations = new Map<string, Working<CountedOperation>>()
   for (const row of rows) {
@@ -100,10 +105,11 @@ export function tallyWork(rows: readonly CountedRow[], open: readonly CountedTas
       addHour(hours, row, change)
       if (change.uses > 0) addOperation(operations, row)
     }
-    for (const holder of marked(tasks.get(row.task), row)) changed.add(holder)
+    for (const holder of marked(tasks.get(row.task), row)) stopped.add(holder)
   }
   return {
     tasks: [...changed].map((one) => ({ ...one, touched: bytesOf(one.touched) })),
+    marked: [...stopped].filter((one) => !changed.has(one)),
     hours: hours.values(),
     operations: operations.values(),
   }
