@@ -9,7 +9,7 @@ const LEAF_PREFIX = Buffer.of(0)
 const NODE_PREFIX = Buffer.of(1)
 
 // By way of text: a hash asked for as bytes costs three times as much.
-const digestText = (bytes: Uint8Array): string => hash("sha256", bytes, "binary")
+const digestText = (bytes: Uint8Array | string): string => hash("sha256", bytes, "binary")
 const digest = (bytes: Uint8Array): Buffer => Buffer.from(digestText(bytes), "latin1")
 
 const sha256 = (parts: readonly Uint8Array[]): Buffer => digest(Buffer.concat(parts))
@@ -28,9 +28,9 @@ function withLeafPrefix(bytes: Uint8Array): Uint8Array {
 /** SHA-256 over 0x00 and the entry's bytes (RFC 6962 section 2.1). */
 export const leafHash = (bytes: Uint8Array): Buffer => digest(withLeafPrefix(bytes))
 
-/** Whether this is the entry's leaf: the same as comparing the hashes, which costs two arrays more. */
-export const isLeafOf = (leaf: Uint8Array, bytes: Uint8Array): boolean =>
-  digestText(withLeafPrefix(bytes)) ===
+/** Whether this is the entry's leaf: the same as comparing the hashes, which costs two arrays more. Text is hashed as UTF-8. */
+export const isLeafOf = (leaf: Uint8Array, bytes: Uint8Array | string): boolean =>
+  digestText(typeof bytes === "string" ? `\0${bytes}` : withLeafPrefix(bytes)) ===
   Buffer.from(leaf.buffer, leaf.byteOffset, leaf.byteLength).toString("latin1")
 
 /** SHA-256 over 0x01 and both halves. */

@@ -117,7 +117,8 @@ interface Row {
 }
 
 /** Whether what was hashed is not in the row itself. */
-export const isElsewhere = ({ bytes }: Row): boolean => bytes === null || bytes.length === 0
+export const isElsewhere = ({ bytes }: { readonly bytes: Uint8Array | string | null }): boolean =>
+  bytes === null || bytes.length === 0
 
 /** Answers what a bundle has of an entry; asked for places that rise, it reads each bundle once. */
 export function createLookup(engine: Queries): (seq: number) => Promise<Whole | undefined> {

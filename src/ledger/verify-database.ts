@@ -18,6 +18,7 @@ import {
   ledgerCounts,
   nodeCounts,
   type RestingEntry,
+  restingBytes,
   restingEntries,
   restingTasks,
   restingTokens,
@@ -82,13 +83,20 @@ export async function databaseSource(engine: Queries): Promise<Source> {
 async function readRows(engine: Queries, from: number, to: number): Promise<RestingEntry[]> {
   const lookup = createLookup(engine)
   const rows: RestingEntry[] = []
-  for (const row of await engine.query(restingEntries, { from, to })) {
+  for (const resting of await engine.query(restingEntries, { from, to })) {
+    const row = isExact(resting) ? resting : { ...resting, ...(await exactly(engine, resting)) }
     // Both rest there or neither.
     const archived = isElsewhere(row) && !row.leaf?.length ? await lookup(row.seq).catch(damaged) : undefined
     rows.push(isElsewhere(row) ? { ...row, bytes: null, leaf: null, ...archived } : row)
   }
   return rows
 }
+
+/** What stands for bytes that are no UTF-8 is three bytes of its own when it is hashed. */
+const isExact = ({ bytes }: RestingEntry): boolean => typeof bytes !== "string" || !bytes.includes("\ufffd")
+
+const exactly = async (engine: Queries, { seq }: RestingEntry) =>
+  (await engine.query(restingBytes, { seq }))[0]
 
 function damaged(error: unknown): Pick<RestingEntry, "damaged"> {
   if (error instanceof FileDiffers) return { damaged: error.file }
@@ -166,7 +174,7 @@ async function batchOf(engine: Queries, { body }: Hashed, keyIn: KeyIn): Promise
   const { verifier, sequence, signature } = (body ?? {}) as Hashed
   if (signature === undefined) return undefined
   const [row] = await engine.query(keptBatch, { instance: String(verifier), sequence: Number(sequence) })
-  return { signed: row?.signed ? unpackBatch(row.signed) : undefined, key: row && keyIn(row.public_jwk) }
+  return { text: row?.signed ? unpackBatch(row.signed) : undefined, key: row && keyIn(row.public_jwk) }
 }
 
 /** Undefined: it was changed by hand. */

@@ -25,11 +25,9 @@ export type Hashed = { readonly [member: string]: Json | undefined }
 const KNOWN: ReadonlySet<Json | undefined> = new Set(KINDS)
 
 /** The entry's bytes as they are read; undefined where they are not an entry's. */
-export function readHashed(bytes: Uint8Array): Hashed | undefined {
+export function readHashed(bytes: Uint8Array | string): Hashed | undefined {
   try {
-    const value: unknown = JSON.parse(
-      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"),
-    )
+    const value: unknown = JSON.parse(typeof bytes === "string" ? bytes : textOf(bytes))
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
     const hashed = value as Hashed
     return KNOWN.has(hashed.kind) ? hashed : undefined
@@ -37,6 +35,9 @@ export function readHashed(bytes: Uint8Array): Hashed | undefined {
     return undefined // not JSON at all
   }
 }
+
+const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
 
 /** What a row's ids stand for: undefined where nobody has that id. */
 export interface Known {

@@ -2,6 +2,7 @@
 // it; numbers rise, and each batch follows the one before, unless a gap is told of: that is what a ledger that is whole says
 // of reports that are not. Where what was signed is kept, it is what the entries say, signed by the key with which the
 // instance joined. It decides what is broken; numbers that nobody tells of may be heartbeats, which are no entries.
+import type { SignedBatch } from "../token/batch-text.ts"
 import { digestOf } from "../token/jwt.ts"
 import { joinSegments } from "../token/resource.ts"
 import { type VerificationKey, verifySignature } from "../token/signature.ts"
@@ -10,8 +11,8 @@ import type { Hashed } from "./verify-entry.ts"
 
 /** What a database keeps of a batch. */
 export interface KeptBatch {
-  /** Header and payload in the compact form; undefined: not there, or not to be read. */
-  readonly signed: string | undefined
+  /** Undefined: not there, or not to be read. */
+  readonly text: SignedBatch | undefined
   /** The instance's, as its row has it. */
   readonly key: VerificationKey | undefined
 }
@@ -121,17 +122,18 @@ function misfitOfReport(seen: Seen, sequence: number, told: Hashed, found: numbe
 
 function misfitOf(
   told: Hashed,
-  { signed, key }: KeptBatch,
+  { text, key }: KeptBatch,
   brought: readonly ToldUse[],
   jkt: Json | undefined,
 ): ReportMisfit | undefined {
   // It names what was erased, and goes with it; the signature of its digest stays in the entry.
-  if (signed === undefined) return brought.some(isErased) ? undefined : "batch_missing"
+  if (text === undefined) return brought.some(isErased) ? undefined : "batch_missing"
+  const signed = Buffer.from(text.signed)
   if (digestOf(signed) !== told.digest) return "batch_differs"
   if (!key || key.thumbprint !== jkt) return "batch_key_differs"
   const signature = Buffer.from(String(told.signature), "base64url")
-  if (!verifySignature(key, Buffer.from(signed), signature)) return "batch_signature_wrong"
-  const payload = JSON.parse(Buffer.from(signed.split(".")[1] ?? "", "base64url").toString("utf8")) as Hashed
+  if (!verifySignature(key, signed, signature)) return "batch_signature_wrong"
+  const payload = JSON.parse(text.payload) as Hashed
   const { instance, sequence, previous, uses } = payload
   if (instance !== told.verifier || sequence !== told.sequence || previous !== told.previous)
     return "batch_differs"

@@ -1,6 +1,7 @@
 // What is read of a database to verify its ledger: every entry whole, with what stands beside its bytes, and everything that
 // was signed. Nothing is written.
-import { statement } from "../database/database.ts"
+import type { SQL } from "drizzle-orm"
+import { type Statement, statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import { before } from "./tree-statements.ts"
 
@@ -9,8 +10,11 @@ const p = sql.placeholder
 /** An entry with what its row says of it in clear. */
 export interface RestingEntry {
   readonly seq: number
-  /** Empty or null, as the leaf, where both rest in a bundle. */
-  readonly bytes: Uint8Array | null
+  /**
+   * Empty or null, as the leaf, where both rest in a bundle. Text where the driver makes it sooner than an array: where it has
+   * a U+FFFD, that may stand for bytes that are no UTF-8 (see `restingBytes`).
+   */
+  readonly bytes: Uint8Array | string | null
   readonly leaf: Uint8Array | null
   /** The archive's file that ought to hold both, and holds something else. */
   readonly damaged?: string
@@ -37,14 +41,24 @@ export interface RestingEntry {
 
 const inWindow = sql`e.seq > ${p("from")} AND e.seq <= ${p("to")}`
 
-export const restingEntries = statement<RestingEntry>(
-  "verify.entries",
-  sql`SELECT e.seq AS seq, b.bytes AS bytes, b.leaf AS leaf, b.personal AS personal, b.key AS key, e.at AS at,
+const entriesWith = (
+  bytes: SQL,
+) => sql`SELECT e.seq AS seq, ${bytes} AS bytes, b.leaf AS leaf, b.personal AS personal, b.key AS key, e.at AS at,
       e.outcome AS outcome, e.task AS task, e.token AS token, e.kind AS kind, e.agent AS agent, e.instance AS instance,
       e.orchestrator AS orchestrator, e.api AS api, e.operation AS operation, e.code AS code, s.text AS sub,
       e.resource AS resource, e.reference AS reference
     FROM entry e LEFT JOIN entry_bytes b ON b.seq = e.seq LEFT JOIN subject s ON s.id = e.subject
-    WHERE ${inWindow} ORDER BY e.seq`,
+    WHERE ${inWindow} ORDER BY e.seq`
+
+export const restingEntries: Statement<RestingEntry> = {
+  ...statement<RestingEntry>("verify.entries", entriesWith(sql`CAST(b.bytes AS TEXT)`)),
+  postgres: entriesWith(sql`b.bytes`),
+}
+
+/** Of one entry, as they rest. */
+export const restingBytes = statement<{ bytes: Uint8Array }>(
+  "verify.bytes",
+  sql`SELECT b.bytes AS bytes FROM entry_bytes b WHERE b.seq = ${p("seq")}`,
 )
 
 export interface RestingTask {

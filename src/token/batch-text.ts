@@ -28,13 +28,22 @@ export async function packBatch(text: string): Promise<Uint8Array> {
 
 export const signatureOf = (text: string): string => text.slice(text.lastIndexOf(".") + 1)
 
-/** The compact form without its signature; undefined where the bytes are none that were packed. */
-export function unpackBatch(packed: Uint8Array): string | undefined {
+/** What was packed. */
+export interface SignedBatch {
+  /** The compact form without its signature. */
+  readonly signed: string
+  /** What its middle part stands for. */
+  readonly payload: string
+}
+
+/** Undefined where the bytes are none that were packed. */
+export function unpackBatch(packed: Uint8Array): SignedBatch | undefined {
   try {
     const bytes = inflateRawSync(packed, { dictionary: WORDS, maxOutputLength: MOST_BYTES })
     const end = LENGTH_BYTES + bytes.readUInt32BE(0)
     const [head, payload] = [bytes.subarray(LENGTH_BYTES, end), bytes.subarray(end)]
-    return `${head.toString("base64url")}.${payload.toString("base64url")}`
+    const signed = `${head.toString("base64url")}.${payload.toString("base64url")}`
+    return { signed, payload: payload.toString("utf8") }
   } catch (fault) {
     if (fault instanceof Error && "code" in fault) return undefined // zlib's, or too long
     throw fault

@@ -2,6 +2,7 @@
 // the first entry that does not fit is named.
 import { randomInt } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { leafHash } from "../../src/ledger/merkle.ts"
 import { both, COLUMNS, copyTo, flipped, remove, runEdits, shift, swap } from "../support/ledger-edits.ts"
 import { type LedgerFile, makeLedgerFile } from "../support/ledger-file.ts"
 
@@ -70,6 +71,27 @@ describe("H01: one value of one row is another", () => {
         run("UPDATE entry_bytes SET bytes = ? WHERE seq = ?", flipped(bytes, randomInt), seq),
       )
       expect(found).toEqual({ verdict: "broken", seq, how: "leaf_differs" })
+    }
+  })
+
+  test.each([
+    ["a byte that is nothing behind it", (bytes: Buffer) => Buffer.concat([bytes, Buffer.of(0)])],
+    ["a mark of byte order before it", (bytes: Buffer) => Buffer.concat([Buffer.from("\ufeff"), bytes])],
+  ])("what was hashed, with %s", async (_what, change) => {
+    const bytes = change(bytesAt(40))
+    const found = await ledger.changed(() => run("UPDATE entry_bytes SET bytes = ? WHERE seq = 40", bytes))
+    expect(found).toEqual({ verdict: "broken", seq: 40, how: "leaf_differs" })
+  })
+
+  test("bytes that are no UTF-8, where what stands for such was hashed", async () => {
+    const [before, after] = [Buffer.from('{"kind":"'), Buffer.from('"}')]
+    const leaf = leafHash(Buffer.concat([before, Buffer.from("\ufffd"), after]))
+    for (const wrong of [[0xff], [0xf0, 0x9f, 0x98], [0xed, 0xa0, 0x80]]) {
+      const bytes = Buffer.concat([before, Buffer.from(wrong), after])
+      const found = await ledger.changed(() =>
+        run("UPDATE entry_bytes SET bytes = ?, leaf = ? WHERE seq = 40", bytes, leaf),
+      )
+      expect(found).toEqual({ verdict: "broken", seq: 40, how: "leaf_differs" })
     }
   })
 

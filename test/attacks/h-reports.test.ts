@@ -29,7 +29,7 @@ test("there is a signature and what was signed of every report, and nothing but 
   expect(reports.length).toBeGreaterThan(5)
   const told = examined.filter(({ hashed }) => hashed?.kind === "verifier.reported")
   expect(told.length).toBe(reports.length)
-  for (const { batch } of told) expect(batch?.signed).toMatch(/^[\w-]+\.[\w-]+$/)
+  for (const { batch } of told) expect(batch?.text?.signed).toMatch(/^[\w-]+\.[\w-]+$/)
 })
 
 describe("H14: what is kept of a report", () => {
@@ -157,7 +157,7 @@ describe("H14, H16: an issuer that signs its own story", () => {
     [
       "the key is another",
       "batch_key_differs",
-      (entry) => ({ ...entry, batch: { signed: entry.batch?.signed, key: other } }),
+      (entry) => ({ ...entry, batch: { text: entry.batch?.text, key: other } }),
     ],
   ]
   test.each(signed)("%s", (_what, how, change) => {

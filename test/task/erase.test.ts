@@ -61,7 +61,7 @@ const signedBatches = statement<{ signed: Uint8Array }>(
 /** Whether what verifiers signed names one of these: it rests packed, so that its bytes don't show it. */
 const signedNames = async (texts: readonly string[]) => {
   const rows = await world.engine.query(signedBatches)
-  const all = rows.map(({ signed }) => Buffer.from(unpackBatch(signed)?.split(".")[1] ?? "", "base64url"))
+  const all = rows.map(({ signed }) => unpackBatch(signed)?.payload ?? "")
   return texts.some((text) => all.some((bytes) => bytes.includes(text)))
 }
 async function signInToConsole(person: string, group: string) {
