@@ -140,14 +140,16 @@ async function hasItsNodes(engine: Queries, size: number): Promise<boolean> {
 }
 
 const NONE: readonly string[] = []
+const NO_LEAF = new Uint8Array()
 
 function examine(row: RestingEntry, known: Known): Examined {
   let erased = NONE
+  const leaf = typeof row.leaf === "string" ? Buffer.from(row.leaf, "hex") : (row.leaf ?? NO_LEAF)
   const hashed = row.bytes ? readHashed(row.bytes) : undefined
-  const misfit = findMisfit(row, hashed, known, (member) => {
+  const misfit = findMisfit(row, leaf, hashed, known, (member) => {
     erased = [...erased, member]
   })
-  return { leaf: row.leaf ?? new Uint8Array(), hashed, misfit, erased, resource: row.resource ?? undefined }
+  return { leaf, hashed, misfit, erased, resource: row.resource ?? undefined }
 }
 
 /** Few entries are told of by more than their own row. */

@@ -46,16 +46,17 @@ export interface Known {
   readonly tokenOf: (id: number) => RestingToken | undefined
 }
 
-/** `hashed`: its bytes as readHashed has them. The one order of checks: what was hashed, then what stands beside it. `erased` is told of values that are gone. */
+/** `leaf`: the entry's own, as bytes. `hashed`: its bytes as readHashed has them. The one order of checks: what was hashed, then what stands beside it. `erased` is told of values that are gone. */
 export function findMisfit(
   entry: RestingEntry,
+  leaf: Uint8Array,
   hashed: Hashed | undefined,
   known: Known,
   erased: (member: string) => void,
 ): Misfit | undefined {
-  const { bytes, leaf } = entry
+  const { bytes } = entry
   if (entry.damaged !== undefined) return { how: "file_differs", member: entry.damaged }
-  if (!bytes || !leaf) return { how: "bytes_missing" }
+  if (!bytes || entry.leaf === null) return { how: "bytes_missing" }
   if (!isLeafOf(leaf, bytes)) return { how: "leaf_differs" }
   if (!hashed) return { how: "not_an_entry" }
   const member = differingColumn(entry, hashed, known)

@@ -15,7 +15,8 @@ export interface RestingEntry {
    * a U+FFFD, that may stand for bytes that are no UTF-8 (see `restingBytes`).
    */
   readonly bytes: Uint8Array | string | null
-  readonly leaf: Uint8Array | null
+  /** Text: hexadecimal, since an array of its own for each entry keeps the collector busy. */
+  readonly leaf: Uint8Array | string | null
   /** The archive's file that ought to hold both, and holds something else. */
   readonly damaged?: string
   readonly personal: string | null
@@ -43,7 +44,8 @@ const inWindow = sql`e.seq > ${p("from")} AND e.seq <= ${p("to")}`
 
 const entriesWith = (
   bytes: SQL,
-) => sql`SELECT e.seq AS seq, ${bytes} AS bytes, b.leaf AS leaf, b.personal AS personal, b.key AS key, e.at AS at,
+  leaf: SQL,
+) => sql`SELECT e.seq AS seq, ${bytes} AS bytes, ${leaf} AS leaf, b.personal AS personal, b.key AS key, e.at AS at,
       e.outcome AS outcome, e.task AS task, e.token AS token, e.kind AS kind, e.agent AS agent, e.instance AS instance,
       e.orchestrator AS orchestrator, e.api AS api, e.operation AS operation, e.code AS code, s.text AS sub,
       e.resource AS resource, e.reference AS reference
@@ -51,8 +53,8 @@ const entriesWith = (
     WHERE ${inWindow} ORDER BY e.seq`
 
 export const restingEntries: Statement<RestingEntry> = {
-  ...statement<RestingEntry>("verify.entries", entriesWith(sql`CAST(b.bytes AS TEXT)`)),
-  postgres: entriesWith(sql`b.bytes`),
+  ...statement<RestingEntry>("verify.entries", entriesWith(sql`CAST(b.bytes AS TEXT)`, sql`hex(b.leaf)`)),
+  postgres: entriesWith(sql`b.bytes`, sql`b.leaf`),
 }
 
 /** Of one entry, as they rest. */

@@ -78,7 +78,8 @@ export class NothingSigned extends Error {
   override readonly name = "NothingSigned"
 }
 
-const WINDOW = 512
+/** Few enough that what is read of them stays in the processor's cache. */
+const WINDOW = 128
 
 /** Throws TypeError on a key that is no vkey, NothingSigned, and what the source throws. */
 export async function verifyLedger(options: VerifyOptions): Promise<Verified | Broken> {
