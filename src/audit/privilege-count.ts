@@ -96,15 +96,18 @@ const distinct = (rights: readonly Right[]): Right[] => [
   ...new Map(rights.map((right) => [keyOf(right), right])).values(),
 ]
 
-function rightsIn(bytes: Uint8Array): Right[] {
+function rightsIn(bytes: Uint8Array | string): Right[] {
   const { grants, approvals } = bodyOf(bytes)
   return [...grantsIn(grants), ...grantsIn(approvals)].flatMap(({ operations, rule }) =>
     operations.map((operation) => ({ operation, rule })),
   )
 }
 
-const bodyOf = (bytes: Uint8Array): Readonly<Record<string, unknown>> =>
-  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8")).body ?? {}
+const bodyOf = (bytes: Uint8Array | string): Readonly<Record<string, unknown>> =>
+  JSON.parse(typeof bytes === "string" ? bytes : textOf(bytes)).body ?? {}
+
+const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8")
 
 /** Refusals that came too fast are one entry with their number. */
 export function timesOf({ kind, bytes }: CountedRow): number {

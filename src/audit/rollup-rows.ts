@@ -66,7 +66,8 @@ const isElsewhere = ({ kind, bytes }: CountedRow): boolean =>
 
 /** With the bytes of those that are archived: seldom any, for what is archived was counted long ago. */
 async function whole(engine: Engine, rows: readonly CountedRow[]): Promise<CountedRow[]> {
-  const archived = await withBytes(engine, rows.filter(isElsewhere))
+  const elsewhere = rows.filter(isElsewhere).map(({ seq }) => ({ seq, bytes: null }))
+  const archived = await withBytes(engine, elsewhere)
   if (archived.length === 0) return [...rows]
   const bytes = new Map(archived.map((row) => [row.seq, row.bytes]))
   return rows.map((row) => ({ ...row, bytes: bytes.get(row.seq) ?? row.bytes }))

@@ -1,6 +1,6 @@
 // All SQL of the roll-ups, once. The guard is the place that they were read at: of several issuers that would count the same
 // entries, one does. Reading them goes over rows of a day, never over entries.
-import { statement } from "../database/database.ts"
+import { type Statement, statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
 
@@ -46,8 +46,11 @@ export interface CountedRow {
   readonly code: string | null
   readonly resource: string | null
   readonly seq: number
-  /** What was hashed, of those that count by it: of what grants and of refusals, that may be many in one. */
-  readonly bytes: Uint8Array | null
+  /**
+   * What was hashed, of those that count by it: of what grants and of refusals, that may be many in one. Text where the driver
+   * makes it sooner than an array.
+   */
+  readonly bytes: Uint8Array | string | null
   /** Of the token that was used; null once erased. */
   readonly claims: string | null
   /** Of the same token, epoch seconds. */
@@ -73,15 +76,19 @@ const isOf = (kinds: Iterable<string>) =>
 const isTelling = isOf(TELLING)
 
 /** No name is joined, and of most entries nothing else: read for each row, names cost as much as all the rest. */
-export const entriesToCount = statement<RowToCount>(
-  "rollup.entries",
-  sql`SELECT e.seq AS seq, e.at AS at, e.kind AS kind_id, e.task AS task, e.token AS token, t.type AS type_id,
+const entriesWith = (
+  bytes: ReturnType<typeof sql>,
+) => sql`SELECT e.seq AS seq, e.at AS at, e.kind AS kind_id, e.task AS task, e.token AS token, t.type AS type_id,
       e.agent AS agent_id, e.api AS api_id, e.operation AS operation_id, e.code AS code_id, e.resource AS resource,
-      n.claims AS claims, n.exp AS exp, b.bytes AS bytes
+      n.claims AS claims, n.exp AS exp, ${bytes} AS bytes
     FROM entry e LEFT JOIN task t ON t.id = e.task LEFT JOIN entry_bytes b ON b.seq = e.seq AND ${isTelling}
       LEFT JOIN token n ON n.id = e.token AND ${isOf(["use.allowed", "use.observed", "use.refused"])}
-    WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} ORDER BY e.seq`,
-)
+    WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} ORDER BY e.seq`
+
+export const entriesToCount: Statement<RowToCount> = {
+  ...statement<RowToCount>("rollup.entries", entriesWith(sql`CAST(b.bytes AS TEXT)`)),
+  postgres: entriesWith(sql`b.bytes`),
+}
 
 interface ToldRow {
   readonly seq: number

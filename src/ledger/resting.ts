@@ -145,9 +145,9 @@ export function createLookup(engine: Queries): (seq: number) => Promise<Whole | 
 export async function withBytes<R extends Row>(
   engine: Queries,
   rows: readonly R[],
-): Promise<(R & { readonly bytes: Uint8Array })[]> {
+): Promise<(Omit<R, "bytes"> & { readonly bytes: Uint8Array })[]> {
   const lookup = createLookup(engine)
-  const whole: (R & { readonly bytes: Uint8Array })[] = []
+  const whole: (Omit<R, "bytes"> & { readonly bytes: Uint8Array })[] = []
   for (const row of rows) {
     const bytes = isElsewhere(row) ? (await lookup(row.seq))?.bytes : row.bytes
     if (!bytes) throw new TreeBroken(`the bytes of entry ${row.seq} are not there`)

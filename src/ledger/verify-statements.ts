@@ -1,6 +1,5 @@
 // What is read of a database to verify its ledger: every entry whole, with what stands beside its bytes, and everything that
 // was signed. Nothing is written.
-import type { SQL } from "drizzle-orm"
 import { type Statement, statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
 import { before } from "./tree-statements.ts"
@@ -43,8 +42,8 @@ export interface RestingEntry {
 const inWindow = sql`e.seq > ${p("from")} AND e.seq <= ${p("to")}`
 
 const entriesWith = (
-  bytes: SQL,
-  leaf: SQL,
+  bytes: ReturnType<typeof sql>,
+  leaf: ReturnType<typeof sql>,
 ) => sql`SELECT e.seq AS seq, ${bytes} AS bytes, ${leaf} AS leaf, b.personal AS personal, b.key AS key, e.at AS at,
       e.outcome AS outcome, e.task AS task, e.token AS token, e.kind AS kind, e.agent AS agent, e.instance AS instance,
       e.orchestrator AS orchestrator, e.api AS api, e.operation AS operation, e.code AS code, s.text AS sub,

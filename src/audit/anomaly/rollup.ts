@@ -6,6 +6,7 @@ import { dayOf } from "../privilege-count.ts"
 import type { CountedRow } from "../rollup-statements.ts"
 import { countTouched } from "./sketch.ts"
 import {
+  beginStarted,
   beginTask,
   closeTasks,
   countedUpTo,
@@ -40,24 +41,23 @@ const taskOfRow = (row: OpenTaskRow): CountedTask => ({
   endedAt: row.ended_at,
 })
 
+type Between = { readonly after: number; readonly upTo: number }
+
 /** What the entries of a window change; to be written with the place up to which they go, or not at all. */
 export async function workSteps(
   engine: Engine,
   rows: readonly CountedRow[],
-  between: { readonly after: number; readonly upTo: number },
+  between: Between,
 ): Promise<readonly Step[]> {
   const open = await engine.query(openTasks, between)
-  const known = new Set(open.map(keyOf))
-  return stepsOf(tallyWork(rows, open.map(taskOfRow)), (task) => known.has(keyOf(task)))
+  return stepsOf(tallyWork(rows, open.map(taskOfRow)), between)
 }
 
-const keyOf = ({ task, agent }: Pick<CountedTask, "task" | "agent">): string => `${task} ${agent}`
-
-const stepsOf = (
-  { tasks, marked, hours, operations }: Window,
-  isKnown: (task: CountedTask) => boolean,
-): Step[] => [
-  ...[...tasks].map((task) => (isKnown(task) ? keepStep(task) : beginStep(task))),
+const stepsOf = ({ started, tasks, marked, hours, operations }: Window, between: Between): Step[] => [
+  ...(started > 0
+    ? [{ statement: beginStarted, values: { ...between, kind: "task.started" }, rows: started }]
+    : []),
+  ...[...tasks].map(({ begins, ...task }) => (begins ? beginStep(task) : keepStep(task))),
   ...[...marked].map(({ task, agent, endedAt, acted }) => ({
     statement: markTask,
     values: { task, agent, ended_at: endedAt, acted },

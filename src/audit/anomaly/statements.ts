@@ -1,7 +1,8 @@
 // All SQL of what is usual, once. It is written with the roll-ups, whose place is the guard; what is read every few seconds is
 // found by the entry after which it was counted.
-import { statement } from "../../database/database.ts"
+import { type Statement, statement } from "../../database/database.ts"
 import { sql } from "../../database/drizzle.ts"
+import { nameId } from "../../database/names.ts"
 import { ALWAYS_RULES, ANOMALY_RULES } from "../../policy/anomaly-rules.ts"
 import { type AlarmRow, listOf } from "../statements.ts"
 
@@ -31,6 +32,20 @@ export const openTasks = statement<OpenTaskRow>(
     WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} AND e.task IS NOT NULL)`,
 )
 
+const beginStartedWith = (nothing: string) => sql`INSERT INTO anomaly_task
+    (task, agent, type, started_at, uses, refused, touched, told_at, seq, ended_at, acted)
+  SELECT e.task, e.agent, t.type, e.at, 0, 0, ${sql.raw(nothing)}, e.at, e.seq, NULL, '' FROM entry e JOIN task t ON t.id = e.task
+  WHERE e.seq > ${p("after")} AND e.seq <= ${p("upTo")} AND e.kind = ${nameId("kind")} AND e.agent IS NOT NULL
+  ON CONFLICT (task, agent) DO UPDATE SET type = excluded.type, started_at = excluded.started_at, uses = 0, refused = 0,
+    touched = excluded.touched, told_at = excluded.told_at, seq = excluded.seq, ended_at = NULL, acted = ''`
+
+/** Every task that started in a window, as one that has done nothing yet. */
+export const beginStarted: Statement = {
+  ...statement("anomaly.begin_started", beginStartedWith("x''")),
+  postgres: beginStartedWith("''::bytea"),
+}
+
+/** Of a sub-agent, with what it began with. */
 export const beginTask = statement(
   "anomaly.begin_task",
   sql`INSERT INTO anomaly_task (task, agent, type, started_at, uses, refused, touched, told_at, seq, ended_at, acted)

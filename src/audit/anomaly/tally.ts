@@ -47,7 +47,10 @@ export interface CountedOperation {
 }
 
 export interface Window {
-  readonly tasks: Iterable<CountedTask>
+  /** Tasks that started in it: each has a row of its own, as one that has done nothing yet. */
+  readonly started: number
+  /** Those that did something in it. `begins`: a sub-agent, that has no row yet. */
+  readonly tasks: Iterable<CountedTask & { readonly begins: boolean }>
   /** Those that did nothing in it, but ended or were stopped. */
   readonly marked: Iterable<MarkedTask>
   readonly hours: Iterable<CountedHour>
@@ -82,6 +85,7 @@ type Working<T> = { -readonly [Member in keyof T]: T[Member] }
 /** A task of one holder while a window is counted. */
 interface Holder extends Working<Omit<CountedTask, "touched">> {
   readonly touched: Sketch
+  readonly begins: boolean
 }
 
 type Holders = Map<number, Holder>
@@ -90,17 +94,21 @@ type Holders = Map<number, Holder>
 export function tallyWork(rows: readonly CountedRow[], open: readonly CountedTask[]): Window {
   const tasks = new Map<number, Holders>()
   for (const one of open)
-    holdersOf(tasks, one.task).set(one.agent, { ...one, touched: readSketch(one.touched) })
+    holdersOf(tasks, one.task).set(one.agent, { ...one, touched: readSketch(one.touched), begins: false })
   const changed = new Set<Holder>()
   const stopped = new Set<Holder>()
   const hours = new Map<string, Working<CountedHour>>()
   const operations = new Map<string, Working<CountedOperation>>()
+  let started = 0
   for (const row of rows) {
     if (!isKnown(row)) continue
-    if (row.kind === "task.started") holdersOf(tasks, row.task).set(row.agent_id, begun(row))
+    if (row.kind === "task.started") {
+      holdersOf(tasks, row.task).set(row.agent_id, begun(row, false))
+      started += 1
+    }
     const change = changeOf(row)
     if (change) {
-      const holder = holderOf(tasks.get(row.task), row)
+      const holder = change.starts > 0 ? undefined : holderOf(tasks.get(row.task), row)
       if (holder) changed.add(counted(holder, row, change))
       addHour(hours, row, change)
       if (change.uses > 0) addOperation(operations, row)
@@ -108,6 +116,7 @@ export function tallyWork(rows: readonly CountedRow[], open: readonly CountedTas
     for (const holder of marked(tasks.get(row.task), row)) stopped.add(holder)
   }
   return {
+    started,
     tasks: [...changed].map((one) => ({ ...one, touched: bytesOf(one.touched) })),
     marked: [...stopped].filter((one) => !changed.has(one)),
     hours: hours.values(),
@@ -124,9 +133,9 @@ function holdersOf(tasks: Map<number, Holders>, task: number): Holders {
   return known
 }
 
-const begun = ({ task, type_id: type, agent_id: agent, at, seq }: Known): Holder => ({
+const begun = ({ task, type_id: type, agent_id: agent, at, seq }: Known, begins: boolean): Holder => ({
   ...{ task, agent, type, startedAt: at, uses: 0, refused: 0, touched: [] },
-  ...{ toldAt: at, seq, endedAt: null, acted: "" },
+  ...{ toldAt: at, seq, endedAt: null, acted: "", begins },
 })
 
 /** Undefined: the task began before anything was counted, or ended long ago. A sub-agent's row begins with what it does. */
@@ -135,7 +144,7 @@ function holderOf(holders: Holders | undefined, row: Known): Holder | undefined 
   if (!first || (first.endedAt !== null && row.at > first.endedAt + LATE_MILLISECONDS)) return undefined
   const known = holders?.get(row.agent_id)
   if (known) return known
-  const holder = { ...begun(row), endedAt: first.endedAt, acted: first.acted }
+  const holder = { ...begun(row, true), endedAt: first.endedAt, acted: first.acted }
   holders?.set(row.agent_id, holder)
   return holder
 }
