@@ -52,6 +52,8 @@ const HOUR_MILLISECONDS = 3_600_000
 const KEPT_HOURS = 48
 /** Of what a new policy covers no more verifiers are told within a second. */
 const REVIEW_MILLISECONDS = 250
+/** What was committed is in the tree and signed within a quarter of a second, also where nobody waits for it. */
+const SEQUENCE_MILLISECONDS = 200
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
@@ -80,7 +82,7 @@ function worksOf(options: ChoresOptions): readonly Work[] {
     [REVIEW_MILLISECONDS, whileSteady(tasks.review)],
     [1000, whileSteady(() => expire(options))],
     [1000, whileSteady(rotation.tick)],
-    [1000, sequence.advance],
+    [SEQUENCE_MILLISECONDS, sequence.advance],
     // Before it is looked at: what is unusual is found in what was counted.
     [5000, rollups.advance],
     [5000, whileSteady(watch.look)],

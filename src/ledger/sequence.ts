@@ -42,7 +42,7 @@ export interface Sequence {
   readonly origin: string
   /** Reads how the log stands, and stops it where entries that it holds are gone. Throws Unavailable. */
   look(): Promise<void>
-  /** Takes in what was committed and signs it, if there is anything. Throws Unavailable, and what the keys throw. */
+  /** Takes in what was committed before the call, and signs it, if there is anything. Throws Unavailable, and what the keys throw. */
   advance(): Promise<void>
   /**
    * The newest checkpoint, once it holds this many entries, which must be committed. `pause`: who waits makes one no earlier
@@ -101,9 +101,9 @@ export function createSequence(options: SequenceOptions): Sequence {
     return undefined
   }
   const { now: advance } = oneAtATime(async () => {
-    for (;;) {
-      const row = await lookAt()
-      if (!row || isSigned(row)) break
+    let row = await lookAt()
+    // What is committed meanwhile is for the next time: under load there is always more, and each checkpoint costs a signature.
+    for (const wanted = row?.newest ?? 0; row && !isSigned(row, wanted); row = await lookAt()) {
       const steps = await nextSteps(row, options)
       if (!Array.isArray(steps)) await stop(steps.why)
       else if (!(await committed(engine, steps))) break
@@ -161,8 +161,9 @@ async function readRow(engine: Engine): Promise<TreeRow> {
   return row
 }
 
-const isSigned = ({ newest, size, signed }: TreeRow): boolean =>
-  (newest ?? 0) === size && (signed ?? 0) === size
+/** Whether so many are under a checkpoint, or all that there are. */
+const isSigned = ({ newest, size, signed }: TreeRow, wanted: number): boolean =>
+  (signed ?? 0) >= wanted || ((newest ?? 0) === size && (signed ?? 0) === size)
 
 /** Rows that the tree holds are gone: it was truncated, or an older copy lies beside a newer tree. */
 function objectionTo({ newest, size, signed }: TreeRow): string | undefined {

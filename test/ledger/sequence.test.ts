@@ -60,6 +60,22 @@ describe("the sequence", () => {
       )
   })
 
+  test("leaves what comes while it works to the next time: under load there is always more", async () => {
+    let asked = 0
+    const signing = async () => {
+      asked += 1
+      if (asked < 5) await append(1)
+      return world.ledgerKeys.signing()
+    }
+    const busy = createSequence({ ...world, origin: world.sequence.origin, signing })
+    await append(3)
+    for (const times of [1, 2, 3]) {
+      await busy.advance()
+      expect(asked).toBe(times)
+    }
+    expect(await world.engine.query(notes)).toHaveLength(3)
+  })
+
   test("signs nothing twice, and nothing where nothing came", async () => {
     await world.sequence.advance()
     await world.sequence.advance()
