@@ -1,4 +1,5 @@
-// Work of which one turn at a time is enough for all who want it done: looking at what was committed, for one.
+// Work of which one turn at a time is enough for all who want it done: looking at what was committed, for one. And work that one
+// of several processes does for all of them, without asking each other.
 
 export interface Turns {
   /** Resolves when a turn that began after this call is over; all who ask meanwhile share it. Rejects as that turn does. */
@@ -29,6 +30,33 @@ export function oneAtATime(work: () => Promise<void>): Turns {
     },
     async settled() {
       while (running || waiting) await (waiting ?? running)?.catch(() => undefined)
+    },
+  }
+}
+
+/** What is done in the order of places, up to the newest there is. */
+export interface Shared {
+  /**
+   * Whether this process ought to do it now: always, until another was first. From then on only what nobody has done a look
+   * later, since whoever did it may be gone. To be asked at each look.
+   */
+  isOurs(done: number, newest: number): boolean
+  /** Another process was first. */
+  taken(): void
+}
+
+export function createShared(): Shared {
+  let isAnothers = false
+  let wanted = 0
+  return {
+    isOurs(done, newest) {
+      if (isAnothers && done < wanted) isAnothers = false
+      wanted = newest
+      return !isAnothers
+    },
+    taken() {
+      isAnothers = true
+      wanted = 0
     },
   }
 }

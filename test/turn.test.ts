@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { oneAtATime } from "../src/turn.ts"
+import { createShared, oneAtATime } from "../src/turn.ts"
 
 /** Work that ends when it is told to. */
 function held() {
@@ -51,5 +51,24 @@ describe("one turn at a time", () => {
     expect(settled).toBe(false)
     turns[1]?.reject(new Error("away"))
     await Promise.all([asked, settling])
+  })
+})
+
+describe("work that one of several does", () => {
+  test("is ours until another was first, and again once it leaves something for a look", () => {
+    const shared = createShared()
+    expect([shared.isOurs(0, 5), shared.isOurs(0, 9)]).toEqual([true, true])
+    shared.taken()
+    expect(shared.isOurs(5, 9)).toBe(false)
+    // It did what there was, and more has come: that is its own, too.
+    expect([shared.isOurs(9, 20), shared.isOurs(20, 30)]).toEqual([false, false])
+    // What there was a look ago is not done.
+    expect([shared.isOurs(29, 40), shared.isOurs(29, 50)]).toEqual([true, true])
+  })
+
+  test("stays another's where nothing is left to do", () => {
+    const shared = createShared()
+    shared.taken()
+    for (let look = 0; look < 5; look++) expect(shared.isOurs(7, 7)).toBe(false)
   })
 })

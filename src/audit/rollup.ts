@@ -5,6 +5,7 @@ import { setImmediate } from "node:timers/promises"
 import { committed, type Engine, type Step } from "../database/database.ts"
 import type { Names } from "../database/names.ts"
 import { withBytes } from "../ledger/resting.ts"
+import { createShared } from "../turn.ts"
 import { closeEnded, workSteps } from "./anomaly/rollup.ts"
 import { forgetAll } from "./anomaly/statements.ts"
 import { type HourTally, tallyHours } from "./hour-count.ts"
@@ -33,6 +34,8 @@ import { type StandingCount, tallyStanding } from "./standing-count.ts"
 export interface Rollups {
   /** Counts what is new, at most 50,000 entries; the rest next time. Throws Unavailable; then nothing is counted twice. */
   advance(): Promise<void>
+  /** The same unless another process does it for all: then only what that one has left since the last call. */
+  tend(): Promise<void>
   /** Forgets every count: they are made again from the ledger, by this and later calls of `advance`. Throws Unavailable. */
   reset(): Promise<void>
 }
@@ -53,17 +56,23 @@ export function createRollups({
 }): Rollups {
   const before = readBefore(engine)
   const read = createCountedRows(engine)
-  return {
+  const shared = createShared()
+  const places = async () => (await engine.query(rollupPlaces))[0]
+  const rollups: Rollups = {
+    async tend() {
+      const place = await places()
+      if (place && shared.isOurs(place.seq, place.newest)) await rollups.advance()
+    },
     async advance() {
       for (let windows = 0; windows < MOST_WINDOWS; windows++) {
-        const [place] = await engine.query(rollupPlaces)
+        const place = await places()
         if (!place || place.newest <= place.seq) break
         const upTo = Math.min(place.newest, place.seq + WINDOW)
         const rows = await read({ after: place.seq, upTo })
         const told = { ...(await tally(rows, before)), ...tallyHours(rows), standing: tallyStanding(rows) }
         const counted = stepsOf(names, told, { from: place.seq, to: upTo })
         const work = await usual(engine, rows, { after: place.seq, upTo })
-        if (!(await committed(engine, [...counted, ...work]))) return
+        if (!(await committed(engine, [...counted, ...work]))) return shared.taken()
         await setImmediate()
       }
       await closeEnded(engine)
@@ -84,6 +93,7 @@ export function createRollups({
         })),
       ),
   }
+  return rollups
 }
 
 const readBefore = (engine: Engine): Before => ({

@@ -57,7 +57,9 @@ const SEQUENCE_MILLISECONDS = 200
 
 /** Starts the timers. They keep no process alive. */
 export function startChores(options: ChoresOptions): Chores {
-  const chores = worksOf(options).map(([milliseconds, work]) => repeat(milliseconds, work, options.onFault))
+  const chores = worksOf(options).map(([milliseconds, work, onTimer]) =>
+    repeat({ milliseconds, work, onTimer }, options.onFault),
+  )
   return {
     async all() {
       for (const { now } of chores) await now()
@@ -68,7 +70,12 @@ export function startChores(options: ChoresOptions): Chores {
   }
 }
 
-type Work = readonly [everyMilliseconds: number, work: () => Promise<void>]
+/** `onTimer`: instead of the work itself, where one issuer of several is enough. */
+type Work = readonly [
+  everyMilliseconds: number,
+  work: () => Promise<void>,
+  onTimer?: (() => Promise<void>) | undefined,
+]
 
 /** Everything that is done, in the order in which one round of all does it. */
 function worksOf(options: ChoresOptions): readonly Work[] {
@@ -82,9 +89,9 @@ function worksOf(options: ChoresOptions): readonly Work[] {
     [REVIEW_MILLISECONDS, whileSteady(tasks.review)],
     [1000, whileSteady(() => expire(options))],
     [1000, whileSteady(rotation.tick)],
-    [SEQUENCE_MILLISECONDS, sequence.advance],
+    [SEQUENCE_MILLISECONDS, sequence.advance, sequence.tend],
     // Before it is looked at: what is unusual is found in what was counted.
-    [5000, rollups.advance],
+    [5000, rollups.advance, rollups.tend],
     [5000, whileSteady(watch.look)],
     [5000, whileSteady(closings.look)],
     // After what writes them, so that one round of everything tells them, too.
@@ -116,10 +123,21 @@ async function forget({ engine, clock, sequence, sessions }: ChoresOptions): Pro
 }
 
 /** Never two rounds at once: on its timer a slow one skips those that it overlaps, and who asks for one waits. */
-function repeat(milliseconds: number, work: () => Promise<void>, onFault: (error: unknown) => void) {
+function repeat(
+  {
+    milliseconds,
+    work,
+    onTimer = work,
+  }: {
+    readonly milliseconds: number
+    readonly work: () => Promise<void>
+    readonly onTimer: Work[2]
+  },
+  onFault: (error: unknown) => void,
+) {
   let underWay: Promise<unknown> | undefined
-  const begin = (): Promise<void> => {
-    const round = work()
+  const begin = (does: () => Promise<void>): Promise<void> => {
+    const round = does()
     const ended = () => {
       underWay = undefined
     }
@@ -127,13 +145,13 @@ function repeat(milliseconds: number, work: () => Promise<void>, onFault: (error
     return round
   }
   const timer = setInterval(() => {
-    if (!underWay) begin().catch(onFault)
+    if (!underWay) begin(onTimer).catch(onFault)
   }, milliseconds)
   timer.unref()
   return {
     async now(): Promise<void> {
       while (underWay) await underWay
-      await begin()
+      await begin(work)
     },
     async stop(): Promise<void> {
       clearInterval(timer)

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { committed, type Engine, type Step } from "../database/database.ts"
 import type { Clock } from "../time.ts"
-import { oneAtATime } from "../turn.ts"
+import { createShared, oneAtATime } from "../turn.ts"
 import { type Checkpoint, type NoteSigner, signCheckpoint } from "./checkpoint.ts"
 import { extend, type Frontier, type Grown, HASH_BYTES, rootOf } from "./merkle.ts"
 import { readFrom } from "./resting.ts"
@@ -44,6 +44,8 @@ export interface Sequence {
   look(): Promise<void>
   /** Takes in what was committed before the call, and signs it, if there is anything. Throws Unavailable, and what the keys throw. */
   advance(): Promise<void>
+  /** The same unless another process does it for all: then only what that one has left since the last call. */
+  tend(): Promise<void>
   /**
    * The newest checkpoint, once it holds this many entries, which must be committed. `pause`: who waits makes one no earlier
    * than so many milliseconds after the last. Throws as `advance` does.
@@ -78,53 +80,42 @@ export async function beginLog(engine: Engine, origin: string): Promise<string> 
 
 /** Of a log that has begun. Nothing is taken in before `advance` is called. */
 export function createSequence(options: SequenceOptions): Sequence {
-  const { engine, clock, origin } = options
-  let stopped: string | undefined
+  const { engine, clock } = options
   let advancedAt = Number.NEGATIVE_INFINITY
-  const read = async (): Promise<TreeRow> => {
-    const row = await readRow(engine)
-    stopped = row.origin === origin ? (row.stopped ?? undefined) : REPLACED
-    return row
-  }
-
-  const stop = async (why: string): Promise<void> => {
-    await engine.atomically([{ statement: stopTree, values: { why, origin } }])
-    await read()
-  }
-  /** Undefined where the log stands still. */
-  const lookAt = async (): Promise<TreeRow | undefined> => {
-    const row = await read()
-    if (stopped !== undefined) return undefined
-    const objection = objectionTo(row)
-    if (objection === undefined) return row
-    await stop(objection)
-    return undefined
-  }
+  const shared = createShared()
+  const { look: lookAt, stop, stopped } = createStanding(options)
   const { now: advance } = oneAtATime(async () => {
     let row = await lookAt()
     // What is committed meanwhile is for the next time: under load there is always more, and each checkpoint costs a signature.
     for (const wanted = row?.newest ?? 0; row && !isSigned(row, wanted); row = await lookAt()) {
       const steps = await nextSteps(row, options)
       if (!Array.isArray(steps)) await stop(steps.why)
-      else if (!(await committed(engine, steps))) break
+      else if (!(await committed(engine, steps))) {
+        shared.taken()
+        break
+      }
     }
     advancedAt = clock.monotonic()
   })
   const newest = async () => (await engine.query(newestCheckpoint))[0]
   const newestTogether = together(newest)
   return {
-    origin,
+    origin: options.origin,
     look: async () => void (await lookAt()),
     advance,
+    async tend() {
+      const row = await lookAt()
+      if (row && shared.isOurs(row.signed ?? 0, row.newest ?? 0)) await advance()
+    },
     newest,
     stop,
-    stopped: () => stopped,
+    stopped,
     tree: () => createTree(readFrom(engine)),
     async covering(size, pause = PAUSE_MILLISECONDS) {
       for (;;) {
         const found = await newestTogether()
         if (found && found.size >= size) return found
-        if (stopped !== undefined) throw new TreeBroken("the log stands still")
+        if (stopped() !== undefined) throw new TreeBroken("the log stands still")
         const wait = advancedAt + pause - clock.monotonic()
         if (wait > 0) await sleep(Math.min(wait, pause))
         await advance()
@@ -134,6 +125,33 @@ export function createSequence(options: SequenceOptions): Sequence {
     async prune() {
       const values = { before: clock.now() - KEPT_MILLISECONDS, twice: SIGNED_TWICE }
       await engine.atomically([{ statement: pruneCheckpoints, values }])
+    },
+  }
+}
+
+/** Whether the log goes on, as far as this process knows. */
+function createStanding({ engine, origin }: SequenceOptions) {
+  let stopped: string | undefined
+  const read = async (): Promise<TreeRow> => {
+    const row = await readRow(engine)
+    stopped = row.origin === origin ? (row.stopped ?? undefined) : REPLACED
+    return row
+  }
+  const stop = async (why: string): Promise<void> => {
+    await engine.atomically([{ statement: stopTree, values: { why, origin } }])
+    await read()
+  }
+  return {
+    stop,
+    stopped: () => stopped,
+    /** Undefined where it stands still. */
+    async look(): Promise<TreeRow | undefined> {
+      const row = await read()
+      if (stopped !== undefined) return undefined
+      const objection = objectionTo(row)
+      if (objection === undefined) return row
+      await stop(objection)
+      return undefined
     },
   }
 }

@@ -76,6 +76,31 @@ describe("the sequence", () => {
     expect(await world.engine.query(notes)).toHaveLength(3)
   })
 
+  test("is tended by whoever was first, and by another once that one does it no more", async () => {
+    const first = twin()
+    let asked = 0
+    const signing = async () => {
+      asked += 1
+      if (asked === 1) await first.advance()
+      return world.ledgerKeys.signing()
+    }
+    const second = createSequence({ ...world, origin: world.sequence.origin, signing })
+    await append(1)
+    await second.tend() // was too late
+    for (let look = 0; look < 3; look++) {
+      await append(1)
+      await second.tend()
+      await first.tend()
+    }
+    expect(asked).toBe(1)
+    await append(1)
+    await second.tend()
+    expect(asked).toBe(1)
+    await second.tend()
+    expect(asked).toBe(2)
+    expect((await second.newest())?.size).toBe((await allLeaves()).length)
+  })
+
   test("signs nothing twice, and nothing where nothing came", async () => {
     await world.sequence.advance()
     await world.sequence.advance()
