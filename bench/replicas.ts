@@ -13,7 +13,8 @@ import { type Measure, perSecond, printMeasures, type Settings } from "./table.t
 const REPLICAS = [1, 2, 4] as const
 type Count = (typeof REPLICAS)[number]
 const CONNECTIONS = 64
-const WARM_SECONDS = 5
+/** Of each issuer alone: long enough for it to have been compiled. */
+const WARM_SECONDS = 10
 const FEWEST_STARTS_PER_FSYNC = 20
 
 export async function benchReplicas(settings: Settings): Promise<boolean> {
@@ -64,17 +65,15 @@ async function measureReplicas({
   try {
     for (let at = 0; at < Math.max(...REPLICAS); at++)
       issuers.push(await startServer("taskmint", [folder, postgres.address]))
-    for (let round = -1; round < rounds; round++)
+    for (const { target } of issuers) await load(target, WARM_SECONDS)
+    for (let round = 0; round < rounds; round++)
       for (const count of REPLICAS) {
         const chosen = issuers.slice(0, count)
         const spent = usedBy(issuers)
         const all = await Promise.all(
-          chosen.map(({ target }) =>
-            load(target, round < 0 ? WARM_SECONDS : seconds, { connections: CONNECTIONS / count }),
-          ),
+          chosen.map(({ target }) => load(target, seconds, { connections: CONNECTIONS / count })),
         )
         const rate = all.reduce((sum, one) => sum + one.perSecond, 0)
-        if (round < 0) continue
         rates.get(count)?.push(rate)
         costs.get(count)?.push((usedBy(issuers) - spent) / (rate * seconds))
       }
