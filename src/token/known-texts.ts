@@ -2,6 +2,7 @@
 // else that is asked of a token. It remembers hashes, never the tokens, and decides nothing else about them: key, claims,
 // time and revocation are asked every time.
 import { hash } from "node:crypto"
+import { createRemembered } from "./remembered.ts"
 
 export interface KnownTexts {
   has(text: string): boolean
@@ -10,20 +11,10 @@ export interface KnownTexts {
 
 /** Remembers the last `most` texts at least and twice as many at most, at about 100 bytes each. */
 export function createKnownTexts(most = 16_384): KnownTexts {
-  let older = new Set<string>()
-  let newer = new Set<string>()
+  const known = createRemembered<true>(most)
   return {
-    has: (text) => {
-      const digest = digestOf(text)
-      return newer.has(digest) || older.has(digest)
-    },
-    add: (text) => {
-      if (newer.size >= most) {
-        older = newer
-        newer = new Set()
-      }
-      newer.add(digestOf(text))
-    },
+    has: (text) => known.get(digestOf(text)) === true,
+    add: (text) => known.set(digestOf(text), true),
   }
 }
 

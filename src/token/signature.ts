@@ -1,16 +1,9 @@
 // Which keys sign and which signatures hold: ES256 and EdDSA (Ed25519), nothing else, so that no algorithm can be
 // talked into. It decides nothing about who owns a key. Synchronous node:crypto: it signs twice as fast as WebCrypto.
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  hash,
-  type KeyObject,
-  sign,
-  verify,
-} from "node:crypto"
+import { createPrivateKey, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto"
 
 import { fromDer, toDer } from "./der.ts"
+import { CURVES, type Curve, type Point, pointOf } from "./point.ts"
 
 export type Algorithm = "ES256" | "EdDSA"
 
@@ -78,44 +71,12 @@ export class KeyFault {
   }
 }
 
-interface Curve {
-  readonly alg: Algorithm
-  readonly kty: "EC" | "OKP"
-  readonly crv: "P-256" | "Ed25519"
-  readonly coordinates: readonly ("x" | "y")[]
-  readonly digest: "sha256" | null
-  /** What stands before the coordinates in a SubjectPublicKeyInfo (RFC 5480, RFC 8410), in base64: whole groups of it. */
-  readonly info: string
-}
-
-const CURVES: readonly Curve[] = [
-  {
-    alg: "ES256",
-    kty: "EC",
-    crv: "P-256",
-    coordinates: ["x", "y"],
-    digest: "sha256",
-    info: "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE",
-  },
-  { alg: "EdDSA", kty: "OKP", crv: "Ed25519", coordinates: ["x"], digest: null, info: "MCowBQYDK2VwAyEA" },
-]
 const DIGESTS: Readonly<Record<Algorithm, "sha256" | null>> = { ES256: "sha256", EdDSA: null }
 
 const MAX_KEYS = 16
 const SIGNATURE_BYTES = 64
 const KID = /^[A-Za-z0-9_-]{1,64}$/
 const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"]
-
-/** Points of Ed25519 whose order is at most 8: for them anybody can make a signature that holds. Sign bit cleared. */
-const SMALL_ORDER = new Set([
-  "00".repeat(32),
-  `01${"00".repeat(31)}`,
-  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-  `ec${"ff".repeat(30)}7f`,
-  `ed${"ff".repeat(30)}7f`,
-  `ee${"ff".repeat(30)}7f`,
-])
 
 /** A key id as every header and key set of ours spells it. */
 export const isKid = (value: unknown): value is string => typeof value === "string" && KID.test(value)
@@ -134,9 +95,9 @@ export function readPublicJwk(value: unknown): VerificationKey | KeyFault {
   if (!isForVerifying(members)) return new KeyFault("use")
   if (members.kid !== undefined && !isKid(members.kid)) return new KeyFault("kid")
   if (curve.kty === "OKP" && members.y !== undefined) return new KeyFault("format")
-  const key = importPoint(curve, members)
-  if (!key) return new KeyFault("point")
-  return describe(curve, members, key)
+  const point = pointOf(curve, members)
+  if (!point) return new KeyFault("point")
+  return describe(curve, members, point)
 }
 
 /**
@@ -220,15 +181,11 @@ export function generatePrivateJwk(alg: Algorithm): PrivateJwk {
   return { ...own.jwk, kid: own.kid, d }
 }
 
-/** RFC 7638: the hash of the required members in their one order. */
-function thumbprintOf(curve: Curve, members: Readonly<Record<string, unknown>>): string {
-  const required: Record<string, unknown> = { crv: curve.crv, kty: curve.kty }
-  for (const name of curve.coordinates) required[name] = members[name]
-  return hash("sha256", JSON.stringify(required), "base64url")
-}
-
-function describe(curve: Curve, members: Readonly<Record<string, unknown>>, key: KeyObject): VerificationKey {
-  const thumbprint = thumbprintOf(curve, members)
+function describe(
+  curve: Curve,
+  members: Readonly<Record<string, unknown>>,
+  { key, thumbprint }: Point,
+): VerificationKey {
   const kid = isKid(members.kid) ? members.kid : thumbprint
   const { kty, crv, alg } = curve
   const y = curve.kty === "EC" ? { y: String(members.y) } : {}
@@ -242,31 +199,6 @@ function isForVerifying(members: Readonly<Record<string, unknown>>): boolean {
     operations === undefined ||
     (Array.isArray(operations) && operations.length === 1 && operations[0] === "verify")
   )
-}
-
-/** As PEM: what node:crypto does to tell another form from a key object costs twice as much as the import. */
-function importPoint(curve: Curve, members: Readonly<Record<string, unknown>>): KeyObject | undefined {
-  const point: Buffer[] = []
-  for (const name of curve.coordinates) {
-    const coordinate = members[name]
-    if (typeof coordinate !== "string" || coordinate.length !== 43) return undefined
-    const bytes = Buffer.from(coordinate, "base64url")
-    if (bytes.length !== 32 || bytes.toString("base64url") !== coordinate) return undefined
-    if (curve.kty === "OKP" && isOfSmallOrder(bytes)) return undefined
-    point.push(bytes)
-  }
-  const info = curve.info + Buffer.concat(point).toString("base64")
-  try {
-    return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${info}\n-----END PUBLIC KEY-----`)
-  } catch {
-    return undefined // node:crypto throws different errors for a point that is not on the curve; all mean that
-  }
-}
-
-function isOfSmallOrder(encoded: Buffer): boolean {
-  const unsigned = Buffer.from(encoded)
-  unsigned.writeUInt8(unsigned.readUInt8(31) & 0x7f, 31)
-  return SMALL_ORDER.has(unsigned.toString("hex"))
 }
 
 function importSecret(jwk: PublicJwk, d: string): KeyObject {
