@@ -85,9 +85,10 @@ const startedWith = ({ kind, bytes }: CountedRow): readonly Right[] =>
 
 /** A sub-agent that is delegated to again is given only what it was not given before in that task. */
 async function newlyDelegated(row: CountedRow, before: Before): Promise<readonly Right[]> {
-  if (row.bytes === null) return []
+  const rights = row.bytes === null ? [] : distinct(rightsIn(row.bytes))
+  if (rights.length === 0) return rights // of the sub-agent's own token, for one
   const had = new Set((await before.delegated(row)).flatMap(rightsIn).map(keyOf))
-  return distinct(rightsIn(row.bytes)).filter((right) => !had.has(keyOf(right)))
+  return rights.filter((right) => !had.has(keyOf(right)))
 }
 
 const keyOf = ({ operation, rule }: Right): string => `${operation} ${rule}`
