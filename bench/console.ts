@@ -46,7 +46,9 @@ async function benchPages(name: string, { entries }: Settings, place: string): P
     await makeTask(house)
     await house.issuer.close()
     const tasks = Math.ceil(entries / ENTRIES_OF_A_TASK)
-    const filled = await fillLedger(place, tasks, Math.floor(SPREAD_MILLISECONDS / tasks))
+    const filled = await fillLedger(place, tasks, {
+      apartMilliseconds: Math.floor(SPREAD_MILLISECONDS / tasks),
+    })
     house.clock.advance(SPREAD_MILLISECONDS)
     await house.restart()
     for (let n = 0; n < LIVE_TASKS; n++)

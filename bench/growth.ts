@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { Agent, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { openIssuer } from "../src/client/issuer-call.ts"
 import { systemClock } from "../src/time.ts"
 import { fillLedger, taskIdOf } from "../test/support/large-ledger.ts"
@@ -102,14 +103,25 @@ async function grow({ folder, address }: Place, entries: number): Promise<Ledger
   await first.stop()
   const place = address === "" ? join(folder, "issuer.db") : address
   const began = performance.now()
-  const filled = await fillLedger(place, Math.ceil(entries / ENTRIES_OF_A_TASK))
+  const filled = await fillLedger(place, Math.ceil(entries / ENTRIES_OF_A_TASK), { isCounted: true })
   const fillSeconds = (performance.now() - began) / 1000
   const again = performance.now()
   const server = await startServer("taskmint", [folder, address])
   const startSeconds = (performance.now() - again) / 1000
+  await signed(server, filled.entries)
   const rows =
     address === "" ? `in ${Math.round(statSync(place).size / 1e6).toLocaleString("en")} MB` : "there"
   return { server, ...filled, fillSeconds, startSeconds, rows }
+}
+
+/** Waits until all of it is in the tree: it was told behind the issuer's back. */
+async function signed({ target }: Server, entries: number): Promise<void> {
+  for (;;) {
+    const auditor = await serviceToken(target, "operations", "operatorJwk")
+    const note = await ask(target, "GET", "/ledger/checkpoint", auditor)
+    if (Number(note.split("\n")[1]) >= entries) return
+    await sleep(1000)
+  }
 }
 
 /** A start's two, and its completion. */

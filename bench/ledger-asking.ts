@@ -34,7 +34,9 @@ export async function benchAsking(name: string, { entries }: Settings, newPlace:
   const bytes = (many - few) / (counted * USES)
   const place = await newPlace("asked")
   await makeTask(place, USES)
-  const filled = await fillLedger(place, tasks, Math.floor(SPREAD_MILLISECONDS / tasks))
+  const filled = await fillLedger(place, tasks, {
+    apartMilliseconds: Math.floor(SPREAD_MILLISECONDS / tasks),
+  })
   const engine = await openDatabase(place)
   try {
     return printMeasures(`${name}, questions to ${filled.entries.toLocaleString("en")} entries`, [
@@ -61,7 +63,7 @@ export async function benchAsking(name: string, { entries }: Settings, newPlace:
 async function bytesOf(place: string, tasks: number, uses: number): Promise<number> {
   await makeTask(place, uses)
   const before = await bytesAt(place)
-  await fillLedger(place, tasks, Math.floor(SPREAD_MILLISECONDS / tasks))
+  await fillLedger(place, tasks, { apartMilliseconds: Math.floor(SPREAD_MILLISECONDS / tasks) })
   return (await bytesAt(place)) - before
 }
 

@@ -26,11 +26,22 @@ export interface Filled {
 /** Tasks in one transaction. */
 const PART = 20_000
 
-/**
- * Tells the newest task so many times. `apartMilliseconds`: how much later each is in its rows, which then say another time
- * than the hashed bytes (a ledger to search, not to verify); by default none is.
- */
-export async function fillLedger(place: string, tasks: number, apartMilliseconds = 0): Promise<Filled> {
+export interface FillOptions {
+  /**
+   * How much later each is in its rows, which then say another time than the hashed bytes (a ledger to search, not to verify);
+   * by default none is.
+   */
+  readonly apartMilliseconds?: number
+  /** As if the roll-ups had counted all of it: to do so takes longer than to fill. */
+  readonly isCounted?: boolean
+}
+
+/** Tells the newest task so many times. */
+export async function fillLedger(
+  place: string,
+  tasks: number,
+  { apartMilliseconds = 0, isCounted = false }: FillOptions = {},
+): Promise<Filled> {
   const database = isPostgres(place) ? await openServer(place) : openFile(place)
   try {
     const [task] = await database.run("SELECT id, task_id FROM task ORDER BY id DESC LIMIT 1")
@@ -58,8 +69,13 @@ export async function fillLedger(place: string, tasks: number, apartMilliseconds
       for (const text of statements) await database.run(text.replace("SERIES", series))
       await database.run("COMMIT")
     }
+    const entries = shape.end + tasks * shape.places.length
+    if (isCounted)
+      await database.run(
+        `INSERT INTO rollup_place (id, seq) VALUES (1, ${entries}) ON CONFLICT (id) DO UPDATE SET seq = ${entries}`,
+      )
     await database.settle()
-    return { tasks, entries: shape.end + tasks * shape.places.length }
+    return { tasks, entries }
   } finally {
     await database.close()
   }
