@@ -32,7 +32,7 @@ export interface Tally {
 /** What only the ledger knows beside the entries at hand. */
 export interface Before {
   /** Bodies of `token.delegated` of the same holder in the same task, before this entry. */
-  delegated(row: CountedRow): Promise<readonly Uint8Array[]>
+  delegated(row: CountedRow): Promise<readonly (Uint8Array | string)[]>
   /** The entry of the mint of the used token; undefined where it is not there. */
   minted(row: CountedRow): Promise<Uint8Array | undefined>
 }

@@ -103,6 +103,14 @@ export const delegatedBefore = statement<ToldRow>(
       AND e.kind = ${nameId("kind")} ORDER BY e.seq`,
 )
 
+/** Tasks that entries of a window delegate in, and entries before it did. The plus: by the task's index, never by the place. */
+export const delegatedEarlier = statement<{ readonly task: number }>(
+  "rollup.delegated_earlier",
+  sql`SELECT DISTINCT e.task AS task FROM entry e WHERE e.task IN (SELECT w.task FROM entry w
+      WHERE w.seq > ${p("after")} AND w.seq <= ${p("upTo")} AND w.kind = ${nameId("kind")})
+    AND +e.seq <= ${p("after")} AND e.kind = ${nameId("kind")}`,
+)
+
 /** What the token of a use was minted with. */
 export const mintedWith = statement<ToldRow>(
   "rollup.minted_with",

@@ -14,12 +14,14 @@ import { createCountedRows } from "./rollup-rows.ts"
 import {
   advanceRollup,
   beginRollup,
+  type CountedRow,
   countApi,
   countEntries,
   countHour,
   countPrivilege,
   countStanding,
   delegatedBefore,
+  delegatedEarlier,
   forgetApis,
   forgetDays,
   forgetHours,
@@ -54,7 +56,6 @@ export function createRollups({
   readonly names: Names
   readonly usual?: typeof workSteps
 }): Rollups {
-  const before = readBefore(engine)
   const read = createCountedRows(engine)
   const shared = createShared()
   const places = async () => (await engine.query(rollupPlaces))[0]
@@ -69,9 +70,11 @@ export function createRollups({
         if (!place || place.newest <= place.seq) break
         const upTo = Math.min(place.newest, place.seq + WINDOW)
         const rows = await read({ after: place.seq, upTo })
+        const between = { after: place.seq, upTo }
+        const before = readBefore(engine, rows, between)
         const told = { ...(await tally(rows, before)), ...tallyHours(rows), standing: tallyStanding(rows) }
         const counted = stepsOf(names, told, { from: place.seq, to: upTo })
-        const work = await usual(engine, rows, { after: place.seq, upTo })
+        const work = await usual(engine, rows, between)
         if (!(await committed(engine, [...counted, ...work]))) return shared.taken()
         await setImmediate()
       }
@@ -96,14 +99,35 @@ export function createRollups({
   return rollups
 }
 
-const readBefore = (engine: Engine): Before => ({
-  async delegated({ task, seq, agent }) {
-    const rows = await engine.query(delegatedBefore, { task, seq, agent, kind: "token.delegated" })
-    return (await withBytes(engine, rows)).map(({ bytes }) => bytes)
-  },
-  minted: async ({ task, token }) =>
-    (await withBytes(engine, await engine.query(mintedWith, { task, token })))[0]?.bytes,
-})
+const DELEGATED = "token.delegated"
+
+/** Most are delegated to for the first time: who was before is asked once for a window, and what with, of those alone. */
+function readBefore(
+  engine: Engine,
+  rows: readonly CountedRow[],
+  between: { readonly after: number; readonly upTo: number },
+): Before {
+  const here = rows.filter(({ kind, bytes }) => kind === DELEGATED && bytes !== null)
+  let asked: Promise<ReadonlySet<number>> | undefined
+  const askOnce = async () =>
+    new Set((await engine.query(delegatedEarlier, { ...between, kind: DELEGATED })).map(({ task }) => task))
+  const earlier = async ({ task, agent }: CountedRow) => {
+    asked ??= askOnce()
+    if (task === null || !(await asked).has(task)) return []
+    const of = { task, agent, seq: between.after + 1, kind: DELEGATED }
+    return (await withBytes(engine, await engine.query(delegatedBefore, of))).map(({ bytes }) => bytes)
+  }
+  return {
+    async delegated(row) {
+      const same = here.filter(
+        ({ task, agent, seq }) => task === row.task && agent === row.agent && seq < row.seq,
+      )
+      return [...(await earlier(row)), ...same.map(({ bytes }) => bytes ?? "")]
+    },
+    minted: async ({ task, token }) =>
+      (await withBytes(engine, await engine.query(mintedWith, { task, token })))[0]?.bytes,
+  }
+}
 
 interface Told extends Tally, HourTally {
   readonly standing: readonly StandingCount[]

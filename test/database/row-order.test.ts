@@ -30,6 +30,7 @@ const ANY_ORDER: Readonly<Record<string, string>> = {
   "posture.asked": BY_KEY,
   "posture.canaries": BY_KEY,
   "posture.started": BY_KEY,
+  "rollup.delegated_earlier": "a set of tasks",
   "rollup.seen": "two sets of names",
   "status_place.held": "marks places of a list",
   "status_place.told": "marks places of a list",
