@@ -4,6 +4,8 @@ import { spawn, spawnSync } from "node:child_process"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { Client } from "pg"
 import { startPostgres } from "../test/support/postgres-server.ts"
 import { load } from "./load.ts"
 import { median, type Server, startServer } from "./machine.ts"
@@ -16,10 +18,12 @@ const CONNECTIONS = 64
 /** Of each issuer alone: long enough for it to have been compiled. */
 const WARM_SECONDS = 10
 const FEWEST_STARTS_PER_FSYNC = 20
+/** Of all starts, where several issuers write. */
+const MOST_AGAIN = 0.05
 
 export async function benchReplicas(settings: Settings): Promise<boolean> {
   const { rounds, seconds } = settings
-  const [rates, costs] = await measureReplicas(settings)
+  const { rates, costs, again } = await measureReplicas(settings)
   const perFsync = await startsPerFsync(seconds)
   const rate = (count: Count) => median(rates.get(count) ?? [])
   const cost = (count: Count) => median(costs.get(count) ?? [])
@@ -40,6 +44,13 @@ export async function benchReplicas(settings: Settings): Promise<boolean> {
     },
     { what: "  4 issuers", figure: perSecond(rate(4)), ratio: rate(4) / rate(1), against: "of one" },
     {
+      what: "starts that were done again, at most",
+      figure: `${(100 * again).toFixed(2)} %`,
+      ratio: again / MOST_AGAIN,
+      against: `of ${100 * MOST_AGAIN} %`,
+      atMost: 1,
+    },
+    {
       what: `starts for each fsync, SQLite, ${CONNECTIONS} callers`,
       figure: perFsync === undefined ? "strace is missing" : perFsync.toFixed(0),
       ...(perFsync !== undefined && {
@@ -53,10 +64,14 @@ export async function benchReplicas(settings: Settings): Promise<boolean> {
 
 type Figures = Map<Count, number[]>
 
-async function measureReplicas({
-  rounds,
-  seconds,
-}: Settings): Promise<readonly [rates: Figures, costs: Figures]> {
+interface Measured {
+  readonly rates: Figures
+  readonly costs: Figures
+  /** Share of starts that were in a transaction which was rolled back, were all that waited in it. */
+  readonly again: number
+}
+
+async function measureReplicas({ rounds, seconds }: Settings): Promise<Measured> {
   const rates: Figures = new Map(REPLICAS.map((count) => [count, []]))
   const costs: Figures = new Map(REPLICAS.map((count) => [count, []]))
   const folder = mkdtempSync(join(tmpdir(), "bench-replicas-"))
@@ -66,6 +81,8 @@ async function measureReplicas({
     for (let at = 0; at < Math.max(...REPLICAS); at++)
       issuers.push(await startServer("taskmint", [folder, postgres.address]))
     for (const { target } of issuers) await load(target, WARM_SECONDS)
+    const rolledBack = await rollbacks(postgres.address)
+    let starts = 0
     for (let round = 0; round < rounds; round++)
       for (const count of REPLICAS) {
         const chosen = issuers.slice(0, count)
@@ -74,15 +91,29 @@ async function measureReplicas({
           chosen.map(({ target }) => load(target, seconds, { connections: CONNECTIONS / count })),
         )
         const rate = all.reduce((sum, one) => sum + one.perSecond, 0)
+        starts += rate * seconds
         rates.get(count)?.push(rate)
         costs.get(count)?.push((usedBy(issuers) - spent) / (rate * seconds))
       }
+    const again = ((await rollbacks(postgres.address)) - rolledBack) * CONNECTIONS
+    return { rates, costs, again: again / starts }
   } finally {
     await Promise.all(issuers.map((issuer) => issuer.stop()))
     await postgres.remove()
     rmSync(folder, { recursive: true, force: true })
   }
-  return [rates, costs]
+}
+
+/** Transactions that the server has rolled back; it tells so within a second. */
+async function rollbacks(address: string): Promise<number> {
+  await sleep(2000)
+  const client = new Client(address)
+  await client.connect()
+  const { rows } = await client.query(
+    "SELECT xact_rollback AS count FROM pg_stat_database WHERE datname = current_database()",
+  )
+  await client.end()
+  return Number(rows[0]?.count)
 }
 
 /** Microseconds that the issuers and every process of the database have used so far. */

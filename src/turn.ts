@@ -37,26 +37,35 @@ export function oneAtATime(work: () => Promise<void>): Turns {
 /** What is done in the order of places, up to the newest there is. */
 export interface Shared {
   /**
-   * Whether this process ought to do it now: always, until another was first. From then on only what nobody has done a look
-   * later, since whoever did it may be gone. To be asked at each look.
+   * Whether this process ought to do it now: always, until another was first. From then on only what nobody has done so many
+   * looks later, since whoever did it may be gone. To be asked at each look.
    */
   isOurs(done: number, newest: number): boolean
   /** Another process was first. */
   taken(): void
 }
 
-export function createShared(): Shared {
+/** `patience`: looks. Two at once cost more than to wait: whoever is too late has its whole transaction done again. */
+export function createShared(patience: number): Shared {
   let isAnothers = false
   let wanted = 0
+  let waited = 0
   return {
     isOurs(done, newest) {
-      if (isAnothers && done < wanted) isAnothers = false
-      wanted = newest
+      if (!isAnothers) return true
+      if (done >= wanted) {
+        wanted = newest
+        waited = 0
+        return false
+      }
+      waited += 1
+      isAnothers = waited < patience
       return !isAnothers
     },
     taken() {
       isAnothers = true
       wanted = 0
+      waited = 0
     },
   }
 }

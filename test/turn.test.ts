@@ -55,19 +55,21 @@ describe("one turn at a time", () => {
 })
 
 describe("work that one of several does", () => {
-  test("is ours until another was first, and again once it leaves something for a look", () => {
-    const shared = createShared()
+  test("is ours until another was first, and again once it leaves something for so many looks", () => {
+    const shared = createShared(2)
     expect([shared.isOurs(0, 5), shared.isOurs(0, 9)]).toEqual([true, true])
     shared.taken()
     expect(shared.isOurs(5, 9)).toBe(false)
     // It did what there was, and more has come: that is its own, too.
     expect([shared.isOurs(9, 20), shared.isOurs(20, 30)]).toEqual([false, false])
-    // What there was a look ago is not done.
-    expect([shared.isOurs(29, 40), shared.isOurs(29, 50)]).toEqual([true, true])
+    // What there was a look ago is not done, and then it is.
+    expect([shared.isOurs(29, 40), shared.isOurs(30, 50)]).toEqual([false, false])
+    // Not for two looks.
+    expect([shared.isOurs(31, 60), shared.isOurs(49, 70), shared.isOurs(49, 80)]).toEqual([false, true, true])
   })
 
   test("stays another's where nothing is left to do", () => {
-    const shared = createShared()
+    const shared = createShared(1)
     shared.taken()
     for (let look = 0; look < 5; look++) expect(shared.isOurs(7, 7)).toBe(false)
   })

@@ -45,6 +45,8 @@ export interface Rollups {
 /** Entries in one transaction: some milliseconds of the main thread; between two of them others get their turn. */
 const WINDOW = 500
 const MOST_WINDOWS = 100
+/** Looks: whoever counts may have more to count than fits between two. */
+const PATIENCE = 3
 
 /** `usual`: what is kept of what is usual, for who measures what that costs. */
 export function createRollups({
@@ -57,7 +59,7 @@ export function createRollups({
   readonly usual?: typeof workSteps
 }): Rollups {
   const read = createCountedRows(engine)
-  const shared = createShared()
+  const shared = createShared(PATIENCE)
   const places = async () => (await engine.query(rollupPlaces))[0]
   const rollups: Rollups = {
     async tend() {

@@ -68,6 +68,8 @@ export interface Sequence {
 const WINDOW = 2048
 const PAUSE_MILLISECONDS = 200
 const KEPT_MILLISECONDS = 3_600_000
+/** Looks: about a second of nothing being taken in, and whoever did it is taken for gone. */
+const PATIENCE = 4
 /** Another process began a new log: this one is over for whoever was opened on it. */
 const REPLACED = JSON.stringify({ why: "log_replaced" })
 const SIGNED_TWICE = "%\n\u2014 %\n\u2014 %"
@@ -82,7 +84,7 @@ export async function beginLog(engine: Engine, origin: string): Promise<string> 
 export function createSequence(options: SequenceOptions): Sequence {
   const { engine, clock } = options
   let advancedAt = Number.NEGATIVE_INFINITY
-  const shared = createShared()
+  const shared = createShared(PATIENCE)
   const { look: lookAt, stop, stopped } = createStanding(options)
   const { now: advance } = oneAtATime(async () => {
     let row = await lookAt()

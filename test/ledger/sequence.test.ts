@@ -94,8 +94,10 @@ describe("the sequence", () => {
     }
     expect(asked).toBe(1)
     await append(1)
-    await second.tend()
-    expect(asked).toBe(1)
+    for (let look = 0; look < 4; look++) {
+      await second.tend()
+      expect(asked).toBe(1)
+    }
     await second.tend()
     expect(asked).toBe(2)
     expect((await second.newest())?.size).toBe((await allLeaves()).length)
