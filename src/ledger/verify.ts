@@ -4,6 +4,7 @@
 import { setImmediate } from "node:timers/promises"
 import { type Checkpoint, NoCheckpoint, type NoteVerifier, openCheckpoint, readVkey } from "./checkpoint.ts"
 import { EMPTY_FRONTIER, extend, type Frontier, type Grown, rootOf, type Subtree } from "./merkle.ts"
+import { TILE_WIDTH } from "./tree.ts"
 import type { Hashed, Misfit } from "./verify-entry.ts"
 import { createReports, type KeptBatch } from "./verify-reports.ts"
 
@@ -31,7 +32,7 @@ export interface Source {
   readonly first?: number
   /** Notes, from the smallest ledger to the largest. */
   readonly checkpoints: readonly string[]
-  /** The entries after one place and up to another. Throws where they can't be read. */
+  /** The entries after one place and up to another, of one tile. Throws where they can't be read. */
   read(from: number, to: number): Promise<readonly Examined[]>
   /** What it goes on from when the ledger grows. */
   readonly tree?: { readonly size: number; readonly frontier: Uint8Array }
@@ -78,8 +79,8 @@ export class NothingSigned extends Error {
   override readonly name = "NothingSigned"
 }
 
-/** Few enough that what is read of them stays in the processor's cache. */
-const WINDOW = 128
+/** A tile, as they are served: few enough, too, that what is read of them stays in the processor's cache. */
+const WINDOW = TILE_WIDTH
 
 /** Throws TypeError on a key that is no vkey, NothingSigned, and what the source throws. */
 export async function verifyLedger(options: VerifyOptions): Promise<Verified | Broken> {
