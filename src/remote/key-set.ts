@@ -46,6 +46,11 @@ export interface KeySet<Key = VerificationKey> {
   seek(kid: string): Promise<Key | "unknown" | "unavailable">
   /** Fetches now. Throws Unreachable, or PoisonedKeySet; what was known stays. */
   refresh(): Promise<void>
+  /**
+   * The issuer itself has told of this key: for 30 seconds it is sought at once, however lately the set was fetched, since
+   * that may have been asked for before the key stood in it. Begins with a look; never rejects.
+   */
+  announce(kid: string): Promise<void>
 }
 
 /** A set that is asked for again before it has to be. */
@@ -76,6 +81,7 @@ export function followKeys<Key>(source: KeySource<Key>, options: Keeping): Follo
   let { keys, fetchedAt } = restore(source, options)
   let attempt: { readonly at: number; readonly answered: boolean } | undefined
   let pending: Promise<void> | undefined
+  let announced: { readonly kid: string; readonly at: number } | undefined
 
   const fetchOne = async () => {
     const at = clock.monotonic()
@@ -97,6 +103,8 @@ export function followKeys<Key>(source: KeySource<Key>, options: Keeping): Follo
   const usable = () => fetchedAt !== undefined && clock.monotonic() - fetchedAt <= limit
   const keyOf = (kid: string) => (usable() ? keys.get(kid) : undefined)
   const resting = () => attempt !== undefined && clock.monotonic() - attempt.at < COOLDOWN_MILLISECONDS
+  const isAnnounced = (kid: string) =>
+    announced?.kid === kid && clock.monotonic() - announced.at < COOLDOWN_MILLISECONDS
   const absent = () => (attempt?.answered && usable() ? "unknown" : "unavailable")
   return {
     keyOf,
@@ -106,8 +114,13 @@ export function followKeys<Key>(source: KeySource<Key>, options: Keeping): Follo
       const young = fetchedAt === undefined || clock.monotonic() - fetchedAt < olderThan
       return young || pending || resting() ? undefined : refresh()
     },
+    async announce(kid) {
+      announced = { kid, at: clock.monotonic() }
+      if (!keyOf(kid)) await refresh().catch(ignoreKnown)
+    },
     async seek(kid) {
       if (pending || !resting()) await refresh().catch(ignoreKnown)
+      if (!keyOf(kid) && isAnnounced(kid)) await refresh().catch(ignoreKnown)
       return keyOf(kid) ?? absent()
     },
   }

@@ -31,7 +31,7 @@ interface Kept {
  * counts only while its key is known and believed: a signature's twin, or one more padding, is another text and is judged
  * anew.
  */
-export function createCredentialOpener(keys: KeySet): OpenCredential {
+export function createCredentialOpener(keys: Pick<KeySet, "keyOf" | "seek">): OpenCredential {
   const kept = new LRUCache<string, Kept>({
     max: MAX_TOKENS,
     maxSize: MAX_CHARACTERS,

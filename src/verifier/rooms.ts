@@ -90,7 +90,7 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
   const issuerTime = createIssuerTime(clock)
   // A key that was revoked is followed by one that may be known nowhere yet: looked for before a token of it comes.
   const succeeded = (kid: string) => {
-    if (!keys.keyOf(kid)) keys.refresh().catch(() => undefined) // asked for again by the first token, and on its turn
+    keys.announce(kid).catch(() => undefined) // asked for again by the first token, and on its turn
   }
   const revocations = createRevocations({ calls, streams, spool, clock, issuerTime, succeeded })
   const recorder = createRecorder({ spool, clock, limitBytes, recording })

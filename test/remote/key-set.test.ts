@@ -51,6 +51,38 @@ afterAll(() => {
   server.close()
 })
 
+describe("a key that the issuer has told of", () => {
+  test("is found by the first token, though the set was fetched before it stood there", async () => {
+    const keys = await fetched()
+    await keys.announce(next.kid)
+    expect(await keys.seek(next.kid)).toBe("unknown")
+    good(key, next)
+    expect(await keys.seek(next.kid)).toMatchObject({ kid: next.kid })
+  })
+
+  test("lets no other be sought sooner, and itself for half a minute only", async () => {
+    const keys = await fetched()
+    await keys.announce(next.kid)
+    const before = fetches
+    good(key, next)
+    expect(await keys.seek("absent")).toBe("unknown")
+    expect(fetches).toBe(before)
+    good(key)
+    clock.advance(30_000)
+    expect(await keys.seek(next.kid)).toBe("unknown")
+    good(key, next)
+    expect(await keys.seek(next.kid)).toBe("unknown")
+    expect(fetches).toBe(before + 1)
+  })
+
+  test("is told of while the issuer is away without a word", async () => {
+    const keys = await fetched()
+    away()
+    await keys.announce(next.kid)
+    expect(keys.keyOf(key.kid)?.kid).toBe(key.kid)
+  })
+})
+
 describe("without the issuer", () => {
   test("a set is believed for an hour, on a clock that nobody sets", async () => {
     const keys = await fetched()

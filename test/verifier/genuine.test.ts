@@ -8,8 +8,6 @@ const opener = (known: (kid: string) => boolean = () => true) =>
   createCredentialOpener({
     keyOf: (kid) => (known(kid) ? keyOf(kid) : undefined),
     seek: async () => "unknown",
-    usable: () => true,
-    refresh: async () => undefined,
   })
 const reasonOf = (opened: unknown) => {
   if (typeof opened !== "object" || opened === null || !("genuine" in opened)) return "not opened"
