@@ -1,5 +1,6 @@
 // What entries add to the roll-ups: which rights a task was given, and which were used or refused. It decides by which rule a
 // use counts, and reads nothing by itself but what it is handed.
+import { textOf } from "../ledger/entry.ts"
 import { isJsonObject, parseJson } from "../token/json.ts"
 import { matchesResource, parseResource } from "../token/resource.ts"
 import { type Granted, grantsIn } from "./question.ts"
@@ -105,10 +106,7 @@ function rightsIn(bytes: Uint8Array | string): Right[] {
 }
 
 const bodyOf = (bytes: Uint8Array | string): Readonly<Record<string, unknown>> =>
-  JSON.parse(typeof bytes === "string" ? bytes : textOf(bytes)).body ?? {}
-
-const textOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8")
+  JSON.parse(textOf(bytes)).body ?? {}
 
 /** Refusals that came too fast are one entry with their number. */
 export function timesOf({ kind, bytes }: CountedRow): number {

@@ -6,10 +6,7 @@ import { withBytes } from "../ledger/resting.ts"
 import { type CountedRow, entriesToCount, type RowToCount, TELLING } from "./rollup-statements.ts"
 
 /** Places in the ledger: behind one, up to another. */
-interface Between {
-  readonly after: number
-  readonly upTo: number
-}
+export type Between = { readonly after: number; readonly upTo: number }
 
 /** Kinds whose code counts: what stopped a task, and which alarm it is. */
 const CODED: ReadonlySet<string> = new Set(["task.paused", "task.revoked", "alarm.raised", "alarm.cleared"])

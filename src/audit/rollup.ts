@@ -10,7 +10,7 @@ import { closeEnded, workSteps } from "./anomaly/rollup.ts"
 import { forgetAll } from "./anomaly/statements.ts"
 import { type HourTally, tallyHours } from "./hour-count.ts"
 import { type Before, type Tally, tally } from "./privilege-count.ts"
-import { createCountedRows } from "./rollup-rows.ts"
+import { type Between, createCountedRows } from "./rollup-rows.ts"
 import {
   advanceRollup,
   beginRollup,
@@ -104,11 +104,7 @@ export function createRollups({
 const DELEGATED = "token.delegated"
 
 /** Most are delegated to for the first time: who was before is asked once for a window, and what with, of those alone. */
-function readBefore(
-  engine: Engine,
-  rows: readonly CountedRow[],
-  between: { readonly after: number; readonly upTo: number },
-): Before {
+function readBefore(engine: Engine, rows: readonly CountedRow[], between: Between): Before {
   const here = rows.filter(({ kind, bytes }) => kind === DELEGATED && bytes !== null)
   let asked: Promise<ReadonlySet<number>> | undefined
   const askOnce = async () =>

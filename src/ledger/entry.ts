@@ -161,3 +161,9 @@ export function show(resting: Resting): Entry {
   })
   return { seq: resting.seq, ...Object.fromEntries(members) }
 }
+
+/** What was hashed, as drivers answer it: text, or bytes of UTF-8. */
+export const textOf = (bytes: Uint8Array | string): string =>
+  typeof bytes === "string"
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")

@@ -3,6 +3,7 @@
 // verify.ts tells from the tree.
 import { toInstant } from "../time.ts"
 import { commit, KEY_BYTES } from "./commitment.ts"
+import { textOf } from "./entry.ts"
 import { type Json, KINDS, PERSONAL_IN_BODY } from "./event.ts"
 import { isLeafOf } from "./merkle.ts"
 import { outcomeNumber } from "./search.ts"
@@ -27,7 +28,7 @@ const KNOWN: ReadonlySet<Json | undefined> = new Set(KINDS)
 /** The entry's bytes as they are read; undefined where they are not an entry's. */
 export function readHashed(bytes: Uint8Array | string): Hashed | undefined {
   try {
-    const value: unknown = JSON.parse(typeof bytes === "string" ? bytes : textOf(bytes))
+    const value: unknown = JSON.parse(textOf(bytes))
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
     const hashed = value as Hashed
     return KNOWN.has(hashed.kind) ? hashed : undefined
@@ -35,9 +36,6 @@ export function readHashed(bytes: Uint8Array | string): Hashed | undefined {
     return undefined // not JSON at all
   }
 }
-
-const textOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
 
 /** What a row's ids stand for: undefined where nobody has that id. */
 export interface Known {

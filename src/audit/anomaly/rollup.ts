@@ -3,6 +3,7 @@
 import { type Engine, type Step, Unexpected } from "../../database/database.ts"
 import { REMEMBERED_DAYS } from "../../policy/anomaly-rules.ts"
 import { dayOf } from "../privilege-count.ts"
+import type { Between } from "../rollup-rows.ts"
 import type { CountedRow } from "../rollup-statements.ts"
 import { countTouched } from "./sketch.ts"
 import {
@@ -40,8 +41,6 @@ const taskOfRow = (row: OpenTaskRow): CountedTask => ({
   toldAt: row.told_at,
   endedAt: row.ended_at,
 })
-
-type Between = { readonly after: number; readonly upTo: number }
 
 /** What the entries of a window change; to be written with the place up to which they go, or not at all. */
 export async function workSteps(
