@@ -25,6 +25,8 @@ const STREAM_LIMITS = {
   timeoutMilliseconds: 5000,
   silenceMilliseconds: SILENCE_MILLISECONDS,
 }
+/** A stream is counted from when it was asked for, with a service token fetched before: more would tell time too wrongly. */
+const MOST_OPENING_MILLISECONDS = 20_000
 /** Of one event, or one line of it, in characters: an item has a few hundred. */
 const MAX_EVENT = 16 * 1024
 /** What is read, applied and written to the disk at once, in characters. */
@@ -54,7 +56,7 @@ export interface FeedNews extends Omit<FeedAnswer, "now"> {
 /**
  * What the feed holds after a cursor, and then what is added, as it comes. Ends when the issuer ends the stream. Throws
  * NoStream, FeedFault at the first thing that makes no sense, and Unreachable: also when there were no news for seven
- * seconds, whatever else came.
+ * seconds, whatever else came, and when its beginning came more than 20 seconds after it was asked for.
  */
 export async function* followFeed(
   streams: IssuerStreams,
@@ -67,6 +69,10 @@ export async function* followFeed(
   const call = { method: "GET", path: `/revocations?after=${after}`, headers } as const
   const answer = await streams(call, { ...STREAM_LIMITS, signal })
   const parts = partsOf(answer)
+  if (clock.monotonic() - openedAt > MOST_OPENING_MILLISECONDS) {
+    if (answer.parts !== undefined) answer.leave()
+    throw new Unreachable("the stream of revocations began too late")
+  }
   const read = createReader(after, openedAt)
   let heardAt = clock.monotonic()
   for await (const part of parts) {

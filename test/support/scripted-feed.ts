@@ -64,12 +64,13 @@ export async function openScriptedFeed() {
     open,
     /** What the feed told of the issuer's clock. */
     issuerTime,
-    /** From now on every request for a stream gets this text; it is left open unless `end`. */
-    streamOf(text: string, end = false) {
+    /** From now on every request for a stream gets this text, after `meanwhile`; it is left open unless `end`. */
+    streamOf(text: string, end = false, meanwhile: () => void = () => undefined) {
       stub.overrides.set("/revocations", (request: IncomingMessage) => {
         asked.push(`${request.headers.accept} ${request.url}`)
         if (request.headers.accept !== "text/event-stream") return undefined
         return (response) => {
+          meanwhile()
           response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" })
           response.write(text)
           if (end) response.end()

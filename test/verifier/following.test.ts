@@ -122,6 +122,19 @@ describe("how fresh that is", () => {
     await soon(() => feed.issuerTime.complaints()).toEqual(["this host's clock is 700 s behind the issuer's"])
   })
 
+  test("L08 a stream whose beginning was long on the way tells no time: it is left, and asked for again", async () => {
+    const wall = feed.clock.now()
+    const text = `: head 0 at 0\n\n: clock ${wall + 150_000} at 0\n\n`
+    feed.streamOf(text, false, () => feed.clock.advance(150_000))
+    await expect(follow()).rejects.toThrow("began too late")
+    await soon(() => feed.open.at(-1)?.destroyed).toBe(true)
+    expect(revocations.age()).toBeUndefined()
+    feed.streamOf(text)
+    void following()
+    await soon(() => revocations.age()).toBe(0)
+    expect(feed.issuerTime.complaints()).toEqual([])
+  })
+
   test("an item alone makes nothing fresh: more may follow it", async () => {
     feed.streamOf(event())
     void following()
