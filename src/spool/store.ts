@@ -9,6 +9,8 @@ import { ROW_OVERHEAD_BYTES, type Spool, type Unserved } from "./spool.ts"
 const MOST_TOGETHER = 256
 /** How long uses that nobody waits for gather: each write costs as much as recording several of them. */
 const GATHER_MILLISECONDS = 10
+/** How often a write that somebody waits for may let others join it: a turn of the event loop each. */
+const MOST_TURNS = 16
 /** The part of the spool that one task may hold. */
 const TASK_SHARE = 10
 
@@ -31,9 +33,9 @@ interface Gathering {
 }
 
 /**
- * Numbers uses and writes them: those that come while others are being written go together, as one row, and those that
- * nobody waits for gather a little longer. `lost` is told the numbers of uses that could not be written and that nobody
- * waits for.
+ * Numbers uses and writes them: those that come one after the other, or while others are being written, go together, as one
+ * row, and those that nobody waits for gather a little longer. `lost` is told the numbers of uses that could not be written
+ * and that nobody waits for.
  */
 export function createStore(spool: Spool, room: Room, lost: (seqs: readonly number[]) => void) {
   const underWay = new Set<Promise<unknown>>()
@@ -60,7 +62,18 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
     if (failing) lost(group.unawaited)
     underWay.delete(group.stored)
     group.settle(stored)
-    if (isAwaited()) setImmediate(write)
+    if (isAwaited()) writeSoon(0)
+  }
+  /**
+   * Writes once a turn of the event loop has brought nobody new, which on a quiet host is this one: under load a write costs as
+   * much as recording dozens of uses, and whoever comes before the next would have to wait for both.
+   */
+  const writeSoon = (seen: number, turns = MOST_TURNS): void => {
+    setImmediate(() => {
+      const gathered = gathering?.uses.length ?? 0
+      if (gathered > seen && turns > 0) writeSoon(gathered, turns - 1)
+      else void write()
+    })
   }
   const isAwaited = () => gathering !== undefined && gathering.uses.length > gathering.unawaited.length
   return {
@@ -71,7 +84,7 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
       gathering ??= begin(awaited)
       const { uses, unawaited, stored } = gathering
       if (!awaited) unawaited.push(seq)
-      else if (writing === 0 && uses.length === unawaited.length) setImmediate(write)
+      else if (writing === 0 && uses.length === unawaited.length) writeSoon(uses.length + 1)
       uses.push({ seq, task, text })
       if (uses.length === MOST_TOGETHER) void write()
       return { seq, stored }

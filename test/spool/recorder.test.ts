@@ -94,6 +94,38 @@ describe("write-ahead", () => {
     )
   })
 
+  test("who comes in the turns before a write joins it, and one who is alone waits for no other turn", async () => {
+    const recorder = recorderOf("write-ahead")
+    const answers: Promise<unknown>[] = []
+    const come = () => answers.push(recorder.allow(use()))
+    const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
+    come()
+    await nextTurn()
+    expect(groups.map((group) => group.count)).toEqual([1])
+    await Promise.all(answers)
+    for (let turns = 0; turns < 5; turns++) {
+      come()
+      come()
+      await nextTurn()
+    }
+    expect(groups).toHaveLength(1)
+    await nextTurn()
+    expect(groups.map((group) => group.count)).toEqual([1, 10])
+    await Promise.all(answers)
+  })
+
+  test("but not for ever: where each turn brings others, they are written all the same", async () => {
+    const recorder = recorderOf("write-ahead")
+    const answers: Promise<unknown>[] = []
+    for (let turns = 0; turns < 40; turns++) {
+      answers.push(recorder.allow(use()), recorder.allow(use()))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(groups.length).toBeGreaterThan(0)
+    await Promise.all(answers)
+    expect(groups.flatMap(readGroup)).toHaveLength(80)
+  })
+
   test("what can't be written is refused, each of those who waited, and its room is free again", async () => {
     gate = "broken"
     const recorder = recorderOf("write-ahead")
