@@ -18,10 +18,11 @@ export interface Recorder {
    * Write-ahead: resolves when the use is durable; a refusal when it can't be, and then it must not be served. Direct: the
    * same, durable being the issuer's acknowledgement, and what it counts beyond a limit is refused; a refusal may then stand as
    * an allowed use in the ledger. Batched:
-   * resolves after this turn of the event loop, unless the last write failed; then each use waits until one succeeds again. `text`: the use's JSON,
-   * where it is written already.
+   * resolves after this turn of the event loop, unless the last write failed; then each use waits until one succeeds again.
+   * `text`: the use's JSON, where it is written already; then no more of it is needed than its task.
    */
-  allow(use: UseRecord, text?: string): Promise<Recorded | Refusal>
+  allow(use: UseRecord): Promise<Recorded | Refusal>
+  allow(use: Pick<UseRecord, "task">, text: string): Promise<Recorded | Refusal>
   /** Never waits and never fails: a refusal stands whether or not it can be recorded. */
   refuse(use: UseRecord): void
   /** Writes what was folded so far. */
@@ -75,7 +76,7 @@ export function createRecorder(options: {
   }
   const fold = createFold(clock, storeRefused)
   return {
-    async allow(use, text) {
+    async allow(use: Pick<UseRecord, "task">, text?: string) {
       if (!room.fits(use.task))
         return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
       const awaited = recording !== "batched" || isFailing()

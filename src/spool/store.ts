@@ -77,7 +77,7 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
   }
   const isAwaited = () => gathering !== undefined && gathering.uses.length > gathering.unawaited.length
   return {
-    store(use: UseRecord, { text = JSON.stringify(use), awaited = true } = {}): Stored {
+    store(use: Pick<UseRecord, "task">, { text = JSON.stringify(use), awaited = true } = {}): Stored {
       const { task } = use
       const seq = ++lastSeq
       room.take(task, bytesOf(text))

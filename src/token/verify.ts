@@ -51,10 +51,12 @@ export function judgeUse(token: TaskToken, operation: string, resource: readonly
   if (!token.scope.includes(operation)) return refuse("operation_not_granted", "operation")
   const readable = resource.length > 0 && resource.length <= MAX_SEGMENTS && resource.every(isSegment)
   if (!readable) return refuse("segment_invalid", "segment")
-  const grants = token.grants.filter(
-    (one) =>
-      one.operations.includes(operation) && one.resources.some((each) => matchesResource(each, resource)),
-  )
-  const free = grants.find((one) => one.parameters === undefined && !one.once)
-  return free ?? grants[0] ?? refuse("resource_not_granted", "resource")
+  let found: Grant | undefined
+  for (const grant of token.grants) {
+    if (!grant.operations.includes(operation)) continue
+    if (!grant.resources.some((one) => matchesResource(one, resource))) continue
+    if (grant.parameters === undefined && !grant.once) return grant
+    found ??= grant
+  }
+  return found ?? refuse("resource_not_granted", "resource")
 }

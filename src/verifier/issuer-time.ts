@@ -1,15 +1,18 @@
 // What time it is at the issuer, as its feed tells: whether this host's clock can be believed, and by which instant tokens
 // are judged. It decides how far the two may lie apart; an issuer that was never heard is not compared with.
-import { type Refusal, refuse } from "../errors.ts"
+import { Refusal, refuse } from "../errors.ts"
 import { type Clock, SKEW_SECONDS, toEpochSeconds } from "../time.ts"
 
 export interface IssuerTime {
   /** The issuer's clock read `now` (epoch milliseconds) at that monotonic instant, or up to a few seconds after it. */
   heard(now: number, at: number): void
-  /** "Cannot tell" where the clocks lie so far apart that one of them must be wrong. Never waits. */
+  /**
+   * By which tokens are judged: a clock that is slow makes none live longer. "Cannot tell" where the clocks lie so far apart
+   * that one of them must be wrong. Never waits.
+   */
+  epochSeconds(): number | Refusal
+  /** The same question without the time. */
   judge(): Refusal | undefined
-  /** By which tokens are judged: a clock that is slow makes none live longer. */
-  epochSeconds(): number
   /** How far the issuer's clock is ahead of ours, to what an answer was on its way; undefined before it was heard. */
   skewSeconds(): number | undefined
   /** In words for an operator, where the clocks differ notably; empty when all is well. */
@@ -25,16 +28,21 @@ const MOST_MILLISECONDS = 120_000
 export function createIssuerTime(clock: Clock): IssuerTime {
   /** What the issuer's clock is ahead of our monotonic one. */
   let offset: number | undefined
-  const behind = () => (offset === undefined ? 0 : offset + clock.monotonic() - clock.now())
+  const behind = (now = clock.now()) => (offset === undefined ? 0 : offset + clock.monotonic() - now)
+  const epochSeconds = () => {
+    const now = clock.now()
+    const slow = behind(now)
+    if (Math.abs(slow) > MOST_MILLISECONDS) return refuse("temporarily_unavailable", "clock")
+    return toEpochSeconds(now + (slow > SAME_MILLISECONDS ? slow : 0))
+  }
   return {
     heard(now, at) {
       offset = now - at
     },
-    judge: () =>
-      Math.abs(behind()) > MOST_MILLISECONDS ? refuse("temporarily_unavailable", "clock") : undefined,
-    epochSeconds() {
-      const slow = behind()
-      return toEpochSeconds(clock.now() + (slow > SAME_MILLISECONDS ? slow : 0))
+    epochSeconds,
+    judge() {
+      const told = epochSeconds()
+      return told instanceof Refusal ? told : undefined
     },
     skewSeconds: () => (offset === undefined ? undefined : behind() / 1000),
     complaints() {

@@ -1,6 +1,6 @@
 // Whose request it is, where nothing is used: a protocol's greeting, or a list of what could be asked for. It decides all
 // that a check decides except operation and resource, and records nothing, for nothing of the API is touched.
-import { type Refusal, refuse } from "../errors.ts"
+import { Refusal, refuse } from "../errors.ts"
 import { judgeToken } from "../token/verify.ts"
 import type { VerifierSettings } from "./options.ts"
 import type { ReadPresentation } from "./presentation.ts"
@@ -40,9 +40,9 @@ export function createRecognize(
       const shown = await present(view)
       if ("refusal" in shown) return refused(shown.refusal, shown.scheme, "")
       const { token, kid, scheme } = shown
+      const now = issuerTime.epochSeconds()
       const wrong =
-        issuerTime.judge() ??
-        judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() }) ??
+        (now instanceof Refusal ? now : judgeToken(token, { issuer, audience, now })) ??
         (await possession.check(token, shown, view)) ??
         revocations.judge(token, kid) ??
         witness.standing() ??

@@ -69,7 +69,7 @@ export function prepareTarget(
       return verifier.check(view, operation, bound?.resource, bound?.parameters, given)
     },
     bind(values) {
-      const parameters: Record<string, string> = Object.create(null)
+      const parameters = new Parameters()
       const resource: string[] = []
       for (const part of parts) {
         const value = "literal" in part ? part.literal : ownText(values, part.input)
@@ -82,6 +82,13 @@ export function prepareTarget(
   }
   return target
 }
+
+/** By name, with nothing inherited: cheaper than an object without a prototype, of which this is one's heir. */
+class Parameters {
+  [name: string]: string
+}
+Object.setPrototypeOf(Parameters.prototype, null)
+Reflect.deleteProperty(Parameters.prototype, "constructor")
 
 /** Own values only: nothing inherited is a parameter. */
 function ownText(values: Readonly<Record<string, unknown>>, name: string): string | undefined {

@@ -3,6 +3,7 @@
 import { emitWarning } from "node:process"
 import { type Code, Refusal, refuse } from "../errors.ts"
 import type { UseRecord } from "../token/batch.ts"
+import { newId } from "../token/id.ts"
 import type { TaskToken } from "../token/token.ts"
 import { judgeToken, judgeUse } from "../token/verify.ts"
 import { type Given, isFree } from "./approved.ts"
@@ -12,8 +13,8 @@ import { readOptions, type VerifierOptions, type VerifierSettings } from "./opti
 import { createPresentation, type Presentation, type ReadPresentation } from "./presentation.ts"
 import { createRecognize, type Recognized, type Unrecognized } from "./recognition.ts"
 import { openRooms, type Rooms } from "./rooms.ts"
-import { createTelemetry } from "./telemetry.ts"
-import { createUses } from "./use.ts"
+import { activeTraceId, createTelemetry } from "./telemetry.ts"
+import { type AskedUse, createUses } from "./use.ts"
 import type { LedgerFork } from "./witness.ts"
 import { startWork, type Work } from "./work.ts"
 
@@ -158,12 +159,6 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
   }
 }
 
-interface Target {
-  readonly operation: string
-  readonly resource: readonly string[] | undefined
-  readonly parameters: Readonly<Record<string, string>>
-}
-
 const NO_PARAMETERS = Object.freeze({})
 
 /** The contract's order: what is cheap and certain first, what the ledger must hold last. */
@@ -171,9 +166,11 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
   const { issuer, resource: audience, others, clock } = settings
   const { recorder, possession, headersOf, issuerTime, approved } = rooms
   const turnDown = createTurnDown(rooms)
-  const uses = createUses({ api: audience, clock })
-  const judgeTime = (token: TaskToken) =>
-    issuerTime.judge() ?? judgeToken(token, { issuer, audience, now: issuerTime.epochSeconds() })
+  const uses = createUses(audience)
+  const judgeTime = (token: TaskToken) => {
+    const now = issuerTime.epochSeconds()
+    return now instanceof Refusal ? now : judgeToken(token, { issuer, audience, now })
+  }
   const stands = (shown: Presentation, operation: string) => () =>
     rooms.observer?.active()
       ? undefined
@@ -185,7 +182,6 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
       const shown = read instanceof Promise ? await read : read
       if ("refusal" in shown) return turnDown(shown.refusal, { view, operation }, shown.scheme)
       const { token, credential, scheme } = shown
-      const target = { operation, resource, parameters }
       const early =
         judgeTime(token) ??
         (token.jkt === undefined && credential.scheme === "Bearer"
@@ -193,22 +189,26 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
           : await possession.check(token, shown, view)) ??
         judgeStanding(rooms, shown, operation)
       const granted = early ?? judgeUse(token, operation, resource ?? [])
-      const found = granted instanceof Refusal ? granted : undefined
-      const asked = { method: view.method, route: view.route, operation, resource }
-      let use = uses.describe(token, asked, found)
-      const bound = granted instanceof Refusal || isFree(granted) ? undefined : granted
-      const wrong = found ?? (bound && (await approved.judge({ token, grant: bound, use: use.id }, given)))
-      if (wrong && !found) use = uses.describe(token, asked, wrong)
-      const recorded = wrong ?? (await recorder.allow(use, uses.write(token, use)))
-      if (!(recorded instanceof Refusal)) {
-        const passing = {
-          headers: headersOf(token),
-          finished: recorded.finished,
-          stands: stands(shown, operation),
-        }
-        return allowed(token, target, use.id, passing)
+      const now = clock.now()
+      const { method, route } = view
+      const id = newId("use", now)
+      const asked = { id, now, traceId: activeTraceId(), method, route, operation, resource }
+      const wrong =
+        granted instanceof Refusal
+          ? granted
+          : isFree(granted)
+            ? undefined
+            : await approved.judge({ token, grant: granted, use: id }, given)
+      const recorded = wrong ?? (await recorder.allow({ task: token.txn }, uses.write(token, asked)))
+      if (recorded instanceof Refusal)
+        return turnDown(recorded, { view, operation }, scheme, uses.describe(token, asked, wrong))
+      return {
+        outcome: "allowed",
+        use: checkedValues(token, asked, parameters),
+        headers: headersOf(token),
+        finished: recorded.finished,
+        stands: stands(shown, operation),
       }
-      return turnDown(recorded, { view, operation }, scheme, use)
     } catch {
       // Whatever failed, the handler must not run; what it was may hold the token, so it is not told.
       return turnDown(refuse("temporarily_unavailable", "fault"), { view, operation })
@@ -251,20 +251,21 @@ function judgeStanding(
   return refuse("revocations_stale", age === undefined ? "never_known" : "too_old")
 }
 
-function allowed(token: TaskToken, target: Target, useId: string, passing: Passing): Allowed {
-  const use: TaskUse = {
-    task: token.txn,
-    agent: token.act.agent,
-    instance: token.act.instance,
-    sub: token.sub,
-    orchestrator: token.clientId,
-    operation: target.operation,
-    resource: target.resource ?? [],
-    parameters: target.parameters,
-    useId,
-  }
-  return { outcome: "allowed", use, ...passing }
-}
+const checkedValues = (
+  token: TaskToken,
+  { id, operation, resource = [] }: AskedUse,
+  parameters: TaskUse["parameters"],
+): TaskUse => ({
+  task: token.txn,
+  agent: token.act.agent,
+  instance: token.act.instance,
+  sub: token.sub,
+  orchestrator: token.clientId,
+  operation,
+  resource,
+  parameters,
+  useId: id,
+})
 
 function readiness(rooms: Rooms, work: Work): Readiness {
   const { keys, revocations, recorder, observer, issuerTime, witness } = rooms

@@ -1,13 +1,17 @@
 // The text that is written of an allowed use is the record's JSON, whatever hosts call their routes and clients their ids.
 import { expect, test } from "vitest"
 import { refuse } from "../../src/errors.ts"
+import { newId } from "../../src/token/id.ts"
 import { createUses } from "../../src/verifier/use.ts"
-import { createFakeClock } from "../support/fake-clock.ts"
 import { API, opened, validToken } from "../support/forge.ts"
 
 const { token } = opened(validToken())
-const uses = createUses({ api: API, clock: createFakeClock() })
-const asked = { method: "GET", route: "/tickets/:id", operation: "tickets:read", resource: ["tickets", "7"] }
+const uses = createUses(API)
+const now = Date.parse("2026-03-01T09:00:00.123Z")
+const asked = {
+  ...{ id: newId("use", now), now },
+  ...{ method: "GET", route: "/tickets/:id", operation: "tickets:read", resource: ["tickets", "7"] },
+}
 
 test.each([
   ["an ordinary one", {}],
@@ -17,20 +21,19 @@ test.each([
   ["no route", { route: undefined }],
   ["a method that is none", { method: "GET /" }],
   ["a route too long to be recorded", { route: "/".repeat(513) }],
+  ["within a trace", { traceId: "0af7651916cd43dd8448eb211c80319c" }],
 ])("a use is written as JSON.stringify writes its record: %s", (_, changes) => {
-  const use = uses.describe(token, { ...asked, ...changes }, undefined)
-  expect(uses.write(token, use)).toBe(JSON.stringify(use))
-})
-
-test("a use within a trace is written with it", () => {
-  const use = { ...uses.describe(token, asked, undefined), trace_id: "0af7651916cd43dd8448eb211c80319c" }
-  expect(uses.write(token, use)).toBe(JSON.stringify(use))
+  const use = { ...asked, ...changes }
+  const record = uses.describe(token, use, undefined)
+  expect(record).toMatchObject({ at: "2026-03-01T09:00:00.123Z", decision: "allowed" })
+  expect(uses.write(token, use)).toBe(JSON.stringify(record))
+  expect(uses.write(token, use)).toBe(JSON.stringify(record))
 })
 
 test("more routes than are remembered are written all the same", () => {
   for (let at = 0; at < 2500; at++) {
-    const use = uses.describe(token, { ...asked, route: `/tickets/${at}` }, undefined)
-    expect(uses.write(token, use)).toBe(JSON.stringify(use))
+    const use = { ...asked, route: `/tickets/${at}` }
+    expect(uses.write(token, use)).toBe(JSON.stringify(uses.describe(token, use, undefined)))
   }
 })
 
