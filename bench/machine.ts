@@ -1,5 +1,6 @@
 // What every benchmark needs of the machine: servers on one core, the load on the other, medians of interleaved rounds.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { generateKeyPairSync, sign, verify } from "node:crypto"
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -92,5 +93,20 @@ export function fsyncMilliseconds(folder: string): number {
     return performance.now() - start
   })
   closeSync(file)
+  return median(times)
+}
+
+const CHECKS = 2000
+
+/** How long one ES256 signature takes to be checked with node's own crypto, median. */
+export function signatureMicroseconds(): number {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  const input = Buffer.alloc(800, "a") // about a task token
+  const signature = sign("sha256", input, privateKey)
+  const times = Array.from({ length: CHECKS }, () => {
+    const start = performance.now()
+    verify("sha256", input, publicKey, signature)
+    return (performance.now() - start) * 1000
+  })
   return median(times)
 }

@@ -6,7 +6,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { load } from "./load.ts"
-import { fsyncMilliseconds, LOAD_CORE, median, type Server, startServer, type Target } from "./machine.ts"
+import {
+  fsyncMilliseconds,
+  LOAD_CORE,
+  median,
+  type Server,
+  signatureMicroseconds,
+  startServer,
+  type Target,
+} from "./machine.ts"
 import { processorTime, settle } from "./processor.ts"
 import { type Measure, perSecond, printMeasures, type Settings } from "./table.ts"
 
@@ -60,20 +68,22 @@ export async function benchVerifier(settings: Settings): Promise<boolean> {
   for (const server of servers.values()) await server.stop()
   await issuer.stop()
   const fsync = fsyncMilliseconds(folder)
+  const signature = signatureMicroseconds()
   rmSync(folder, { recursive: true, force: true })
-  const title = `guarded GET, ${settings.rounds} interleaved rounds of ${settings.seconds} s, fsync of a page ${fsync.toFixed(2)} ms`
+  const title = `guarded GET, ${settings.rounds} interleaved rounds of ${settings.seconds} s, fsync of a page ${fsync.toFixed(2)} ms, a signature checked ${signature.toFixed(0)} µs`
   return printMeasures(
     title,
     measuresOf(
       (name) => median(measured.get(name)?.rates ?? []),
       (name) => median(measured.get(name)?.costs ?? []),
+      signature,
     ),
   )
 }
 
 type Figure = (name: Case) => number
 
-function measuresOf(rate: Figure, cost: Figure): Measure[] {
+function measuresOf(rate: Figure, cost: Figure, signature: number): Measure[] {
   const row = (what: string, name: Case, than?: Case, against = "", atLeast?: number): Measure[] => [
     {
       what,
@@ -87,6 +97,9 @@ function measuresOf(rate: Figure, cost: Figure): Measure[] {
       ...(than && { ratio: cost(than) / cost(name), against }),
     },
   ]
+  /** What nothing that checks a signature for each request can reach. */
+  const checking = 1_000_000 / (1_000_000 / rate("open") + signature)
+  const ceiling = { ratio: checking / rate("distinctJose"), against: "jose by hand: ceiling" }
   return [
     row("hono, unguarded", "open", "jwk", "hono/jwk: ceiling"),
     row("", "open", "jose", "jose by hand: ceiling"),
@@ -94,6 +107,7 @@ function measuresOf(rate: Figure, cost: Figure): Measure[] {
     row("hono, batched", "batched", "open", "of unguarded", 0.55),
     row("  the same, write-ahead", "writeAhead", "jwk", "hono/jwk, static keys", 10),
     row("", "writeAhead", "jose", "jose by hand", 4.5),
+    [{ what: "hono, unguarded, and a bare signature check", figure: perSecond(checking), ...ceiling }],
     row("distinct tokens, batched", "distinct", "distinctJose", "jose by hand", 1.5),
     row("fastify, unguarded", "fastifyOpen", "fastifyPeer", "@fastify/jwt: ceiling"),
     row("fastify, write-ahead", "fastify", "fastifyPeer", "@fastify/jwt with its cache", 1.1),
