@@ -5,15 +5,14 @@ import type { Rotation, WaitsFor } from "../../keys/rotation.ts"
 import type { PolicyStore } from "../../policy/in-force.ts"
 import type { Place, Policy } from "../../policy/policy.ts"
 import { SEVERITIES, type Severity } from "../../policy/review-rule.ts"
-import { toEpochSeconds } from "../../time.ts"
 import { dayOf } from "../privilege-count.ts"
+import { type Age, countLiveTasks, countLiveTokens } from "./living.ts"
 import { comparePosture, type Served } from "./posture.ts"
 import type { PostureRule } from "./rules.ts"
 import { findStanding } from "./standing.ts"
 import { GIVEN_DAYS, HEARD_DAYS } from "./standing-facts.ts"
 import { type StandingRule, TOPICS, type Topic } from "./standing-rules.ts"
 import {
-  type AgeRow,
   askedSince,
   type CanaryRow,
   canariesOf,
@@ -21,11 +20,8 @@ import {
   givenSince,
   heardSince,
   ledgerKeyAges,
-  liveGroups,
   lockedNames,
   startedSince,
-  taskAges,
-  tokenAges,
 } from "./statements.ts"
 
 /** Times are epoch milliseconds. */
@@ -54,12 +50,6 @@ export interface Finding {
   readonly fix: string
 }
 
-/** How many live ones began within so many seconds, and not within the bound before; null: longer ago. */
-export interface Age {
-  readonly withinSeconds: number | null
-  readonly count: number
-}
-
 export interface KeyAge {
   /** Of a signing key its thumbprint, of the ledger's key its name and id. */
   readonly key: string
@@ -80,8 +70,6 @@ export interface PostureSources {
   readonly served: ReadonlyMap<string, Served>
 }
 
-const TASK_BOUNDS = [3600, 8 * 3600, 86_400] as const
-const TOKEN_BOUNDS = [300, 600, 1200] as const
 /** Questions to people that are looked at: more than that many in 30 days are one reason to look at all of them. */
 const MOST_ASKED = 20_000
 const DAY_MILLISECONDS = 86_400_000
@@ -95,8 +83,7 @@ export async function readPosture(sources: PostureSources): Promise<PostureRepor
     state === "retired" ? "retired" : "standing",
   )
   const ledgerKeys = await engine.query(ledgerKeyAges)
-  const tasks = agesOf(TASK_BOUNDS, await engine.query(taskAges, boundsOf(TASK_BOUNDS, now, 1)))
-  const seconds = { ...boundsOf(TOKEN_BOUNDS, now, 1000), now_seconds: toEpochSeconds(now) }
+  const { ages: tasks, groups: live } = await countLiveTasks(engine, now)
   const policy = policies.inForce()
   const found = findStanding(policy, {
     now,
@@ -105,7 +92,7 @@ export async function readPosture(sources: PostureSources): Promise<PostureRepor
     started: await engine.query(startedSince, day),
     asked: await engine.query(askedSince, { most: MOST_ASKED, since: now - GIVEN_DAYS * DAY_MILLISECONDS }),
     heard: await engine.query(heardSince, { day: dayOf(now) - HEARD_DAYS + 1 }),
-    live: await engine.query(liveGroups),
+    live,
     longLived: tasks.at(-1)?.count ?? 0,
     locks: await engine.query(lockedNames, { now }),
     keys,
@@ -121,7 +108,7 @@ export async function readPosture(sources: PostureSources): Promise<PostureRepor
     policy: policy.digest,
     findings: [...servedFindings(policy, served), ...found].sort(graveFirst),
     tasks,
-    tokens: agesOf(TOKEN_BOUNDS, await engine.query(tokenAges, seconds)),
+    tokens: await countLiveTokens(engine, now),
     keys: [
       ...keys.map(
         ({ kid, state, createdAt, activatedAt, waitsFor }): KeyAge => ({
@@ -149,17 +136,6 @@ async function canariesIn(engine: Engine, policy: Policy): Promise<readonly Cana
 
 const servedFindings = (policy: Policy, served: ReadonlyMap<string, Served>): Finding[] =>
   comparePosture(policy, served).map((one) => ({ ...one, topic: "served" }))
-
-const boundsOf = (bounds: readonly [number, number, number], now: number, unit: number) => {
-  const [first, second, third] = bounds.map((bound) => Math.floor((now - bound * 1000) / unit))
-  return { first: first ?? 0, second: second ?? 0, third: third ?? 0 }
-}
-
-const agesOf = (bounds: readonly number[], rows: readonly AgeRow[]): readonly Age[] =>
-  [...bounds, null].map((withinSeconds, at) => ({
-    withinSeconds,
-    count: rows.find(({ age }) => age === at)?.count ?? 0,
-  }))
 
 /** Then by topic, and in the order in which each topic found them. */
 const graveFirst = (one: Finding, other: Finding): number =>

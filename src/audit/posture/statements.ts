@@ -89,12 +89,30 @@ export interface LiveRow {
   readonly tasks: number
 }
 
+/**
+ * Where a slice of the tasks that have not ended is over: at the deadline of the one behind so many that end later than `from`.
+ * None: it is the last slice. Whole deadlines, so that none is cut.
+ */
+export const taskSlice = statement<{ readonly end: number }>(
+  "posture.task_slice",
+  sql`SELECT t.deadline AS "end" FROM task t WHERE t.state IN ('active', 'paused') AND t.deadline > ${p("from")}
+    ORDER BY t.deadline LIMIT 1 OFFSET ${p("rows")}`,
+)
+
+/** The same of tokens that have not run out. */
+export const tokenSlice = statement<{ readonly end: number }>(
+  "posture.token_slice",
+  sql`SELECT k.exp AS "end" FROM token k WHERE k.exp > ${p("from")} ORDER BY k.exp LIMIT 1 OFFSET ${p("rows")}`,
+)
+
+const liveTasks = sql`t.state IN ('active', 'paused') AND t.deadline > ${p("from")} AND t.deadline <= ${p("end")}`
+
 /** Tasks that have not ended. By the index of those: `+ 0` hides the order of agents, in which all there ever were stand. */
 export const liveGroups = statement<LiveRow>(
   "posture.live",
   sql`SELECT ty.text AS type, a.text AS agent, o.text AS orchestrator, g.policy AS policy, g.tasks AS tasks
     FROM (SELECT t.type AS type, t.agent + 0 AS agent, t.orchestrator + 0 AS orchestrator, t.policy AS policy,
-        count(*) AS tasks FROM task t WHERE t.state IN ('active', 'paused') AND t.deadline > 0 GROUP BY 1, 2, 3, 4) g
+        count(*) AS tasks FROM task t WHERE ${liveTasks} GROUP BY 1, 2, 3, 4) g
     JOIN name ty ON ty.id = g.type JOIN name a ON a.id = g.agent JOIN name o ON o.id = g.orchestrator
     ORDER BY ty.text, a.text, o.text, g.policy`,
 )
@@ -128,15 +146,14 @@ const ages = (
 
 export const taskAges = statement<AgeRow>(
   "posture.task_ages",
-  sql`SELECT ${ages("t.started_at")} AS age, count(*) AS count FROM task t
-    WHERE t.state IN ('active', 'paused') AND t.deadline > 0 GROUP BY 1 ORDER BY 1`,
+  sql`SELECT ${ages("t.started_at")} AS age, count(*) AS count FROM task t WHERE ${liveTasks} GROUP BY 1 ORDER BY 1`,
 )
 
 /** Tokens that have neither run out nor been ended. */
 export const tokenAges = statement<AgeRow>(
   "posture.token_ages",
   sql`SELECT ${ages("k.iat")} AS age, count(*) AS count FROM token k
-    WHERE k.exp > ${p("now_seconds")} AND k.ended_at IS NULL GROUP BY 1 ORDER BY 1`,
+    WHERE k.exp > ${p("from")} AND k.exp <= ${p("end")} AND k.ended_at IS NULL GROUP BY 1 ORDER BY 1`,
 )
 
 /** Names in policies for which nothing is minted. */
