@@ -156,12 +156,13 @@ async function startAll(
   return servers
 }
 
-/** Starts that many tasks and keeps a token of each. */
-async function startTasks({ url, method, headers, body }: Target, count: number): Promise<string[]> {
+/** Starts that many tasks, of the type whose tokens outlive the bench, and keeps a token of each. */
+async function startTasks({ url, method, headers, body: usual }: Target, count: number): Promise<string[]> {
   const tokens: string[] = []
+  const body = JSON.stringify({ ...JSON.parse(usual ?? ""), type: "serve-ticket" })
   const start = async () => {
     while (tokens.length < count) {
-      const answer = await fetch(url, { method, headers, ...(body && { body }) })
+      const answer = await fetch(url, { method, headers, body })
       const task = (await answer.json()) as { tokens: { access_token: string }[] }
       tokens.push(task.tokens[0]?.access_token ?? "")
     }

@@ -57,6 +57,15 @@ tasks:
     grants:
       - { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
     limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
+  serve-ticket:
+    orchestrators: [support-orchestrator]
+    agents: [triage-bot]
+    token_lifetime: 30m
+    deadline: 2h
+    inputs: { ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" } }
+    grants:
+      - { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
+    limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
   follow-ticket:
     orchestrators: [support-orchestrator]
     agents: [triage-bot]
