@@ -35,17 +35,21 @@ const isMethod = (text: string): boolean => METHOD.test(text)
 const isRoute = (text: string | undefined): text is string => isText(text, 512)
 /** Texts of hosts, not of clients, so they are few; a host that makes them up is not to fill the memory. */
 const MAX_MEMBERS = 1000
+/** Of which the constant part of a use is remembered. */
+const MAX_TOKENS = 1000
 
 /** `api`: the resource URL of the API that decides. */
 export function createUses(api: string): Uses {
-  const constants = new WeakMap<TaskToken, Constants>()
+  // By id and not by a WeakMap: the collector looks at all of one each time, which costs more than writing a few anew.
+  const constants = new Map<string, Constants>()
   const constantsOf = (token: TaskToken): Constants => {
-    const known = constants.get(token)
-    if (known) return known
+    const known = constants.get(token.jti)
+    if (known?.token === token) return known
+    if (constants.size >= MAX_TOKENS) constants.clear()
     const actor = formatHolder(token.act)
     const members = { task: token.txn, jti: token.jti, actor, client: token.clientId, api }
-    const made = { actor, text: JSON.stringify(members).slice(1, -1) }
-    constants.set(token, made)
+    const made = { token, actor, text: JSON.stringify(members).slice(1, -1) }
+    constants.set(token.jti, made)
     return made
   }
   const operationOf = createMember("operation", () => true)
@@ -80,6 +84,7 @@ export function createUses(api: string): Uses {
 }
 
 interface Constants {
+  readonly token: TaskToken
   readonly actor: string
   /** Members of the JSON, without what stands around them. */
   readonly text: string
