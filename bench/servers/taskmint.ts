@@ -32,6 +32,16 @@ function keysOf(path: string) {
 const inline = (publicJwk: object) => JSON.stringify({ keys: [publicJwk] })
 const resource = "https://tickets.internal.example"
 
+/** `more`: what it has beside what all have. */
+const taskType = (name: string, more = "") => `
+  ${name}: {
+    orchestrators: [support-orchestrator], agents: [triage-bot], deadline: 2h,
+    inputs: { ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" } },
+    grants: [
+      { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
+    ],
+    limits: { active_tasks: 1000000, starts_per_hour: 1000000 }${more && `, ${more}`} }`
+
 const POLICY = `version: 1
 apis:
   tickets:
@@ -49,34 +59,7 @@ orchestrators:
     owner: bench@example.com
     authenticate: [{ private_key_jwt: { jwks: ${inline(key.publicJwk)} } }]
 tasks:
-  triage-ticket:
-    orchestrators: [support-orchestrator]
-    agents: [triage-bot]
-    deadline: 2h
-    inputs: { ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" } }
-    grants:
-      - { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
-    limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
-  serve-ticket:
-    orchestrators: [support-orchestrator]
-    agents: [triage-bot]
-    token_lifetime: 30m
-    deadline: 2h
-    inputs: { ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" } }
-    grants:
-      - { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
-    limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
-  follow-ticket:
-    orchestrators: [support-orchestrator]
-    agents: [triage-bot]
-    token_lifetime: 5m
-    deadline: 2h
-    inputs: { ticket: { pattern: "[A-Z]{2,5}-[0-9]{1,9}" } }
-    grants:
-      - { api: tickets, operations: [tickets:read, tickets:comment], resources: ["tickets/{ticket}"] }
-    renew: agent
-    limits: { active_tasks: 1000000, starts_per_hour: 1000000 }
-`
+${taskType("triage-ticket")}${taskType("serve-ticket", "token_lifetime: 30m")}${taskType("follow-ticket", "token_lifetime: 5m, renew: agent")}`
 
 mkdirSync(policies, { recursive: true })
 writeFileSync(join(policies, "bench.yaml"), POLICY, { mode: 0o644 })

@@ -3,6 +3,7 @@
 import { createParser } from "eventsource-parser"
 import { Unreachable } from "../remote/exchange.ts"
 import type { IssuerCalls, IssuerStreams } from "../remote/issuer-calls.ts"
+import type { Streamed } from "../remote/stream.ts"
 import type { Clock } from "../time.ts"
 import { REVOCATION_KINDS, type RevocationItem } from "../token/revocation.ts"
 import { isKid } from "../token/signature.ts"
@@ -68,14 +69,14 @@ export async function* followFeed(
   const openedAt = clock.monotonic()
   const call = { method: "GET", path: `/revocations?after=${after}`, headers } as const
   const answer = await streams(call, { ...STREAM_LIMITS, signal })
-  const parts = partsOf(answer)
+  const stream = streamIn(answer)
   if (clock.monotonic() - openedAt > MOST_OPENING_MILLISECONDS) {
-    if (answer.parts !== undefined) answer.leave()
+    stream.leave()
     throw new Unreachable("the stream of revocations began too late")
   }
   const read = createReader(after, openedAt)
   let heardAt = clock.monotonic()
-  for await (const part of parts) {
+  for await (const part of stream.parts) {
     const cameAt = clock.monotonic()
     let told = false
     for (let at = 0; at < part.length; at += MAX_PIECE) {
@@ -90,9 +91,9 @@ export async function* followFeed(
   }
 }
 
-function partsOf(answer: Awaited<ReturnType<IssuerStreams>>): AsyncIterable<string> {
+function streamIn(answer: Awaited<ReturnType<IssuerStreams>>): Streamed {
   const type = answer.headers.get("content-type") ?? ""
-  if (answer.parts !== undefined && /^text\/event-stream\s*(;|$)/i.test(type)) return answer.parts
+  if (answer.parts !== undefined && /^text\/event-stream\s*(;|$)/i.test(type)) return answer
   if (answer.parts !== undefined) answer.leave()
   if ([200, 404, 406].includes(answer.status)) throw new NoStream("the issuer has no stream of revocations")
   throw new FeedFault(`the issuer answered ${answer.status} at /revocations`)

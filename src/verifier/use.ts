@@ -33,7 +33,7 @@ export interface Uses {
 const METHOD = /^[A-Za-z-]{1,32}$/
 const isMethod = (text: string): boolean => METHOD.test(text)
 const isRoute = (text: string | undefined): text is string => isText(text, 512)
-/** Texts of hosts, not of clients, so they are few; a host that makes them up is not to fill the memory. */
+/** Of each name: hosts' texts, and methods, are few; whoever makes them up is not to fill the memory. */
 const MAX_MEMBERS = 1000
 /** Of which the constant part of a use is remembered. */
 const MAX_TOKENS = 1000
@@ -97,8 +97,9 @@ function createMember(name: string, fits: (text: string) => boolean) {
     if (text === undefined) return ""
     const known = written.get(text)
     if (known !== undefined) return known
+    if (!fits(text)) return "" // and kept nowhere: a client may have chosen it
     if (written.size >= MAX_MEMBERS) written.clear()
-    const made = fits(text) ? `,"${name}":${JSON.stringify(text)}` : ""
+    const made = `,"${name}":${JSON.stringify(text)}`
     written.set(text, made)
     return made
   }

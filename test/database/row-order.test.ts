@@ -11,6 +11,7 @@ import { createFolders } from "../support/folder.ts"
 
 const GUARD = "a guard: only whether there is a row counts"
 const BY_KEY = "each row is looked up by what it is of"
+const ADDED_UP = "counts that are added up"
 const ANY_ORDER: Readonly<Record<string, string>> = {
   "activity.live_by_agent": BY_KEY,
   "alarm.counts": BY_KEY,
@@ -29,13 +30,16 @@ const ANY_ORDER: Readonly<Record<string, string>> = {
   "lock.none": GUARD,
   "posture.asked": BY_KEY,
   "posture.canaries": BY_KEY,
+  "posture.live": ADDED_UP,
   "posture.started": BY_KEY,
+  "posture.task_ages": ADDED_UP,
+  "posture.token_ages": ADDED_UP,
   "rollup.delegated_earlier": "a set of tasks",
   "rollup.seen": "two sets of names",
   "status_place.held": "marks places of a list",
   "status_place.told": "marks places of a list",
   "token.of_use": "one row: two ids, beside a row that is always there",
-  "usage.of_agent": "counts that are added up",
+  "usage.of_agent": ADDED_UP,
   "use_count.of_task": BY_KEY,
   "verifier_gap.of_number": "one row: gaps of an instance do not overlap",
   "verify.known": "only whether there is a row counts",

@@ -120,6 +120,10 @@ describe("guard refuses at mount", () => {
     })
     expect(target.bind({ project: "a" })).toBeUndefined()
     expect(prepareTarget("t:read", "x/{constructor}").bind({})).toBeUndefined()
+    const { parameters } = target.bind({ project: "a", ticketId: "b" }) ?? {}
+    for (const name of ["constructor", "toString", "hasOwnProperty"])
+      expect(parameters).not.toHaveProperty(name)
+    expect(Object.keys(parameters ?? {})).toEqual(["project", "ticketId"])
   })
 })
 

@@ -113,8 +113,7 @@ export const liveGroups = statement<LiveRow>(
   sql`SELECT ty.text AS type, a.text AS agent, o.text AS orchestrator, g.policy AS policy, g.tasks AS tasks
     FROM (SELECT t.type AS type, t.agent + 0 AS agent, t.orchestrator + 0 AS orchestrator, t.policy AS policy,
         count(*) AS tasks FROM task t WHERE ${liveTasks} GROUP BY 1, 2, 3, 4) g
-    JOIN name ty ON ty.id = g.type JOIN name a ON a.id = g.agent JOIN name o ON o.id = g.orchestrator
-    ORDER BY ty.text, a.text, o.text, g.policy`,
+    JOIN name ty ON ty.id = g.type JOIN name a ON a.id = g.agent JOIN name o ON o.id = g.orchestrator`,
 )
 
 export interface CanaryRow {
@@ -146,14 +145,14 @@ const ages = (
 
 export const taskAges = statement<AgeRow>(
   "posture.task_ages",
-  sql`SELECT ${ages("t.started_at")} AS age, count(*) AS count FROM task t WHERE ${liveTasks} GROUP BY 1 ORDER BY 1`,
+  sql`SELECT ${ages("t.started_at")} AS age, count(*) AS count FROM task t WHERE ${liveTasks} GROUP BY 1`,
 )
 
 /** Tokens that have neither run out nor been ended. */
 export const tokenAges = statement<AgeRow>(
   "posture.token_ages",
   sql`SELECT ${ages("k.iat")} AS age, count(*) AS count FROM token k
-    WHERE k.exp > ${p("from")} AND k.exp <= ${p("end")} AND k.ended_at IS NULL GROUP BY 1 ORDER BY 1`,
+    WHERE k.exp > ${p("from")} AND k.exp <= ${p("end")} AND k.ended_at IS NULL GROUP BY 1`,
 )
 
 /** Names in policies for which nothing is minted. */
