@@ -1,25 +1,26 @@
 // `policy`: look at policy files before they decide, as the issuer would read them. Each command is a file of its own, `policy-*.ts`.
 import type { Command } from "commander"
 import type { Context } from "./context.ts"
-import { addCheck } from "./policy-check.ts"
-import { addPolicyDiff } from "./policy-diff.ts"
-import { addExplain } from "./policy-explain.ts"
-import { addInventory } from "./policy-inventory.ts"
-import { addPolicyNarrow } from "./policy-narrow.ts"
-import { addPolicyReplay } from "./policy-replay.ts"
-import { addTest } from "./policy-test.ts"
-import { addPolicyUse } from "./policy-use.ts"
+import { addNamed, type Loaders } from "./loading.ts"
 
-export function addPolicy(program: Command, context: Context): void {
+const COMMANDS: Loaders = {
+  check: async () => (await import("./policy-check.ts")).addCheck,
+  inventory: async () => (await import("./policy-inventory.ts")).addInventory,
+  test: async () => (await import("./policy-test.ts")).addTest,
+  explain: async () => (await import("./policy-explain.ts")).addExplain,
+  diff: async () => (await import("./policy-diff.ts")).addPolicyDiff,
+  narrow: async () => (await import("./policy-narrow.ts")).addPolicyNarrow,
+  replay: async () => (await import("./policy-replay.ts")).addPolicyReplay,
+  use: async () => (await import("./policy-use.ts")).addPolicyUse,
+}
+
+export async function addPolicy(
+  program: Command,
+  context: Context,
+  words: readonly string[] = [],
+): Promise<void> {
   const policy = program
     .command("policy")
     .description("policy files: find mistakes, test what is expected of them, explain decisions")
-  addCheck(policy, context)
-  addInventory(policy, context)
-  addTest(policy, context)
-  addExplain(policy, context)
-  addPolicyDiff(policy, context)
-  addPolicyNarrow(policy, context)
-  addPolicyReplay(policy, context)
-  addPolicyUse(policy, context)
+  await addNamed(policy, context, COMMANDS, words)
 }

@@ -1,30 +1,12 @@
 // The command line, whole: which nouns there are, how a command begins and how it ends. Each noun's file decides what its
 // commands do; exit.ts decides what an error means.
 import { Command, CommanderError } from "commander"
-import { addApproval } from "./approval.ts"
-import { addBackup } from "./backup.ts"
-import { addCanary } from "./canary.ts"
 import { addCompletion } from "./completion.ts"
 import type { Context } from "./context.ts"
-import { addCredential } from "./credential.ts"
-import { addDemo } from "./demo.ts"
-import { addDrill } from "./drill.ts"
 import { CommandEnded, EXIT, endOf } from "./exit.ts"
-import { addGuard } from "./guard.ts"
-import { addInit } from "./init.ts"
-import { addKeys } from "./keys.ts"
-import { addLedger } from "./ledger.ts"
-import { addLock } from "./lock.ts"
-import { addPolicy } from "./policy.ts"
-import { addRevoke } from "./revoke.ts"
-import { addScan } from "./scan.ts"
-import { addServe } from "./serve.ts"
-import { addSession } from "./session.ts"
+import { addNamed, type Loaders, namingWords } from "./loading.ts"
 import { createSettings } from "./settings.ts"
-import { addTask } from "./task.ts"
 import { createTerminal } from "./terminal.ts"
-import { addToken } from "./token.ts"
-import { addVerifier } from "./verifier.ts"
 import { versionOfPackage } from "./version.ts"
 
 /** Runs one command line and answers its exit code. Never throws. */
@@ -32,7 +14,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const terminal = createTerminal(process.stdout, process.stderr)
   const settings = createSettings(process.env, process.argv[1])
   try {
-    await createProgram({ terminal, settings }).parseAsync([...args], { from: "user" })
+    const program = await createProgram({ terminal, settings }, args)
+    await program.parseAsync([...args], { from: "user" })
     return EXIT.done
   } catch (error) {
     if (error instanceof CommanderError)
@@ -46,8 +29,31 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Every command, ready to be parsed. */
-export function createProgram(context: Context): Command {
+/** In the order in which they are shown. */
+const NOUNS: Loaders = {
+  serve: async () => (await import("./serve.ts")).addServe,
+  guard: async () => (await import("./guard.ts")).addGuard,
+  demo: async () => (await import("./demo.ts")).addDemo,
+  init: async () => (await import("./init.ts")).addInit,
+  policy: async () => (await import("./policy.ts")).addPolicy,
+  credential: async () => (await import("./credential.ts")).addCredential,
+  task: async () => (await import("./task.ts")).addTask,
+  session: async () => (await import("./session.ts")).addSession,
+  approval: async () => (await import("./approval.ts")).addApproval,
+  revoke: async () => (await import("./revoke.ts")).addRevoke,
+  lock: async () => (await import("./lock.ts")).addLock,
+  verifier: async () => (await import("./verifier.ts")).addVerifier,
+  keys: async () => (await import("./keys.ts")).addKeys,
+  ledger: async () => (await import("./ledger.ts")).addLedger,
+  token: async () => (await import("./token.ts")).addToken,
+  scan: async () => (await import("./scan.ts")).addScan,
+  canary: async () => (await import("./canary.ts")).addCanary,
+  drill: async () => (await import("./drill.ts")).addDrill,
+  backup: async () => (await import("./backup.ts")).addBackup,
+}
+
+/** Ready to be parsed: the noun that the arguments name, or all of them. */
+export async function createProgram(context: Context, args: readonly string[] = []): Promise<Command> {
   const program = new Command("taskmint")
     .description("Task tokens for AI agents: minted by policy, checked and recorded by every API")
     .version(versionOfPackage())
@@ -55,25 +61,7 @@ export function createProgram(context: Context): Command {
     .showHelpAfterError("(add --help for the whole of it)")
     .showSuggestionAfterError()
     .addHelpText("after", EXIT_CODES)
-  addServe(program, context)
-  addGuard(program, context)
-  addDemo(program, context)
-  addInit(program, context)
-  addPolicy(program, context)
-  addCredential(program, context)
-  addTask(program, context)
-  addSession(program, context)
-  addApproval(program, context)
-  addRevoke(program, context)
-  addLock(program, context)
-  addVerifier(program, context)
-  addKeys(program, context)
-  addLedger(program, context)
-  addToken(program, context)
-  addScan(program, context)
-  addCanary(program, context)
-  addDrill(program, context)
-  addBackup(program, context)
+  await addNamed(program, context, NOUNS, namingWords(args))
   addCompletion(program)
   return program
 }

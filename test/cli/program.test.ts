@@ -67,13 +67,13 @@ function* commandsBelow(command: Command, words: readonly string[]): Generator<[
   }
 }
 
-describe("each command explains itself", () => {
-  const context = {
-    terminal: createTerminal(process.stdout, process.stderr),
-    settings: createSettings({}, "taskmint"),
-  }
-  const all = [...commandsBelow(createProgram(context), [])]
+const context = {
+  terminal: createTerminal(process.stdout, process.stderr),
+  settings: createSettings({}, "taskmint"),
+}
+const all = [...commandsBelow(await createProgram(context), [])]
 
+describe("each command explains itself", () => {
   test("there are those that are promised", () => {
     expect(all.map(([words]) => words)).toEqual(expect.arrayContaining(COMMANDS))
   })
