@@ -59,10 +59,13 @@ export interface Spool {
   keep(key: SettingKey, value: string): Promise<void>
   /** Keeps it where nothing is kept; answers what is. */
   keepFirst(key: SettingKey, value: string): Promise<string>
-  /** Durable when it resolves. Their numbers follow each other. Answers those that may not be served, by number. */
+  /** Durable when it resolves. Numbers follow each other, and each is above those given before. Answers those that may not be served, by number. */
   addUses(group: UseGroup): Promise<Unserved>
-  /** The oldest groups that are in no batch: of so many uses, or of the first group that has more. Default: this part's. */
-  oldestUses(limit: number, part?: Part): UseGroup[]
+  /**
+   * The oldest groups that are in no batch: of so many uses, or of the first group that has more. Default: this part's.
+   * `after`: of those behind that number.
+   */
+  oldestUses(limit: number, part?: Part, after?: number): UseGroup[]
   /** Whether a use of this part up to that one is here still, in a batch or in none. */
   holdsThrough(seq: number): boolean
   /** Of this part; what comes next has the next number. */
@@ -235,10 +238,10 @@ function readings(
   const holds = reader.prepare<number[], number>(sql.HOLDS_THROUGH).pluck()
   const { from, to } = part
   return {
-    oldestUses(limit, { from, to } = part) {
+    oldestUses(limit, { from, to } = part, after = 0) {
       const groups: UseGroup[] = []
       let count = 0
-      for (const group of uses.iterate(from, to)) {
+      for (const group of uses.iterate(Math.max(from, after + 1), to)) {
         groups.push(group)
         count += group.count
         if (count >= limit) break

@@ -4,9 +4,9 @@ import type { Code, Refusal } from "../errors.ts"
 import { createIssuerCalls, createIssuerStreams } from "../remote/issuer-calls.ts"
 import { createKeySet, type KeySet, type KeySetSnapshot } from "../remote/key-set.ts"
 import { createServiceTokens } from "../remote/service-token.ts"
+import { rememberFront } from "../spool/front.ts"
 import { openInstance } from "../spool/instance.ts"
 import { createMemorySpool, type MemorySpool } from "../spool/memory-spool.ts"
-import { rememberRecent } from "../spool/recent.ts"
 import { createRecorder, type Recorder } from "../spool/recorder.ts"
 import { openSharedSpool, type Sharing } from "../spool/sharing.ts"
 import { openSpool, type Spool } from "../spool/spool.ts"
@@ -76,7 +76,7 @@ async function openStore({ spool: place, issuer, resource, credential }: Verifie
   const opened = place.shared
     ? await openSharedSpool(place.path, JSON.stringify([issuer, resource, credential.clientId]))
     : { spool: await openSpool(place.path) }
-  return { ...opened, spool: rememberRecent(opened.spool), memorySpool: undefined }
+  return { ...opened, spool: rememberFront(opened.spool), memorySpool: undefined }
 }
 
 async function assemble(settings: VerifierSettings, opened: Opened): Promise<Rooms> {

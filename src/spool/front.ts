@@ -1,18 +1,18 @@
-// What a spool was given last, known without reading it again: uses on their way into a batch, and the batch on its way to
-// the issuer. It decides what is remembered; the disk says what is there.
+// The front of a spool, known without reading it again: uses on their way into a batch, and the batch on its way to the
+// issuer. It decides what is remembered; the disk says what is there.
 import type { StoredBatch, Taking } from "./batch-row.ts"
 import type { UseGroup } from "./group-row.ts"
 import type { Part, Spool } from "./spool.ts"
 
-/** More than are in no batch while the issuer takes them; beyond it the disk is read. */
-const MOST_USES = 10_000
+/** `uses`: more than are in no batch while the issuer takes them. `page`: read at once, where there are more than those. */
+const MOST = { uses: 10_000, page: 1000 } as const
 /** The one that is sent, and the next. */
 const MOST_BATCHES = 2
 
-/** The same spool on the same disk, to the byte. */
-export function rememberRecent(spool: Spool): Spool {
-  const uses = recentUses(spool)
-  const batches = recentBatches(spool)
+/** The same spool on the same disk, to the byte. `most`: other bounds, for tests. */
+export function rememberFront(spool: Spool, most: { uses: number; page: number } = MOST): Spool {
+  const uses = frontUses(spool, most)
+  const batches = frontBatches(spool)
   return {
     ...spool,
     oldestUses: uses.oldest,
@@ -37,39 +37,43 @@ export function rememberRecent(spool: Spool): Spool {
   }
 }
 
-function recentUses(spool: Spool) {
+/** What is remembered is the oldest there is: who seals asks for those, and what comes when it is full is on the disk. */
+function frontUses(spool: Spool, most: { uses: number; page: number }) {
   let groups: UseGroup[] = []
   let count = 0
-  /** Whether older ones may be on the disk. */
-  let behind = true
-  const oldest = (limit: number) => {
-    let taken = 0
-    const end = groups.findIndex((group) => {
-      taken += group.count
-      return taken >= limit
-    })
-    return end < 0 ? [...groups] : groups.slice(0, end + 1)
+  /** The highest number that was ever remembered. */
+  let known = 0
+  /** Whether the disk may hold more of them, behind that number. */
+  let beyond = true
+  const add = (group: UseGroup) => {
+    groups.push(group)
+    count += group.count
+    known = group.first + group.count - 1
+  }
+  const readOn = (limit: number) => {
+    const before = count
+    for (const group of spool.oldestUses(limit, undefined, known)) add(group)
+    beyond = count - before >= limit
   }
   return {
     add(group: UseGroup) {
-      groups.push(group)
-      count += group.count
-      while (count > MOST_USES) {
-        count -= groups.shift()?.count ?? 0
-        behind = true
-      }
+      if (count >= most.uses) beyond = true
+      // It may have been read by now: it was on the disk before this was told.
+      if (!beyond && group.first > known) add(group)
     },
-    oldest(limit: number, part?: Part): UseGroup[] {
-      if (part) return spool.oldestUses(limit, part)
-      if (!behind) return oldest(limit)
-      const read = spool.oldestUses(limit)
-      behind = read[0]?.first !== groups[0]?.first
-      return read
+    oldest(limit: number, part?: Part, after?: number): UseGroup[] {
+      if (part || after !== undefined) return spool.oldestUses(limit, part, after)
+      if (beyond && count < limit) readOn(Math.max(limit, most.page))
+      let taken = 0
+      const end = groups.findIndex((group) => {
+        taken += group.count
+        return taken >= limit
+      })
+      return end < 0 ? [...groups] : groups.slice(0, end + 1)
     },
     take({ groups: taken, split, pieces }: Taking) {
       const gone = new Set([...taken, ...split].map(({ first }) => first))
       const staying = pieces.filter((piece) => !taken.includes(piece))
-      // Of those that are remembered only: else the ones on the disk in between would be passed over.
       groups = groups.flatMap((group) => {
         if (!gone.has(group.first)) return [group]
         return staying.filter(({ first }) => first >= group.first && first < group.first + group.count)
@@ -79,7 +83,7 @@ function recentUses(spool: Spool) {
   }
 }
 
-function recentBatches(spool: Spool) {
+function frontBatches(spool: Spool) {
   const batches = new Map<number, StoredBatch>()
   return {
     add(batch: StoredBatch) {
