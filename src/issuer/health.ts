@@ -33,6 +33,8 @@ export interface HealthOptions {
   readonly providerAway: () => boolean
   /** Whether what is told outwards waits for long: a webhook does not take it. */
   readonly webhookLate: () => boolean
+  /** Whether files of archived entries can't be read: what is asked of them is refused. */
+  readonly archiveAway: () => boolean
 }
 
 /** However often somebody asks, the disk is written to at most once in this time. */
@@ -79,7 +81,7 @@ export function watchHealth(options: HealthOptions): Health {
 
 /** What an operator has to do, while it can mint all the same. */
 function warningsOf(options: HealthOptions): string[] {
-  const { policies, keyring, rotation, verifierSilent, providerAway, webhookLate } = options
+  const { policies, keyring, rotation, verifierSilent, providerAway, webhookLate, archiveAway } = options
   const { refused } = policies.state()
   return [
     ...(refused ? [`policy_${refused.reason}`] : []),
@@ -88,6 +90,7 @@ function warningsOf(options: HealthOptions): string[] {
     ...(verifierSilent() ? ["verifier_silent"] : []),
     ...(providerAway() ? ["identity_provider_away"] : []),
     ...(webhookLate() ? ["webhook_late"] : []),
+    ...(archiveAway() ? ["archive_away"] : []),
   ]
 }
 

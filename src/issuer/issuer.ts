@@ -2,7 +2,6 @@
 // decides the order of starting and stopping; what is allowed is decided below it, and who asks in caller.ts.
 import { createRollups } from "../audit/rollup.ts"
 import type { Engine, Step } from "../database/database.ts"
-import type { Folder } from "../database/folder.ts"
 import { createNames } from "../database/names.ts"
 import { openDatabase } from "../database/open.ts"
 import type { Signer } from "../keys/signer.ts"
@@ -38,7 +37,7 @@ import { createFeedStreams } from "./feed-stream.ts"
 import { type Health, watchHealth } from "./health.ts"
 import { createIdentities } from "./identities.ts"
 import { claimDatabase } from "./mark.ts"
-import { openArchive } from "./opened-archive.ts"
+import { type OpenedArchive, openArchive } from "./opened-archive.ts"
 import { openKeys } from "./opened-keys.ts"
 import { openLog } from "./opened-log.ts"
 import { createPostureWatch } from "./posture-watch.ts"
@@ -164,9 +163,9 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
     if (event.kind === "alarm.raised") telemetry.alarmed(event.code)
     return tell(event)
   }
-  const archive = await openArchive(telemetry.engine(engine), options.archive)
+  const archive = await openArchive(telemetry.engine(engine), clock, options.archive)
   if (typeof archive === "string") throw new NotStarted(archive)
-  const opening = { ...options, clock, dev, onFault, also, told: webhooks, folder: archive.folder }
+  const opening = { ...options, clock, dev, onFault, also, told: webhooks, archive }
   const { rooms, feed } = await openRooms(opening, archive.engine)
   const callers = createCallers(rooms)
   const failures = countFailures(rooms.ledger)
@@ -211,12 +210,12 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
 const PATIENCE_MILLISECONDS = 8000
 
 /** As they were given, with what stands for those that were not. */
-interface Opening extends IssuerOptions {
+interface Opening extends Omit<IssuerOptions, "archive"> {
   readonly clock: Clock
   readonly dev: boolean
   readonly onFault: (error: unknown) => void
   readonly told: readonly Webhook[]
-  readonly folder: Folder | undefined
+  readonly archive: OpenedArchive
   /** What goes with an entry. */
   readonly also: (event: Event) => readonly Step[]
 }
@@ -225,7 +224,7 @@ async function openRooms(
   options: Opening,
   engine: Engine,
 ): Promise<{ readonly rooms: Rooms; readonly feed: FeedWatch }> {
-  const { issuer, clock, dev, onFault, also, told: webhooks } = options
+  const { issuer, clock, dev, onFault, also, told: webhooks, archive } = options
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock, also })
   const plainHttp = options.dangerouslyAllowPlainHttp ?? false
@@ -241,7 +240,7 @@ async function openRooms(
   const tasks = createTasks(parts)
   const watch = createWatch(parts)
   const deliveries = createDeliveries({ engine, ledger, keyring, webhooks, onFault })
-  const health = openHealth({ ...parts, engine, identities, rotation, tasks, watch, deliveries })
+  const health = openHealth({ ...parts, engine, identities, rotation, tasks, watch, deliveries, archive })
   const revocations = createRevocations(parts)
   const canaries = createCanaries({ ...parts, onFault })
   return {
@@ -261,7 +260,7 @@ async function openRooms(
       canaries,
       exposures: createExposures(parts),
       erasures: createErasures(parts),
-      archives: createArchives({ ...parts, archive: options.folder }),
+      archives: createArchives({ ...parts, archive: archive.folder }),
       statusLists: createStatusLists(parts),
       streams: createFeedStreams({ revocations, feed, clock, onFault }),
       health,
@@ -284,14 +283,15 @@ async function openPolicies(
 }
 
 type Judged = Pick<Rooms, "engine" | "policies" | "keyring" | "rotation" | "clock"> &
-  Pick<Rooms, "identities" | "tasks" | "watch" | "deliveries">
+  Pick<Rooms, "identities" | "tasks" | "watch" | "deliveries"> & { readonly archive: OpenedArchive }
 
-function openHealth({ identities, tasks, watch, deliveries, ...rooms }: Judged): Health {
+function openHealth({ identities, tasks, watch, deliveries, archive, ...rooms }: Judged): Health {
   return watchHealth({
     ...rooms,
     unready: tasks.unready,
     verifierSilent: () => watch.standing().has("verifier_silent"),
     providerAway: () => identities.away(rooms.policies.inForce()),
     webhookLate: () => deliveries.standing().late > 0,
+    archiveAway: archive.away,
   })
 }

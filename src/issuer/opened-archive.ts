@@ -3,19 +3,52 @@
 import type { Engine } from "../database/database.ts"
 import { type Folder, openFolder } from "../database/folder.ts"
 import { objectionToFolder, withArchive } from "../ledger/archive-files.ts"
+import type { Clock } from "../time.ts"
 
 export interface OpenedArchive {
   readonly engine: Engine
   /** Undefined: what is archived stays in the database. */
   readonly folder: Folder | undefined
+  /**
+   * Whether a file of it could not be read when it was last looked. Each call looks anew and waits for nothing: a file system
+   * that hangs holds nobody up, and is away.
+   */
+  away(): boolean
 }
 
 /**
  * Answers a text where entries rest in files and no folder is given. With a folder it starts also when files are gone: minting
  * needs none of them. Throws Unavailable where the folder is not there.
  */
-export async function openArchive(engine: Engine, path: string | undefined): Promise<OpenedArchive | string> {
-  if (path === undefined) return (await objectionToFolder(engine, undefined)) ?? { engine, folder: undefined }
+export async function openArchive(
+  engine: Engine,
+  clock: Clock,
+  path: string | undefined,
+): Promise<OpenedArchive | string> {
+  if (path === undefined)
+    return (await objectionToFolder(engine, undefined)) ?? { engine, folder: undefined, away: () => false }
   const folder = await openFolder(path)
-  return { engine: withArchive(engine, folder), folder }
+  return { engine: withArchive(engine, folder), folder, away: watchFolder(engine, folder, clock) }
 }
+
+/** A look that takes longer finds nothing any more. */
+const HANGING_MILLISECONDS = 5000
+
+function watchFolder(engine: Engine, folder: Folder, clock: Clock): () => boolean {
+  let away = false
+  let began: number | undefined
+  const look = async () => {
+    // What the database can't say says nothing about the folder.
+    away = await objectionToFolder(engine, folder).then(isText, () => away)
+    began = undefined
+  }
+  return () => {
+    if (began === undefined) {
+      began = clock.monotonic()
+      void look()
+    }
+    return away || clock.monotonic() - began > HANGING_MILLISECONDS
+  }
+}
+
+const isText = (objection: string | undefined): boolean => objection !== undefined

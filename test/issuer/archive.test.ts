@@ -1,7 +1,8 @@
 // Archiving over HTTP, and by a retention: who may, what is answered, and that it is told of.
-import { readdirSync, readFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { closeSync, linkSync, openSync, readdirSync, readFileSync, renameSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { toInstant } from "../../src/time.ts"
 import { createFolders } from "../support/folder.ts"
 import { type House, openHouse } from "../support/issuer-house.ts"
@@ -101,5 +102,40 @@ test("by a retention it goes to the folder, where there is one; and no issuer st
   await expect(other.restart()).rejects.toThrow("--archive")
   await expect(other.restart({ archive: join(folder, "none") })).rejects.toThrow("is no folder")
   await other.restart({ archive: folder })
+  await other.remove()
+})
+
+test("files that can't be read are a warning until they can, and so is a folder that hangs", async () => {
+  const folder = newFolder()
+  const other = await openHouse()
+  await other.restart({ archive: folder, retentionSeconds: 86_400 })
+  await pad(other)
+  other.clock.advance(2 * 86_400_000)
+  await other.issuer.sweep()
+  const warnings = async () => (await other.ask("GET", "/readyz")).body.warnings
+  const warned = (than: readonly string[], passing = 0) =>
+    vi.waitFor(async () => {
+      other.clock.advance(passing)
+      expect(await warnings()).toEqual(than)
+    })
+  await warned([])
+  const [file, aside] = [join(folder, "tile/entries/000"), join(folder, "aside")]
+  renameSync(file, aside)
+  await warned(["archive_away"])
+  renameSync(aside, file)
+  await warned([])
+
+  const hanging = join(folder, "hanging")
+  execFileSync("mkfifo", [hanging]) // whoever reads it waits for somebody who writes
+  linkSync(file, aside)
+  renameSync(hanging, file)
+  try {
+    await warned(["archive_away"], 6000)
+  } finally {
+    const opened = openSync(file, "r+")
+    renameSync(aside, file)
+    closeSync(opened) // what was read of it is nothing
+  }
+  await warned([])
   await other.remove()
 })

@@ -61,6 +61,7 @@ describe("another key-encryption key", () => {
       verifierSilent: () => false,
       providerAway: () => false,
       webhookLate: () => false,
+      archiveAway: () => false,
     })
     expect(await health.ready()).toEqual([])
     await world.keyring.rewrap("operations", world.keyEncryptionKey, randomBytes(32))
@@ -126,6 +127,7 @@ describe("keys that rest elsewhere", () => {
         verifierSilent: () => false,
         providerAway: () => false,
         webhookLate: () => false,
+        archiveAway: () => false,
       }).ready()
     await world.rotation.rotate("operations")
     ahead()
