@@ -1,16 +1,14 @@
 // What became of the uses whose handlers this process runs; it is joined when they are shipped. It decides whether a use
 // waits for its outcome; numbers alone are kept, in arrays that the garbage collector need not look into.
 import type { Clock } from "../time.ts"
-import { joinOutcome } from "./batch-row.ts"
-import type { StoredUse } from "./group-row.ts"
 
 export interface Outcomes {
   /** `seq`: a positive number, not open yet. Later calls of `finished` change nothing. */
   open(seq: number): { finished(status: number): void }
   forget(seq: number): void
   readonly count: () => number
-  /** The use's text, with its outcome where that is known; undefined while it is waited for. */
-  readyUse(stored: StoredUse, waitMilliseconds: number): string | undefined
+  /** What is joined to the use's text, empty where nothing is known; undefined while it is waited for. */
+  outcomeOf(seq: number, waitMilliseconds: number): string | undefined
 }
 
 const FIRST_PLACES = 1024
@@ -56,14 +54,13 @@ export function createOutcomes(clock: Clock): Outcomes {
       if (count === 0 && table.seqs.length > FIRST_PLACES) table = emptyTable(FIRST_PLACES)
     },
     count: () => count,
-    readyUse({ seq, text }, waitMilliseconds) {
+    outcomeOf(seq, waitMilliseconds) {
       const place = placeOf(seq)
-      if (place === undefined) return text
+      if (place === undefined) return ""
       const duration = table.durations[place] ?? BUSY
       const status = table.statuses[place] ?? 0
-      if (duration >= 0)
-        return joinOutcome(text, `${status === 0 ? "" : `,"status":${status}`},"duration_ms":${duration}`)
-      return since(place) >= waitMilliseconds ? text : undefined
+      if (duration >= 0) return `${status === 0 ? "" : `,"status":${status}`},"duration_ms":${duration}`
+      return since(place) >= waitMilliseconds ? "" : undefined
     },
   }
 }

@@ -29,8 +29,10 @@ export interface Recorder {
   unfold(): void
   /** Resolves when everything given to it before is in the spool, or is known not to be. */
   settled(): Promise<void>
-  /** The use's text with its outcome, when it may be shipped: the handler is done, it took too long, or its process died. */
-  readyUse(stored: StoredUse, waitMilliseconds: number): string | undefined
+  /**
+   * What is joined to the text of that use, when it may be shipped: the handler is done, it took too long, or its process died.
+   */
+  outcomeOf(seq: number, waitMilliseconds: number): string | undefined
   /** What those uses held is free again: they are acknowledged. */
   release(shares: Readonly<Record<string, number>>): void
   /** So many processes share the spool, and each may hold its part. */
@@ -94,7 +96,7 @@ export function createRecorder(options: {
     refuse: fold.add,
     unfold: fold.flush,
     settled,
-    readyUse: outcomes.readyUse,
+    outcomeOf: outcomes.outcomeOf,
     taken(stored) {
       for (const { seq } of stored) outcomes.forget(seq)
     },

@@ -2,7 +2,7 @@
 // uses a batch takes; when one is made, and what is sent, shipper.ts decides.
 import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
 import { batchDigest, envelopeOf, signUseBatch } from "../token/batch.ts"
-import type { NewBatch, StoredBatch, Taking } from "./batch-row.ts"
+import { joinOutcome, type NewBatch, type StoredBatch, type Taking } from "./batch-row.ts"
 import { readGroup, type StoredUse, splitUses, type UseGroup } from "./group-row.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
@@ -53,7 +53,7 @@ export function createSealer(options: SealerOptions): Sealer {
   const seal = async ({ uses, taking }: Ready, final: boolean): Promise<Sealed> => {
     const first = uses[0]?.stored.seq ?? 0
     const shares = sharesOf(uses)
-    const outcomes = uses.map(outcomeOf)
+    const outcomes = uses.map(({ outcome }) => outcome)
     // Where another process's batch came between, that one is followed, and this one is signed anew.
     for (;;) {
       const from = spool.chain()
@@ -73,7 +73,7 @@ export function createSealer(options: SealerOptions): Sealer {
   return {
     async sealReady(waitMilliseconds, part) {
       const waiting = spool.oldestUses(SEEN_USES, part)
-      const ready = findReady(waiting, (use) => recorder.readyUse(use, waitMilliseconds))
+      const ready = findReady(waiting, (seq) => recorder.outcomeOf(seq, waitMilliseconds))
       return ready.uses.length > 0 ? seal(ready, false) : undefined
     },
     sealEmpty: (final) => seal(NOTHING, final),
@@ -95,8 +95,8 @@ function readChain(kept: string | undefined): Chain {
 
 interface ReadyUse {
   readonly stored: StoredUse
-  /** JSON, outcome included. */
-  readonly text: string
+  /** What its text says beyond the stored one. */
+  readonly outcome: string
 }
 
 /** What the next batch takes. */
@@ -108,7 +108,7 @@ interface Ready {
 const NOTHING: Ready = { uses: [], taking: { groups: [], split: [], pieces: [], highest: 0 } }
 
 /** Of these uses those that are ready, up to a batch full. */
-function findReady(from: readonly UseGroup[], readyUse: (use: StoredUse) => string | undefined): Ready {
+function findReady(from: readonly UseGroup[], outcomeOf: (seq: number) => string | undefined): Ready {
   const uses: ReadyUse[] = []
   const groups: UseGroup[] = []
   const split: UseGroup[] = []
@@ -117,11 +117,13 @@ function findReady(from: readonly UseGroup[], readyUse: (use: StoredUse) => stri
   for (const group of from) {
     const ready = new Set<StoredUse>()
     const all = readGroup(group)
+    const isAscii = Buffer.byteLength(group.lines) === group.lines.length
     for (const stored of all) {
-      const text = bytes > MAX_USES_BYTES ? undefined : readyUse(stored)
-      bytes += text === undefined ? 0 : Buffer.byteLength(text) + 1
-      if (text === undefined || bytes > MAX_USES_BYTES) continue
-      uses.push({ stored, text })
+      const outcome = bytes > MAX_USES_BYTES ? undefined : outcomeOf(stored.seq)
+      if (outcome === undefined) continue
+      bytes += (isAscii ? stored.text.length : Buffer.byteLength(stored.text)) + outcome.length + 1
+      if (bytes > MAX_USES_BYTES) continue
+      uses.push({ stored, outcome })
       ready.add(stored)
     }
     if (ready.size === all.length) groups.push(group)
@@ -162,18 +164,14 @@ function signBatch(
     checkpoint: checkpoint(),
     final,
   }
-  const texts = uses.map((one) => one.text)
+  const texts = uses.map(({ stored, outcome }) => joinOutcome(stored.text, outcome))
   const bytes = signUseBatch(frame, texts, instance.key)
   return { bytes, envelope: envelopeOf(frame, bytes) }
 }
 
-/** What its text says beyond the stored one. */
-const outcomeOf = ({ stored, text }: ReadyUse): string =>
-  text === stored.text ? "" : text.slice(stored.text.length - 1, -1)
-
 function sharesOf(uses: readonly ReadyUse[]): Record<string, number> {
-  const shares: Record<string, number> = {}
+  const shares = new Map<string, number>()
   for (const { stored } of uses)
-    shares[stored.task] = (shares[stored.task] ?? 0) + stored.text.length + ROW_OVERHEAD_BYTES
-  return shares
+    shares.set(stored.task, (shares.get(stored.task) ?? 0) + stored.text.length + ROW_OVERHEAD_BYTES)
+  return Object.fromEntries(shares)
 }

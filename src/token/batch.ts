@@ -128,9 +128,15 @@ function writeFrame(frame: BatchFrame): string {
   })
 }
 
+/** Uses in one piece: what is joined at once is copied once, and not so long that the collector takes it for old. */
+const USES_IN_PIECE = 64
+
 function piecesOf(frame: string, uses: readonly string[]): string[] {
   const pieces = [`${frame.slice(0, -1)},"uses":[`]
-  for (const [at, use] of uses.entries()) pieces.push(at === 0 ? use : `,${use}`)
+  for (let at = 0; at < uses.length; at += USES_IN_PIECE) {
+    if (at > 0) pieces.push(",")
+    pieces.push(uses.slice(at, at + USES_IN_PIECE).join(","))
+  }
   pieces.push("]}")
   return pieces
 }
