@@ -3,16 +3,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { newUuid } from "../../src/token/id.ts"
 import { signJwt } from "../../src/token/jwt.ts"
-import {
-  ACCESS_TOKEN,
-  type Crew,
-  claimsOf,
-  EXCHANGE,
-  type Member,
-  newKey,
-  openCrew,
-} from "../support/crew.ts"
-import { type CallerName, ISSUER, TICKETS } from "../support/issuer-house.ts"
+import { type Crew, claimsOf, type Member, newKey, openCrew } from "../support/crew.ts"
+import { asCaller, DEPLOYMENTS, detail, exchangeForm } from "../support/exchange-form.ts"
+import { ISSUER } from "../support/issuer-house.ts"
 
 let crew: Crew
 let agent: Awaited<ReturnType<Crew["start"]>>
@@ -24,21 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => crew.remove())
 
-const DEPLOYMENTS = "https://deployments.internal.example"
-const form = (more: Readonly<Record<string, string>> = {}) => ({
-  grant_type: EXCHANGE,
-  subject_token: agent.own,
-  subject_token_type: ACCESS_TOKEN,
-  resource: TICKETS,
-  ...more,
-})
-const detail = (changes: object = {}) =>
-  JSON.stringify([
-    { type: "task_grant", actions: ["tickets:read"], resources: ["tickets/SUP-1042"], ...changes },
-  ])
-const asCaller = async (name: CallerName) => ({
-  authorization: `Bearer ${await crew.house.serviceToken(name)}`,
-})
+const form = exchangeForm(() => agent)
 const KEY = newKey().thumbprint
 
 describe("D01 a sub-agent never gets more than who delegates to it", () => {
@@ -180,7 +159,7 @@ describe("D12 a bound holder never yields an unbound one", () => {
     const asked = form({ requested_actor: "summarizer/pod-5" })
     expect((await crew.exchange(asked, agent.key)).body).toMatchObject({ code: "key_required" })
     const byOrchestrator = { ...asked, subject_token: agent.tickets }
-    const headers = await asCaller("support-orchestrator")
+    const headers = await asCaller(crew, "support-orchestrator")
     expect((await crew.exchange(byOrchestrator, undefined, headers)).body).toMatchObject({
       code: "key_required",
     })
@@ -194,7 +173,7 @@ describe("D12 a bound holder never yields an unbound one", () => {
 
   test("D12 what the orchestrator renews stays bound to the agent's key", async () => {
     const asked = form({ subject_token: agent.tickets })
-    const { body } = await crew.exchange(asked, undefined, await asCaller("support-orchestrator"))
+    const { body } = await crew.exchange(asked, undefined, await asCaller(crew, "support-orchestrator"))
     expect(claimsOf(body.access_token).cnf).toEqual({ jkt: agent.key.thumbprint })
   })
 })
@@ -216,7 +195,7 @@ test("D14 the fourth sub-agent of a holder that may have three", async () => {
 
 test("D17 a narrowed token is no more than it says, and two are not one", async () => {
   const { body } = await crew.renew(agent, { scope: "tickets:read" })
-  const headers = await asCaller("support-orchestrator")
+  const headers = await asCaller(crew, "support-orchestrator")
   for (const scope of ["tickets:comment", "tickets:read tickets:comment"]) {
     const wider = form({ subject_token: String(body.access_token), scope })
     expect((await crew.exchange(wider, undefined, headers)).body.code).toBe("operation_not_allowed")

@@ -3,8 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { toEpochSeconds } from "../../src/time.ts"
 import { signJwt } from "../../src/token/jwt.ts"
-import { ACCESS_TOKEN, type Crew, claimsOf, EXCHANGE, newKey, openCrew } from "../support/crew.ts"
-import { ASSERTION_TYPE, type CallerName, ISSUER, TICKETS } from "../support/issuer-house.ts"
+import { ACCESS_TOKEN, type Crew, claimsOf, newKey, openCrew } from "../support/crew.ts"
+import { asCaller, DEPLOYMENTS, detail, exchangeForm } from "../support/exchange-form.ts"
+import { ASSERTION_TYPE, ISSUER, TICKETS } from "../support/issuer-house.ts"
 
 let crew: Crew
 let agent: Awaited<ReturnType<Crew["start"]>>
@@ -14,21 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => crew.remove())
 
-const DEPLOYMENTS = "https://deployments.internal.example"
-const form = (more: Readonly<Record<string, string>> = {}) => ({
-  grant_type: EXCHANGE,
-  subject_token: agent.own,
-  subject_token_type: ACCESS_TOKEN,
-  resource: TICKETS,
-  ...more,
-})
-const detail = (changes: object = {}) =>
-  JSON.stringify([
-    { type: "task_grant", actions: ["tickets:read"], resources: ["tickets/SUP-1042"], ...changes },
-  ])
-const asCaller = async (name: CallerName) => ({
-  authorization: `Bearer ${await crew.house.serviceToken(name)}`,
-})
+const form = exchangeForm(() => agent)
 const KEY = newKey().thumbprint
 
 describe("D08 only what this issuer gave to a task is a subject token", () => {
@@ -144,7 +131,7 @@ describe("D15 nobody else exchanges", () => {
   )
 
   test("D15 the orchestrator with the agent's own token, and two ways to authenticate at once", async () => {
-    const headers = await asCaller("support-orchestrator")
+    const headers = await asCaller(crew, "support-orchestrator")
     expect((await crew.exchange(form(), undefined, headers)).body.error).toBe("unauthorized_client")
     const client_assertion = crew.house.assertion("support-orchestrator")
     const both = form({ client_assertion, client_assertion_type: ASSERTION_TYPE })
@@ -191,7 +178,7 @@ describe("D19 what contradicts itself is refused, never put together", () => {
     ["an API's token for another API", { subject: "tickets", resource: DEPLOYMENTS }, "api_not_allowed"],
     ["a part of the agent's own token", { resource: ISSUER, scope: "task:renew" }, "operation_not_allowed"],
   ])("D19 %s", async (_what, { subject, ...more }: Record<string, string>, code) => {
-    const headers = subject ? await asCaller("support-orchestrator") : undefined
+    const headers = subject ? await asCaller(crew, "support-orchestrator") : undefined
     const asked = form({ ...(subject && { subject_token: agent.tickets }), ...more })
     expect((await crew.exchange(asked, subject ? undefined : agent.key, headers)).body.code).toBe(code)
   })

@@ -2,18 +2,17 @@
 // is a caller here: discovery, keys, a token for us alone, and then the whole way with our own client library.
 import { randomBytes } from "node:crypto"
 import { writeFileSync } from "node:fs"
-import { createServer } from "node:http"
 import { join } from "node:path"
 import { serve } from "@hono/node-server"
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose"
-import { Provider } from "oidc-provider"
+import type { Configuration } from "oidc-provider"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createOrchestrator, createSession } from "../../src/client/client.ts"
 import { systemClock } from "../../src/time.ts"
 import { createVerifier } from "../../src/verifier/verifier.ts"
 import { runCli } from "../support/command-line.ts"
-import { foreignSigner } from "../support/foreign-issuer.ts"
 import { type House, ISSUER, openHouse, TICKETS } from "../support/issuer-house.ts"
+import { startProvider } from "../support/openid-provider.ts"
 import { startScripted } from "../support/scripted-server.ts"
 
 const SECRET = randomBytes(16).toString("hex")
@@ -22,46 +21,30 @@ let address = ""
 let house: House
 const closing: (() => void)[] = []
 
-/** Listens first, because its name holds the port. */
-async function startProvider(): Promise<string> {
-  let answer: ReturnType<Provider["callback"]> | undefined
-  const server = createServer((request, response) => answer?.(request, response))
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const at = server.address()
-  const origin = `http://127.0.0.1:${typeof at === "object" && at ? at.port : 0}`
-  const signer = foreignSigner("theirs", "RS256")
-  const provider = new Provider(origin, {
-    jwks: { keys: [{ ...signer.key.export({ format: "jwk" }), kid: signer.kid, alg: "RS256", use: "sig" }] },
-    clients: [
-      {
-        client_id: "nightly-job",
-        client_secret: SECRET,
-        grant_types: ["client_credentials"],
-        redirect_uris: [],
-        response_types: [],
-      },
-    ],
-    features: {
-      devInteractions: { enabled: false },
-      clientCredentials: { enabled: true },
-      resourceIndicators: {
-        enabled: true,
-        getResourceServerInfo: (_ctx, resource) => ({
-          scope: "",
-          audience: resource,
-          accessTokenFormat: "jwt",
-          accessTokenTTL: 600,
-          jwt: { sign: { alg: "RS256" } },
-        }),
-      },
+const settings: Configuration = {
+  clients: [
+    {
+      client_id: "nightly-job",
+      client_secret: SECRET,
+      grant_types: ["client_credentials"],
+      redirect_uris: [],
+      response_types: [],
     },
-  })
-  answer = provider.callback()
-  closing.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return origin
+  ],
+  features: {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_ctx, resource) => ({
+        scope: "",
+        audience: resource,
+        accessTokenFormat: "jwt",
+        accessTokenTTL: 600,
+        jwt: { sign: { alg: "RS256" } },
+      }),
+    },
+  },
 }
 
 /** What the workload gets from its own issuer, for whoever it names. */
@@ -77,7 +60,9 @@ async function foreignToken(resource: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  issuer = await startProvider()
+  const provider = await startProvider(settings)
+  issuer = provider.issuer
+  closing.push(provider.close)
   const policy = `version: 1
 identity_providers:
   foreign: { issuer: "${issuer}", private_addresses: true }

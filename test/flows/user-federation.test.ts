@@ -1,16 +1,14 @@
 // A foreign OpenID issuer that knows nothing of us (oidc-provider, as its package ships it) signs a person in, by its own
 // pages, and the ID token that its client gets starts a task on that person's behalf, with our own client library.
 import { createHash, randomBytes } from "node:crypto"
-import { createServer } from "node:http"
 import { serve } from "@hono/node-server"
-import { Provider } from "oidc-provider"
+import type { Configuration } from "oidc-provider"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { createOrchestrator } from "../../src/client/client.ts"
 import { systemClock } from "../../src/time.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { foreignSigner } from "../support/foreign-issuer.ts"
 import { type House, ISSUER, openHouse, TICKETS } from "../support/issuer-house.ts"
-import { browse } from "../support/openid-provider.ts"
+import { browse, peopleOf, startProvider } from "../support/openid-provider.ts"
 
 const SECRET = randomBytes(16).toString("hex")
 const PRIVATE = generatePrivateJwk("ES256")
@@ -21,36 +19,9 @@ let address = ""
 let house: House
 const closing: (() => void)[] = []
 
-/** Listens first, because its name holds the port. Ana is in support, whoever else signs in is not. */
-async function startProvider(): Promise<string> {
-  let answer: ReturnType<Provider["callback"]> | undefined
-  const server = createServer((request, response) => answer?.(request, response))
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const at = server.address()
-  const origin = `http://127.0.0.1:${typeof at === "object" && at ? at.port : 0}`
-  const signer = foreignSigner("theirs", "RS256")
-  const provider = new Provider(origin, {
-    jwks: { keys: [{ ...signer.key.export({ format: "jwk" }), kid: signer.kid, alg: "RS256", use: "sig" }] },
-    clients: [{ client_id: "helpdesk", client_secret: SECRET, redirect_uris: [BACK] }],
-    claims: { openid: ["sub"], staff: ["email", "email_verified", "groups"] },
-    conformIdTokenClaims: false,
-    findAccount: (_ctx, id) => ({
-      accountId: id,
-      claims: async () => ({
-        sub: id,
-        email: `${id}@example.com`,
-        email_verified: true,
-        groups: id === "ana" ? ["everybody", "support"] : ["everybody"],
-      }),
-    }),
-    cookies: { keys: [SECRET] },
-  })
-  answer = provider.callback()
-  closing.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return origin
+const settings: Configuration = {
+  clients: [{ client_id: "helpdesk", client_secret: SECRET, redirect_uris: [BACK] }],
+  ...peopleOf({ ana: "support" }),
 }
 
 /** The ID token that the helpdesk gets of somebody who signs in. */
@@ -80,7 +51,9 @@ async function redeem(code: string, code_verifier: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  issuer = await startProvider()
+  const provider = await startProvider(settings)
+  issuer = provider.issuer
+  closing.push(provider.close)
   const policy = `version: 1
 identity_providers:
   people: { issuer: "${issuer}", private_addresses: true, audience: helpdesk, name_claim: email }

@@ -2,11 +2,11 @@
 // is not passed on, and what was begun is no ledger to an issuer.
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
+import { beforeAll, describe, expect, test, vi } from "vitest"
 import { openDatabase } from "../../src/database/open.ts"
 import { type CopyProgress, copyLedger } from "../../src/ledger/copy.ts"
 import { createFolders } from "../support/folder.ts"
-import { createDatabase, type TestDatabase } from "../support/postgres.ts"
+import { createDatabases } from "../support/postgres.ts"
 import { tablesHeld } from "../support/tables-held.ts"
 import { change, copyOf, makeUsed, startIssuer } from "../support/used-database.ts"
 
@@ -16,20 +16,11 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const TASKS = 350
 
 const newFolder = createFolders()
-const databases: TestDatabase[] = []
+const newDatabase = createDatabases()
 let source = ""
 beforeAll(async () => {
   source = await makeUsed(newFolder(), TASKS)
 })
-afterAll(async () => {
-  await Promise.all(databases.map((one) => one.remove()))
-})
-
-async function newDatabase(): Promise<TestDatabase> {
-  const database = await createDatabase()
-  databases.push(database)
-  return database
-}
 
 const newFile = () => join(newFolder(), "target.db")
 /** A copy that stops after its first part, as if it had been killed. */

@@ -3,14 +3,14 @@
 import { join } from "node:path"
 import Sqlite from "better-sqlite3"
 import { Client } from "pg"
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
+import { beforeAll, describe, expect, test, vi } from "vitest"
 import { statement } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
 import { openDatabase } from "../../src/database/open.ts"
 import { type CopyProgress, copyLedger } from "../../src/ledger/copy.ts"
 import { runCopyStory } from "../support/copy-story.ts"
 import { createFolders } from "../support/folder.ts"
-import { createDatabase, type TestDatabase } from "../support/postgres.ts"
+import { createDatabases } from "../support/postgres.ts"
 import { tablesHeld } from "../support/tables-held.ts"
 import { copyOf, makeUsed, startIssuer } from "../support/used-database.ts"
 
@@ -20,20 +20,11 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const TASKS = 1500
 
 const newFolder = createFolders()
-const databases: TestDatabase[] = []
+const newDatabase = createDatabases()
 let source = ""
 beforeAll(async () => {
   source = await makeUsed(newFolder(), TASKS)
 })
-afterAll(async () => {
-  await Promise.all(databases.map((one) => one.remove()))
-})
-
-async function newDatabase(): Promise<TestDatabase> {
-  const database = await createDatabase()
-  databases.push(database)
-  return database
-}
 
 const newFile = () => join(newFolder(), "target.db")
 const targets: readonly (readonly [string, () => Promise<string>])[] = [

@@ -1,7 +1,7 @@
 // An OpenID provider that knows nothing of us (oidc-provider, as its package ships it) on loopback, and a browser in which
 // somebody signs in there. Ana and lea are leads, whoever else signs in is not.
 import { createServer } from "node:http"
-import { Provider } from "oidc-provider"
+import { type Configuration, Provider } from "oidc-provider"
 import { foreignSigner } from "./foreign-issuer.ts"
 
 export const CLIENT = "taskmint-cli"
@@ -15,15 +15,8 @@ const CONSOLE_CALLBACK = "https://taskmint.internal/console/callback"
 
 export type OpenIdProvider = Awaited<ReturnType<typeof startOpenIdProvider>>
 
-export async function startOpenIdProvider() {
-  let answer: ReturnType<Provider["callback"]> | undefined
-  const server = createServer((request, response) => answer?.(request, response))
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const at = server.address()
-  const issuer = `http://127.0.0.1:${typeof at === "object" && at ? at.port : 0}`
-  const signer = foreignSigner("theirs", "RS256")
-  const provider = new Provider(issuer, {
-    jwks: { keys: [{ ...signer.key.export({ format: "jwk" }), kid: signer.kid, alg: "RS256", use: "sig" }] },
+export const startOpenIdProvider = () =>
+  startProvider({
     clients: [
       {
         client_id: CLIENT,
@@ -34,20 +27,23 @@ export async function startOpenIdProvider() {
       { client_id: CONSOLE.clientId, token_endpoint_auth_method: "none", redirect_uris: [CONSOLE_CALLBACK] },
       { client_id: CONSOLE.confidential, client_secret: CONSOLE.secret, redirect_uris: [CONSOLE_CALLBACK] },
     ],
-    claims: { openid: ["sub"], staff: ["email", "email_verified", "groups"] },
-    conformIdTokenClaims: false,
-    findAccount: (_ctx, id) => ({
-      accountId: id,
-      claims: async () => ({
-        sub: id,
-        email: `${id}@example.com`,
-        email_verified: true,
-        groups: id === "ana" || id === "lea" ? ["everybody", "leads"] : ["everybody"],
-      }),
-    }),
-    cookies: { keys: [signer.kid] },
+    ...peopleOf({ ana: "leads", lea: "leads" }),
   })
-  answer = provider.callback()
+
+/** A provider with these settings; it listens first, because its name holds the port. */
+export async function startProvider(settings: Configuration) {
+  let answer: ReturnType<Provider["callback"]> | undefined
+  const server = createServer((request, response) => answer?.(request, response))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const at = server.address()
+  const issuer = `http://127.0.0.1:${typeof at === "object" && at ? at.port : 0}`
+  const signer = foreignSigner("theirs", "RS256")
+  const jwk = { ...signer.key.export({ format: "jwk" }), kid: signer.kid, alg: "RS256", use: "sig" }
+  answer = new Provider(issuer, {
+    jwks: { keys: [jwk] },
+    cookies: { keys: [signer.kid] },
+    ...settings,
+  }).callback()
   return {
     issuer,
     close() {
@@ -56,6 +52,23 @@ export async function startOpenIdProvider() {
     },
   }
 }
+
+/** Whoever signs in is somebody: these, by name, are in a group besides. */
+export const peopleOf = (
+  groups: Readonly<Record<string, string>>,
+): Pick<Configuration, "claims" | "conformIdTokenClaims" | "findAccount"> => ({
+  claims: { openid: ["sub"], staff: ["email", "email_verified", "groups"] },
+  conformIdTokenClaims: false,
+  findAccount: (_ctx, id) => ({
+    accountId: id,
+    claims: async () => ({
+      sub: id,
+      email: `${id}@example.com`,
+      email_verified: true,
+      groups: ["everybody", ...(groups[id] === undefined ? [] : [groups[id]])],
+    }),
+  }),
+})
 
 /** As far as it is needed: it follows redirects, keeps cookies and sends the forms it is shown. Answers where it ends up. */
 export async function browse(page: string, name: string): Promise<URL> {

@@ -1,7 +1,7 @@
 // A database of a test's own, on the run's PostgreSQL server (postgres-setup.ts).
 import { randomBytes } from "node:crypto"
 import { Client } from "pg"
-import { inject } from "vitest"
+import { afterAll, inject } from "vitest"
 
 export interface TestDatabase {
   readonly address: string
@@ -29,6 +29,19 @@ export async function createDatabase(server?: string): Promise<TestDatabase> {
     remove: async () => {
       await runAt(at, `DROP DATABASE ${name} WITH (FORCE)`)
     },
+  }
+}
+
+/** Answers a maker of new databases; all are removed after the file's last test. */
+export function createDatabases(): () => Promise<TestDatabase> {
+  const made: TestDatabase[] = []
+  afterAll(async () => {
+    await Promise.all(made.map((one) => one.remove()))
+  })
+  return async () => {
+    const database = await createDatabase()
+    made.push(database)
+    return database
   }
 }
 

@@ -25,6 +25,11 @@ const streams = async () => {
   throw new Error("followed in following.test.ts")
 }
 
+const openAgain = async () => {
+  await spool.close()
+  spool = await openSpool(join(folder, "uses.db"))
+}
+
 beforeEach(async () => {
   folder = newFolder()
   spool = await openSpool(join(folder, "uses.db"))
@@ -71,17 +76,18 @@ const feedOf = (items: readonly RevocationItem[]) => (path: string) => {
   const rest = items.filter((one) => one.cursor > after)
   return { items: rest, cursor: rest.at(-1)?.cursor ?? after }
 }
-const succeeded = () => undefined
-const polled = async (...items: RevocationItem[]) => {
-  answers = feedOf(items)
-  const revocations = createRevocations({
+const openRevocations = () =>
+  createRevocations({
     calls,
     streams,
     spool,
     clock,
     issuerTime: createIssuerTime(clock),
-    succeeded,
+    succeeded: () => undefined,
   })
+const polled = async (...items: RevocationItem[]) => {
+  answers = feedOf(items)
+  const revocations = openRevocations()
   await revocations.poll()
   return revocations
 }
@@ -129,22 +135,14 @@ describe("an order ends what it names", () => {
 describe("across a restart", () => {
   test("orders and cursor are known, and the feed goes on where it was", async () => {
     await polled(item({ cursor: 7 }))
-    await spool.close()
-    spool = await openSpool(join(folder, "uses.db"))
+    await openAgain()
     const paths: string[] = []
     answers = (path) => {
       paths.push(path)
       return { items: [], cursor: 9 }
     }
     clock.advance(3000)
-    const revocations = createRevocations({
-      calls,
-      streams,
-      spool,
-      clock,
-      issuerTime: createIssuerTime(clock),
-      succeeded,
-    })
+    const revocations = openRevocations()
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
     expect(revocations.age()).toBe(3000)
     await revocations.poll()
@@ -166,16 +164,8 @@ describe("across a restart", () => {
     const now = IAT + 86_400
     await spool.sweep(now, now, revocations.forget(now))
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_expired")
-    await spool.close()
-    spool = await openSpool(join(folder, "uses.db"))
-    const again = createRevocations({
-      calls,
-      streams,
-      spool,
-      clock,
-      issuerTime: createIssuerTime(clock),
-      succeeded,
-    })
+    await openAgain()
+    const again = openRevocations()
     expect([...spool.revocations()]).toEqual([])
     expect(codeOf(again.judge(token, "k"))).toBe("token_expired")
     expect(codeOf(again.judge({ ...token, iat: IAT + 60, exp: IAT + 660 }, "k"))).toBe("stands")
@@ -183,17 +173,9 @@ describe("across a restart", () => {
 
   test("knowledge from a time that is still to come makes nothing fresh", async () => {
     await polled(item({}))
-    await spool.close()
-    spool = await openSpool(join(folder, "uses.db"))
+    await openAgain()
     clock.step(-3_600_000)
-    const revocations = createRevocations({
-      calls,
-      streams,
-      spool,
-      clock,
-      issuerTime: createIssuerTime(clock),
-      succeeded,
-    })
+    const revocations = openRevocations()
     clock.step(3_600_000)
     expect(revocations.age()).toBeUndefined()
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
@@ -222,14 +204,7 @@ describe("what is no feed changes nothing, and makes nothing fresh", () => {
   test("an order with a code of the future still ends the token", async () => {
     let asked = 0
     answers = () => ({ items: asked++ ? [] : [{ ...item({}), code: "something_new" }], cursor: 1 })
-    const revocations = createRevocations({
-      calls,
-      streams,
-      spool,
-      clock,
-      issuerTime: createIssuerTime(clock),
-      succeeded,
-    })
+    const revocations = openRevocations()
     await revocations.poll()
     expect(codeOf(revocations.judge(token, "k"))).toBe("token_revoked")
   })
