@@ -2,18 +2,9 @@
 // lost. Nobody is given what is not recorded, whoever asks again gets what the first request would have got, and nothing
 // is done twice.
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
-import type { UseBatch, UseRecord } from "../../src/token/batch.ts"
-import { newId, newUuid } from "../../src/token/id.ts"
-import { signBatch } from "../support/batch.ts"
-import {
-  ASSERTION_TYPE,
-  type CallerName,
-  type House,
-  ISSUER,
-  openHouse,
-  START,
-  TICKETS,
-} from "../support/issuer-house.ts"
+import { newUuid } from "../../src/token/id.ts"
+import { signBatch, useBatch, useRecord } from "../support/batch.ts"
+import { ASSERTION_TYPE, type CallerName, type House, openHouse, START } from "../support/issuer-house.ts"
 import { createDatabase, type TestDatabase } from "../support/postgres.ts"
 import { startProxy, type Wire } from "../support/postgres-proxy.ts"
 
@@ -60,31 +51,8 @@ const change =
 
 /** One use by a verifier that reports for the first time. */
 function reportOf(): () => Promise<number> {
-  const use: UseRecord = {
-    id: newId("use"),
-    at: new Date(house.clock.now()).toISOString(),
-    task: newId("task"),
-    jti: newId("tok"),
-    actor: "triage-bot/pod-1",
-    client: "support-orchestrator",
-    api: TICKETS,
-    operation: "tickets:read",
-    resource: ["tickets", "1"],
-    decision: "allowed",
-  }
-  const batch: UseBatch = {
-    iss: "tickets",
-    aud: ISSUER,
-    iat: Math.floor(house.clock.now() / 1000),
-    instance: newUuid(house.clock.now()),
-    sequence: 1,
-    previous: null,
-    cursor: 0,
-    applied_at: null,
-    checkpoint: null,
-    final: false,
-    uses: [use],
-  }
+  const now = house.clock.now()
+  const batch = useBatch(now, { uses: [useRecord(now)] })
   const body = signBatch(batch, house.proofKeyOf("tickets"))
   const headers = { "content-type": "application/jwt" }
   return async () => (await house.call("POST", "/uses", { as: "tickets", headers, body })).status

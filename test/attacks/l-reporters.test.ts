@@ -5,19 +5,11 @@ import { join } from "node:path"
 import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest"
 import { batchDigest, type UseBatch, type UseRecord } from "../../src/token/batch.ts"
-import { newId, newUuid } from "../../src/token/id.ts"
 import { signProof } from "../../src/token/proof.ts"
 import { generatePrivateJwk, importSigningKey, type SigningKey } from "../../src/token/signature.ts"
-import { signBatch } from "../support/batch.ts"
+import { signBatch, useBatch, useRecord } from "../support/batch.ts"
 import { startVerifier } from "../support/guarded-api.ts"
-import {
-  type Call,
-  type CallerName,
-  type House,
-  ISSUER,
-  openHouse,
-  TICKETS,
-} from "../support/issuer-house.ts"
+import { type Call, type CallerName, type House, ISSUER, openHouse } from "../support/issuer-house.ts"
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -31,33 +23,9 @@ describe("L16 a reporter", () => {
   afterAll(() => house.remove())
 
   const seconds = () => Math.floor(house.clock.now() / 1000)
-  const useOf = (changes: Partial<UseRecord> = {}): UseRecord => ({
-    id: newId("use"),
-    at: new Date(house.clock.now()).toISOString(),
-    task: newId("task"),
-    jti: newId("tok"),
-    actor: "triage-bot/pod-1",
-    client: "support-orchestrator",
-    api: TICKETS,
-    operation: "tickets:read",
-    resource: ["tickets", "1"],
-    decision: "allowed",
-    ...changes,
-  })
-  const batchOf = (changes: Partial<UseBatch> = {}): UseBatch => ({
-    iss: "tickets",
-    aud: ISSUER,
-    iat: seconds(),
-    instance: newUuid(house.clock.now()),
-    sequence: 1,
-    previous: null,
-    cursor: 0,
-    applied_at: null,
-    checkpoint: null,
-    final: false,
-    uses: [useOf()],
-    ...changes,
-  })
+  const useOf = (changes: Partial<UseRecord> = {}): UseRecord => useRecord(house.clock.now(), changes)
+  const batchOf = (changes: Partial<UseBatch> = {}): UseBatch =>
+    useBatch(house.clock.now(), { uses: [useOf()], ...changes })
   const report = async (body: string, call: Call) => {
     const headers = { "content-type": "application/jwt", ...call.headers }
     const { status, body: answer } = await house.ask("POST", "/uses", { ...call, headers, body })

@@ -2,14 +2,51 @@
 
 import { joinOutcome, type NewBatch, type Taking } from "../../src/spool/batch-row.ts"
 import { readGroup, type StoredUse, splitUses, type UseGroup } from "../../src/spool/group-row.ts"
+import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import {
   type BatchFrame,
   batchDigest,
   envelopeOf,
   signUseBatch,
   type UseBatch,
+  type UseRecord,
 } from "../../src/token/batch.ts"
+import { newId, newUuid } from "../../src/token/id.ts"
 import type { SigningKey } from "../../src/token/signature.ts"
+
+/** A use as the support policy's agent makes it, at that moment (epoch milliseconds): of nobody's task and token, unless told. */
+export const useRecord = (now: number, changes: Partial<UseRecord> = {}): UseRecord => ({
+  id: newId("use", now),
+  at: toInstant(now),
+  task: newId("task", now),
+  jti: newId("tok", now),
+  actor: "triage-bot/pod-1",
+  client: "support-orchestrator",
+  api: "https://tickets.internal.example",
+  operation: "tickets:read",
+  resource: ["tickets", "SUP-1042"],
+  decision: "allowed",
+  ...changes,
+})
+
+/** The first batch of a verifier instance of its own, unless told. */
+export const useBatch = (
+  now: number,
+  { uses, ...changes }: Partial<UseBatch> & Pick<UseBatch, "uses">,
+): UseBatch => ({
+  iss: "tickets",
+  aud: "https://taskmint.internal",
+  iat: toEpochSeconds(now),
+  instance: newUuid(now),
+  sequence: 1,
+  previous: null,
+  cursor: 0,
+  applied_at: null,
+  checkpoint: null,
+  final: false,
+  ...changes,
+  uses,
+})
 
 export const signBatch = (batch: UseBatch, key: SigningKey): string =>
   Buffer.from(

@@ -6,14 +6,12 @@ import { statement } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
 import type { Folder } from "../../src/database/folder.ts"
 import { Refusal } from "../../src/errors.ts"
-import { toEpochSeconds, toInstant } from "../../src/time.ts"
-import { newId, newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, publicHalf } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
 import { approvalTexts, mustBe, ORCHESTRATOR } from "./approvals.ts"
-import { signBatch } from "./batch.ts"
+import { signBatch, useBatch, useRecord } from "./batch.ts"
 import { PEOPLE, USER_POLICY } from "./users.ts"
-import { createWorld, ISSUER, TICKETS, type World, writePolicies } from "./world.ts"
+import { createWorld, TICKETS, type World, writePolicies } from "./world.ts"
 
 const POLICY = `${USER_POLICY}  visit-for-user:
     orchestrators: [support-orchestrator]
@@ -90,23 +88,9 @@ export type Visit = Awaited<ReturnType<typeof startVisit>>
 export async function reportUse(world: World, { task, jti, ticket }: Visit): Promise<void> {
   const key = importSigningKey(generatePrivateJwk("ES256"))
   const now = world.clock.now()
-  const use = {
-    id: newId("use", now),
-    at: toInstant(now),
-    task,
-    jti,
-    actor: "triage-bot/pod-1",
-    client: "support-orchestrator",
-    api: TICKETS,
-    operation: "tickets:read",
-    resource: ["tickets", ticket],
-    decision: "allowed" as const,
-  }
-  const frame = { iss: "tickets", aud: ISSUER, iat: toEpochSeconds(now), instance: newUuid(), sequence: 1 }
-  const rest = { previous: null, cursor: 0, applied_at: null, checkpoint: null, final: false, uses: [use] }
-  mustBe(
-    await world.uses.take({ api: "tickets", key: publicHalf(key) }, signBatch({ ...frame, ...rest }, key)),
-  )
+  const use = useRecord(now, { task, jti, resource: ["tickets", ticket] })
+  const batch = signBatch(useBatch(now, { uses: [use] }), key)
+  mustBe(await world.uses.take({ api: "tickets", key: publicHalf(key) }, batch))
 }
 
 /** Two tasks of VERA, ended, with everything that can be told of them; one of OTTO. */

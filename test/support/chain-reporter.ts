@@ -4,10 +4,10 @@ import type { Refusal } from "../../src/errors.ts"
 import type { Taken } from "../../src/task/use.ts"
 import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import { batchDigest, type UseBatch, type UseRecord } from "../../src/token/batch.ts"
-import { newId, newUuid } from "../../src/token/id.ts"
+import { newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, readPublicJwk } from "../../src/token/signature.ts"
-import { signBatch } from "./batch.ts"
-import { ISSUER, TICKETS, type World } from "./world.ts"
+import { signBatch, useRecord } from "./batch.ts"
+import { ISSUER, type World } from "./world.ts"
 
 export interface Made {
   readonly text: string
@@ -68,17 +68,4 @@ export const useOf = (
   world: World,
   token: { readonly task: string; readonly jti: string },
   change: Partial<UseRecord> = {},
-): UseRecord => ({
-  id: newId("use", world.clock.now()),
-  at: toInstant(world.clock.now()),
-  task: token.task,
-  jti: token.jti,
-  actor: "triage-bot/pod-1",
-  client: "support-orchestrator",
-  api: TICKETS,
-  operation: "tickets:read",
-  resource: ["tickets", "SUP-1042"],
-  decision: "allowed",
-  status: 200,
-  ...change,
-})
+): UseRecord => useRecord(world.clock.now(), { task: token.task, jti: token.jti, status: 200, ...change })

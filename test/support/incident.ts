@@ -3,12 +3,11 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { decodeJwt } from "jose"
-import { toEpochSeconds, toInstant } from "../../src/time.ts"
+import { toInstant } from "../../src/time.ts"
 import type { UseRecord } from "../../src/token/batch.ts"
-import { newId, newUuid } from "../../src/token/id.ts"
 import { approvalTexts } from "./approvals.ts"
-import { signBatch } from "./batch.ts"
-import { type CallerName, type House, ISSUER, openHouse, START, TICKETS } from "./issuer-house.ts"
+import { signBatch, useBatch, useRecord } from "./batch.ts"
+import { type CallerName, type House, openHouse, START } from "./issuer-house.ts"
 import { POLICIES } from "./policies.ts"
 
 export interface Incident {
@@ -61,45 +60,16 @@ export async function openIncident(): Promise<Incident> {
 export const jtiOf = ({ tokens }: Pick<Answered, "tokens">): string =>
   String(decodeJwt(tokens[0]?.access_token ?? "").jti)
 
-export const useOf = ({ clock }: House, task: string, jti: string): UseRecord => ({
-  id: newId("use", clock.now()),
-  at: toInstant(clock.now()),
-  task,
-  jti,
-  actor: "triage-bot/pod-1",
-  client: "support-orchestrator",
-  api: TICKETS,
-  operation: "tickets:read",
-  resource: ["tickets", "SUP-1042"],
-  method: "GET",
-  route: "/tickets/:id",
-  decision: "allowed",
-  status: 200,
-  duration_ms: 3,
-})
+export const useOf = ({ clock }: House, task: string, jti: string): UseRecord =>
+  useRecord(clock.now(), { task, jti, method: "GET", route: "/tickets/:id", status: 200, duration_ms: 3 })
 
 export async function report(house: House, uses: UseRecord[]): Promise<void> {
   const now = house.clock.now()
-  const batch = {
-    instance: newUuid(),
-    sequence: 1,
-    previous: null,
-    cursor: 0,
-    checkpoint: null,
-    final: false,
-  }
-  const claims = {
-    iss: "tickets",
-    aud: ISSUER,
-    iat: toEpochSeconds(now),
-    applied_at: toInstant(now),
-    ...batch,
-    uses,
-  }
+  const batch = useBatch(now, { applied_at: toInstant(now), uses })
   const { status } = await house.call("POST", "/uses", {
     as: "tickets",
     headers: { "content-type": "application/jwt" },
-    body: signBatch(claims, house.proofKeyOf("tickets")),
+    body: signBatch(batch, house.proofKeyOf("tickets")),
   })
   if (status !== 200) throw new Error(`the batch was answered ${status}`)
 }

@@ -9,14 +9,13 @@ import { SQLITE_SPELLING } from "../../src/database/drizzle.ts"
 import { Refusal } from "../../src/errors.ts"
 import { type Broken, type Examined, type Verified, verifyLedger } from "../../src/ledger/verify.ts"
 import { databaseSource } from "../../src/ledger/verify-database.ts"
-import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import { batchDigest } from "../../src/token/batch.ts"
 import { newId, newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, publicHalf } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
 import { archiveAll, closeAll } from "./archive.ts"
-import { signBatch } from "./batch.ts"
-import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "./world.ts"
+import { signBatch, useBatch, useRecord } from "./batch.ts"
+import { createWorld, SUPPORT_START, type World } from "./world.ts"
 
 export interface LedgerFile {
   readonly path: string
@@ -188,22 +187,9 @@ function createReporter(world: World, more: () => object = () => ({})) {
     async report(task: string, jti: string, uses: number): Promise<void> {
       sequence += 1
       const now = world.clock.now()
-      const one = () => ({
-        id: newId("use", now),
-        at: toInstant(now),
-        task,
-        jti,
-        actor: "triage-bot/pod-1",
-        client: "support-orchestrator",
-        api: TICKETS,
-        operation: "tickets:read",
-        resource: ["tickets", "SUP-1042"],
-        decision: "allowed" as const,
-        ...more(),
-      })
-      const frame = { iss: "tickets", aud: ISSUER, iat: toEpochSeconds(now), instance, sequence, previous }
-      const rest = { cursor: 0, applied_at: null, checkpoint: null, final: false }
-      const text = signBatch({ ...frame, ...rest, uses: Array.from({ length: uses }, one) }, key)
+      const one = () => useRecord(now, { task, jti, ...more() })
+      const recorded = Array.from({ length: uses }, one)
+      const text = signBatch(useBatch(now, { instance, sequence, previous, uses: recorded }), key)
       const taken = await world.uses.take({ api: "tickets", key: publicHalf(key) }, text)
       if (taken instanceof Refusal) throw new Error(taken.reason)
       previous = batchDigest(text)

@@ -8,11 +8,11 @@ import type { Kind } from "../../src/ledger/event.ts"
 import type { Started } from "../../src/task/start.ts"
 import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import { batchDigest, type UseRecord } from "../../src/token/batch.ts"
-import { newId, newUuid } from "../../src/token/id.ts"
+import { newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, readPublicJwk } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
-import { signBatch } from "./batch.ts"
-import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "./world.ts"
+import { signBatch, useRecord } from "./batch.ts"
+import { createWorld, ISSUER, SUPPORT_START, type World } from "./world.ts"
 
 /** One verifier instance: its batches chained and signed. */
 function createReporter(world: World) {
@@ -75,20 +75,13 @@ export async function createQuiet() {
     },
     useOf(task: Started, decision: "allowed" | "refused"): UseRecord {
       const opened = openTaskToken(task.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
-      return {
-        id: newId("use", world.clock.now()),
-        at: toInstant(world.clock.now()),
+      return useRecord(world.clock.now(), {
         task: task.taskId,
         jti: "token" in opened ? opened.token.jti : "",
-        actor: "triage-bot/pod-1",
-        client: "support-orchestrator",
-        api: TICKETS,
-        operation: "tickets:read",
-        resource: ["tickets", "SUP-1042"],
         decision,
         ...(decision === "refused" && { code: "operation_not_granted" }),
         status: decision === "refused" ? 403 : 200,
-      }
+      })
     },
     async remove() {
       await world.close()

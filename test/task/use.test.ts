@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
 import type { Taken } from "../../src/task/use.ts"
-import { toEpochSeconds, toInstant } from "../../src/time.ts"
+import { toInstant } from "../../src/time.ts"
 import { batchDigest, type UseBatch, type UseRecord } from "../../src/token/batch.ts"
 import { newId, newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, readPublicJwk } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
-import { signBatch } from "../support/batch.ts"
-import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "../support/world.ts"
+import { signBatch, useBatch, useRecord } from "../support/batch.ts"
+import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
 
 let world: World
 let task: { id: string; jti: string }
@@ -27,42 +27,22 @@ afterEach(async () => {
   await world.remove()
 })
 
-const use = (change: Partial<UseRecord> = {}): UseRecord => ({
-  id: newId("use", world.clock.now()),
-  at: toInstant(world.clock.now() - 400),
-  task: task.id,
-  jti: task.jti,
-  actor: "triage-bot/pod-1",
-  client: "support-orchestrator",
-  api: TICKETS,
-  operation: "tickets:read",
-  resource: ["tickets", "SUP-1042"],
-  method: "GET",
-  route: "/tickets/:id",
-  decision: "allowed",
-  status: 200,
-  duration_ms: 3,
-  ...change,
-})
+const use = (change: Partial<UseRecord> = {}): UseRecord =>
+  useRecord(world.clock.now(), {
+    at: toInstant(world.clock.now() - 400),
+    task: task.id,
+    jti: task.jti,
+    method: "GET",
+    route: "/tickets/:id",
+    status: 200,
+    duration_ms: 3,
+    ...change,
+  })
 
-const batch = (change: Partial<UseBatch> = {}, key = signingKey): string =>
-  signBatch(
-    {
-      iss: "tickets",
-      aud: ISSUER,
-      iat: toEpochSeconds(world.clock.now()),
-      instance,
-      sequence: 1,
-      previous: null,
-      cursor: 0,
-      applied_at: toInstant(world.clock.now()),
-      checkpoint: null,
-      final: false,
-      uses: [use()],
-      ...change,
-    },
-    key,
-  )
+const batch = (change: Partial<UseBatch> = {}, key = signingKey): string => {
+  const now = world.clock.now()
+  return signBatch(useBatch(now, { instance, applied_at: toInstant(now), uses: [use()], ...change }), key)
+}
 
 function take(text: string, api = "tickets"): Promise<Taken | Refusal> {
   const key = readPublicJwk(signingKey.publicJwk)

@@ -7,12 +7,11 @@ import { leafHash, provesConsistency, provesInclusion } from "../../src/ledger/m
 import { createSequence } from "../../src/ledger/sequence.ts"
 import { createTasks } from "../../src/task/task.ts"
 import type { Taken } from "../../src/task/use.ts"
-import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import { batchDigest, type UseBatch } from "../../src/token/batch.ts"
-import { newId, newUuid } from "../../src/token/id.ts"
+import { newUuid } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey, publicHalf } from "../../src/token/signature.ts"
-import { signBatch } from "../support/batch.ts"
-import { createWorld, ISSUER, SUPPORT_START, TICKETS, type World } from "../support/world.ts"
+import { signBatch, useBatch, useRecord } from "../support/batch.ts"
+import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
 
 let world: World
 const key = importSigningKey(generatePrivateJwk("ES256"))
@@ -28,35 +27,18 @@ afterEach(async () => {
   await world.remove()
 })
 
-const use = () => ({
-  id: newId("use", world.clock.now()),
-  at: toInstant(world.clock.now()),
-  task: newId("task", world.clock.now()),
-  jti: newId("tok", world.clock.now()),
-  actor: "triage-bot/pod-1",
-  client: "support-orchestrator",
-  api: TICKETS,
-  operation: "tickets:read",
-  decision: "allowed" as const,
-})
+const use = () => useRecord(world.clock.now(), { resource: undefined })
 
 /** The next batch of the instance. */
 const sign = (change: Partial<UseBatch>): string =>
   signBatch(
-    {
-      iss: "tickets",
-      aud: ISSUER,
-      iat: toEpochSeconds(world.clock.now()),
+    useBatch(world.clock.now(), {
       instance,
       sequence: sent.sequence + 1,
       previous: sent.digest,
-      cursor: 0,
-      applied_at: null,
-      checkpoint: null,
-      final: false,
       uses: [use(), use()],
       ...change,
-    },
+    }),
     key,
   )
 async function take(text: string, beside?: string): Promise<Taken | Refusal> {
