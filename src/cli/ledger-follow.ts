@@ -13,6 +13,7 @@ import { answerIsNo, EXIT, endOf, Stop, wrongUse } from "./exit.ts"
 import { newsIn, watchSilence } from "./follow-news.ts"
 import { keyIn, servedLog } from "./ledger-verify.ts"
 import { asCaller, type CallerFlags, required } from "./options.ts"
+import { OutputLost } from "./output.ts"
 import { watchEnd } from "./signals.ts"
 
 interface Flags extends CallerFlags {
@@ -146,7 +147,7 @@ async function tell(
 
 const write = (text: string): Promise<void> =>
   new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
+    process.stdout.write(text, (error) => (error ? reject(new OutputLost(error)) : resolve()))
   })
 
 /** Both sides in a file beside the copy; the first contradiction of a kind stays. */

@@ -5,22 +5,27 @@ import { addCompletion } from "./completion.ts"
 import type { Context } from "./context.ts"
 import { CommandEnded, EXIT, endOf } from "./exit.ts"
 import { addNamed, type Loaders, namingWords } from "./loading.ts"
+import { OutputLost, openOutput } from "./output.ts"
 import { createSettings } from "./settings.ts"
 import { createTerminal } from "./terminal.ts"
 import { versionOfPackage } from "./version.ts"
 
 /** Runs one command line and answers its exit code. Never throws. */
 export async function run(args: readonly string[]): Promise<number> {
-  const terminal = createTerminal(process.stdout, process.stderr)
+  const output = openOutput(process.stdout)
+  process.stderr.on("error", () => undefined) // there is nowhere left to say it
+  const terminal = createTerminal(output, process.stderr)
   const settings = createSettings(process.env, process.argv[1])
   try {
     const program = await createProgram({ terminal, settings }, args)
     await program.parseAsync([...args], { from: "user" })
+    await output.finish()
     return EXIT.done
   } catch (error) {
     if (error instanceof CommanderError)
       return /help|version/.test(error.code) && args.length > 0 ? EXIT.done : EXIT.wrongUse
     if (error instanceof CommandEnded) return error.exitCode
+    if (error instanceof OutputLost && error.unwanted) return EXIT.cannotTell
     const { exitCode, lines } = endOf(error)
     const [first = "", ...rest] = lines
     terminal.note(`${terminal.errorColors.red(exitCode === EXIT.no ? "no:" : "error:")} ${first}`)

@@ -38,6 +38,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/cli/ledger-follow.test.ts": "restores an SQLite file; what is served is held on both elsewhere",
   "test/cli/ledger-verify.test.ts": "verifies an SQLite file, and tiles",
   "test/cli/management.test.ts": "is about a port; test/issuer/telemetry is what is measured, on both",
+  "test/cli/output.test.ts": "is about standard output",
   "test/cli/policy-narrow.test.ts": "reads files, and opens no database",
   "test/cli/revoke.test.ts": "is about a command; test/task/revocation is what it asks for, on both",
   "test/cli/policy-replay.test.ts": "reads a file of entries",
