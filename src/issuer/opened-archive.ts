@@ -10,8 +10,8 @@ export interface OpenedArchive {
   /** Undefined: what is archived stays in the database. */
   readonly folder: Folder | undefined
   /**
-   * Whether a file of it could not be read when it was last looked. Each call looks anew and waits for nothing: a file system
-   * that hangs holds nobody up, and is away.
+   * Whether a file of it could not be read when it was last looked, every two seconds at most and while somebody asks. It waits
+   * for nothing: a file system that hangs holds nobody up, and is away.
    */
   away(): boolean
 }
@@ -31,23 +31,28 @@ export async function openArchive(
   return { engine: withArchive(engine, folder), folder, away: watchFolder(engine, folder, clock) }
 }
 
+/** However often somebody asks, it is looked once in this time. */
+const LOOK_MILLISECONDS = 2000
 /** A look that takes longer finds nothing any more. */
 const HANGING_MILLISECONDS = 5000
 
 function watchFolder(engine: Engine, folder: Folder, clock: Clock): () => boolean {
   let away = false
-  let began: number | undefined
+  let looking = false
+  let lookedAt = Number.NEGATIVE_INFINITY
   const look = async () => {
     // What the database can't say says nothing about the folder.
     away = await objectionToFolder(engine, folder).then(isText, () => away)
-    began = undefined
+    looking = false
   }
   return () => {
-    if (began === undefined) {
-      began = clock.monotonic()
+    const now = clock.monotonic()
+    if (!looking && now - lookedAt >= LOOK_MILLISECONDS) {
+      looking = true
+      lookedAt = now
       void look()
     }
-    return away || clock.monotonic() - began > HANGING_MILLISECONDS
+    return away || (looking && now - lookedAt > HANGING_MILLISECONDS)
   }
 }
 

@@ -113,7 +113,7 @@ test("files that can't be read are a warning until they can, and so is a folder 
   other.clock.advance(2 * 86_400_000)
   await other.issuer.sweep()
   const warnings = async () => (await other.ask("GET", "/readyz")).body.warnings
-  const warned = (than: readonly string[], passing = 0) =>
+  const warned = (than: readonly string[], passing = 2000) =>
     vi.waitFor(async () => {
       other.clock.advance(passing)
       expect(await warnings()).toEqual(than)
