@@ -9,3 +9,9 @@ export function addCompletion(program: Command): void {
     .find((one) => one.name() === "completion")
     ?.description("print the completion script of a shell: source <(taskmint completion bash)")
 }
+
+/** The words that say which command it is: of the shell's question how one goes on, those that are complete. */
+export function namingWords(args: readonly string[]): readonly string[] {
+  const [first, dashes, ...words] = args
+  return first === "complete" && dashes === "--" ? words.slice(0, -1) : args
+}

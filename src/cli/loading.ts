@@ -19,9 +19,3 @@ export async function addNamed(
   const adds = await Promise.all((named ? [named] : Object.values(loaders)).map((load) => load()))
   for (const add of adds) await add(parent, context, named ? rest : [])
 }
-
-/** The words that say which command it is: of the shell's question how one goes on, those that are complete. */
-export function namingWords(args: readonly string[]): readonly string[] {
-  const [first, dashes, ...words] = args
-  return first === "complete" && dashes === "--" ? words.slice(0, -1) : args
-}

@@ -40,8 +40,9 @@ export function openOutput(stream: NodeJS.WriteStream): Output {
       return stream.write(text)
     },
     async finish() {
-      if (written) await new Promise<void>((resolve) => stream.write("", () => resolve()))
-      if (written) check()
+      if (!written) return
+      await new Promise<void>((resolve) => stream.write("", () => resolve()))
+      check()
     },
   }
 }

@@ -14,11 +14,7 @@ const COMMANDS: Loaders = {
   use: async () => (await import("./policy-use.ts")).addPolicyUse,
 }
 
-export async function addPolicy(
-  program: Command,
-  context: Context,
-  words: readonly string[] = [],
-): Promise<void> {
+export async function addPolicy(program: Command, context: Context, words: readonly string[]): Promise<void> {
   const policy = program
     .command("policy")
     .description("policy files: find mistakes, test what is expected of them, explain decisions")

@@ -1,10 +1,10 @@
 // The command line, whole: which nouns there are, how a command begins and how it ends. Each noun's file decides what its
 // commands do; exit.ts decides what an error means.
 import { Command, CommanderError } from "commander"
-import { addCompletion } from "./completion.ts"
+import { addCompletion, namingWords } from "./completion.ts"
 import type { Context } from "./context.ts"
 import { CommandEnded, EXIT, endOf } from "./exit.ts"
-import { addNamed, type Loaders, namingWords } from "./loading.ts"
+import { addNamed, type Loaders } from "./loading.ts"
 import { OutputLost, openOutput } from "./output.ts"
 import { createSettings } from "./settings.ts"
 import { createTerminal } from "./terminal.ts"

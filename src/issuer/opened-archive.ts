@@ -1,5 +1,5 @@
 // The folder of archived entries, opened for an issuer, and the engine that reads from it. It decides that no issuer starts
-// which could not say where entries of its ledger are.
+// which could not say where entries of its ledger are, and tells while they can't be read.
 import type { Engine } from "../database/database.ts"
 import { type Folder, openFolder } from "../database/folder.ts"
 import { objectionToFolder, withArchive } from "../ledger/archive-files.ts"

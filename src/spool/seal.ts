@@ -95,7 +95,7 @@ function readChain(kept: string | undefined): Chain {
 
 interface ReadyUse {
   readonly stored: StoredUse
-  /** What its text says beyond the stored one. */
+  /** What is joined to its text. */
   readonly outcome: string
 }
 

@@ -59,7 +59,10 @@ export interface Spool {
   keep(key: SettingKey, value: string): Promise<void>
   /** Keeps it where nothing is kept; answers what is. */
   keepFirst(key: SettingKey, value: string): Promise<string>
-  /** Durable when it resolves. Numbers follow each other, and each is above those given before. Answers those that may not be served, by number. */
+  /**
+   * Durable when it resolves. Numbers follow each other, and each is above those given before. Answers those that may not be
+   * served, by number.
+   */
   addUses(group: UseGroup): Promise<Unserved>
   /**
    * The oldest groups that are in no batch: of so many uses, or of the first group that has more. Default: this part's.

@@ -1,6 +1,7 @@
 import { Command } from "commander"
 import { describe, expect, test } from "vitest"
-import { addNamed, type Loaders, namingWords } from "../../src/cli/loading.ts"
+import { namingWords } from "../../src/cli/completion.ts"
+import { addNamed, type Loaders } from "../../src/cli/loading.ts"
 import { createProgram } from "../../src/cli/program.ts"
 import { createSettings } from "../../src/cli/settings.ts"
 import { createTerminal } from "../../src/cli/terminal.ts"

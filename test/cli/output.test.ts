@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test, vi } from "vitest"
 import { writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { startCli, startShell } from "../support/command-line.ts"
 import { createFolders } from "../support/folder.ts"
+import { serveSettings } from "../support/serve-settings.ts"
 import { ROOT } from "../support/source.ts"
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -38,15 +39,7 @@ describe("a command", () => {
 
 test("a server goes on when nobody reads its log any more, and ends as it is told to", async () => {
   const house = writeExampleFolder(join(newFolder(), "house"))
-  const server = startCli(["serve"], {
-    env: {
-      TASKMINT_ISSUER: "https://taskmint.example",
-      TASKMINT_PORT: "0",
-      TASKMINT_POLICIES: house.policies,
-      TASKMINT_DATABASE: `sqlite:${house.database}`,
-      TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
-    },
-  })
+  const server = startCli(["serve"], { env: serveSettings(house) })
   afterAll(() => void server.child.kill("SIGKILL"))
   const [, address] = await server.said(/"address":"([^"]+)".*"msg":"listening"/)
   server.child.stdout?.destroy()

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { type ExampleFolder, writeExampleFolder } from "../../src/cli/example-folder.ts"
 import { runCli } from "../support/command-line.ts"
+import { serveSettings } from "../support/serve-settings.ts"
 
 // Every case is a process of its own.
 vi.setConfig({ testTimeout: 60_000 })
@@ -40,11 +41,7 @@ describe("it does not start", () => {
   ])("%s", async (_what, env, args, says) => {
     const ended = await runCli(["serve", ...args], {
       env: {
-        TASKMINT_ISSUER: "https://taskmint.example",
-        TASKMINT_PORT: "0",
-        TASKMINT_POLICIES: house.policies,
-        TASKMINT_DATABASE: `sqlite:${house.database}`,
-        TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
+        ...serveSettings(house),
         ...env,
       },
       cwd: folder,

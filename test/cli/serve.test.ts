@@ -18,6 +18,7 @@ import { systemClock } from "../../src/time.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { type Running, runCli, startCli, startShell } from "../support/command-line.ts"
 import { runHere } from "../support/in-process.ts"
+import { serveSettings } from "../support/serve-settings.ts"
 
 // Every step is a process of its own.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
@@ -38,16 +39,8 @@ function makeHouse(): ExampleFolder {
   return writeExampleFolder(join(folder, `house-${serial}`))
 }
 
-const settingsOf = (house: ExampleFolder) => ({
-  TASKMINT_ISSUER: "https://taskmint.example",
-  TASKMINT_PORT: "0",
-  TASKMINT_POLICIES: house.policies,
-  TASKMINT_DATABASE: `sqlite:${house.database}`,
-  TASKMINT_KEY_ENCRYPTION_KEY_FILE: house.keyEncryptionKeyFile,
-})
-
 function serve(house: ExampleFolder, args: readonly string[] = []): Running {
-  const one = startCli(["serve", ...args], { env: settingsOf(house), cwd: folder })
+  const one = startCli(["serve", ...args], { env: serveSettings(house), cwd: folder })
   running.push(one)
   return one
 }
@@ -181,7 +174,7 @@ describe("it refuses to start, and says what to do", () => {
   for (const [what, env, args, code, says] of cases)
     test(what, async () => {
       const house = makeHouse()
-      const ended = await runHere(addServe, ["serve", ...args], { ...settingsOf(house), ...env(house) })
+      const ended = await runHere(addServe, ["serve", ...args], { ...serveSettings(house), ...env(house) })
       expect(ended.stderr).toMatch(says)
       expect(ended.code).toBe(code)
       expect(ended.stderr).not.toMatch(/\n\s+at /)
@@ -190,7 +183,7 @@ describe("it refuses to start, and says what to do", () => {
   test("with a key file that others can read", async () => {
     const house = makeHouse()
     chmodSync(house.keyEncryptionKeyFile, 0o644)
-    const ended = await runCli(["serve"], { env: settingsOf(house) })
+    const ended = await runCli(["serve"], { env: serveSettings(house) })
     expect([ended.code, ended.stderr]).toEqual([2, expect.stringContaining("chmod 600")])
   })
 
@@ -200,7 +193,7 @@ describe("it refuses to start, and says what to do", () => {
     await one.said(LISTENING)
     one.child.kill("SIGTERM")
     await one.ended
-    const env = { ...settingsOf(house), TASKMINT_KEY_ENCRYPTION_KEY_FILE: other.keyEncryptionKeyFile }
+    const env = { ...serveSettings(house), TASKMINT_KEY_ENCRYPTION_KEY_FILE: other.keyEncryptionKeyFile }
     const ended = await runCli(["serve"], { env })
     expect(ended.code).toBe(1)
     expect(ended.stderr).toMatch(/key/)
@@ -210,10 +203,10 @@ describe("it refuses to start, and says what to do", () => {
     const house = makeHouse()
     const one = serve(house)
     const [, address = ""] = await one.said(LISTENING)
-    const same = await runCli(["serve"], { env: settingsOf(house) })
+    const same = await runCli(["serve"], { env: serveSettings(house) })
     expect(same.code).not.toBe(0)
     expect(same.stderr).toMatch(/another process|in use|locked|held/i)
-    const port = await runCli(["serve", "--port", new URL(address).port], { env: settingsOf(makeHouse()) })
+    const port = await runCli(["serve", "--port", new URL(address).port], { env: serveSettings(makeHouse()) })
     expect([port.code, port.stderr]).toEqual([2, expect.stringContaining("--port")])
   })
 })
@@ -237,7 +230,7 @@ describe("--dev makes what is missing, and says so loudly", () => {
     const house = { ...makeHouse(), database: join(empty, ".taskmint/taskmint.db") }
     const key = join(empty, ".taskmint/key-encryption.key")
     const ended = await runCli(["serve"], {
-      env: { ...settingsOf(house), TASKMINT_KEY_ENCRYPTION_KEY_FILE: key },
+      env: { ...serveSettings(house), TASKMINT_KEY_ENCRYPTION_KEY_FILE: key },
     })
     expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(/--dev|development/i)])
   })

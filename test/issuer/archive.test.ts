@@ -30,6 +30,17 @@ async function pad(of = house): Promise<void> {
   await of.issuer.sweep()
 }
 
+/** Another house, whose first entries have gone to the folder by its retention. */
+async function openArchived() {
+  const folder = newFolder()
+  const other = await openHouse()
+  await other.restart({ archive: folder, retentionSeconds: 86_400 })
+  await pad(other)
+  other.clock.advance(2 * 86_400_000)
+  await other.issuer.sweep()
+  return { other, folder }
+}
+
 test("an operator archives what is old, some thousand at a time, and is told why it ends", async () => {
   const none = {
     status: 200,
@@ -92,12 +103,7 @@ test("to files goes what the folder is for that the issuer was started with, and
 })
 
 test("by a retention it goes to the folder, where there is one; and no issuer starts that could not find it", async () => {
-  const folder = newFolder()
-  const other = await openHouse()
-  await other.restart({ archive: folder, retentionSeconds: 86_400 })
-  await pad(other)
-  other.clock.advance(2 * 86_400_000)
-  await other.issuer.sweep()
+  const { other, folder } = await openArchived()
   expect(readdirSync(join(folder, "tile/entries"))).toEqual(["000"])
   await expect(other.restart()).rejects.toThrow("--archive")
   await expect(other.restart({ archive: join(folder, "none") })).rejects.toThrow("is no folder")
@@ -106,12 +112,7 @@ test("by a retention it goes to the folder, where there is one; and no issuer st
 })
 
 test("files that can't be read are a warning until they can, and so is a folder that hangs", async () => {
-  const folder = newFolder()
-  const other = await openHouse()
-  await other.restart({ archive: folder, retentionSeconds: 86_400 })
-  await pad(other)
-  other.clock.advance(2 * 86_400_000)
-  await other.issuer.sweep()
+  const { other, folder } = await openArchived()
   const warnings = async () => (await other.ask("GET", "/readyz")).body.warnings
   const warned = (than: readonly string[], passing = 2000) =>
     vi.waitFor(async () => {

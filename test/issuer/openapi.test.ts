@@ -3,27 +3,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { z } from "zod"
 import { newId, newUuid } from "../../src/token/id.ts"
-import { signBatch } from "../support/batch.ts"
-import { type Call, type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
+import { signBatch, useBatch } from "../support/batch.ts"
+import { type Call, type House, openHouse, START } from "../support/issuer-house.ts"
 
 type Json = Record<string, unknown>
 let house: House
 let document: Json
 const called = new Set<string>()
 /** The first heartbeat of a verifier instance. */
-const FIRST = {
-  iss: "tickets",
-  aud: ISSUER,
-  iat: 1_772_355_600,
-  instance: newUuid(),
-  sequence: 1,
-  previous: null,
-  cursor: 0,
-  applied_at: null,
-  checkpoint: null,
-  final: false,
-  uses: [],
-}
+const FIRST = useBatch(1_772_355_600_000, { uses: [] })
 
 beforeAll(async () => {
   house = await openHouse()
