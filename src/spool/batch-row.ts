@@ -5,6 +5,12 @@ import { type BatchEnvelope, batchDigest, rebuildUseBatch } from "../token/batch
 import { addGroup, readGroup, type UseGroup } from "./group-row.ts"
 import * as sql from "./statements.ts"
 
+/**
+ * Bytes of the spool that the uses of a batch held, by task. No plain object: with a thousand tasks in a batch, making it a
+ * thousand members costs as much as recording some of the uses.
+ */
+export type Shares = ReadonlyMap<string, number>
+
 /** A batch that is not acknowledged: the exact bytes that are sent, however often. */
 export interface StoredBatch {
   readonly sequence: number
@@ -13,8 +19,7 @@ export interface StoredBatch {
   readonly digest: string
   /** The lowest use in it; zero when it is empty. */
   readonly first: number
-  /** Bytes of the spool that its uses held, by task. */
-  readonly shares: Readonly<Record<string, number>>
+  readonly shares: Shares
 }
 
 /** The same, with what is written of it beside its uses. */
@@ -40,7 +45,7 @@ export interface Taking {
 export function addBatch(batch: NewBatch, { groups, split, pieces, highest }: Taking): WriterStep[] {
   const { sequence, first, shares, envelope, outcomes } = batch
   const numbers = (of: readonly UseGroup[]) => JSON.stringify(of.map((group) => group.first))
-  const parts = [JSON.stringify(shares), JSON.stringify(envelope), outcomes.join("\n")]
+  const parts = [writeShares(shares), JSON.stringify(envelope), outcomes.join("\n")]
   return [
     ...(split.length > 0 ? [{ sql: sql.DROP_USES, values: [numbers(split)], rows: split.length }] : []),
     ...pieces.map(addGroup),
@@ -74,8 +79,14 @@ export function readBatch(row: BatchRow, groups: readonly UseGroup[]): StoredBat
     throw new Error(`the spool's batch ${sequence} can't be read; move the spool aside and keep it`)
   const texts = uses.map(({ text }, at) => joinOutcome(text, joined[at] ?? ""))
   const bytes = rebuildUseBatch(JSON.parse(envelope), texts)
-  return { sequence, first, shares: JSON.parse(shares), bytes, digest: batchDigest(bytes) }
+  return { sequence, first, shares: readShares(shares), bytes, digest: batchDigest(bytes) }
 }
+
+/** As they stand in a row: JSON, of one object. */
+const writeShares = (shares: Shares): string =>
+  `{${Array.from(shares, ([task, bytes]) => `${JSON.stringify(task)}:${bytes}`).join(",")}}`
+
+export const readShares = (text: string): Shares => new Map(Object.entries<number>(JSON.parse(text)))
 
 /** A use's JSON with further members. */
 export const joinOutcome = (text: string, outcome: string): string =>

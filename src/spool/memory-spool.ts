@@ -85,7 +85,7 @@ export function createMemorySpool(): MemorySpool {
 const idOf = ({ text }: StoredUse): string => String((JSON.parse(text) as { id?: unknown }).id)
 
 interface SealedBatch extends StoredBatch {
-  readonly shares: Record<string, number>
+  readonly shares: Map<string, number>
   readonly seqs: ReadonlySet<number>
 }
 
@@ -117,7 +117,7 @@ function createWaitingUses() {
       waiting.delete(seq)
       if (open.delete(seq)) continue
       for (const { shares, seqs } of batches.values())
-        if (seqs.has(seq)) shares[task] = (shares[task] ?? 0) - text.length - ROW_OVERHEAD_BYTES
+        if (seqs.has(seq)) shares.set(task, (shares.get(task) ?? 0) - text.length - ROW_OVERHEAD_BYTES)
     }
   }
   return {
@@ -136,7 +136,7 @@ function createWaitingUses() {
       ),
     seal(batch: StoredBatch, seqs: ReadonlySet<number>) {
       for (const seq of seqs) open.delete(seq)
-      batches.set(batch.sequence, { ...batch, shares: { ...batch.shares }, seqs })
+      batches.set(batch.sequence, { ...batch, shares: new Map(batch.shares), seqs })
     },
     oldestBatch: (): StoredBatch | undefined => batches.values().next().value,
     async release(sequence: number, beyond: ReadonlyMap<string, Refusal>) {

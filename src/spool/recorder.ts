@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Clock } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
+import type { Shares } from "./batch-row.ts"
 import { createFold } from "./fold.ts"
 import type { StoredUse } from "./group-row.ts"
 import { createOutcomes } from "./outcomes.ts"
@@ -34,7 +35,7 @@ export interface Recorder {
    */
   outcomeOf(seq: number, waitMilliseconds: number): string | undefined
   /** What those uses held is free again: they are acknowledged. */
-  release(shares: Readonly<Record<string, number>>): void
+  release(shares: Shares): void
   /** So many processes share the spool, and each may hold its part. */
   shareAmong(processes: number): void
   /** Uses of the spool that are in no batch are gone from here: they are in one now. */
@@ -101,7 +102,7 @@ export function createRecorder(options: {
       for (const { seq } of stored) outcomes.forget(seq)
     },
     release(shares) {
-      for (const [task, bytes] of Object.entries(shares)) room.give(task, bytes)
+      for (const [task, bytes] of shares) room.give(task, bytes)
     },
     shareAmong: room.shareAmong,
     lastSeq,

@@ -2,7 +2,7 @@
 // uses a batch takes; when one is made, and what is sent, shipper.ts decides.
 import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
 import { batchDigest, envelopeOf, signUseBatch } from "../token/batch.ts"
-import { joinOutcome, type NewBatch, type StoredBatch, type Taking } from "./batch-row.ts"
+import { joinOutcome, type NewBatch, type Shares, type StoredBatch, type Taking } from "./batch-row.ts"
 import { readGroup, type StoredUse, splitUses, type UseGroup } from "./group-row.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
@@ -169,9 +169,9 @@ function signBatch(
   return { bytes, envelope: envelopeOf(frame, bytes) }
 }
 
-function sharesOf(uses: readonly ReadyUse[]): Record<string, number> {
+function sharesOf(uses: readonly ReadyUse[]): Shares {
   const shares = new Map<string, number>()
   for (const { stored } of uses)
     shares.set(stored.task, (shares.get(stored.task) ?? 0) + stored.text.length + ROW_OVERHEAD_BYTES)
-  return Object.fromEntries(shares)
+  return shares
 }

@@ -6,7 +6,7 @@ import type { Writer } from "../database/writer.ts"
 import { takeRandom } from "../token/random.ts"
 import type { StoredBatch } from "./batch-row.ts"
 import type { Applied } from "./seal.ts"
-import { openTables, type Part, type Reader, readShares, type Spool } from "./spool.ts"
+import { batchShares, openTables, type Part, type Reader, type Spool } from "./spool.ts"
 import { prepareSpool, SHARE_ADVICE } from "./spool-file.ts"
 import * as sql from "./statements.ts"
 
@@ -151,7 +151,7 @@ function shareOver({ path, share, place, writer, reader }: ShareOptions): Sharin
       appliedAt: () => least.get()?.reachedAt ?? 0,
     },
     backlog: () => backlog.get() ?? { batches: 0, oldest: null },
-    unacknowledged: () => readShares(reader, partOf(place.slot)),
+    unacknowledged: () => batchShares(reader, partOf(place.slot)),
     isLast: share.isLast,
   }
 }

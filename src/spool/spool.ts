@@ -12,6 +12,7 @@ import {
   type BatchRow,
   type NewBatch,
   readBatch,
+  readShares,
   releaseBatch,
   type StoredBatch,
   type Taking,
@@ -258,8 +259,7 @@ function readings(
       const add = (task: string, bytes: number) => held.set(task, (held.get(task) ?? 0) + bytes)
       for (const group of uses.iterate(from, to))
         for (const { task, text } of readGroup(group)) add(task, text.length + ROW_OVERHEAD_BYTES)
-      for (const { shares } of readShares(reader, part))
-        for (const [task, bytes] of Object.entries(shares)) add(task, bytes)
+      for (const { shares } of batchShares(reader, part)) for (const [task, bytes] of shares) add(task, bytes)
       return held
     },
     revocations: () => reader.prepare<[], RevocationItem>(sql.REVOCATIONS).iterate(),
@@ -267,9 +267,9 @@ function readings(
 }
 
 /** Of the batches that hold uses of a part. */
-export function readShares(reader: Reader, { from, to }: Part): Pick<StoredBatch, "sequence" | "shares">[] {
+export function batchShares(reader: Reader, { from, to }: Part): Pick<StoredBatch, "sequence" | "shares">[] {
   const rows = reader.prepare<[number, number], { sequence: number; shares: string }>(sql.BATCH_SHARES)
-  return rows.all(from, to).map(({ sequence, shares }) => ({ sequence, shares: JSON.parse(shares) }))
+  return rows.all(from, to).map(({ sequence, shares }) => ({ sequence, shares: readShares(shares) }))
 }
 
 function isDuplicate(fault: unknown): false {

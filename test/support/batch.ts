@@ -83,7 +83,7 @@ export function newBatch(sequence: number, uses: readonly StoredUse[], key: Sign
     bytes,
     digest: batchDigest(bytes),
     first: uses[0]?.seq ?? 0,
-    shares: { task_1: 7 },
+    shares: new Map([["task_1", 7]]),
     envelope: envelopeOf(frame, bytes),
     outcomes,
   }
