@@ -5,7 +5,7 @@ import { SKEW_SECONDS } from "../time.ts"
 import type { Grant } from "./authority.ts"
 import { Unreadable } from "./jwt.ts"
 import { isSegment, MAX_SEGMENTS, matchesResource } from "./resource.ts"
-import { type KeyOf, openSigned } from "./signed.ts"
+import { type KeyOf, openAllSigned, openSigned, type Signed } from "./signed.ts"
 import { MAX_TOKEN_BYTES, parseTaskToken, TASK_TOKEN_TYP, type TaskToken } from "./token.ts"
 
 /** Our signature and our shape, whatever its time, audience or state. */
@@ -20,8 +20,16 @@ const RULES = { typ: [TASK_TOKEN_TYP], header: ["typ", "alg", "kid"], maxLength:
  * Opens a task token (RFC 9068): size, form, header, key, signature, claims, in this order. Tag `kid`: no such key,
  * which is "cannot tell" while keys can't be fetched. Does NOT check time, issuer, audience, revocation or possession.
  */
-export function openTaskToken(text: string, keyOf: KeyOf): GenuineToken | Unreadable {
-  const signed = openSigned(text, RULES, keyOf)
+export const openTaskToken = (text: string, keyOf: KeyOf): GenuineToken | Unreadable =>
+  readClaims(openSigned(text, RULES, keyOf))
+
+/** The same of many, in their order, which costs less than one after the other. */
+export const openTaskTokens = (
+  texts: readonly string[],
+  keyOf: KeyOf,
+): readonly (GenuineToken | Unreadable)[] => openAllSigned(texts, RULES, keyOf).map(readClaims)
+
+function readClaims(signed: Signed | Unreadable): GenuineToken | Unreadable {
   if (signed instanceof Unreadable) return signed
   const token = parseTaskToken(signed.payload)
   return token instanceof Unreadable ? token : { token, kid: signed.kid }

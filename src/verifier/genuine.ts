@@ -1,69 +1,124 @@
-// Whether a token is genuine: our signature and our shape, each text of it read once while it stays in a bounded cache. It
-// decides nothing about time, audience, possession or revocation: those are asked for every request.
+// Whether a token is genuine: our signature and our shape. What comes again is found in a bounded cache, what is new is opened
+// together with all that is new by then. It decides nothing about time, audience, possession or revocation: those are asked
+// for every request.
+import { setImmediate } from "node:timers"
 import { LRUCache } from "lru-cache"
 import { Refusal, refuse } from "../errors.ts"
 import type { KeySet } from "../remote/key-set.ts"
 import { Unreadable } from "../token/jwt.ts"
-import { type GenuineToken, openTaskToken } from "../token/verify.ts"
+import { type GenuineToken, openTaskToken, openTaskTokens } from "../token/verify.ts"
 import { type Credential, readAuthorization } from "./credential.ts"
+import { createDoorkeeper } from "./doorkeeper.ts"
+import type { Uses } from "./use.ts"
 
 /** A credential, and whether the token in it is genuine: "cannot tell" (503) while its key can be neither found nor asked for. */
 export interface Opened {
   readonly credential: Credential
-  readonly genuine: GenuineToken | Refusal
+  readonly genuine: Genuine | Refusal
 }
 
-/** Opens the token of an Authorization. Answers at once unless its key must be asked for. */
+export interface Genuine extends GenuineToken {
+  /** What every record of a use of it holds. */
+  readonly members: string
+}
+
+/** Opens the token of an Authorization. Answers at once what it remembers; a new one takes a turn of the event loop, or more. */
 export type OpenCredential = (authorization: string) => Promise<Opened> | Opened | Refusal | "absent"
 
 const MAX_TOKENS = 10_000
 const MAX_CHARACTERS = 16 * 1024 * 1024
 /** Of the end of a credential, which is its signature's: hashing all of it would cost more than everything else here. */
 const KEY_CHARACTERS = 40
+/** New credentials opened in one turn of the event loop: a few milliseconds' work. Others wait, and nobody else for them. */
+const MOST_TOGETHER = 64
+
+/** What was shown, and is not known. */
+interface Shown {
+  readonly authorization: string
+  readonly credential: Credential
+}
 
 interface Kept {
   readonly authorization: string
-  readonly opened: { readonly credential: Credential; readonly genuine: GenuineToken }
+  readonly opened: { readonly credential: Credential; readonly genuine: Genuine }
 }
 
 /**
  * The cache is found by the end of the signature and compared by the exact bytes, holds positive results only, and a result
  * counts only while its key is known and believed: a signature's twin, or one more padding, is another text and is judged
- * anew.
+ * anew. What comes a second time has a place in it.
  */
-export function createCredentialOpener(keys: Pick<KeySet, "keyOf" | "seek">): OpenCredential {
+export function createCredentialOpener(
+  keys: Pick<KeySet, "keyOf" | "seek">,
+  { membersOf }: Pick<Uses, "membersOf">,
+): OpenCredential {
   const kept = new LRUCache<string, Kept>({
     max: MAX_TOKENS,
     maxSize: MAX_CHARACTERS,
     sizeCalculation: ({ authorization }) => authorization.length,
   })
-  const open = (authorization: string, credential: Credential) => {
-    let missing: string | undefined
-    const genuine = openTaskToken(credential.token, (kid) => {
-      const key = keys.keyOf(kid)
-      if (!key) missing = kid
-      return key
-    })
-    if (genuine instanceof Unreadable)
-      return { credential, genuine: refuse("token_invalid", genuine.tag), missing }
-    const opened = { credential, genuine }
-    kept.set(authorization.slice(-KEY_CHARACTERS), { authorization, opened })
+  const isKnown = createDoorkeeper()
+  const conclude = ({ authorization, credential }: Shown, genuine: GenuineToken | Unreadable): Opened => {
+    if (genuine instanceof Unreadable) return { credential, genuine: refuse("token_invalid", genuine.tag) }
+    const { token, kid } = genuine
+    const opened = { credential, genuine: { token, kid, members: membersOf(token) } }
+    if (isKnown(authorization)) kept.set(authorization.slice(-KEY_CHARACTERS), { authorization, opened })
     return opened
   }
-  const seekAndOpen = async (authorization: string, refused: Opened, kid: string): Promise<Opened> => {
-    const { credential } = refused
-    const key = await keys.seek(kid)
-    if (key === "unknown") return refused
-    if (key === "unavailable") return { credential, genuine: refuse("keys_unavailable", "kid") }
-    return open(authorization, credential)
+  const seekAndOpen = async (shown: Shown): Promise<Opened> => {
+    let missing: string | undefined
+    const first = openTaskToken(shown.credential.token, (kid) => {
+      missing = kid
+      return keys.keyOf(kid)
+    })
+    if (missing === undefined || !(first instanceof Unreadable)) return conclude(shown, first)
+    const key = await keys.seek(missing)
+    if (key === "unknown") return conclude(shown, first)
+    if (key === "unavailable")
+      return { credential: shown.credential, genuine: refuse("keys_unavailable", "kid") }
+    return conclude(shown, openTaskToken(shown.credential.token, keys.keyOf))
   }
+  const openNew = createTogether((all) => {
+    const texts = all.map(({ credential }) => credential.token)
+    const opened = openTaskTokens(texts, keys.keyOf)
+    return all.map((shown, at) => {
+      const one = opened[at] ?? new Unreadable("format")
+      return one instanceof Unreadable && one.tag === "kid" ? seekAndOpen(shown) : conclude(shown, one)
+    })
+  })
   return (authorization) => {
     const known = kept.get(authorization.slice(-KEY_CHARACTERS))
     if (known?.authorization === authorization && keys.keyOf(known.opened.genuine.kid)) return known.opened
     const credential = readAuthorization(authorization)
     if (credential === "absent" || credential instanceof Refusal) return credential
-    const opened = open(authorization, credential)
-    const missing = "missing" in opened ? opened.missing : undefined
-    return missing === undefined ? opened : seekAndOpen(authorization, opened, missing)
+    return openNew({ authorization, credential })
+  }
+}
+
+type Waiting = Shown & PromiseWithResolvers<Opened>
+
+/** Those of one turn of the event loop together, each text once. A fault is all of theirs. */
+function createTogether(open: (all: readonly Shown[]) => readonly (Opened | Promise<Opened>)[]) {
+  const waiting = new Map<string, Waiting>()
+  const openSome = () => {
+    const some: Waiting[] = []
+    for (const [authorization, one] of waiting) {
+      waiting.delete(authorization)
+      if (some.push(one) === MOST_TOGETHER) break
+    }
+    if (waiting.size > 0) setImmediate(openSome)
+    try {
+      for (const [at, one] of open(some).entries()) some[at]?.resolve(one)
+    } catch (fault) {
+      for (const one of some) one.reject(fault)
+    }
+  }
+  return (shown: Shown): Promise<Opened> => {
+    const same = waiting.get(shown.authorization)
+    if (same) return same.promise
+    if (waiting.size === 0) setImmediate(openSome)
+    const one = { ...shown, ...Promise.withResolvers<Opened>() }
+    waiting.set(shown.authorization, one)
+    return one.promise
   }
 }

@@ -10,6 +10,8 @@ import type { OpenCredential, Opened } from "./genuine.ts"
 export interface Presentation {
   readonly token: TaskToken
   readonly kid: string
+  /** Of a record of its use. */
+  readonly members: string
   readonly credential: Credential
   readonly proof: string | undefined
   /** What a refusal challenges for: whoever holds a bound token is told to prove it. */
@@ -49,6 +51,13 @@ function present({ proof }: Presented, opened: Opened | Refusal | "absent"): Rea
   if (opened instanceof Refusal) return none(opened)
   const { credential, genuine } = opened
   if (genuine instanceof Refusal) return none(genuine, credential.scheme)
-  const { token, kid } = genuine
-  return { token, kid, credential, proof, scheme: token.jkt === undefined ? credential.scheme : "DPoP" }
+  const { token, kid, members } = genuine
+  return {
+    token,
+    kid,
+    members,
+    credential,
+    proof,
+    scheme: token.jkt === undefined ? credential.scheme : "DPoP",
+  }
 }

@@ -24,6 +24,7 @@ import type { VerifierSettings } from "./options.ts"
 import { createPossession, type Possession } from "./possession.ts"
 import { createRevocations, type Revocations } from "./revocations.ts"
 import { createShipper, type Shipper } from "./shipper.ts"
+import { createUses, type Uses } from "./use.ts"
 import { type LedgerFork, openWitness, type Witness } from "./witness.ts"
 
 export interface Rooms {
@@ -42,6 +43,7 @@ export interface Rooms {
   readonly possession: Possession
   readonly approved: ApprovedUses
   readonly open: OpenCredential
+  readonly uses: Uses
   /** Only in observe mode. */
   readonly observer: Observer | undefined
   /** Of the answer to an allowed request: that no cache keeps it, the next nonce of a bound token, and that nothing would be refused. */
@@ -99,6 +101,7 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
   const shipper = createShipper({ ...spoken, spool, recorder, calls, clock, sharing, witness })
   const nonces = settings.dpopNonces ? createNonces(clock, sharing && spool.kept("nonces")) : undefined
   const observer = openObserver(settings, recorder)
+  const uses = createUses(settings.resource)
   return {
     clock,
     spool,
@@ -113,7 +116,8 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
     witness,
     approved: createApprovedUses(calls),
     possession: createPossession({ origin: settings.origin, spool, clock, nonces }),
-    open: createCredentialOpener(keys),
+    open: createCredentialOpener(keys, uses),
+    uses,
     observer,
     headersOf: createHeaders(nonces, observer),
     refused: createRefused(settings.resource, nonces),

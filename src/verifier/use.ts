@@ -23,11 +23,13 @@ export interface AskedUse {
 export interface Uses {
   /** Only what a batch can carry: one malformed member would hold up every use behind it. */
   describe(token: TaskToken, asked: AskedUse, wrong: Refusal | undefined): UseRecord
+  /** Of every use of that token the same members, as JSON without what stands around them. */
+  membersOf(token: TaskToken): string
   /**
    * JSON, as JSON.stringify writes it, of what `describe` answers for a use that the token grants. Faster, for what tokens and
-   * routes bring again and again is written once.
+   * routes bring again and again is written once. `members`: the token's.
    */
-  write(token: TaskToken, asked: AskedUse): string
+  write(members: string, asked: AskedUse): string
 }
 
 const METHOD = /^[A-Za-z-]{1,32}$/
@@ -35,23 +37,9 @@ const isMethod = (text: string): boolean => METHOD.test(text)
 const isRoute = (text: string | undefined): text is string => isText(text, 512)
 /** Of each name: hosts' texts, and methods, are few; whoever makes them up is not to fill the memory. */
 const MAX_MEMBERS = 1000
-/** Of which the constant part of a use is remembered. */
-const MAX_TOKENS = 1000
 
 /** `api`: the resource URL of the API that decides. */
 export function createUses(api: string): Uses {
-  // By id and not by a WeakMap: the collector looks at all of one each time, which costs more than writing a few anew.
-  const constants = new Map<string, Constants>()
-  const constantsOf = (token: TaskToken): Constants => {
-    const known = constants.get(token.jti)
-    if (known?.token === token) return known
-    if (constants.size >= MAX_TOKENS) constants.clear()
-    const actor = formatHolder(token.act)
-    const members = { task: token.txn, jti: token.jti, actor, client: token.clientId, api }
-    const made = { token, actor, text: JSON.stringify(members).slice(1, -1) }
-    constants.set(token.jti, made)
-    return made
-  }
   const operationOf = createMember("operation", () => true)
   const methodOf = createMember("method", isMethod)
   const routeOf = createMember("route", isRoute)
@@ -61,7 +49,7 @@ export function createUses(api: string): Uses {
       at: toInstant(now),
       task: token.txn,
       jti: token.jti,
-      actor: constantsOf(token).actor,
+      actor: formatHolder(token.act),
       client: token.clientId,
       api,
       operation,
@@ -73,21 +61,18 @@ export function createUses(api: string): Uses {
       status: wrong && REFUSALS[wrong.code].status,
       trace_id: traceId,
     }),
-    write(token, { id, now, traceId, operation, resource = [], method, route }) {
+    membersOf(token) {
+      const { txn: task, jti, clientId: client } = token
+      return JSON.stringify({ task, jti, actor: formatHolder(token.act), client, api }).slice(1, -1)
+    },
+    write(members, { id, now, traceId, operation, resource = [], method, route }) {
       // Ids, instants and the segments of a granted resource hold nothing that JSON would escape, and are never cut.
-      const before = `{"id":"${id}","at":"${toInstant(now)}",${constantsOf(token).text}${operationOf(operation)}`
+      const before = `{"id":"${id}","at":"${toInstant(now)}",${members}${operationOf(operation)}`
       const request = `,"resource":["${resource.join('","')}"]${methodOf(method)}${routeOf(route)}`
       const trace = traceId === undefined ? "" : `,"trace_id":"${traceId}"`
       return `${before}${request},"decision":"allowed"${trace}}`
     },
   }
-}
-
-interface Constants {
-  readonly token: TaskToken
-  readonly actor: string
-  /** Members of the JSON, without what stands around them. */
-  readonly text: string
 }
 
 /** Writes a member of JSON behind others; nothing where there is no value, or none that fits. */

@@ -14,7 +14,7 @@ import { createPresentation, type Presentation, type ReadPresentation } from "./
 import { createRecognize, type Recognized, type Unrecognized } from "./recognition.ts"
 import { openRooms, type Rooms } from "./rooms.ts"
 import { activeTraceId, createTelemetry } from "./telemetry.ts"
-import { type AskedUse, createUses } from "./use.ts"
+import type { AskedUse } from "./use.ts"
 import type { LedgerFork } from "./witness.ts"
 import { startWork, type Work } from "./work.ts"
 
@@ -164,9 +164,8 @@ const NO_PARAMETERS = Object.freeze({})
 /** The contract's order: what is cheap and certain first, what the ledger must hold last. */
 function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPresentation): Verifier["check"] {
   const { issuer, resource: audience, others, clock } = settings
-  const { recorder, possession, headersOf, issuerTime, approved } = rooms
+  const { recorder, possession, headersOf, issuerTime, approved, uses } = rooms
   const turnDown = createTurnDown(rooms)
-  const uses = createUses(audience)
   const judgeTime = (token: TaskToken) => {
     const now = issuerTime.epochSeconds()
     return now instanceof Refusal ? now : judgeToken(token, { issuer, audience, now })
@@ -199,7 +198,7 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
           : isFree(granted)
             ? undefined
             : await approved.judge({ token, grant: granted, use: id }, given)
-      const recorded = wrong ?? (await recorder.allow({ task: token.txn }, uses.write(token, asked)))
+      const recorded = wrong ?? (await recorder.allow({ task: token.txn }, uses.write(shown.members, asked)))
       if (recorded instanceof Refusal)
         return turnDown(recorded, { view, operation }, scheme, uses.describe(token, asked, wrong))
       return {

@@ -26,14 +26,14 @@ test.each([
   const use = { ...asked, ...changes }
   const record = uses.describe(token, use, undefined)
   expect(record).toMatchObject({ at: "2026-03-01T09:00:00.123Z", decision: "allowed" })
-  expect(uses.write(token, use)).toBe(JSON.stringify(record))
-  expect(uses.write(token, use)).toBe(JSON.stringify(record))
+  expect(uses.write(uses.membersOf(token), use)).toBe(JSON.stringify(record))
+  expect(uses.write(uses.membersOf(token), use)).toBe(JSON.stringify(record))
 })
 
 test("more routes than are remembered are written all the same", () => {
   for (let at = 0; at < 2500; at++) {
     const use = { ...asked, route: `/tickets/${at}` }
-    expect(uses.write(token, use)).toBe(JSON.stringify(uses.describe(token, use, undefined)))
+    expect(uses.write(uses.membersOf(token), use)).toBe(JSON.stringify(uses.describe(token, use, undefined)))
   }
 })
 
