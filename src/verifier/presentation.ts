@@ -25,7 +25,7 @@ export interface NoPresentation {
 }
 
 type Read = Presentation | NoPresentation
-/** Answers at once, unless a key must be asked for. */
+/** Answers at once for a token that is remembered; for a new one when it is opened, which may take asking for a key. */
 export type ReadPresentation = (view: {
   readonly target: string
   readonly rawHeaders: readonly string[]
