@@ -2,7 +2,7 @@
 // that nothing is written twice. It decides rows and bytes only; what a batch takes, seal.ts decides.
 import type { WriterStep } from "../database/writer.ts"
 import { type BatchEnvelope, batchDigest, rebuildUseBatch } from "../token/batch.ts"
-import { addGroup, readGroup, type UseGroup } from "./group-row.ts"
+import { addGroup, readGroup, textOf, type UseGroup } from "./group-row.ts"
 import * as sql from "./statements.ts"
 
 /**
@@ -77,7 +77,7 @@ export function readBatch(row: BatchRow, groups: readonly UseGroup[]): StoredBat
   const joined = uses.length === 0 ? [] : outcomes.split("\n")
   if (joined.length !== uses.length)
     throw new Error(`the spool's batch ${sequence} can't be read; move the spool aside and keep it`)
-  const texts = uses.map(({ text }, at) => joinOutcome(text, joined[at] ?? ""))
+  const texts = uses.map((use, at) => joinOutcome(textOf(use), joined[at] ?? ""))
   const bytes = rebuildUseBatch(JSON.parse(envelope), texts)
   return { sequence, first, shares: readShares(shares), bytes, digest: batchDigest(bytes) }
 }

@@ -3,8 +3,8 @@
 // issuer counts beyond a limit, it is told.
 import type { Refusal } from "../errors.ts"
 import type { StoredBatch } from "./batch-row.ts"
-import { readGroup, type StoredUse, type UseGroup, writeGroup } from "./group-row.ts"
-import { ROW_OVERHEAD_BYTES, type SettingKey, type Spool, type Unserved } from "./spool.ts"
+import { bytesOf, readGroup, type StoredUse, textOf, type UseGroup, writeGroup } from "./group-row.ts"
+import type { SettingKey, Spool, Unserved } from "./spool.ts"
 
 export interface MemorySpool extends Spool {
   /** Is called when uses wait to be sent. */
@@ -82,7 +82,7 @@ export function createMemorySpool(): MemorySpool {
   return spool
 }
 
-const idOf = ({ text }: StoredUse): string => String((JSON.parse(text) as { id?: unknown }).id)
+const idOf = (use: StoredUse): string => String((JSON.parse(textOf(use)) as { id?: unknown }).id)
 
 interface SealedBatch extends StoredBatch {
   readonly shares: Map<string, number>
@@ -113,11 +113,11 @@ function createWaitingUses() {
   const waiting = new Map<number, Waiting>()
   /** Uses in no batch are withdrawn; of one that is under way, the room that they held is given back already. */
   const drop = ({ uses }: Waiting) => {
-    for (const { seq, task, text } of uses) {
+    for (const { seq, head, tail } of uses) {
       waiting.delete(seq)
       if (open.delete(seq)) continue
       for (const { shares, seqs } of batches.values())
-        if (seqs.has(seq)) shares.set(task, (shares.get(task) ?? 0) - text.length - ROW_OVERHEAD_BYTES)
+        if (seqs.has(seq)) shares.set(head.task, (shares.get(head.task) ?? 0) - bytesOf(head, tail))
     }
   }
   return {

@@ -6,7 +6,7 @@ import type { Clock } from "../time.ts"
 import type { UseRecord } from "../token/batch.ts"
 import type { Shares } from "./batch-row.ts"
 import { createFold } from "./fold.ts"
-import type { StoredUse } from "./group-row.ts"
+import type { StoredUse, UseHead } from "./group-row.ts"
 import { createOutcomes } from "./outcomes.ts"
 import type { Spool } from "./spool.ts"
 import { createRoom, createStore } from "./store.ts"
@@ -20,10 +20,10 @@ export interface Recorder {
    * same, durable being the issuer's acknowledgement, and what it counts beyond a limit is refused; a refusal may then stand as
    * an allowed use in the ledger. Batched:
    * resolves after this turn of the event loop, unless the last write failed; then each use waits until one succeeds again.
-   * `text`: the use's JSON, where it is written already; then no more of it is needed than its task.
    */
   allow(use: UseRecord): Promise<Recorded | Refusal>
-  allow(use: Pick<UseRecord, "task">, text: string): Promise<Recorded | Refusal>
+  /** The same of a use whose JSON is written: the text of `head`, the same object for all that have it in common, then `tail`. */
+  allow(head: UseHead, tail: string): Promise<Recorded | Refusal>
   /** Never waits and never fails: a refusal stands whether or not it can be recorded. */
   refuse(use: UseRecord): void
   /** Writes what was folded so far. */
@@ -75,15 +75,16 @@ export function createRecorder(options: {
     lost += seqs.length
   })
   const storeRefused = async (use: UseRecord) => {
-    if (!room.fits(use.task) || !(await store(use).stored)) dropped += use.count ?? 1
+    if (!room.fits(use.task) || !(await store(headAlone(use), JSON.stringify(use)).stored))
+      dropped += use.count ?? 1
   }
   const fold = createFold(clock, storeRefused)
   return {
-    async allow(use: Pick<UseRecord, "task">, text?: string) {
+    async allow(use: UseRecord | UseHead, tail: string = JSON.stringify(use)) {
       if (!room.fits(use.task))
         return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
       const awaited = recording !== "batched" || isFailing()
-      const { seq, stored } = store(use, { text, awaited })
+      const { seq, stored } = store("text" in use ? use : headAlone(use), tail, awaited)
       const recorded = recording === "direct" ? UNJOINED : outcomes.open(seq)
       if (!awaited) {
         await nextTurn()
@@ -112,6 +113,8 @@ export function createRecorder(options: {
     full: room.full,
   }
 }
+
+const headAlone = ({ task }: UseRecord): UseHead => ({ task, text: "" })
 
 /**
  * Who comes in one turn of the event loop goes on together after it. Requests that were read together are then answered

@@ -3,10 +3,10 @@
 import { type Clock, toEpochSeconds, toInstant } from "../time.ts"
 import { batchDigest, envelopeOf, signUseBatch } from "../token/batch.ts"
 import { joinOutcome, type NewBatch, type Shares, type StoredBatch, type Taking } from "./batch-row.ts"
-import { readGroup, type StoredUse, splitUses, type UseGroup } from "./group-row.ts"
+import { bytesOf, readGroup, type StoredUse, splitUses, textOf, type UseGroup } from "./group-row.ts"
 import type { Instance } from "./instance.ts"
 import type { Recorder } from "./recorder.ts"
-import { type Part, ROW_OVERHEAD_BYTES, type Spool } from "./spool.ts"
+import type { Part, Spool } from "./spool.ts"
 
 /** How far the feed of revocations is applied. */
 export interface Applied {
@@ -117,11 +117,11 @@ function findReady(from: readonly UseGroup[], outcomeOf: (seq: number) => string
   for (const group of from) {
     const ready = new Set<StoredUse>()
     const all = readGroup(group)
-    const isAscii = Buffer.byteLength(group.lines) === group.lines.length
+    const isAscii = isAsciiText(group.tails) && isAsciiText(group.heads)
     for (const stored of all) {
       const outcome = bytes > MAX_USES_BYTES ? undefined : outcomeOf(stored.seq)
       if (outcome === undefined) continue
-      bytes += (isAscii ? stored.text.length : Buffer.byteLength(stored.text)) + outcome.length + 1
+      bytes += byteLength(stored, isAscii) + outcome.length + 1
       if (bytes > MAX_USES_BYTES) continue
       uses.push({ stored, outcome })
       ready.add(stored)
@@ -138,6 +138,11 @@ function findReady(from: readonly UseGroup[], outcomeOf: (seq: number) => string
   }
   return { uses, taking: { groups, split, pieces, highest: uses.at(-1)?.stored.seq ?? 0 } }
 }
+
+const isAsciiText = (text: string): boolean => Buffer.byteLength(text) === text.length
+
+const byteLength = (stored: StoredUse, isAscii: boolean): number =>
+  isAscii ? stored.head.text.length + stored.tail.length : Buffer.byteLength(textOf(stored))
 
 interface Content {
   readonly sequence: number
@@ -164,7 +169,7 @@ function signBatch(
     checkpoint: checkpoint(),
     final,
   }
-  const texts = uses.map(({ stored, outcome }) => joinOutcome(stored.text, outcome))
+  const texts = uses.map(({ stored, outcome }) => joinOutcome(textOf(stored), outcome))
   const bytes = signUseBatch(frame, texts, instance.key)
   return { bytes, envelope: envelopeOf(frame, bytes) }
 }
@@ -172,6 +177,6 @@ function signBatch(
 function sharesOf(uses: readonly ReadyUse[]): Shares {
   const shares = new Map<string, number>()
   for (const { stored } of uses)
-    shares.set(stored.task, (shares.get(stored.task) ?? 0) + stored.text.length + ROW_OVERHEAD_BYTES)
+    shares.set(stored.head.task, (shares.get(stored.head.task) ?? 0) + bytesOf(stored.head, stored.tail))
   return shares
 }

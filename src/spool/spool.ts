@@ -17,7 +17,7 @@ import {
   type StoredBatch,
   type Taking,
 } from "./batch-row.ts"
-import { addGroup, readGroup, type UseGroup } from "./group-row.ts"
+import { addGroup, bytesOf, readGroup, type UseGroup } from "./group-row.ts"
 import { prepareSpool, SHARE_ADVICE } from "./spool-file.ts"
 import * as sql from "./statements.ts"
 
@@ -97,9 +97,6 @@ export interface Spool {
   close(): Promise<void>
   readonly broken: Promise<Error>
 }
-
-/** What a use takes beside its text, about: its task's id, its share of a row and of a batch's frame. */
-export const ROW_OVERHEAD_BYTES = 64
 
 /** A spool that is one process's alone. */
 const WHOLE: Part = { from: 1, to: Number.MAX_SAFE_INTEGER }
@@ -258,7 +255,7 @@ function readings(
       const held = new Map<string, number>()
       const add = (task: string, bytes: number) => held.set(task, (held.get(task) ?? 0) + bytes)
       for (const group of uses.iterate(from, to))
-        for (const { task, text } of readGroup(group)) add(task, text.length + ROW_OVERHEAD_BYTES)
+        for (const { head, tail } of readGroup(group)) add(head.task, bytesOf(head, tail))
       for (const { shares } of batchShares(reader, part)) for (const [task, bytes] of shares) add(task, bytes)
       return held
     },

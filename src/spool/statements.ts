@@ -7,12 +7,14 @@ export const PART_BITS = 45
 
 const APPLICATION_ID = 0x7461736b
 /** Of the tables below. */
-const VERSION = 3
+const VERSION = 4
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${VERSION};
   CREATE TABLE IF NOT EXISTS setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS uses (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, lines TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS uses (
+    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, heads TEXT NOT NULL, tails TEXT NOT NULL
+  );
   CREATE TABLE IF NOT EXISTS batch (
     sequence INTEGER PRIMARY KEY, first INTEGER NOT NULL, shares TEXT NOT NULL, envelope TEXT NOT NULL,
     outcomes TEXT NOT NULL, highest INTEGER NOT NULL
@@ -52,14 +54,14 @@ export const moveChain = (from: string | undefined, to: string): WriterStep =>
     ? { sql: BEGIN_CHAIN, values: [to], rows: 1 }
     : { sql: MOVE_CHAIN, values: [to, from], rows: 1 }
 
-export const ADD_USES = "INSERT INTO uses (first, count, lines) VALUES (?, ?, ?)"
+export const ADD_USES = "INSERT INTO uses (first, count, heads, tails) VALUES (?, ?, ?, ?)"
 export const DROP_USES = `DELETE FROM uses WHERE first IN (SELECT value FROM json_each(?))
   AND first NOT IN (SELECT first FROM taken)`
 export const TAKE_USES = `INSERT INTO taken (first, sequence, place)
   SELECT uses.first, ?, part.key FROM json_each(?) AS part JOIN uses ON uses.first = part.value`
-export const OLDEST_USES = `SELECT first, count, lines FROM uses WHERE first BETWEEN ? AND ?
+export const OLDEST_USES = `SELECT first, count, heads, tails FROM uses WHERE first BETWEEN ? AND ?
   AND NOT EXISTS (SELECT 1 FROM taken WHERE taken.first = uses.first) ORDER BY first`
-export const TAKEN_USES = `SELECT uses.first, count, lines FROM taken JOIN uses ON uses.first = taken.first
+export const TAKEN_USES = `SELECT uses.first, count, heads, tails FROM taken JOIN uses ON uses.first = taken.first
   WHERE sequence = ? ORDER BY place`
 export const HIGHEST_SEQ = `SELECT max(
   coalesce((SELECT max(first + count - 1) FROM uses WHERE first BETWEEN ? AND ?), 0),

@@ -1,9 +1,8 @@
 // Uses on their way to the disk: numbered, written together where they come together, and counted against the room that
 // each task may hold. It decides whether there is room; what is recorded, and who waits for it, the recorder does.
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
-import type { UseRecord } from "../token/batch.ts"
-import { type StoredUse, writeGroup } from "./group-row.ts"
-import { ROW_OVERHEAD_BYTES, type Spool, type Unserved } from "./spool.ts"
+import { bytesOf, type StoredUse, type UseHead, writeGroup } from "./group-row.ts"
+import type { Spool, Unserved } from "./spool.ts"
 
 /** Uses written as one row at most. */
 const MOST_TOGETHER = 256
@@ -58,7 +57,7 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
     const stored = await spool.addUses(writeGroup(group.uses)).catch(() => undefined)
     writing--
     failing = stored === undefined
-    if (failing) for (const { task, text } of group.uses) room.give(task, bytesOf(text))
+    if (failing) for (const { head, tail } of group.uses) room.give(head.task, bytesOf(head, tail))
     if (failing) lost(group.unawaited)
     underWay.delete(group.stored)
     group.settle(stored)
@@ -77,15 +76,14 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
   }
   const isAwaited = () => gathering !== undefined && gathering.uses.length > gathering.unawaited.length
   return {
-    store(use: Pick<UseRecord, "task">, { text = JSON.stringify(use), awaited = true } = {}): Stored {
-      const { task } = use
+    store(head: UseHead, tail: string, awaited = true): Stored {
       const seq = ++lastSeq
-      room.take(task, bytesOf(text))
+      room.take(head.task, bytesOf(head, tail))
       gathering ??= begin(awaited)
       const { uses, unawaited, stored } = gathering
       if (!awaited) unawaited.push(seq)
       else if (writing === 0 && uses.length === unawaited.length) writeSoon(uses.length + 1)
-      uses.push({ seq, task, text })
+      uses.push({ seq, head, tail })
       if (uses.length === MOST_TOGETHER) void write()
       return { seq, stored }
     },
@@ -97,8 +95,6 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
     isFailing: () => failing,
   }
 }
-
-const bytesOf = (text: string): number => text.length + ROW_OVERHEAD_BYTES
 
 type Room = ReturnType<typeof createRoom>
 

@@ -9,7 +9,7 @@ import { Unreadable } from "../token/jwt.ts"
 import { type GenuineToken, openTaskToken, openTaskTokens } from "../token/verify.ts"
 import { type Credential, readAuthorization } from "./credential.ts"
 import { createDoorkeeper } from "./doorkeeper.ts"
-import type { Uses } from "./use.ts"
+import type { HeadOf, Uses } from "./use.ts"
 
 /** A credential, and whether the token in it is genuine: "cannot tell" (503) while its key can be neither found nor asked for. */
 export interface Opened {
@@ -18,8 +18,7 @@ export interface Opened {
 }
 
 export interface Genuine extends GenuineToken {
-  /** What every record of a use of it holds. */
-  readonly members: string
+  readonly headOf: HeadOf
 }
 
 /** Opens the token of an Authorization. Answers at once what it remembers; a new one takes a turn of the event loop, or more. */
@@ -50,7 +49,7 @@ interface Kept {
  */
 export function createCredentialOpener(
   keys: Pick<KeySet, "keyOf" | "seek">,
-  { membersOf }: Pick<Uses, "membersOf">,
+  { headsOf }: Pick<Uses, "headsOf">,
 ): OpenCredential {
   const kept = new LRUCache<string, Kept>({
     max: MAX_TOKENS,
@@ -61,7 +60,7 @@ export function createCredentialOpener(
   const conclude = ({ authorization, credential }: Shown, genuine: GenuineToken | Unreadable): Opened => {
     if (genuine instanceof Unreadable) return { credential, genuine: refuse("token_invalid", genuine.tag) }
     const { token, kid } = genuine
-    const opened = { credential, genuine: { token, kid, members: membersOf(token) } }
+    const opened = { credential, genuine: { token, kid, headOf: headsOf(token) } }
     if (isKnown(authorization)) kept.set(authorization.slice(-KEY_CHARACTERS), { authorization, opened })
     return opened
   }

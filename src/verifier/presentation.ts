@@ -5,13 +5,13 @@ import type { TaskToken } from "../token/token.ts"
 import type { Scheme } from "./challenge.ts"
 import { type Credential, findCredential, type Presented } from "./credential.ts"
 import type { OpenCredential, Opened } from "./genuine.ts"
+import type { HeadOf } from "./use.ts"
 
 /** The genuine token of a request. */
 export interface Presentation {
   readonly token: TaskToken
   readonly kid: string
-  /** Of a record of its use. */
-  readonly members: string
+  readonly headOf: HeadOf
   readonly credential: Credential
   readonly proof: string | undefined
   /** What a refusal challenges for: whoever holds a bound token is told to prove it. */
@@ -51,11 +51,11 @@ function present({ proof }: Presented, opened: Opened | Refusal | "absent"): Rea
   if (opened instanceof Refusal) return none(opened)
   const { credential, genuine } = opened
   if (genuine instanceof Refusal) return none(genuine, credential.scheme)
-  const { token, kid, members } = genuine
+  const { token, kid, headOf } = genuine
   return {
     token,
     kid,
-    members,
+    headOf,
     credential,
     proof,
     scheme: token.jkt === undefined ? credential.scheme : "DPoP",

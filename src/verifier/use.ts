@@ -1,6 +1,7 @@
 // What is recorded of one decision on a genuine token, as a record and as the text that goes to the disk. It decides what a
 // batch can carry; whether the request is allowed is decided before.
 import { REFUSALS, type Refusal } from "../errors.ts"
+import type { UseHead } from "../spool/group-row.ts"
 import { toInstant } from "../time.ts"
 import { recordedResource, type UseRecord } from "../token/batch.ts"
 import { isText } from "../token/claims.ts"
@@ -20,16 +21,17 @@ export interface AskedUse {
   readonly resource: readonly string[] | undefined
 }
 
+/** What allowed uses of one token have in common where operation, method and route are the same: the same object then. */
+export type HeadOf = (asked: Pick<AskedUse, "operation" | "method" | "route">) => UseHead
+
 export interface Uses {
   /** Only what a batch can carry: one malformed member would hold up every use behind it. */
   describe(token: TaskToken, asked: AskedUse, wrong: Refusal | undefined): UseRecord
-  /** Of every use of that token the same members, as JSON without what stands around them. */
-  membersOf(token: TaskToken): string
   /**
-   * JSON, as JSON.stringify writes it, of what `describe` answers for a use that the token grants. Faster, for what tokens and
-   * routes bring again and again is written once. `members`: the token's.
+   * Heads that make with `tailOf` what JSON.stringify writes of what `describe` answers for uses that the token grants. Faster,
+   * for what tokens and routes bring again and again is written once.
    */
-  write(members: string, asked: AskedUse): string
+  headsOf(token: TaskToken): HeadOf
 }
 
 const METHOD = /^[A-Za-z-]{1,32}$/
@@ -38,6 +40,9 @@ const isRoute = (text: string | undefined): text is string => isText(text, 512)
 /** Of each name: hosts' texts, and methods, are few; whoever makes them up is not to fill the memory. */
 const MAX_MEMBERS = 1000
 
+/** Of each token: agents call few routes, again and again. */
+const MAX_HEADS = 8
+
 /** `api`: the resource URL of the API that decides. */
 export function createUses(api: string): Uses {
   const operationOf = createMember("operation", () => true)
@@ -45,34 +50,46 @@ export function createUses(api: string): Uses {
   const routeOf = createMember("route", isRoute)
   return {
     describe: (token, { id, now, traceId, method, route, operation, resource }, wrong) => ({
-      id,
-      at: toInstant(now),
-      task: token.txn,
-      jti: token.jti,
-      actor: formatHolder(token.act),
-      client: token.clientId,
-      api,
+      ...membersOf(token, api),
       operation,
-      resource: resource && recordedResource(resource),
       method: isMethod(method) ? method : undefined,
       route: isRoute(route) ? route : undefined,
       decision: wrong ? "refused" : "allowed",
+      id,
+      at: toInstant(now),
+      resource: resource && recordedResource(resource),
       code: wrong?.code,
       status: wrong && REFUSALS[wrong.code].status,
       trace_id: traceId,
     }),
-    membersOf(token) {
-      const { txn: task, jti, clientId: client } = token
-      return JSON.stringify({ task, jti, actor: formatHolder(token.act), client, api }).slice(1, -1)
-    },
-    write(members, { id, now, traceId, operation, resource = [], method, route }) {
-      // Ids, instants and the segments of a granted resource hold nothing that JSON would escape, and are never cut.
-      const before = `{"id":"${id}","at":"${toInstant(now)}",${members}${operationOf(operation)}`
-      const request = `,"resource":["${resource.join('","')}"]${methodOf(method)}${routeOf(route)}`
-      const trace = traceId === undefined ? "" : `,"trace_id":"${traceId}"`
-      return `${before}${request},"decision":"allowed"${trace}}`
+    headsOf(token) {
+      const members = JSON.stringify(membersOf(token, api)).slice(0, -1)
+      const heads: (Parameters<HeadOf>[0] & { readonly head: UseHead })[] = []
+      return ({ operation, method, route }) => {
+        for (const one of heads)
+          if (one.operation === operation && one.method === method && one.route === route) return one.head
+        const request = `${operationOf(operation)}${methodOf(method)}${routeOf(route)}`
+        const head = { task: token.txn, text: `${members}${request},"decision":"allowed"` }
+        if (heads.length === MAX_HEADS) heads.length = 0
+        heads.push({ operation, method, route, head })
+        return head
+      }
     },
   }
+}
+
+const membersOf = (token: TaskToken, api: string) => ({
+  task: token.txn,
+  jti: token.jti,
+  actor: formatHolder(token.act),
+  client: token.clientId,
+  api,
+})
+
+/** Ids, instants and the segments of a granted resource hold nothing that JSON would escape, and are never cut. */
+export function tailOf({ id, now, traceId, resource = [] }: AskedUse): string {
+  const trace = traceId === undefined ? "" : `,"trace_id":"${traceId}"`
+  return `,"id":"${id}","at":"${toInstant(now)}","resource":["${resource.join('","')}"]${trace}}`
 }
 
 /** Writes a member of JSON behind others; nothing where there is no value, or none that fits. */

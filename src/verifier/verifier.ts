@@ -14,7 +14,7 @@ import { createPresentation, type Presentation, type ReadPresentation } from "./
 import { createRecognize, type Recognized, type Unrecognized } from "./recognition.ts"
 import { openRooms, type Rooms } from "./rooms.ts"
 import { activeTraceId, createTelemetry } from "./telemetry.ts"
-import type { AskedUse } from "./use.ts"
+import { type AskedUse, tailOf } from "./use.ts"
 import type { LedgerFork } from "./witness.ts"
 import { startWork, type Work } from "./work.ts"
 
@@ -180,7 +180,7 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
       const read = present(view)
       const shown = read instanceof Promise ? await read : read
       if ("refusal" in shown) return turnDown(shown.refusal, { view, operation }, shown.scheme)
-      const { token, credential, scheme } = shown
+      const { token, credential, scheme, headOf } = shown
       const early =
         judgeTime(token) ??
         (token.jkt === undefined && credential.scheme === "Bearer"
@@ -198,7 +198,7 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
           : isFree(granted)
             ? undefined
             : await approved.judge({ token, grant: granted, use: id }, given)
-      const recorded = wrong ?? (await recorder.allow({ task: token.txn }, uses.write(shown.members, asked)))
+      const recorded = wrong ?? (await recorder.allow(headOf(asked), tailOf(asked)))
       if (recorded instanceof Refusal)
         return turnDown(recorded, { view, operation }, scheme, uses.describe(token, asked, wrong))
       return {

@@ -9,6 +9,7 @@ import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.
 import { newBatch, takingOf } from "../support/batch.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
 
+const HEAD = { task: "t", text: "" }
 const KEY = importSigningKey(generatePrivateJwk("ES256"))
 
 const plain = (batch: StoredBatch | undefined) => batch && { ...batch, bytes: [...batch.bytes] }
@@ -47,8 +48,8 @@ async function drive(seed: number, steps: number) {
       if (turn < 10) {
         const group = Array.from({ length: 1 + next(40) }, () => ({
           seq: ++lastSeq,
-          task: `task_${next(3)}`,
-          text: `{"n":${lastSeq}}`,
+          head: { task: `task_${next(3)}`, text: '{"a":1' },
+          tail: `,"n":${lastSeq}}`,
         }))
         await spool.addUses(writeGroup(group))
       } else if (turn < 16) {
@@ -100,7 +101,7 @@ test("more than is remembered is read from the disk, each use once, and none of 
   })
   for (let first = 1; first < 15_000; first += 250)
     await spool.addUses(
-      writeGroup(Array.from({ length: 250 }, (_, at) => ({ seq: first + at, task: "t", text: "{}" }))),
+      writeGroup(Array.from({ length: 250 }, (_, at) => ({ seq: first + at, head: HEAD, tail: "{}" }))),
     )
   let sequence = 0
   for (let groups = spool.oldestUses(1000); groups.length > 0; groups = spool.oldestUses(1000)) {
@@ -128,7 +129,7 @@ test("what is read from the disk before it is known to be there is not there twi
       return unserved
     },
   })
-  await spool.addUses(writeGroup([{ seq: 1, task: "t", text: "{}" }]))
+  await spool.addUses(writeGroup([{ seq: 1, head: HEAD, tail: "{}" }]))
   expect(spool.oldestUses(10)).toHaveLength(1)
   await spool.close()
   removeFolder(folder)

@@ -1,9 +1,9 @@
 // Several that share one spool are one instance to the issuer: one chain, every use once, one that sends; and what they say
 // of revocations and of room is true of all of them.
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { readGroup } from "../../src/spool/group-row.ts"
+import { bytesOf, readGroup, textOf } from "../../src/spool/group-row.ts"
 import { openSharedSpool } from "../../src/spool/sharing.ts"
-import { openSpool, ROW_OVERHEAD_BYTES } from "../../src/spool/spool.ts"
+import { openSpool } from "../../src/spool/spool.ts"
 import type { RevocationItem } from "../../src/token/revocation.ts"
 import { createSharedSpool, type Member, type SharedSpool, useOf } from "../support/shared-spool.ts"
 
@@ -125,7 +125,7 @@ describe("one that is gone", () => {
     await other.close()
     const alone = await openSpool(shared.path)
     const found = alone.oldestUses(10).flatMap(readGroup)
-    expect(found.map(({ text }) => JSON.parse(text).id)).toEqual(left)
+    expect(found.map((use) => JSON.parse(textOf(use)).id)).toEqual(left)
     expect([alone.holdsThrough(alone.highestSeq()), alone.highestSeq()]).toEqual([true, found.at(-1)?.seq])
     await alone.close()
   })
@@ -218,7 +218,7 @@ describe("what is said of revocations", () => {
 
 describe("room", () => {
   /** Of one that helpers make, as it is counted. */
-  const BYTES_OF_USE = JSON.stringify(useOf()).length + ROW_OVERHEAD_BYTES
+  const BYTES_OF_USE = bytesOf({ task: "", text: "" }, JSON.stringify(useOf()))
 
   test("for one task is a tenth of each part", async () => {
     const limit = 200_000

@@ -2,8 +2,8 @@
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { openFile } from "../../src/database/file.ts"
-import { readGroup, type StoredUse, writeGroup } from "../../src/spool/group-row.ts"
-import { openSpool, ROW_OVERHEAD_BYTES, type Spool } from "../../src/spool/spool.ts"
+import { bytesOf, readGroup, type StoredUse, writeGroup } from "../../src/spool/group-row.ts"
+import { openSpool, type Spool } from "../../src/spool/spool.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { newBatch, takingOf } from "../support/batch.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
@@ -23,7 +23,9 @@ const restart = async () => {
   spool = await openSpool(join(folder, "uses.db"))
 }
 
-const use = (seq: number, task = "task_1"): StoredUse => ({ seq, task, text: `{"n":${seq}}` })
+const HEAD = { task: "task_1", text: '{"of":"one"' }
+const OTHER = { task: "task_2", text: "" }
+const use = (seq: number, head = HEAD): StoredUse => ({ seq, head, tail: `,"n":${seq}}` })
 const uses = (...seqs: number[]) => writeGroup(seqs.map((seq) => use(seq)))
 const KEY = importSigningKey(generatePrivateJwk("ES256"))
 /** A batch of all that is there, but for those that stay. */
@@ -37,11 +39,27 @@ const seqsOf = () => spool.oldestUses(1000).map((group) => readGroup(group).map(
 
 describe("uses in the spool", () => {
   test("come back in the groups in which they were written, whatever their text holds", async () => {
-    const group = [use(1), { seq: 2, task: "task_2", text: JSON.stringify({ route: "a b\nc\u2028{" }) }]
+    const group = [use(1), { seq: 2, head: OTHER, tail: JSON.stringify({ route: "a b\nc\u2028{" }) }]
     await spool.addUses(writeGroup(group))
     await spool.addUses(uses(3))
     await restart()
     expect(spool.oldestUses(1000).map(readGroup)).toEqual([group, [use(3)]])
+  })
+
+  test("write what many of them have in common once, and read it as one object", async () => {
+    const head = { task: "task_1", text: `{"text":"${"x".repeat(1000)}"` }
+    const group = writeGroup([1, 2, 3].map((seq) => (seq === 2 ? use(seq) : use(seq, head))))
+    expect(group.heads.length + group.tails.length).toBeLessThan(1100)
+    await spool.addUses(group)
+    await restart()
+    const [first, second, third] = spool.oldestUses(10).flatMap(readGroup)
+    expect([first?.head, second?.head]).toEqual([head, HEAD])
+    expect(third?.head).toBe(first?.head)
+  })
+
+  test("that name a head which is not there are no uses", async () => {
+    await spool.addUses({ ...uses(1), tails: '1 ,"n":1}' })
+    expect(() => spool.oldestUses(10).flatMap(readGroup)).toThrow("move the spool aside")
   })
 
   test("are read no further than was asked for, but never half a group", async () => {
@@ -75,7 +93,7 @@ describe("uses in the spool", () => {
   })
 
   test("make the batch that was signed of them again, to the byte", async () => {
-    const hostile = { seq: 2, task: "task_2", text: JSON.stringify({ route: "a b\nc\u2028{é😀" }) }
+    const hostile = { seq: 2, head: OTHER, tail: JSON.stringify({ route: "a b\nc\u2028{é😀" }) }
     await spool.addUses(writeGroup([use(1), hostile, use(3), use(4), use(5)]))
     await spool.addUses(uses(6, 7))
     const [first, some] = batch(1, 1, 4)
@@ -96,12 +114,13 @@ describe("uses in the spool", () => {
   })
 
   test("are counted by task after a restart, sealed or not", async () => {
-    await spool.addUses(writeGroup([use(1), use(2, "task_2")]))
+    await spool.addUses(writeGroup([use(1), use(2, OTHER)]))
     await spool.addUses(uses(3))
     await spool.storeBatch(...batch(1, 1, 2), FIRST)
     await restart()
-    const one = '{"n":1}'.length + ROW_OVERHEAD_BYTES
-    expect(Object.fromEntries(spool.shares())).toEqual({ task_1: one + 7, task_2: one })
+    const { tail } = use(1)
+    const expected = { task_1: bytesOf(HEAD, tail) + 7, task_2: bytesOf(OTHER, tail) }
+    expect(Object.fromEntries(spool.shares())).toEqual(expected)
   })
 })
 

@@ -76,7 +76,7 @@ export function newBatch(sequence: number, uses: readonly StoredUse[], key: Sign
     checkpoint: null,
     final: false,
   }
-  const texts = uses.map(({ text }, at) => joinOutcome(text, outcomes[at] ?? ""))
+  const texts = uses.map((use, at) => joinOutcome(use.head.text + use.tail, outcomes[at] ?? ""))
   const bytes = signUseBatch(frame, texts, key)
   return {
     sequence,

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest"
 import { refuse } from "../../src/errors.ts"
 import { newId } from "../../src/token/id.ts"
-import { createUses } from "../../src/verifier/use.ts"
+import { createUses, tailOf } from "../../src/verifier/use.ts"
 import { API, opened, validToken } from "../support/forge.ts"
 
 const { token } = opened(validToken())
@@ -26,14 +26,17 @@ test.each([
   const use = { ...asked, ...changes }
   const record = uses.describe(token, use, undefined)
   expect(record).toMatchObject({ at: "2026-03-01T09:00:00.123Z", decision: "allowed" })
-  expect(uses.write(uses.membersOf(token), use)).toBe(JSON.stringify(record))
-  expect(uses.write(uses.membersOf(token), use)).toBe(JSON.stringify(record))
+  const headOf = uses.headsOf(token)
+  expect(headOf(use).text + tailOf(use)).toBe(JSON.stringify(record))
+  expect(headOf(use)).toBe(headOf({ ...use }))
+  expect(headOf(use).task).toBe(token.txn)
 })
 
 test("more routes than are remembered are written all the same", () => {
+  const headOf = uses.headsOf(token)
   for (let at = 0; at < 2500; at++) {
     const use = { ...asked, route: `/tickets/${at}` }
-    expect(uses.write(uses.membersOf(token), use)).toBe(JSON.stringify(uses.describe(token, use, undefined)))
+    expect(headOf(use).text + tailOf(use)).toBe(JSON.stringify(uses.describe(token, use, undefined)))
   }
 })
 
