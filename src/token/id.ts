@@ -1,19 +1,19 @@
 // What our ids look like: a prefix that tells the kind, and a UUIDv7 that sorts by time. It decides the shape only;
 // whether an id exists is the database's to say.
-import { takeRandomHex } from "./random.ts"
+import { takeRandomDigits } from "./random.ts"
 
 export type IdPrefix = "task" | "tok" | "del" | "apr" | "rev" | "use" | "evt"
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
-/** The hex digits whose upper bits are RFC 9562's variant. */
-const VARIANTS = "89ab"
+/** For any hex digit one whose upper bits are RFC 9562's variant, each as often as the others. */
+const VARIANTS = new Map(Array.from("0123456789abcdef", (digit, at) => [digit, "89ab".charAt(at % 4)]))
 
 /** A UUIDv7 (RFC 9562 section 5.7): 48 bits of `now` (epoch milliseconds), then 74 random bits. */
 export function newUuid(now: number = Date.now()): string {
-  const random = takeRandomHex(10)
+  const random = takeRandomDigits(19)
   if (now !== latest.now) latest = { now, text: timeText(now) }
-  const variant = VARIANTS[Number.parseInt(random.charAt(4), 16) & 3] ?? ""
-  return `${latest.text}-7${random.slice(1, 4)}-${variant}${random.slice(5, 8)}-${random.slice(8)}`
+  const variant = VARIANTS.get(random.charAt(0)) ?? ""
+  return `${latest.text}-7${random.slice(1, 4)}-${variant}${random.slice(4, 7)}-${random.slice(7)}`
 }
 
 function timeText(now: number): string {

@@ -1,5 +1,5 @@
-// Random bytes from a pool, because asking the system for a few at a time costs more than all else that an id needs. A
-// byte is given out once and wiped from the pool.
+// Random bytes and digits from pools, because asking the system for a few at a time costs more than all else that an id
+// needs. What was given out once is not given out again; bytes, which may become secrets, are wiped from the pool.
 import { randomFillSync } from "node:crypto"
 
 const POOL_BYTES = 4096
@@ -15,12 +15,17 @@ export function takeRandom(count: number): Buffer {
   return taken
 }
 
-/** The same as lower-case hex: bytes that only become text need no buffer of their own. */
-export function takeRandomHex(count: number): string {
-  refill(count)
-  const taken = pool.toString("hex", used, used + count)
-  wipe(count)
-  return taken
+let digits = ""
+let usedDigits = 0
+
+/** So many digits of lower-case hex of the same randomness, at most 8,192: for what is public, such as an id. */
+export function takeRandomDigits(count: number): string {
+  if (usedDigits + count > digits.length) {
+    digits = takeRandom(POOL_BYTES).toString("hex")
+    usedDigits = 0
+  }
+  usedDigits += count
+  return digits.slice(usedDigits - count, usedDigits)
 }
 
 function refill(count: number): void {
