@@ -16,6 +16,9 @@ export interface Credential {
   readonly token: string
 }
 
+const CREDENTIAL_NAMES = ["authorization", "dpop"] as const
+type CredentialName = (typeof CREDENTIAL_NAMES)[number]
+
 const BEARER = /^(bearer|dpop)(?:[\t ]|$)/i
 const EXACT = /^(bearer|dpop) ([^\s,]+)$/i
 const IN_QUERY = /[?&](?:access_token|access%5ftoken)=([^&#]*)/gi
@@ -59,7 +62,7 @@ function countCredentials(rawHeaders: readonly string[]) {
 }
 
 /** Which of the two it is, in any case. */
-function credentialName(header: string | undefined): "authorization" | "dpop" | undefined {
+function credentialName(header: string | undefined): CredentialName | undefined {
   if (header?.length === 13) return header.toLowerCase() === "authorization" ? "authorization" : undefined
   return header?.length === 4 && header.toLowerCase() === "dpop" ? "dpop" : undefined
 }
@@ -117,20 +120,22 @@ export const rawHeadersOf = (headers: Headers, incoming?: IncomingMessage): read
 
 /** Takes the credential off the request that the handler sees, wherever the host can still find it. */
 export function hideCredential(headers: Headers, incoming?: IncomingMessage): void {
-  if (incoming) hideIncomingCredential(incoming)
-  for (const name of ["authorization", "dpop"]) {
-    if (!headers.has(name)) continue
+  const found = incoming ? hideIncomingCredential(incoming) : CREDENTIAL_NAMES
+  // In this order: Hono's headers answer for a proof from Node's until the first of them is deleted.
+  for (const name of CREDENTIAL_NAMES) {
+    if (!found.includes(name) || !headers.has(name)) continue
     headers.delete(name)
     if (headers.has(name)) throw new Error(`the ${name} header can't be taken off the request`)
   }
 }
 
 /**
- * The same for a request of a node server that nobody made a `Headers` of. The parsed views first: Node builds them on first
- * sight, by the count of raw headers that it once read.
+ * The same for a request of a node server that nobody made a `Headers` of. Answers the names of what it took off. The parsed
+ * views first: Node builds them on first sight, by the count of raw headers that it once read.
  */
-export function hideIncomingCredential(incoming: IncomingMessage): void {
+export function hideIncomingCredential(incoming: IncomingMessage): readonly CredentialName[] {
   const { headers, rawHeaders } = incoming
+  const hidden: CredentialName[] = []
   if (headers.authorization !== undefined) delete headers.authorization
   if (headers.dpop !== undefined) delete headers.dpop
   for (let at = rawHeaders.length - 2; at >= 0; at -= 2) {
@@ -138,7 +143,9 @@ export function hideIncomingCredential(incoming: IncomingMessage): void {
     if (name === undefined) continue
     delete incoming.headersDistinct?.[name] // absent over HTTP/2, and where a framework injects requests
     rawHeaders.splice(at, 2)
+    hidden.push(name)
   }
+  return hidden
 }
 
 /** Parsed headers without the credential; undefined where they hold none, as is the rule once it was taken off the request. */
