@@ -19,7 +19,10 @@ export interface Shipper {
   ship(): Promise<void>
   /** Sends the last word of this instance after everything that is ready; where other processes go on, they do. */
   finish(): Promise<void>
-  /** Whether every use of this process up to that one is acknowledged, and proved to be in the ledger. */
+  /**
+   * Whether every use of this process up to that one is acknowledged, and proved to be in the ledger; and the room that they
+   * held in the spool is free.
+   */
   acknowledged(seq: number): boolean
   /** From now on, uses whose handler is still busy wait no longer than this. */
   waitForOutcomes(milliseconds: number): void
@@ -89,7 +92,11 @@ export function createShipper(options: ShipperOptions): Shipper {
       await sender.shipReady()
       await sender.sayLast()
     },
-    acknowledged: (seq) => !spool.holdsThrough(seq),
+    acknowledged(seq) {
+      if (sender.isReleasing() || spool.holdsThrough(seq)) return false
+      member?.settle()
+      return true
+    },
     waitForOutcomes(milliseconds) {
       outcomeWait = milliseconds
     },
@@ -107,15 +114,25 @@ interface SenderParts {
 function createSender(options: ShipperOptions, { sealNext, sealEmpty, sent }: SenderParts) {
   const { spool, recorder, clock, applied } = options
   let sentAt: number | undefined
+  /** Gone from the disk, perhaps, with its room not given back yet. */
+  let releasing = false
+  const release = async ({ sequence, shares }: StoredBatch, { kept, beyond }: Proved) => {
+    releasing = true
+    try {
+      await spool.releaseBatch(sequence, kept, beyond)
+      if (sent) sent()
+      else recorder.release(shares)
+    } finally {
+      releasing = false
+    }
+  }
   let toldCursor: number | undefined
   const sendSealed = async () => {
     for (let batch = spool.oldestBatch(); batch; batch = spool.oldestBatch()) {
       let proved: Proved | undefined
       do proved = await sendBatch(options, batch)
       while (!proved)
-      await spool.releaseBatch(batch.sequence, proved.kept, proved.beyond)
-      if (sent) sent()
-      else recorder.release(batch.shares)
+      await release(batch, proved)
       sentAt = clock.monotonic()
     }
   }
@@ -138,6 +155,7 @@ function createSender(options: ShipperOptions, { sealNext, sealEmpty, sent }: Se
       if (sentAt === undefined || clock.monotonic() - sentAt >= patience) await shipEmpty(false)
     },
     sayLast: () => shipEmpty(true),
+    isReleasing: () => releasing,
   }
 }
 

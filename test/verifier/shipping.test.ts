@@ -27,12 +27,16 @@ let recorder: Recorder
 /** Bodies in the order in which they came. */
 let sent: string[]
 let log: SmallLog
+let limitBytes: number
+/** Called when a batch is gone from the disk, before whoever released it knows. */
+let released: () => void
 let fails: "" | "away" | "lost answer" | "refused"
 
 const openAll = async () => {
-  spool = await openSpool(join(folder, "uses.db"))
+  const disk = await openSpool(join(folder, "uses.db"))
+  spool = { ...disk, releaseBatch: (...given) => disk.releaseBatch(...given).then(() => released()) }
   instance = await openInstance(spool, clock.now())
-  recorder = createRecorder({ spool, clock, limitBytes: 1024 ** 3, recording: "write-ahead" })
+  recorder = createRecorder({ spool, clock, limitBytes, recording: "write-ahead" })
   const witness = await openWitnessOf(log, spool)
   return createShipper({
     witness,
@@ -65,6 +69,8 @@ beforeEach(async () => {
   folder = newFolder()
   sent = []
   fails = ""
+  limitBytes = 1024 ** 3
+  released = () => undefined
   log = createSmallLog()
   shipper = await openAll()
 })
@@ -101,6 +107,20 @@ const restart = async () => {
   await spool.close()
   shipper = await openAll()
 }
+
+test("what is acknowledged holds no room any more", async () => {
+  limitBytes = 4000
+  await restart()
+  const one = use()
+  await allow(one, 200)
+  const seq = recorder.lastSeq()
+  expect(await recorder.allow(use({ task: one.task }))).toMatchObject({ reason: "task_share" })
+  const seen: boolean[] = []
+  released = () => seen.push(!spool.holdsThrough(seq), shipper.acknowledged(seq))
+  await shipper.ship()
+  expect([...seen, shipper.acknowledged(seq)]).toEqual([true, false, true])
+  await allow(use({ task: one.task }))
+})
 
 describe("a batch", () => {
   test("is the instance's signed word, chained to the one before", async () => {
