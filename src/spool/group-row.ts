@@ -18,7 +18,7 @@ export interface StoredUse {
 
 export const textOf = ({ head, tail }: StoredUse): string => head.text + tail
 
-/** Of the spool, all that goes with a use included: no less than it takes there. The same for whoever reads it back. */
+/** What a use holds of the spool, about; the same for whoever reads it back. */
 export const bytesOf = (head: UseHead, tail: string): number =>
   head.text.length + tail.length + ROW_OVERHEAD_BYTES
 
