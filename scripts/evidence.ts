@@ -1,10 +1,5 @@
-// npm run evidence [-- kills|mutations|policies|replicas|copies|chains|differences|ledger|anomalies] [--kills N] [--mutations N]
-//   [--policies N] [--starts N] [--replica-kills N] [--copy-kills N] [--chains N] [--differences N] [--edits N] [--crews N]
-// The long forms of tests that `npm test` runs short: 200 kills of a guarded API under load, 10,000,000 mutations of valid
-// tokens, 100,000 deformed policy files, 10,000 starts at three issuers on one PostgreSQL database of which 100 are
-// killed, a copy of a ledger to PostgreSQL that is killed 100 times, 1,000,000 lives of holders that stand one below the
-// other, 1,000,000 pairs of policies and their difference, 100,000 edits of a ledger of
-// 1,000 entries, 60,000 tasks of thirty ordinary days. Exit code 1 when one of them finds what must not be.
+// `npm run evidence`, which `-- --help` explains: the long forms of tests that `npm test` runs short. Exit code 1 when one of
+// them finds what must not be.
 import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -24,21 +19,60 @@ import { runReplicaStory } from "../test/support/replica-story.ts"
 import { tablesHeld } from "../test/support/tables-held.ts"
 import { makeUsed } from "../test/support/used-database.ts"
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    kills: { type: "string", default: "200" },
-    mutations: { type: "string", default: "10000000" },
-    policies: { type: "string", default: "100000" },
-    starts: { type: "string", default: "10000" },
-    "replica-kills": { type: "string", default: "100" },
-    "copy-kills": { type: "string", default: "100" },
-    chains: { type: "string", default: "1000000" },
-    differences: { type: "string", default: "1000000" },
-    edits: { type: "string", default: "100000" },
-    crews: { type: "string", default: "20" },
-  },
-})
+const USAGE = `npm run evidence -- [name ...] [option ...]
+
+  kills        a guarded API is killed under load; the ledger tells what handlers ran    --kills N          (200)
+  mutations    of valid tokens: none is genuine                                          --mutations N      (10000000)
+  policies     deformed policy files: each refused with a place, or loaded whole         --policies N       (100000)
+  replicas     three issuers on one PostgreSQL database, killed under load               --replica-kills N  (100)
+                 starts that they answer meanwhile                                       --starts N         (10000)
+  copies       a copy of a ledger to PostgreSQL is killed, and goes on                   --copy-kills N     (100)
+  chains       lives of holders that stand one below the other                           --chains N         (1000000)
+  differences  pairs of policies, and what \`policy diff\` says of them                    --differences N    (1000000)
+  ledger       edits of a ledger of 1,000 entries: each is found                         --edits N          (100000)
+  anomalies    thirty ordinary days: next to none is raised                              --crews N          (20)
+
+All of them where none is named; most take many minutes. Exit code 1: one of them found what must not be.`
+
+function refuseUse(why: string): never {
+  console.error(`${why}\n\n${USAGE}`)
+  process.exit(2)
+}
+
+function readArguments() {
+  const number = (byDefault: string) => ({ type: "string", default: byDefault }) as const
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        kills: number("200"),
+        mutations: number("10000000"),
+        policies: number("100000"),
+        starts: number("10000"),
+        "replica-kills": number("100"),
+        "copy-kills": number("100"),
+        chains: number("1000000"),
+        differences: number("1000000"),
+        edits: number("100000"),
+        crews: number("20"),
+        help: { type: "boolean", short: "h", default: false },
+      },
+    })
+  } catch (error) {
+    return refuseUse(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const {
+  values: { help, ...values },
+  positionals,
+} = readArguments()
+if (help) {
+  console.log(USAGE)
+  process.exit(0)
+}
+const unclear = Object.entries(values).find(([, value]) => !/^[1-9][0-9]{0,9}$/.test(value))
+if (unclear) refuseUse(`--${unclear[0]} needs a whole number, at least 1`)
 
 /** A killed copy has written some 1,500 rows: the ledger is as large as the kills need. */
 const TASKS_PER_KILL = 400
@@ -56,10 +90,7 @@ const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = {
 }
 const wanted = positionals.length > 0 ? positionals : Object.keys(EVIDENCE)
 const unknown = wanted.filter((name) => !(name in EVIDENCE))
-if (unknown.length > 0) {
-  console.error(`unknown: ${unknown.join(", ")}; there are ${Object.keys(EVIDENCE).join(", ")}`)
-  process.exit(2)
-}
+if (unknown.length > 0) refuseUse(`unknown: ${unknown.join(", ")}`)
 for (const name of wanted) {
   const began = performance.now()
   const found = await EVIDENCE[name]?.()
