@@ -1,7 +1,7 @@
 // `npm run bench`, which `-- --help` explains.
 // Every figure that the documents claim comes from here: ratios of one run, medians of interleaved rounds, the limit
 // beside each. Exit code 1 when a limit is missed.
-import { parseArgs } from "node:util"
+import { readLongRun } from "../scripts/long-run.ts"
 import { benchAnomalies } from "./anomalies.ts"
 import { benchConsole } from "./console.ts"
 import { benchExchanges } from "./exchanges.ts"
@@ -54,52 +54,15 @@ const USAGE = `npm run bench -- [name ...] [option ...]
 
 Exit code 1: a limit is missed.`
 
-function refuseUse(why: string): never {
-  console.error(`${why}\n\n${USAGE}`)
-  process.exit(2)
-}
-
-function readArguments() {
-  const number = (byDefault: string) => ({ type: "string", default: byDefault }) as const
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        rounds: number("5"),
-        seconds: number("5"),
-        tasks: number("100000"),
-        entries: number("10000000"),
-        sessions: number("10000"),
-        help: { type: "boolean", short: "h", default: false },
-      },
-    })
-  } catch (error) {
-    return refuseUse(error instanceof Error ? error.message : String(error))
-  }
-}
-
-const { values, positionals } = readArguments()
-if (values.help) {
-  console.log(USAGE)
-  process.exit(0)
-}
-const numberOf = (name: keyof Settings): number => {
-  const number = Number(values[name])
-  return Number.isSafeInteger(number) && number > 0 ? number : refuseUse(`--${name} is a whole number`)
-}
-const settings: Settings = {
-  rounds: numberOf("rounds"),
-  seconds: numberOf("seconds"),
-  tasks: numberOf("tasks"),
-  entries: numberOf("entries"),
-  sessions: numberOf("sessions"),
-}
-
-const wanted = positionals.length > 0 ? positionals : Object.keys(BENCHES)
-const unknown = wanted.filter((name) => !(name in BENCHES))
-if (unknown.length > 0) refuseUse(`there is no bench ${unknown.join(", ")}`)
+const { names, numbers } = readLongRun(USAGE, Object.keys(BENCHES), {
+  rounds: 5,
+  seconds: 5,
+  tasks: 100_000,
+  entries: 10_000_000,
+  sessions: 10_000,
+})
 
 pinLoad()
 let within = true
-for (const name of wanted) within = ((await BENCHES[name]?.(settings)) ?? false) && within
+for (const name of names) within = ((await BENCHES[name]?.(numbers)) ?? false) && within
 process.exit(within ? 0 : 1)

@@ -4,7 +4,6 @@ import assert from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
 import { runCalm } from "../test/support/calm.ts"
 import { runChains } from "../test/support/chains.ts"
 import { runCopyStory } from "../test/support/copy-story.ts"
@@ -18,6 +17,7 @@ import { startPostgres } from "../test/support/postgres-server.ts"
 import { runReplicaStory } from "../test/support/replica-story.ts"
 import { tablesHeld } from "../test/support/tables-held.ts"
 import { makeUsed } from "../test/support/used-database.ts"
+import { readLongRun } from "./long-run.ts"
 
 const USAGE = `npm run evidence -- [name ...] [option ...]
 
@@ -34,46 +34,6 @@ const USAGE = `npm run evidence -- [name ...] [option ...]
 
 All of them where none is named; most take many minutes. Exit code 1: one of them found what must not be.`
 
-function refuseUse(why: string): never {
-  console.error(`${why}\n\n${USAGE}`)
-  process.exit(2)
-}
-
-function readArguments() {
-  const number = (byDefault: string) => ({ type: "string", default: byDefault }) as const
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        kills: number("200"),
-        mutations: number("10000000"),
-        policies: number("100000"),
-        starts: number("10000"),
-        "replica-kills": number("100"),
-        "copy-kills": number("100"),
-        chains: number("1000000"),
-        differences: number("1000000"),
-        edits: number("100000"),
-        crews: number("20"),
-        help: { type: "boolean", short: "h", default: false },
-      },
-    })
-  } catch (error) {
-    return refuseUse(error instanceof Error ? error.message : String(error))
-  }
-}
-
-const {
-  values: { help, ...values },
-  positionals,
-} = readArguments()
-if (help) {
-  console.log(USAGE)
-  process.exit(0)
-}
-const unclear = Object.entries(values).find(([, value]) => !/^[1-9][0-9]{0,9}$/.test(value))
-if (unclear) refuseUse(`--${unclear[0]} needs a whole number, at least 1`)
-
 /** A killed copy has written some 1,500 rows: the ledger is as large as the kills need. */
 const TASKS_PER_KILL = 400
 
@@ -88,10 +48,19 @@ const EVIDENCE: Readonly<Record<string, () => Promise<string> | string>> = {
   ledger,
   anomalies,
 }
-const wanted = positionals.length > 0 ? positionals : Object.keys(EVIDENCE)
-const unknown = wanted.filter((name) => !(name in EVIDENCE))
-if (unknown.length > 0) refuseUse(`unknown: ${unknown.join(", ")}`)
-for (const name of wanted) {
+const { names, numbers } = readLongRun(USAGE, Object.keys(EVIDENCE), {
+  kills: 200,
+  mutations: 10_000_000,
+  policies: 100_000,
+  starts: 10_000,
+  "replica-kills": 100,
+  "copy-kills": 100,
+  chains: 1_000_000,
+  differences: 1_000_000,
+  edits: 100_000,
+  crews: 20,
+})
+for (const name of names) {
   const began = performance.now()
   const found = await EVIDENCE[name]?.()
   console.log(`${name}: ${found}, in ${((performance.now() - began) / 1000).toFixed(0)} s`)
@@ -100,7 +69,7 @@ for (const name of wanted) {
 async function kills(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "taskmint-evidence-"))
   try {
-    const rounds = Number(values.kills)
+    const rounds = numbers.kills
     const story = await runKillStory({ folder, place: join(folder, "issuer.db") }, rounds, (round) => {
       if ((round + 1) % 20 === 0) console.log(`  ${round + 1} of ${rounds} kills`)
     })
@@ -126,7 +95,7 @@ async function kills(): Promise<string> {
 }
 
 function mutations(): string {
-  const runs = Number(values.mutations)
+  const runs = numbers.mutations
   const part = 100_000
   for (let done = 0, seed = 1; done < runs; done += part, seed++) {
     runMutations(Math.min(part, runs - done), seed)
@@ -136,7 +105,7 @@ function mutations(): string {
 }
 
 function policies(): string {
-  const runs = Number(values.policies)
+  const runs = numbers.policies
   const part = 5000
   const all = { loaded: 0, refused: 0 }
   for (let done = 0, seed = Date.now(); done < runs; done += part, seed++) {
@@ -149,7 +118,7 @@ function policies(): string {
 }
 
 function chains(): string {
-  const runs = Number(values.chains)
+  const runs = numbers.chains
   const part = 50_000
   for (let done = 0, seed = Date.now(); done < runs; done += part, seed++) {
     runChains(Math.min(part, runs - done), seed)
@@ -159,7 +128,7 @@ function chains(): string {
 }
 
 function differences(): string {
-  const runs = Number(values.differences)
+  const runs = numbers.differences
   const part = 50_000
   let unchanged = 0
   for (let done = 0, seed = Date.now(); done < runs; done += part, seed++) {
@@ -170,7 +139,7 @@ function differences(): string {
 }
 
 async function ledger(): Promise<string> {
-  const runs = Number(values.edits)
+  const runs = numbers.edits
   const part = 5000
   const all = { bytes: 0, values: 0, rows: 0 }
   for (let done = 0, seed = Date.now(); done < runs; done += part, seed++) {
@@ -193,14 +162,9 @@ async function anomalies(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "taskmint-evidence-"))
   try {
     const seed = Date.now()
-    const { tasks, entries, raised } = await runCalm(
-      join(folder, "calm.db"),
-      seed,
-      Number(values.crews),
-      (day) => {
-        if (day % 10 === 9) console.log(`  ${day + 1} of 30 days`)
-      },
-    )
+    const { tasks, entries, raised } = await runCalm(join(folder, "calm.db"), seed, numbers.crews, (day) => {
+      if (day % 10 === 9) console.log(`  ${day + 1} of 30 days`)
+    })
     const all = Object.values(raised).reduce((sum, count) => sum + count, 0)
     const words = Object.entries(raised).map(([rule, count]) => `${count} ${rule}`)
     assert.ok(
@@ -218,7 +182,7 @@ async function replicas(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "taskmint-evidence-"))
   const server = await startPostgres()
   try {
-    const [starts, rounds] = [Number(values.starts), Number(values["replica-kills"])]
+    const [starts, rounds] = [numbers.starts, numbers["replica-kills"]]
     const story = await runReplicaStory({ folder, address: server.address }, starts, rounds, (kill) => {
       if ((kill + 1) % 10 === 0) console.log(`  ${kill + 1} of ${rounds} replicas killed`)
     })
@@ -240,7 +204,7 @@ async function copies(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "taskmint-evidence-"))
   const server = await startPostgres()
   try {
-    const rounds = Number(values["copy-kills"])
+    const rounds = numbers["copy-kills"]
     const from = await makeUsed(folder, TASKS_PER_KILL * rounds)
     const story = await runCopyStory({ from, to: server.address }, rounds, (kill) => {
       if ((kill + 1) % 10 === 0) console.log(`  ${kill + 1} of ${rounds} copies killed`)
