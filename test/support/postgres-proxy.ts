@@ -31,11 +31,14 @@ export interface Wire {
   pass(manner: Manner): void
   /** Holds the next message that has this text, once; resolves when `act` is done. */
   at(text: string, act: (held: Held) => Promise<void> | void): Promise<void>
+  /** Holds the COMMIT of the next transaction that said this text, once; others' pass. */
+  atCommitOf(text: string, act: (held: Held) => Promise<void> | void): Promise<void>
   close(): Promise<void>
 }
 
 interface Trap {
-  readonly text: string
+  /** Asked of every chunk on its way to the server. */
+  readonly holds: (chunk: Buffer, connection: object) => boolean
   readonly act: (held: Held) => Promise<void> | void
   readonly done: PromiseWithResolvers<void>
 }
@@ -53,7 +56,7 @@ export async function startProxy(address: string): Promise<Wire> {
     }
     const pace = (to: Socket) => createPace(to, () => manner)
     relay({ client, server, toClient: pace(client), toServer: pace(server) }, (chunk) => {
-      if (!trap || !chunk.includes(trap.text)) return undefined
+      if (!trap?.holds(chunk, client)) return undefined
       const sprung = trap
       trap = undefined
       return sprung
@@ -61,6 +64,11 @@ export async function startProxy(address: string): Promise<Wire> {
   })
   proxy.listen(0, "127.0.0.1")
   await once(proxy, "listening")
+  const set = (holds: Trap["holds"], act: Trap["act"]): Promise<void> => {
+    const done = Promise.withResolvers<void>()
+    trap = { holds, act, done }
+    return done.promise
+  }
   const own = new URL(address)
   own.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
   return {
@@ -68,15 +76,21 @@ export async function startProxy(address: string): Promise<Wire> {
     pass(next) {
       manner = next
     },
-    at(text, act) {
-      const done = Promise.withResolvers<void>()
-      trap = { text, act, done }
-      return done.promise
-    },
+    at: (text, act) => set((chunk) => chunk.includes(text), act),
+    atCommitOf: (text, act) => set(commitOf(text), act),
     async close() {
       proxy.close()
       for (const socket of sockets) socket.destroy()
     },
+  }
+}
+
+/** Of whatever a connection says, whether that commits a transaction which said the text. */
+function commitOf(text: string): Trap["holds"] {
+  const saying = new WeakSet<object>()
+  return (chunk, connection) => {
+    if (chunk.includes(text)) saying.add(connection)
+    return chunk.includes("COMMIT") && saying.delete(connection)
   }
 }
 
