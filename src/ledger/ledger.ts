@@ -6,7 +6,7 @@ import type { Clock } from "../time.ts"
 import { seal, type TaskKey } from "./entry.ts"
 import type { Event } from "./event.ts"
 import { type EntryFilter, type EntryPage, findIn, outcomeNumber } from "./search.ts"
-import { insertBytes, insertEntry, newestTime } from "./statements.ts"
+import { insertBytes, insertEntryOf, newestTime } from "./statements.ts"
 
 export interface Ledger {
   /**
@@ -73,9 +73,10 @@ function stepsFor(names: Names, given: Event, taskKey: TaskKey | undefined): Ste
     resource,
     reference: task === null ? (event.reference ?? null) : null,
   }
-  const entry = names.step(insertEntry, values)
+  const insert = insertEntryOf(values)
+  const entry = names.step(insert, values)
   const rest = { statement: insertBytes, values: { bytes, leaf, personal, key }, rows: 1 }
-  if (entry.statement === insertEntry.byId) return [entry, rest]
+  if (entry.statement === insert.byId) return [entry, rest]
   const texts = [kind, agent, instance, orchestrator, api, operation, code].filter((text) => text !== null)
   return [...names.steps(texts), ...(sub === null ? [] : names.subjects.steps([sub])), entry, rest]
 }

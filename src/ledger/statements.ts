@@ -1,8 +1,8 @@
 // Every statement of the ledger, once. Guards need none here: an entry is only ever added.
 import type { SQL } from "drizzle-orm"
-import { statement } from "../database/database.ts"
+import { statement, type Values } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
-import { named, nameId } from "../database/names.ts"
+import { type Named, named, nameId } from "../database/names.ts"
 import type { RestingRow } from "./entry.ts"
 
 const value = (name: string): SQL => sql`${sql.placeholder(name)}`
@@ -14,18 +14,68 @@ const subjectId = sql`(SELECT id FROM subject WHERE text = ${value("sub")})`
 /** Not the database's own numbering: that may leave gaps. Two that took the same place would meet at the primary key. */
 const nextPlace = sql`(SELECT coalesce(max(seq), 0) + 1 FROM entry)`
 
-export const insertEntry = named(
-  "insert-entry",
-  {
-    names: ["kind", "agent", "instance", "orchestrator", "api", "operation", "code"],
-    subject: "sub",
-  },
-  (name, subject) => sql`INSERT INTO entry
-    (seq, at, kind, task, token, agent, instance, orchestrator, api, operation, outcome, code, subject, resource, reference)
-    VALUES (${nextPlace}, ${value("at")}, ${name("kind")}, coalesce(${taskId}, ${tokensTask}), ${tokenId}, ${name("agent")},
-    ${name("instance")}, ${name("orchestrator")}, ${name("api")}, ${name("operation")}, ${value("outcome")},
-    ${name("code")}, ${subject("sub")}, ${value("resource")}, ${value("reference")})`,
-)
+/** What an entry has beside its time and its kind, where its event has it. */
+const MEMBERS = [
+  "task",
+  "jti",
+  "agent",
+  "instance",
+  "orchestrator",
+  "api",
+  "operation",
+  "code",
+  "outcome",
+  "resource",
+  "reference",
+  "sub",
+] as const
+type Member = (typeof MEMBERS)[number]
+
+const NAMES = ["agent", "instance", "orchestrator", "api", "operation", "code"] as const
+const PLAIN = ["outcome", "resource", "reference"] as const
+
+const inserts = new Map<number, Named>()
+
+/**
+ * The insert of an entry with these values: columns whose value is null are left out, because one that stays empty costs as
+ * much on its way to the database as one that is filled. There is one for each set of members, made when it is first met.
+ */
+export function insertEntryOf(values: Values): Named {
+  let members = 0
+  for (let at = 0; at < MEMBERS.length; at++) if (values[MEMBERS[at] as Member] !== null) members |= 1 << at
+  const known = inserts.get(members)
+  if (known) return known
+  const made = insertWith(new Set(MEMBERS.filter((member) => values[member] !== null)))
+  inserts.set(members, made)
+  return made
+}
+
+function insertWith(members: ReadonlySet<Member>): Named {
+  const names = NAMES.filter((name) => members.has(name))
+  const subjects = members.has("sub") ? { subject: "sub" } : {}
+  return named("insert-entry", { names: ["kind", ...names], ...subjects }, (name, subject) => {
+    const columns = new Map([
+      ["seq", nextPlace],
+      ["at", value("at")],
+      ["kind", name("kind")],
+    ])
+    const task = taskOf(members)
+    if (task) columns.set("task", task)
+    if (members.has("jti")) columns.set("token", tokenId)
+    if (members.has("sub")) columns.set("subject", subject("sub"))
+    for (const one of names) columns.set(one, name(one))
+    for (const one of PLAIN) if (members.has(one)) columns.set(one, value(one))
+    const comma = sql`, `
+    return sql`INSERT INTO entry (${sql.raw([...columns.keys()].join(", "))})
+      VALUES (${sql.join([...columns.values()], comma)})`
+  })
+}
+
+/** The task, or that of the token where the entry names no task that there is. */
+function taskOf(members: ReadonlySet<Member>): SQL | undefined {
+  if (!members.has("jti")) return members.has("task") ? taskId : undefined
+  return members.has("task") ? sql`coalesce(${taskId}, ${tokensTask})` : tokensTask
+}
 
 export const insertBytes = statement(
   "insert-entry-bytes",

@@ -57,6 +57,32 @@ describe("recording", () => {
     await engine.close()
   })
 
+  test("an entry is found by each member that it has, whichever others it has or has not", async () => {
+    const { engine, ledger } = await open()
+    const members = {
+      agent: "triage-bot",
+      instance: "pod-1",
+      orchestrator: "support",
+      sub: "support",
+      api: "tickets",
+      operation: "tickets:read",
+      resource: "tickets/SUP-1",
+      reference: "run-7",
+      outcome: "refused",
+      code: "token_expired",
+    } as const
+    const all = Object.entries(members)
+    const some = [all, ...all.map((one) => [one]), ...all.map((one) => all.filter((other) => other !== one))]
+    for (const given of some)
+      await ledger.append([{ kind: "use.refused", at: ledger.at(), ...Object.fromEntries(given) }])
+    for (const [member, value] of all) {
+      const { entries } = await ledger.read({ [member]: value })
+      const expected = some.flatMap((given, at) => (given.some(([one]) => one === member) ? [at + 1] : []))
+      expect({ member, found: entries.map(({ seq }) => seq) }).toEqual({ member, found: expected })
+    }
+    await engine.close()
+  })
+
   test("nothing is acknowledged by an engine that is closed", async () => {
     const { engine, ledger } = await open()
     await engine.close()
