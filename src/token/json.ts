@@ -3,7 +3,7 @@
 // nothing about what the members mean.
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject
-/** Objects have no prototype: a member that was not written is undefined, whatever its name. */
+/** Objects inherit nothing: a member that was not written is undefined, whatever its name. */
 export interface JsonObject {
   readonly [member: string]: JsonValue | undefined
 }
@@ -34,7 +34,7 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
 /** Reads one JSON value and nothing around it but white space. Never throws on any text. */
 export function parseJson(text: string, limits: JsonLimits = {}): JsonValue | JsonFault {
   if (text.length > (limits.maxLength ?? 65_536)) return new JsonFault("size")
-  if (HALF_SURROGATE.test(text)) return new JsonFault("json")
+  if (!text.isWellFormed()) return new JsonFault("json")
   const scanner = new Scanner(text, limits.maxDepth ?? 8, limits.allowFractions ?? false)
   try {
     return scanner.document()
@@ -44,11 +44,21 @@ export function parseJson(text: string, limits: JsonLimits = {}): JsonValue | Js
   }
 }
 
-const HALF_SURROGATE = /\p{Surrogate}/u
-const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const REACHES_PROTOTYPE = new Set(["__proto__", "constructor", "prototype"])
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d]
+
+/**
+ * What objects are made from. One without a prototype would be a hash table to the engine, several times as large and as slow
+ * as other objects; the prototype of these is empty and stays so.
+ */
+class Bare {
+  [name: string]: JsonValue
+}
+Reflect.deleteProperty(Bare.prototype, "constructor")
+Object.setPrototypeOf(Bare.prototype, null)
+Object.freeze(Bare.prototype)
 
 class Scanner {
   private readonly text: string
@@ -73,9 +83,9 @@ class Scanner {
       case QUOTE:
         return this.string()
       case OPEN_OBJECT:
-        return this.nested(() => this.object())
+        return this.object()
       case OPEN_ARRAY:
-        return this.nested(() => this.array())
+        return this.array()
       case 0x74:
         return this.word("true", true)
       case 0x66:
@@ -87,47 +97,50 @@ class Scanner {
     }
   }
 
-  private nested<T>(read: () => T): T {
-    this.at += 1
-    this.depthLeft -= 1
-    if (this.depthLeft < 0) throw new JsonFault("size")
-    const value = read()
-    this.depthLeft += 1
-    return value
-  }
-
   private object(): JsonObject {
-    const object: Record<string, JsonValue> = Object.create(null)
-    if (this.took(CLOSE_OBJECT)) return object
-    do {
-      if (this.peek() !== QUOTE) throw new JsonFault("json")
-      const name = this.string()
-      if (REACHES_PROTOTYPE.has(name)) throw new JsonFault("json_member")
-      if (name in object) throw new JsonFault("json_duplicate")
-      this.take(COLON)
-      object[name] = this.value()
-    } while (this.took(COMMA))
-    this.take(CLOSE_OBJECT)
+    this.enter()
+    const object = new Bare()
+    if (!this.took(CLOSE_OBJECT)) {
+      do {
+        if (this.peek() !== QUOTE) throw new JsonFault("json")
+        const name = this.string()
+        if (REACHES_PROTOTYPE.has(name)) throw new JsonFault("json_member")
+        if (object[name] !== undefined) throw new JsonFault("json_duplicate")
+        this.take(COLON)
+        object[name] = this.value()
+      } while (this.took(COMMA))
+      this.take(CLOSE_OBJECT)
+    }
+    this.depthLeft += 1
     return object
   }
 
   private array(): JsonValue[] {
+    this.enter()
     const items: JsonValue[] = []
-    if (this.took(CLOSE_ARRAY)) return items
-    do items.push(this.value())
-    while (this.took(COMMA))
-    this.take(CLOSE_ARRAY)
+    if (!this.took(CLOSE_ARRAY)) {
+      do items.push(this.value())
+      while (this.took(COMMA))
+      this.take(CLOSE_ARRAY)
+    }
+    this.depthLeft += 1
     return items
   }
 
+  private enter(): void {
+    this.at += 1
+    this.depthLeft -= 1
+    if (this.depthLeft < 0) throw new JsonFault("size")
+  }
+
   private string(): string {
-    const start = this.at
+    const { text, at: start } = this
     let escaped = false
-    for (let at = start + 1; at < this.text.length; at += 1) {
-      const unit = this.text.charCodeAt(at)
+    for (let at = start + 1; at < text.length; at += 1) {
+      const unit = text.charCodeAt(at)
       if (unit === QUOTE) {
         this.at = at + 1
-        return escaped ? unescaped(this.text.slice(start, at + 1)) : this.text.slice(start + 1, at)
+        return escaped ? unescaped(text.slice(start, at + 1)) : text.slice(start + 1, at)
       }
       if (unit < 0x20) break
       if (unit === BACKSLASH) {
@@ -140,12 +153,12 @@ class Scanner {
 
   private number(): number {
     NUMBER.lastIndex = this.at
-    const match = NUMBER.exec(this.text)
-    if (!match) throw new JsonFault("json")
+    if (!NUMBER.test(this.text)) throw new JsonFault("json")
+    const spelled = this.text.slice(this.at, NUMBER.lastIndex)
     this.at = NUMBER.lastIndex
-    const value = Number(match[0])
-    const plain = match[1] === undefined && match[2] === undefined
-    const survives = this.allowFractions ? Number.isFinite(value) : plain && Number.isSafeInteger(value)
+    const value = Number(spelled)
+    const plain = Number.isSafeInteger(value) && String(value) === spelled
+    const survives = this.allowFractions ? Number.isFinite(value) : plain
     if (!survives || Object.is(value, -0)) throw new JsonFault("json")
     return value
   }
@@ -178,7 +191,7 @@ class Scanner {
 
 function unescaped(literal: string): string {
   const value = decoded(literal)
-  if (value === undefined || HALF_SURROGATE.test(value)) throw new JsonFault("json")
+  if (value === undefined || !value.isWellFormed()) throw new JsonFault("json")
   return value
 }
 

@@ -71,9 +71,14 @@ describe("the strict reader of JSON", () => {
     expect(tagOf(parseJson("-0.0", { allowFractions: true }))).toBe("json")
   })
 
-  test("objects have no prototype to reach", () => {
+  test("objects inherit nothing, and nothing can be put where others would", () => {
     const object = parseJson('{"a":1}')
-    expect(Object.getPrototypeOf(object)).toBeNull()
+    const prototype = Object.getPrototypeOf(object)
+    expect(Reflect.ownKeys(prototype)).toEqual([])
+    expect(Object.getPrototypeOf(prototype)).toBeNull()
+    expect(Object.isFrozen(prototype)).toBe(true)
+    for (const name of [...Object.getOwnPropertyNames(Object.prototype), "a b"])
+      expect({ name, value: Reflect.get(Object(object), name) }).toEqual({ name, value: undefined })
   })
 
   test("whatever JSON.stringify writes is read back the same, or refused for a named reason", () => {

@@ -51,6 +51,27 @@ test("each place allows its own header members and types", () => {
   expect(tagOf(readJwt(text, { ...rules, maxLength: text.length - 1 }))).toBe("size")
 })
 
+test("a header is judged for itself at each place, whatever was read there and elsewhere before", () => {
+  const strict = { ...rules, typ: ["x+jwt"], header: ["typ"] }
+  const headers = [{ typ: "x+jwt", kid: "k" }, { typ: "x+jwt" }, { typ: "y+jwt" }, { typ: "x+jwt", kid: "l" }]
+  const expected = [
+    { lax: "k", strict: "header" },
+    { lax: undefined, strict: undefined },
+    { lax: "typ", strict: "typ" },
+    { lax: "l", strict: "header" },
+  ]
+  const kidOf = (text: string, by: typeof strict | typeof rules) => {
+    const jwt = readJwt(text, by)
+    return jwt instanceof Unreadable ? jwt.tag : jwt.header.kid
+  }
+  for (let round = 0; round < 3; round++)
+    for (const [at, header] of headers.entries()) {
+      const text = signJwt(header, { round }, es256)
+      for (let again = 0; again < 2; again++)
+        expect({ lax: kidOf(text, rules), strict: kidOf(text, strict) }).toEqual(expected[at])
+    }
+})
+
 test("why something is unreadable shows nothing of it", () => {
   const text = signJwt({ typ: "x+jwt", kid: "k" }, { secret: "hunter2" }, es256)
   expect(JSON.stringify(readJwt(`${text}x.`, rules))).not.toContain("hunter2")
