@@ -34,6 +34,8 @@ const MOST_TOGETHER = 64
 /** What was shown, and is not known. */
 interface Shown {
   readonly authorization: string
+  /** The end of it. */
+  readonly key: string
   readonly credential: Credential
 }
 
@@ -57,11 +59,14 @@ export function createCredentialOpener(
     sizeCalculation: ({ authorization }) => authorization.length,
   })
   const isKnown = createDoorkeeper()
-  const conclude = ({ authorization, credential }: Shown, genuine: GenuineToken | Unreadable): Opened => {
+  const conclude = (
+    { authorization, key, credential }: Shown,
+    genuine: GenuineToken | Unreadable,
+  ): Opened => {
     if (genuine instanceof Unreadable) return { credential, genuine: refuse("token_invalid", genuine.tag) }
     const { token, kid } = genuine
     const opened = { credential, genuine: { token, kid, headOf: headsOf(token) } }
-    if (isKnown(authorization)) kept.set(authorization.slice(-KEY_CHARACTERS), { authorization, opened })
+    if (isKnown(authorization)) kept.set(key, { authorization, opened })
     return opened
   }
   const seekAndOpen = async (shown: Shown): Promise<Opened> => {
@@ -86,11 +91,12 @@ export function createCredentialOpener(
     })
   })
   return (authorization) => {
-    const known = kept.get(authorization.slice(-KEY_CHARACTERS))
+    const key = authorization.slice(-KEY_CHARACTERS)
+    const known = kept.get(key)
     if (known?.authorization === authorization && keys.keyOf(known.opened.genuine.kid)) return known.opened
     const credential = readAuthorization(authorization)
     if (credential === "absent" || credential instanceof Refusal) return credential
-    return openNew({ authorization, credential })
+    return openNew({ authorization, key, credential })
   }
 }
 
@@ -101,8 +107,8 @@ function createTogether(open: (all: readonly Shown[]) => readonly (Opened | Prom
   const waiting = new Map<string, Waiting>()
   const openSome = () => {
     const some: Waiting[] = []
-    for (const [authorization, one] of waiting) {
-      waiting.delete(authorization)
+    for (const [place, one] of waiting) {
+      waiting.delete(place)
       if (some.push(one) === MOST_TOGETHER) break
     }
     if (waiting.size > 0) setImmediate(openSome)
@@ -113,11 +119,14 @@ function createTogether(open: (all: readonly Shown[]) => readonly (Opened | Prom
     }
   }
   return (shown: Shown): Promise<Opened> => {
-    const same = waiting.get(shown.authorization)
+    const { authorization, key } = shown
+    // Texts that end alike are not the same: the second of them has its place by all of it.
+    const place = (waiting.get(key)?.authorization ?? authorization) === authorization ? key : authorization
+    const same = waiting.get(place)
     if (same) return same.promise
     if (waiting.size === 0) setImmediate(openSome)
     const one = { ...shown, ...Promise.withResolvers<Opened>() }
-    waiting.set(shown.authorization, one)
+    waiting.set(place, one)
     return one.promise
   }
 }

@@ -59,6 +59,18 @@ test("new ones that come together are each told for what they are", async () => 
   expect(reasonOf(opened[2])).not.toBe("genuine")
 })
 
+test("those that end alike, and come together, are each told for what they are, and opened once", async () => {
+  const { open, looked } = counted()
+  const token = validToken()
+  const end = token.slice(-60)
+  const forged = [1, 2].map((at) => tokenOf(at).slice(0, -60).concat(end))
+  const shown = [forged[0], token, forged[1], token, forged[1], forged[0]]
+  const opened = await Promise.all(shown.map((text) => open(`Bearer ${text}`)))
+  const expected = ["signature", "genuine", "signature", "genuine", "signature", "signature"]
+  expect(opened.map(reasonOf)).toEqual(expected)
+  expect(looked()).toBe(3)
+})
+
 test("a flood of new ones takes its turns, and holds up no other", async () => {
   const { open, looked } = counted()
   const flood = Array.from({ length: 200 }, (_, at) => open(`Bearer ${tokenOf(at)}`))
