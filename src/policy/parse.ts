@@ -12,6 +12,7 @@ import {
   parseDocument,
   type YAMLMap,
 } from "yaml"
+import { Members } from "../token/members.ts"
 import type { PolicyFault } from "./fault.ts"
 import type { Place } from "./policy.ts"
 import { quote, showHidden } from "./quote.ts"
@@ -139,7 +140,7 @@ class TreeReader {
   }
 
   #readMap(node: YAMLMap.Parsed, depth: number): unknown {
-    const members: Record<string, unknown> = Object.create(null)
+    const members = new Members<unknown>()
     const offsets = new Map<PropertyKey, Offsets>()
     for (const { key, value } of node.items) {
       const name = this.#readKey(key, offsets)

@@ -1,5 +1,6 @@
 // Which route of the sidecar a request target is, read as it came over the wire. What could be read in two ways is not
 // canonical and no route; what is no route is unmapped. It decides nothing about tokens.
+import { Members } from "../token/members.ts"
 import { isOperation } from "../token/name.ts"
 import { prepareTarget, type Target } from "../verifier/target.ts"
 
@@ -145,7 +146,7 @@ const fits = (parts: readonly PathPart[], segments: readonly string[]): boolean 
   parts.every((part, at) => ("literal" in part ? part.literal === segments[at] : segments[at] !== ""))
 
 function describe(route: ProxyRoute, segments: readonly string[], query: string): RouteMatch {
-  const parameters: Record<string, string> = Object.create(null)
+  const parameters = new Members<string>()
   const made = route.parts.map((part, at) => {
     if ("literal" in part) return part.literal
     const value = decode(segments[at] ?? "") ?? ""

@@ -2,6 +2,8 @@
 // duplicate members, names that reach a prototype, numbers that don't survive, half surrogates, depth. It decides
 // nothing about what the members mean.
 
+import { Members } from "./members.ts"
+
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject
 /** Objects inherit nothing: a member that was not written is undefined, whatever its name. */
 export interface JsonObject {
@@ -49,17 +51,6 @@ const REACHES_PROTOTYPE = new Set(["__proto__", "constructor", "prototype"])
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d]
 
-/**
- * What objects are made from. One without a prototype would be a hash table to the engine, several times as large and as slow
- * as other objects; the prototype of these is empty and stays so.
- */
-class Bare {
-  [name: string]: JsonValue
-}
-Reflect.deleteProperty(Bare.prototype, "constructor")
-Object.setPrototypeOf(Bare.prototype, null)
-Object.freeze(Bare.prototype)
-
 class Scanner {
   private readonly text: string
   private readonly allowFractions: boolean
@@ -99,7 +90,7 @@ class Scanner {
 
   private object(): JsonObject {
     this.enter()
-    const object = new Bare()
+    const object = new Members<JsonValue>()
     if (!this.took(CLOSE_OBJECT)) {
       do {
         if (this.peek() !== QUOTE) throw new JsonFault("json")

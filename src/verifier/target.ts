@@ -1,5 +1,6 @@
 // What a guarded route touches: an operation, and a resource template over the route's own parameters. Prepared once,
 // when the route is mounted; misuse is a TypeError then. It decides nothing about tokens.
+import { Members } from "../token/members.ts"
 import { isOperation } from "../token/name.ts"
 import { parseTemplate } from "../token/resource.ts"
 import type { Given } from "./approved.ts"
@@ -69,7 +70,7 @@ export function prepareTarget(
       return verifier.check(view, operation, bound?.resource, bound?.parameters, given)
     },
     bind(values) {
-      const parameters = new Parameters()
+      const parameters = new Members<string>()
       const resource: string[] = []
       for (const part of parts) {
         const value = "literal" in part ? part.literal : ownText(values, part.input)
@@ -82,13 +83,6 @@ export function prepareTarget(
   }
   return target
 }
-
-/** By name, with nothing inherited: cheaper than an object without a prototype, of which this is one's heir. */
-class Parameters {
-  [name: string]: string
-}
-Object.setPrototypeOf(Parameters.prototype, null)
-Reflect.deleteProperty(Parameters.prototype, "constructor")
 
 /** Own values only: nothing inherited is a parameter. */
 function ownText(values: Readonly<Record<string, unknown>>, name: string): string | undefined {
