@@ -4,7 +4,7 @@
 import type { Refusal } from "../errors.ts"
 import type { StoredBatch } from "./batch-row.ts"
 import { bytesOf, readGroup, type StoredUse, textOf, type UseGroup, writeGroup } from "./group-row.ts"
-import type { SettingKey, Spool, Unserved } from "./spool.ts"
+import type { Part, SettingKey, Spool, Unserved } from "./spool.ts"
 
 export interface MemorySpool extends Spool {
   /** Is called when uses wait to be sent. */
@@ -129,7 +129,11 @@ function createWaitingUses() {
       }
       return settled
     },
-    oldest: (limit: number) => [...open.values()].slice(0, limit).map((use) => writeGroup([use])),
+    oldest: (limit: number, _part?: Part, after = 0) =>
+      [...open.values()]
+        .filter(({ seq }) => seq > after)
+        .slice(0, limit)
+        .map((use) => writeGroup([use])),
     holdsThrough: (last: number) =>
       [open, ...[...batches.values()].map(({ seqs }) => seqs)].some((held) =>
         [...held.keys()].some((seq) => seq <= last),
