@@ -14,25 +14,11 @@ const subjectId = sql`(SELECT id FROM subject WHERE text = ${value("sub")})`
 /** Not the database's own numbering: that may leave gaps. Two that took the same place would meet at the primary key. */
 const nextPlace = sql`(SELECT coalesce(max(seq), 0) + 1 FROM entry)`
 
-/** What an entry has beside its time and its kind, where its event has it. */
-const MEMBERS = [
-  "task",
-  "jti",
-  "agent",
-  "instance",
-  "orchestrator",
-  "api",
-  "operation",
-  "code",
-  "outcome",
-  "resource",
-  "reference",
-  "sub",
-] as const
-type Member = (typeof MEMBERS)[number]
-
 const NAMES = ["agent", "instance", "orchestrator", "api", "operation", "code"] as const
 const PLAIN = ["outcome", "resource", "reference"] as const
+/** What an entry has beside its time and its kind, where its event has it. */
+const MEMBERS = [...NAMES, ...PLAIN, "task", "jti", "sub"] as const
+type Member = (typeof MEMBERS)[number]
 
 const inserts = new Map<number, Named>()
 
