@@ -17,8 +17,8 @@ const nextPlace = sql`(SELECT coalesce(max(seq), 0) + 1 FROM entry)`
 const NAMES = ["agent", "instance", "orchestrator", "api", "operation", "code"] as const
 const PLAIN = ["outcome", "resource", "reference"] as const
 /** What an entry has beside its time and its kind, where its event has it. */
-const MEMBERS = [...NAMES, ...PLAIN, "task", "jti", "sub"] as const
-type Member = (typeof MEMBERS)[number]
+export const ENTRY_MEMBERS = [...NAMES, ...PLAIN, "task", "jti", "sub"] as const
+type Member = (typeof ENTRY_MEMBERS)[number]
 
 const inserts = new Map<number, Named>()
 
@@ -28,10 +28,11 @@ const inserts = new Map<number, Named>()
  */
 export function insertEntryOf(values: Values): Named {
   let members = 0
-  for (let at = 0; at < MEMBERS.length; at++) if (values[MEMBERS[at] as Member] !== null) members |= 1 << at
+  for (let at = 0; at < ENTRY_MEMBERS.length; at++)
+    if (values[ENTRY_MEMBERS[at] as Member] !== null) members |= 1 << at
   const known = inserts.get(members)
   if (known) return known
-  const made = insertWith(new Set(MEMBERS.filter((member) => values[member] !== null)))
+  const made = insertWith(new Set(ENTRY_MEMBERS.filter((member) => values[member] !== null)))
   inserts.set(members, made)
   return made
 }
@@ -39,7 +40,8 @@ export function insertEntryOf(values: Values): Named {
 function insertWith(members: ReadonlySet<Member>): Named {
   const names = NAMES.filter((name) => members.has(name))
   const subjects = members.has("sub") ? { subject: "sub" } : {}
-  return named("insert-entry", { names: ["kind", ...names], ...subjects }, (name, subject) => {
+  const called = `insert-entry_${[...members].join("_")}`
+  return named(called, { names: ["kind", ...names], ...subjects }, (name, subject) => {
     const columns = new Map([
       ["seq", nextPlace],
       ["at", value("at")],

@@ -11,7 +11,7 @@ import { holdBothEngines } from "../support/both-engines.ts"
 import { everyStatement, STATEMENT_FILES } from "../support/every-statement.ts"
 import { readSource } from "../support/source.ts"
 
-/** Calls that make one statement, or two of them; those that search make one for each set of filters. */
+/** Calls that make one statement, or two of them; those that search or insert entries make one for each set. */
 const callsIn = (text: string, maker: string) =>
   [...text.matchAll(new RegExp(`\\b${maker}(<[^>]*>)?\\(\\s*["A-Z]`, "g"))].length
 

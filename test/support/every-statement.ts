@@ -1,6 +1,13 @@
 // Every statement that there is, for tests of all of them: what the files of `src` export, and what is made for each search.
 import type { Statement } from "../../src/database/database.ts"
-import { CONDITIONS, type Condition, findEntries, findNewestEntries } from "../../src/ledger/statements.ts"
+import {
+  CONDITIONS,
+  type Condition,
+  ENTRY_MEMBERS,
+  findEntries,
+  findNewestEntries,
+  insertEntryOf,
+} from "../../src/ledger/statements.ts"
 import { findTasks, TASK_FILTERS } from "../../src/task/statements.ts"
 import { listSources, readSource } from "./source.ts"
 
@@ -25,7 +32,15 @@ const filters = Object.keys(CONDITIONS) as Condition[]
 const sets = [[], ...filters.map((one) => [one]), filters]
 const taskSets = [[], ...TASK_FILTERS.map((one) => [one]), TASK_FILTERS]
 
-/** Those that have a name of their own, and those that search, with no filter, each by itself and all. */
+/** Entries that have nothing, each member by itself and all. */
+const memberSets = [[], ...ENTRY_MEMBERS.map((one) => [one]), ENTRY_MEMBERS]
+const insertWith = (members: readonly string[]) =>
+  insertEntryOf(Object.fromEntries(ENTRY_MEMBERS.map((one) => [one, members.includes(one) ? one : null])))
+
+/**
+ * Those that have a name of their own, those that search, with no filter, each by itself and all, and those that insert an
+ * entry with such members.
+ */
 export async function everyStatement() {
   const modules = await Promise.all(
     STATEMENT_FILES.map((path) => import(/* @vite-ignore */ `../../${path}`) as Promise<object>),
@@ -36,5 +51,6 @@ export async function everyStatement() {
     ...sets.map(findNewestEntries),
     ...taskSets.map((one) => findTasks(one)),
   ]
-  return { exported, all: [...exported, ...searches] }
+  const inserts = memberSets.map(insertWith).flatMap(({ byText, byId }) => [byText, byId])
+  return { exported, all: [...exported, ...searches, ...inserts] }
 }
