@@ -44,7 +44,7 @@ export const dayOf = (at: number): number => Math.floor(at / DAY_MILLISECONDS)
 export async function tally(rows: readonly CountedRow[], before: Before): Promise<Tally> {
   const privileges = new Map<string, Privilege & Count>()
   const entries = new Map<number, number>()
-  const rules = new Map<string, readonly SignedGrant[]>()
+  const rules = new Map<number | null, readonly SignedGrant[]>()
   const count = (row: CountedRow, operation: string, rule: string): Count => {
     const { type, agent } = row
     const day = dayOf(row.at)
@@ -122,12 +122,11 @@ interface SignedGrant extends Granted {
 /** The rule of the token that grants operation and resource; of several, or where the resource was erased, the first. */
 async function ruleOf(
   row: CountedRow,
-  known: Map<string, readonly SignedGrant[]>,
+  known: Map<number | null, readonly SignedGrant[]>,
   before: Before,
 ): Promise<string> {
-  const key = row.claims ?? `${row.task} ${row.token}`
-  const grants = known.get(key) ?? (await grantsOf(row, before))
-  known.set(key, grants)
+  const grants = known.get(row.token) ?? (await grantsOf(row, before))
+  known.set(row.token, grants)
   const granting = grants.filter(({ operations }) => operations.includes(row.operation ?? ""))
   const fitting = granting.find(({ resources }) => resources?.some((one) => fits(one, row.resource)))
   return (fitting ?? granting[0])?.rule ?? ""
