@@ -2,11 +2,8 @@
 import { spawnSync } from "node:child_process"
 import { expect, test } from "vitest"
 
-const run = (script: string, ...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
-    encoding: "utf8",
-    timeout: 30_000,
-  })
+const run = (...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 30_000 })
   return { status, stdout, stderr }
 }
 
@@ -18,20 +15,32 @@ const SCRIPTS = [
 test.each(SCRIPTS)("%s says what it runs, and how often", (script, name, option) => {
   const { status, stdout } = run(script, "--help")
   expect(status).toBe(0)
-  expect(stdout).toContain(`${name}`)
+  expect(stdout).toContain(name)
   expect(stdout).toContain(`${option} N`)
 })
 
 test.each(SCRIPTS)("%s runs nothing for what it does not know", (script, name, option) => {
-  for (const wrong of [
-    ["nothing"],
-    ["--nothing"],
-    [name, option],
-    [name, option, "some"],
-    [name, option, "0"],
-  ]) {
-    const { status, stdout, stderr } = run(script, ...wrong)
-    expect([status, stdout], wrong.join(" ")).toEqual([2, ""])
-    expect(stderr).toContain(`${option} N`)
-  }
+  const { status, stdout, stderr } = run(script, name, option, "some")
+  expect([status, stdout]).toEqual([2, ""])
+  expect(stderr).toContain(`${option} N`)
+})
+
+/** How both read their words, without all that they could run. */
+const READING = `
+  import { readLongRun } from "./scripts/long-run.ts"
+  console.log(JSON.stringify(readLongRun("--times N", ["long", "longer"], { times: 3 })))`
+const read = (...words: string[]) => run("--input-type=module-typescript", "-e", READING, "--", ...words)
+
+test.each([[["nothing"]], [["--nothing"]], [["long", "--times"]], [["long", "--times", "0"]]])(
+  "%j is nothing that could be run",
+  (words) => {
+    const { status, stdout, stderr } = read(...words)
+    expect([status, stdout]).toEqual([2, ""])
+    expect(stderr).toContain("--times N")
+  },
+)
+
+test("what is named is run, so many times, and all of them where nothing is", () => {
+  expect(JSON.parse(read("long", "--times", "5").stdout)).toEqual({ names: ["long"], numbers: { times: 5 } })
+  expect(JSON.parse(read().stdout)).toEqual({ names: ["long", "longer"], numbers: { times: 3 } })
 })
