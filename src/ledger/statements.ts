@@ -28,8 +28,7 @@ const inserts = new Map<number, Named>()
  */
 export function insertEntryOf(values: Values): Named {
   let members = 0
-  for (let at = 0; at < ENTRY_MEMBERS.length; at++)
-    if (values[ENTRY_MEMBERS[at] as Member] !== null) members |= 1 << at
+  for (const member of ENTRY_MEMBERS) members = (members << 1) | (values[member] === null ? 0 : 1)
   const known = inserts.get(members)
   if (known) return known
   const made = insertWith(new Set(ENTRY_MEMBERS.filter((member) => values[member] !== null)))

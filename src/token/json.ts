@@ -1,7 +1,6 @@
 // The one JSON reader for text that others wrote. RFC 8259, minus everything on which two readers could differ:
 // duplicate members, names that reach a prototype, numbers that don't survive, half surrogates, depth. It decides
 // nothing about what the members mean.
-
 import { Members } from "./members.ts"
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject

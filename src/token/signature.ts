@@ -3,6 +3,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto"
 
 import { fromDer, toDer } from "./der.ts"
+import { Members } from "./members.ts"
 import { CURVES, type Curve, type Point, pointOf } from "./point.ts"
 
 export type Algorithm = "ES256" | "EdDSA"
@@ -211,8 +212,8 @@ function importSecret(jwk: PublicJwk, d: string): KeyObject {
   }
 }
 
-/** Own members only, on an object without a prototype, so that nothing inherited is ever taken for a member. */
+/** Own members only, so that nothing inherited is ever taken for a member. */
 function ownMembers(value: unknown): Readonly<Record<string, unknown>> | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
-  return Object.assign(Object.create(null), value)
+  return Object.assign(new Members<unknown>(), value)
 }

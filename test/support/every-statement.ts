@@ -1,4 +1,5 @@
-// Every statement that there is, for tests of all of them: what the files of `src` export, and what is made for each search.
+// Every statement that there is, for tests of all of them: what the files of `src` export, and what is made for
+// each search and for the entries that are inserted.
 import type { Statement } from "../../src/database/database.ts"
 import {
   CONDITIONS,
