@@ -7,7 +7,7 @@ import { expect, test } from "vitest"
 import { createDatabase } from "../support/postgres.ts"
 import { runReplicaStory } from "../support/replica-story.ts"
 
-const STARTS = 1600
+const STARTS = 800
 const KILLS = 10
 
 test("replicas killed under load lose no start, do none twice, and leave no gap", async () => {
