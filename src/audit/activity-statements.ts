@@ -67,13 +67,6 @@ export const newestRefusals = statement<RefusalRow>(
     LEFT JOIN name c ON c.id = r.code ORDER BY r.seq DESC LIMIT ${p("limit")}`,
 )
 
-/** By the index of tasks that run: in the order of agents, which `+ 0` hides, SQLite would go through all there ever were. */
-export const liveByAgent = statement<{ readonly agent: string; readonly tasks: number }>(
-  "activity.live_by_agent",
-  sql`SELECT a.text AS agent, g.tasks AS tasks FROM (SELECT t.agent + 0 AS agent, count(*) AS tasks FROM task t
-      WHERE t.state IN ('active', 'paused') AND t.deadline > 0 GROUP BY 1) g JOIN name a ON a.id = g.agent`,
-)
-
 export interface SeenRow {
   /** When it was seen last, and the place of that entry; null: never. */
   readonly last_at: number | null

@@ -11,7 +11,6 @@ import {
   hoursOfAgent,
   hoursOfAll,
   isNameKnown,
-  liveByAgent,
   newestAlarms,
   newestRefusals,
   type OperationRow,
@@ -107,10 +106,6 @@ export async function lastAlarms(
   const alarms = rows.slice(0, limit).map(standingOf)
   return { alarms, next: rows.length > limit ? alarms.at(-1)?.id : undefined }
 }
-
-/** Tasks that have not ended, by the agent that they were started for. */
-export const liveTasks = async (engine: Engine): Promise<ReadonlyMap<string, number>> =>
-  new Map((await engine.query(liveByAgent)).map(({ agent, tasks }) => [agent, tasks]))
 
 /** Uses and refusals of 24 hours, operations of 30 days. */
 export async function seenOf(engine: Engine, agent: string, now: number): Promise<SeenRow> {

@@ -1,6 +1,7 @@
 // What lives is counted in slices: how large they are changes nothing of the counts, and others have their turn between two.
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { countLiveTasks, countLiveTokens } from "../../src/audit/posture/living.ts"
+import { countLiveTasks, countLiveTokens, countTasksByAgent } from "../../src/audit/posture/living.ts"
+import type { Engine } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
 import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
 
@@ -29,6 +30,7 @@ test.each([1, 2, 3, 100])("of tasks and tokens that live, in slices of %i", asyn
   const { ages, groups } = await countLiveTasks(engine, clock.now(), rows)
   expect(ages.map(({ count }) => count)).toEqual([TASKS - 1, 0, 0, 0])
   expect(groups).toMatchObject([{ type: "triage-ticket", agent: "triage-bot", tasks: TASKS - 1 }])
+  expect(await countTasksByAgent(engine, rows)).toEqual(new Map([["triage-bot", TASKS - 1]]))
   const tokens = await countLiveTokens(engine, clock.now(), rows)
   expect(tokens).toEqual([
     { withinSeconds: 300, count: 4 },
@@ -44,13 +46,16 @@ test("what has run out is not counted, and an empty place has nothing", async ()
   expect((await countLiveTokens(engine, clock.now(), 1)).every(({ count }) => count === 0)).toBe(true)
 })
 
-test("others have their turn between two slices", async () => {
+test.each([
+  ["tasks", (engine: Engine, now: number) => countLiveTasks(engine, now, 1)],
+  ["tasks of each agent", (engine: Engine) => countTasksByAgent(engine, 1)],
+])("others have their turn between two slices of %s", async (_what, count) => {
   let turns = 0
   let over = false
   const others = (async () => {
     for (; !over; turns++) await new Promise((resolve) => setImmediate(resolve))
   })()
-  await countLiveTasks(world.engine, world.clock.now(), 1)
+  await count(world.engine, world.clock.now())
   over = true
   await others
   expect(turns).toBeGreaterThan(2)

@@ -18,7 +18,6 @@ const LOOKS: [string, Statement<unknown>][] = [
   activity.hoursOfAgent,
   activity.hoursOfAll,
   activity.isNameKnown,
-  activity.liveByAgent,
   activity.newestRefusals,
   activity.operationsOfAgent,
   activity.resourcesOfAgent,
@@ -119,7 +118,6 @@ test.each([
   [posture.tokenAges, /SEARCH k USING INDEX token_exp \(exp>\? AND exp<\?\)/],
   [posture.taskSlice, /^SEARCH t USING (COVERING )?INDEX task_running \(deadline>\?\)$/],
   [posture.tokenSlice, /^SEARCH k USING COVERING INDEX token_exp \(exp>\?\)$/],
-  [activity.liveByAgent, /SEARCH t USING INDEX task_running \(deadline>\?\)/],
   [audit.outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
 ])("%o is found by the place where the last look ended", (statement, by) => {
   expect(planOnSqlite(statement)).toMatch(by)

@@ -13,7 +13,6 @@ const GUARD = "a guard: only whether there is a row counts"
 const BY_KEY = "each row is looked up by what it is of"
 const ADDED_UP = "counts that are added up"
 const ANY_ORDER: Readonly<Record<string, string>> = {
-  "activity.live_by_agent": BY_KEY,
   "alarm.counts": BY_KEY,
   "anomaly.acted_on": "of all holders of a task the same is written",
   "anomaly.open_tasks": BY_KEY,

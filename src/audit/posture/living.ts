@@ -40,6 +40,18 @@ export async function countLiveTasks(engine: Engine, now: number, rows = SLICE_R
   return { ages: agesOf(TASK_BOUNDS, counts), groups: sorted }
 }
 
+/** Of the same tasks, by the agent that they were started for. Throws Unavailable. */
+export async function countTasksByAgent(
+  engine: Engine,
+  rows = SLICE_ROWS,
+): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>()
+  for await (const slice of slices(engine, taskSlice, 0, rows))
+    for (const { agent, tasks } of await engine.query(liveGroups, slice))
+      counts.set(agent, tasks + (counts.get(agent) ?? 0))
+  return counts
+}
+
 /** Of tokens that have neither run out nor been ended. Throws Unavailable. */
 export async function countLiveTokens(engine: Engine, now: number, rows = SLICE_ROWS): Promise<Age[]> {
   const counts = new Map<number, number>()

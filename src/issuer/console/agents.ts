@@ -1,8 +1,9 @@
 // The pages of agents: those of the policy in force and those that still have tasks, and one of them at length. It reads, and
 // decides which agents there are; src/console/ shows.
 import { z } from "@hono/zod-openapi"
-import { activityOf, isKnownAgent, liveTasks, SPREAD_ENTRIES, seenOf } from "../../audit/activity.ts"
+import { activityOf, isKnownAgent, SPREAD_ENTRIES, seenOf } from "../../audit/activity.ts"
 import { standingAlarms } from "../../audit/alarm.ts"
+import { countTasksByAgent } from "../../audit/posture/living.ts"
 import { agentPage, type ShownAgent } from "../../console/agent-page.ts"
 import { type AgentLine, agentsPage } from "../../console/agents-page.ts"
 import { refuse } from "../../errors.ts"
@@ -36,7 +37,7 @@ const list = (rooms: Rooms): Endpoint =>
       await recordReading(rooms, visitor.caller, { report: "agents" })
       const { engine, ledger, policies } = rooms
       const now = ledger.at()
-      const [live, alarms] = await Promise.all([liveTasks(engine), countByAgent(rooms)])
+      const [live, alarms] = await Promise.all([countTasksByAgent(engine), countByAgent(rooms)])
       const { agents } = policies.inForce()
       const names = [...new Set([...agents.keys(), ...live.keys()])].sort()
       const rest = names.filter((name) => name > after)
@@ -97,7 +98,7 @@ const show = (rooms: Rooms): Endpoint =>
       return agentPage({
         ...{ now, agent, onwards: after !== undefined, next: done.next },
         ...standingIn(rooms, agent),
-        liveTasks: (await liveTasks(engine)).get(agent) ?? 0,
+        liveTasks: (await countTasksByAgent(engine)).get(agent) ?? 0,
         lastSeen: instantOf(done.seen.last_at),
         hours: done.hours,
         audits: mayRead(visitor),
