@@ -12,7 +12,7 @@ import { forAgents } from "./asking.ts"
 import type { Caller } from "./caller.ts"
 import { type Endpoint, guarded, json, jsonBody } from "./endpoint.ts"
 import type { Rooms } from "./rooms.ts"
-import { plain } from "./task-schema.ts"
+import { pageOf, plain } from "./task-schema.ts"
 
 const DEFAULT_LIMIT = 50
 
@@ -54,15 +54,7 @@ export const DecideBody = z
 
 const ListQuery = z.strictObject({
   state: z.enum(APPROVAL_STATES).optional(),
-  after: z
-    .string()
-    .regex(/^apr_[0-9a-f-]{36}$/, "an approval id, as `next` answered it")
-    .optional(),
-  limit: z
-    .string()
-    .regex(/^([1-9]\d?|1\d\d|200)$/, "1 to 200")
-    .transform(Number)
-    .optional(),
+  ...pageOf(/^apr_[0-9a-f-]{36}$/, "an approval id"),
 })
 
 const ListAnswer = z

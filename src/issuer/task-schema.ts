@@ -83,17 +83,19 @@ export const ChangeBody = z.strictObject({ reason: plain(1000).optional() }).ope
 
 const STATES = ["active", "paused", "completed", "failed", "canceled", "expired", "revoked"] as const
 
-export const ListQuery = z.strictObject({
-  state: z.enum(STATES).optional(),
-  after: z
-    .string()
-    .regex(/^task_[0-9a-f-]{36}$/, "a task id, as `next` answered it")
-    .optional(),
+/** Where a page begins, behind an id of this form, and how long it is. `what`: as an error calls the id. */
+export const pageOf = (id: RegExp, what: string) => ({
+  after: z.string().regex(id, `${what}, as \`next\` answered it`).optional(),
   limit: z
     .string()
     .regex(/^([1-9]\d?|1\d\d|200)$/, "1 to 200")
     .transform(Number)
     .optional(),
+})
+
+export const ListQuery = z.strictObject({
+  state: z.enum(STATES).optional(),
+  ...pageOf(/^task_[0-9a-f-]{36}$/, "a task id"),
 })
 
 const state = z.enum(STATES)
