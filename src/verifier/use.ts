@@ -64,12 +64,14 @@ export function createUses(api: string): Uses {
     }),
     headsOf(token) {
       const members = JSON.stringify(membersOf(token, api)).slice(0, -1)
+      // Out of that text: as a part of the token's claims it would keep all of those for as long as it waits to be shipped.
+      const task = members.slice(TASK_AT, TASK_AT + token.txn.length)
       const heads: (Parameters<HeadOf>[0] & { readonly head: UseHead })[] = []
       return ({ operation, method, route }) => {
         for (const one of heads)
           if (one.operation === operation && one.method === method && one.route === route) return one.head
         const request = `${operationOf(operation)}${methodOf(method)}${routeOf(route)}`
-        const head = { task: token.txn, text: `${members}${request},"decision":"allowed"` }
+        const head = { task, text: `${members}${request},"decision":"allowed"` }
         if (heads.length === MAX_HEADS) heads.length = 0
         heads.push({ operation, method, route, head })
         return head
@@ -77,6 +79,9 @@ export function createUses(api: string): Uses {
     },
   }
 }
+
+/** Where the task stands in the JSON of `membersOf`: an id holds nothing that JSON would escape. */
+const TASK_AT = '{"task":"'.length
 
 const membersOf = (token: TaskToken, api: string) => ({
   task: token.txn,
