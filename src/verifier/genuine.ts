@@ -104,14 +104,14 @@ type Waiting = Shown & PromiseWithResolvers<Opened>
 
 /** Those of one turn of the event loop together, each text once. A fault is all of theirs. */
 function createTogether(open: (all: readonly Shown[]) => readonly (Opened | Promise<Opened>)[]) {
-  const waiting = new Map<string, Waiting>()
+  let waiting = new Map<string, Waiting>()
   const openSome = () => {
-    const some: Waiting[] = []
-    for (const [place, one] of waiting) {
-      waiting.delete(place)
-      if (some.push(one) === MOST_TOGETHER) break
-    }
+    const all = [...waiting]
+    // Another map for who is left and who comes: one that is emptied and filled again and again leaves its old tables behind,
+    // each of which leads to the next, and to the collector everything in them is alive for as long as the oldest is.
+    waiting = new Map(all.splice(MOST_TOGETHER))
     if (waiting.size > 0) setImmediate(openSome)
+    const some = all.map(([, one]) => one)
     try {
       for (const [at, one] of open(some).entries()) some[at]?.resolve(one)
     } catch (fault) {
