@@ -1,7 +1,7 @@
 // What verifiers say they serve, and the report of how the installation stands. It decides nothing: whose word is kept is the
 // task room's to say, what is found is the audit room's. Each report that is read is itself an entry.
 import { z } from "@hono/zod-openapi"
-import type { Age } from "../audit/posture/living.ts"
+import type { Age } from "../audit/living.ts"
 import type { Finding, KeyAge } from "../audit/posture/report.ts"
 import { TOPICS } from "../audit/posture/standing-rules.ts"
 import { refuse } from "../errors.ts"

@@ -1,6 +1,6 @@
 // What lives is counted in slices: how large they are changes nothing of the counts, and others have their turn between two.
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { countLiveTasks, countLiveTokens, countTasksByAgent } from "../../src/audit/posture/living.ts"
+import { countLiveTasks, countLiveTokens, countTasksByAgent } from "../../src/audit/living.ts"
 import type { Engine } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
 import { createWorld, SUPPORT_START, type World } from "../support/world.ts"

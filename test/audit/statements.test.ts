@@ -3,6 +3,7 @@
 import { beforeAll, expect, test } from "vitest"
 import * as activity from "../../src/audit/activity-statements.ts"
 import * as anomaly from "../../src/audit/anomaly/statements.ts"
+import * as living from "../../src/audit/living-statements.ts"
 import * as posture from "../../src/audit/posture/statements.ts"
 import * as rollup from "../../src/audit/rollup-statements.ts"
 import * as audit from "../../src/audit/statements.ts"
@@ -23,16 +24,16 @@ const LOOKS: [string, Statement<unknown>][] = [
   activity.resourcesOfAgent,
   activity.standingCounts,
   activity.tasksOfAgent,
+  living.liveGroups,
+  living.taskAges,
+  living.taskSlice,
+  living.tokenAges,
+  living.tokenSlice,
   posture.askedSince,
   posture.firstDay,
   posture.givenSince,
   posture.heardSince,
-  posture.liveGroups,
   posture.startedSince,
-  posture.taskAges,
-  posture.taskSlice,
-  posture.tokenAges,
-  posture.tokenSlice,
   anomaly.actedOn,
   anomaly.endedTasks,
   anomaly.hoursOf,
@@ -113,11 +114,11 @@ test.each([
   [activity.agentSeen, /SEARCH u USING (COVERING )?INDEX rollup_hour_agent \(agent=\?\)/],
   [activity.tasksOfAgent, /SEARCH t USING INDEX task_agent \(agent=\? AND id<\?\)/],
   [activity.resourcesOfAgent, /SEARCH e USING (INTEGER PRIMARY KEY|INDEX entry_agent)/],
-  [posture.liveGroups, /SEARCH t USING INDEX task_running \(deadline>\? AND deadline<\?\)/],
-  [posture.taskAges, /SEARCH t USING INDEX task_running \(deadline>\? AND deadline<\?\)/],
-  [posture.tokenAges, /SEARCH k USING INDEX token_exp \(exp>\? AND exp<\?\)/],
-  [posture.taskSlice, /^SEARCH t USING (COVERING )?INDEX task_running \(deadline>\?\)$/],
-  [posture.tokenSlice, /^SEARCH k USING COVERING INDEX token_exp \(exp>\?\)$/],
+  [living.liveGroups, /SEARCH t USING INDEX task_running \(deadline>\? AND deadline<\?\)/],
+  [living.taskAges, /SEARCH t USING INDEX task_running \(deadline>\? AND deadline<\?\)/],
+  [living.tokenAges, /SEARCH k USING INDEX token_exp \(exp>\? AND exp<\?\)/],
+  [living.taskSlice, /^SEARCH t USING (COVERING )?INDEX task_running \(deadline>\?\)$/],
+  [living.tokenSlice, /^SEARCH k USING COVERING INDEX token_exp \(exp>\?\)$/],
   [audit.outcomesBetween, /SEARCH entry USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
 ])("%o is found by the place where the last look ended", (statement, by) => {
   expect(planOnSqlite(statement)).toMatch(by)

@@ -1,9 +1,11 @@
 // What is known of how an installation stands, as plain data, and the words that its findings share. It decides nothing.
+
 import type { KeyView } from "../../keys/rotation.ts"
 import type { PolicyState } from "../../policy/in-force.ts"
 import type { Place } from "../../policy/policy.ts"
+import type { LiveRow } from "../living-statements.ts"
 import type { StandingRule } from "./standing-rules.ts"
-import type { AskedRow, CanaryRow, GivenRow, HeardRow, LiveRow, StartedRow } from "./statements.ts"
+import type { AskedRow, CanaryRow, GivenRow, HeardRow, StartedRow } from "./statements.ts"
 
 /** What was read. Times are epoch milliseconds. */
 export interface StandingFacts {

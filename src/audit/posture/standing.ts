@@ -3,6 +3,7 @@
 import type { Policy } from "../../policy/policy.ts"
 import { REVIEW_RULES, type Remark, review } from "../../policy/review.ts"
 import type { Severity } from "../../policy/review-rule.ts"
+import type { LiveRow } from "../living-statements.ts"
 import {
   counted,
   HEARD_DAYS,
@@ -14,7 +15,6 @@ import {
 import { findKeys } from "./standing-keys.ts"
 import { findPrivilege } from "./standing-privilege.ts"
 import { STANDING_RULES, type StandingRule, type Topic } from "./standing-rules.ts"
-import type { LiveRow } from "./statements.ts"
 
 export interface StandingFinding extends StandingSpot {
   readonly topic: Topic

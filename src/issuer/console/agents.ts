@@ -3,7 +3,7 @@
 import { z } from "@hono/zod-openapi"
 import { activityOf, isKnownAgent, SPREAD_ENTRIES, seenOf } from "../../audit/activity.ts"
 import { standingAlarms } from "../../audit/alarm.ts"
-import { countTasksByAgent } from "../../audit/posture/living.ts"
+import { countTasksByAgent } from "../../audit/living.ts"
 import { agentPage, type ShownAgent } from "../../console/agent-page.ts"
 import { type AgentLine, agentsPage } from "../../console/agents-page.ts"
 import { refuse } from "../../errors.ts"

@@ -1,8 +1,8 @@
 // How many tasks and tokens live, by age, and whose the tasks are. There may be a million of them, so they are counted in slices,
 // and whoever waits has a turn between two. It decides how large a slice is; what is one of what lives, the statements do.
 import { setImmediate } from "node:timers/promises"
-import type { Engine, Statement } from "../../database/database.ts"
-import { toEpochSeconds } from "../../time.ts"
+import type { Engine, Statement } from "../database/database.ts"
+import { toEpochSeconds } from "../time.ts"
 import {
   type AgeRow,
   type LiveRow,
@@ -11,7 +11,7 @@ import {
   taskSlice,
   tokenAges,
   tokenSlice,
-} from "./statements.ts"
+} from "./living-statements.ts"
 
 /** How many live ones began within so many seconds, and not within the bound before; null: longer ago. */
 export interface Age {
