@@ -6,13 +6,16 @@ import { isId, isUuid } from "./id.ts"
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts"
 import { digestOf, joinPieces, readJwt, signPieces, Unreadable } from "./jwt.ts"
 import { isDigest, isName, parseHolder } from "./name.ts"
-import { MAX_SEGMENTS } from "./resource.ts"
+import { isSegment, joinSegments, MAX_SEGMENTS, MAX_UNITS } from "./resource.ts"
 import { type SigningKey, type VerificationKey, verifySignature } from "./signature.ts"
 
 const USE_BATCH_TYP = "use-batch+jwt"
 /** Of the compact form. */
 const MAX_BATCH_BYTES = 1_048_576
-const MAX_SEGMENT_LENGTH = 256
+/** UTF-16 units of a segment that is not data: 32 of them, percent-encoded, still fit into an entry of the ledger. */
+const MAX_STRANGE_UNITS = 128
+/** Of a resource as one text: what else a use tells has room beside it in an entry. */
+const MAX_RESOURCE_BYTES = 48 * 1024
 
 /** An empty batch says that the instance is there. */
 export const HEARTBEAT_MILLISECONDS = 10_000
@@ -151,9 +154,11 @@ export const batchDigest = (batch: string | Uint8Array): string =>
 
 const DOT = ".".charCodeAt(0)
 
-/** Segments of any request in a form that every batch can carry: well-formed, 256 units each, 32 at most. */
+/** Segments of any request in a form that every batch can carry: 32 at most; what is data as it is, the rest cut and well-formed. */
 export const recordedResource = (segments: readonly string[]): readonly string[] =>
-  segments.slice(0, MAX_SEGMENTS).map((one) => one.slice(0, MAX_SEGMENT_LENGTH).toWellFormed())
+  segments
+    .slice(0, MAX_SEGMENTS)
+    .map((one) => (isSegment(one) ? one : one.slice(0, MAX_STRANGE_UNITS).toWellFormed()))
 
 const RULES = { typ: [USE_BATCH_TYP], header: ["typ", "alg", "kid"], maxLength: MAX_BATCH_BYTES } as const
 
@@ -189,7 +194,8 @@ const isInstant = (value: unknown): boolean => typeof value === "string" && pars
 const isResource = (value: unknown): boolean =>
   Array.isArray(value) &&
   value.length <= MAX_SEGMENTS &&
-  value.every((one) => typeof one === "string" && one.length <= MAX_SEGMENT_LENGTH)
+  value.every((one) => typeof one === "string" && one.length <= MAX_UNITS) &&
+  Buffer.byteLength(joinSegments(value)) <= MAX_RESOURCE_BYTES
 const fits =
   (pattern: RegExp) =>
   (value: unknown): boolean =>

@@ -11,7 +11,10 @@ export type ResourceTemplate = readonly TemplateSegment[]
 
 /** Of a template, of a token's resource, and of a request. */
 export const MAX_SEGMENTS = 32
+/** Of a segment that is data. */
 const MAX_CHARACTERS = 256
+/** The same in UTF-16 units, by which JavaScript counts: a character beyond U+FFFF has two. */
+export const MAX_UNITS = 2 * MAX_CHARACTERS
 
 const PLAIN = /^[A-Za-z0-9_~!$&'()+,:=@.-]{1,256}$/
 // Cc, Cf (bidirectional and zero-width marks), half surrogates, separators; what paths, patterns and URLs give a meaning.
@@ -24,7 +27,7 @@ const NOT_DATA = /[/\\%*{}?#;\s\p{Cc}\p{Cf}\p{Cs}\p{Z}]/u
 export function isSegment(text: string): boolean {
   if (text === "." || text === "..") return false
   if (PLAIN.test(text)) return true
-  if (text.length === 0 || text.length > 2 * MAX_CHARACTERS || NOT_DATA.test(text)) return false
+  if (text.length === 0 || text.length > MAX_UNITS || NOT_DATA.test(text)) return false
   return [...text].length <= MAX_CHARACTERS && text.normalize("NFC") === text
 }
 
@@ -132,7 +135,7 @@ export const formatResource = (resource: Resource): string => resource.join("/")
 
 /** Reads a token's resource back; undefined where it is not one. */
 export function parseResource(text: unknown): Resource | undefined {
-  if (typeof text !== "string" || text.length > 2 * MAX_CHARACTERS * MAX_SEGMENTS) return undefined
+  if (typeof text !== "string" || text.length > MAX_UNITS * MAX_SEGMENTS) return undefined
   const parts = text.split("/")
   if (parts.length > MAX_SEGMENTS) return undefined
   const readable = parts.every(

@@ -91,10 +91,10 @@ const membersOf = (token: TaskToken, api: string) => ({
   api,
 })
 
-/** Ids, instants and the segments of a granted resource hold nothing that JSON would escape, and are never cut. */
+/** Ids and instants hold nothing that JSON would escape; a segment may, and what is granted is never cut. */
 export function tailOf({ id, now, traceId, resource = [] }: AskedUse): string {
   const trace = traceId === undefined ? "" : `,"trace_id":"${traceId}"`
-  return `,"id":"${id}","at":"${toInstant(now)}","resource":["${resource.join('","')}"]${trace}}`
+  return `,"id":"${id}","at":"${toInstant(now)}","resource":${JSON.stringify(resource)}${trace}}`
 }
 
 /** Writes a member of JSON behind others; nothing where there is no value, or none that fits. */

@@ -11,6 +11,8 @@ import { sidecar } from "../support/sidecar-host.ts"
 import { traversals } from "../support/traversals.ts"
 
 const ALLOWED = "42"
+/** Data, whatever a reader of JSON takes it for. */
+const LIKE_JSON = ['a"b', 'a","b', 'a"],"code":"none', "😀".repeat(256)]
 const TEXTS = traversals(ALLOWED)
 const target = prepareTarget("tickets:read", "tickets/{id}")
 
@@ -54,7 +56,8 @@ describe("in process", () => {
     const grants = [{ api: API, operations: OPERATIONS, resources, rule: "support.yaml#/0" }]
     const token = started.stub.mint({ grants })
     const accepted: string[] = []
-    for (const text of TEXTS) {
+    const before = started.stub.uses().length
+    for (const text of [...TEXTS, ...LIKE_JSON]) {
       const decision = await decide(text, token)
       if (decision.outcome !== "allowed") continue
       decision.finished(200)
@@ -66,6 +69,12 @@ describe("in process", () => {
     }
     expect(accepted.filter((text) => /[/\\%\0?#;*{}\s]|^\.\.?$/.test(text))).toEqual([])
     expect(accepted.length).toBeLessThan(TEXTS.length / 10)
+    expect(accepted.slice(-LIKE_JSON.length)).toEqual(LIKE_JSON)
+    await started.verifier.flush()
+    const allowed = started.stub.uses().slice(before)
+    const recorded = allowed.filter(({ decision }) => decision === "allowed").map(({ resource }) => resource)
+    expect(recorded).toEqual(accepted.map((text) => ["tickets", text]))
+    expect(started.stub.refused).toEqual([])
   })
 })
 

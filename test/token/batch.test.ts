@@ -144,7 +144,8 @@ describe("a use", () => {
     ["client", "Support"],
     ["operation", "tickets:read\n"],
     ["resource", "tickets/SUP-1042"],
-    ["resource", ["x".repeat(257)]],
+    ["resource", ["x".repeat(513)]],
+    ["resource", Array(32).fill(`${"漢".repeat(255)} `)],
     ["resource", Array(33).fill("a")],
     ["method", "GET /"],
     ["decision", "permitted"],
@@ -169,11 +170,18 @@ describe("a use", () => {
   })
 
   test("any request's segments can be recorded", () => {
-    const hostile = ["42/../43", "\ud800", "x".repeat(300), "\0", ...Array(40).fill("a")]
+    const strange = Array(28).fill(`${"漢".repeat(400)} `)
+    const hostile = ["42/../43", "\ud800", "x".repeat(300), "\0", ...strange, ...Array(40).fill("a")]
     const resource = recordedResource(hostile)
     expect(one({ ...use, decision: "refused", code: "segment_invalid", resource })).toBe("accepted")
     expect(resource.slice(0, 2)).toEqual(["42/../43", "\ufffd"])
-    expect(recordedResource([`${"x".repeat(255)}😀`])[0]).toBe(`${"x".repeat(255)}\ufffd`)
+    expect(recordedResource([` ${"x".repeat(126)}😀`])[0]).toBe(` ${"x".repeat(126)}\ufffd`)
+  })
+
+  test("what is data is never cut, however it is counted", () => {
+    const data = Array(32).fill("😀".repeat(256))
+    expect(recordedResource(data)).toEqual(data)
+    expect(one({ ...use, resource: data })).toBe("accepted")
   })
 })
 

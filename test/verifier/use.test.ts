@@ -2,6 +2,7 @@
 import { expect, test } from "vitest"
 import { refuse } from "../../src/errors.ts"
 import { newId } from "../../src/token/id.ts"
+import { isSegment } from "../../src/token/resource.ts"
 import { createUses, tailOf } from "../../src/verifier/use.ts"
 import { API, opened, validToken } from "../support/forge.ts"
 
@@ -17,6 +18,8 @@ test.each([
   ["an ordinary one", {}],
   ["every character that a segment may have", { resource: ["a", "AZaz09_~!$&'()+,:=@.-"] }],
   ["one segment", { resource: ["tickets"] }],
+  ["segments that look like JSON", { resource: ['a","b', 'a"],"code":"x', '"', "'"] }],
+  ["as many characters as a segment may have, each of two units", { resource: ["😀".repeat(256)] }],
   ["a route with quotes, controls and letters of others", { route: '/"\\\u0001/é/:id' }],
   ["no route", { route: undefined }],
   ["a method that is none", { method: "GET /" }],
@@ -30,6 +33,24 @@ test.each([
   expect(headOf(use).text + tailOf(use)).toBe(JSON.stringify(record))
   expect(headOf(use)).toBe(headOf({ ...use }))
   expect(headOf(use).task).toBe(token.txn)
+})
+
+test("a use is written as its record, whichever characters its segments are made of", () => {
+  const headOf = uses.headsOf(token)
+  const segments: string[] = []
+  const differing: string[] = []
+  const hold = () => {
+    const use = { ...asked, resource: segments.splice(0) }
+    const record = uses.describe(token, use, undefined)
+    if (JSON.stringify(record.resource) !== JSON.stringify(use.resource)) differing.push(...use.resource)
+    if (headOf(use).text + tailOf(use) !== JSON.stringify(record)) differing.push(...use.resource)
+  }
+  for (let point = 0; point <= 0x10ffff; point++) {
+    const segment = `${String.fromCodePoint(point)}-`
+    if (isSegment(segment) && segments.push(segment) === 32) hold()
+  }
+  hold()
+  expect(differing).toEqual([])
 })
 
 test("more routes than are remembered are written all the same", () => {
