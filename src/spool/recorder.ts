@@ -24,6 +24,8 @@ export interface Recorder {
   allow(use: UseRecord): Promise<Recorded | Refusal>
   /** The same of a use whose JSON is written: the text of `head`, the same object for all that have it in common, then `tail`. */
   allow(head: UseHead, tail: string): Promise<Recorded | Refusal>
+  /** Why a use of that task would be refused by now, before anything that it costs; one that comes meanwhile may take the room. */
+  refusal(task: string): Refusal | undefined
   /** Never waits and never fails: a refusal stands whether or not it can be recorded. */
   refuse(use: UseRecord): void
   /** Writes what was folded so far. */
@@ -79,10 +81,13 @@ export function createRecorder(options: {
       dropped += use.count ?? 1
   }
   const fold = createFold(clock, storeRefused)
+  const refusal = (task: string) =>
+    room.fits(task) ? undefined : refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
   return {
+    refusal,
     async allow(use: UseRecord | UseHead, tail: string = JSON.stringify(use)) {
-      if (!room.fits(use.task))
-        return refuse("recording_unavailable", room.full() ? "spool_full" : "task_share")
+      const unrecorded = refusal(use.task)
+      if (unrecorded) return unrecorded
       const awaited = recording !== "batched" || isFailing()
       const { seq, stored } = store("text" in use ? use : headAlone(use), tail, awaited)
       const recorded = recording === "direct" ? UNJOINED : outcomes.open(seq)

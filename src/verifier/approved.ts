@@ -15,12 +15,14 @@ export interface BoundUse {
   readonly grant: Grant
   /** The id under which it will be recorded. */
   readonly use: string
+  /** What was asked about the token and the record before, asked again: whoever sends the parameters decides how long they take. */
+  readonly still: () => Refusal | undefined
 }
 
 export interface ApprovedUses {
   /**
-   * Undefined where it may pass: the digest fits, and where the grant is for one use, the issuer has given it to this one.
-   * Cheap checks come first, so that a use that is refused costs nobody the one use that there is.
+   * Undefined where it may pass: the digest fits, everything still stands, and where the grant is for one use, the issuer has
+   * given it to this one. Cheap checks come first, so that a use that is refused costs nobody the one use that there is.
    */
   judge(bound: BoundUse, given: Given | undefined): Promise<Refusal | undefined>
 }
@@ -33,10 +35,11 @@ export const isFree = ({ parameters, once }: Grant): boolean => parameters === u
 
 export function createApprovedUses(calls: IssuerCalls): ApprovedUses {
   return {
-    async judge({ token, grant, use }, given) {
+    async judge({ token, grant, use, still }, given) {
       if (grant.parameters !== undefined && (await digestOf(given)) !== grant.parameters)
         return refuse("parameters_not_granted", "parameters")
-      if (!grant.once) return undefined
+      const over = still()
+      if (over || !grant.once) return over
       const body = JSON.stringify({ jti: token.jti, use })
       const headers = { "content-type": "application/json" }
       const call = { method: "POST", path: "/uses/claims", headers, body } as const

@@ -170,10 +170,10 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
     const now = issuerTime.epochSeconds()
     return now instanceof Refusal ? now : judgeToken(token, { issuer, audience, now })
   }
+  const judgeNow = (shown: Presentation, operation: string) =>
+    judgeTime(shown.token) ?? judgeStanding(rooms, shown, operation)
   const stands = (shown: Presentation, operation: string) => () =>
-    rooms.observer?.active()
-      ? undefined
-      : (judgeTime(shown.token) ?? judgeStanding(rooms, shown, operation))?.code
+    rooms.observer?.active() ? undefined : judgeNow(shown, operation)?.code
   return async (view, operation, resource, parameters = NO_PARAMETERS, given) => {
     try {
       if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer)) return NOT_OURS
@@ -188,16 +188,17 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
           : await possession.check(token, shown, view)) ??
         judgeStanding(rooms, shown, operation)
       const granted = early ?? judgeUse(token, operation, resource ?? [])
-      const now = clock.now()
       const { method, route } = view
-      const id = newId("use", now)
-      const asked = { id, now, traceId: activeTraceId(), method, route, operation, resource }
+      const id = newId("use", clock.now())
+      const still = () => judgeNow(shown, operation) ?? recorder.refusal(token.txn)
       const wrong =
         granted instanceof Refusal
           ? granted
           : isFree(granted)
             ? undefined
-            : await approved.judge({ token, grant: granted, use: id }, given)
+            : await approved.judge({ token, grant: granted, use: id, still }, given)
+      const now = clock.now()
+      const asked = { id, now, traceId: activeTraceId(), method, route, operation, resource }
       const recorded = wrong ?? (await recorder.allow(headOf(asked), tailOf(asked)))
       if (recorded instanceof Refusal)
         return turnDown(recorded, { view, operation }, scheme, uses.describe(token, asked, wrong))

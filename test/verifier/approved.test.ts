@@ -1,11 +1,12 @@
 // Tokens that a person approved, at every host: the parameters that were shown and no others, and one use for each token.
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
+import { join } from "node:path"
 import { getRequestListener } from "@hono/node-server"
 import express from "express"
 import fastify from "fastify"
 import { Hono } from "hono"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { guard as guardExpress } from "../../src/guard/express.ts"
 import { guarded as guardedExpress } from "../../src/guard/express-mount.ts"
 import { guard as guardFastify } from "../../src/guard/fastify.ts"
@@ -17,7 +18,7 @@ import { guard as guardNode } from "../../src/guard/node.ts"
 import { newId } from "../../src/token/id.ts"
 import { canonicalParameters } from "../../src/token/parameters.ts"
 import type { Verifier } from "../../src/verifier/verifier.ts"
-import { startVerifier } from "../support/guarded-api.ts"
+import { newFolder, removeFolder, startVerifier } from "../support/guarded-api.ts"
 import { listen } from "../support/hosts.ts"
 import { API } from "../support/issuer-stub.ts"
 import { startProxy } from "../support/sidecar-host.ts"
@@ -211,15 +212,68 @@ test("the sidecar reads no body: only what was approved without parameters passe
   proxy.close()
 })
 
+const checkAt = ({ check }: Verifier, token: string, given?: () => unknown) =>
+  check(
+    { method: "POST", target: "/", rawHeaders: ["Authorization", `Bearer ${token}`] },
+    ...(["tickets:close", ["tickets", "SUP-1042"], {}] as const),
+    given,
+  )
+const codeOf = (decided: Awaited<ReturnType<Verifier["check"]>>) =>
+  decided.outcome === "refused" ? decided.code : decided.outcome
+
+describe("whoever sends the parameters decides how long they take: meanwhile", () => {
+  let own: Awaited<ReturnType<typeof startVerifier>>
+  beforeAll(async () => {
+    own = await startVerifier()
+  })
+  afterAll(() => own.close())
+
+  const revoke = (value: string) => own.stub.revoke({ kind: "task", value, code: "task_ended" })
+  test.each<[string, boolean, string, (txn: string) => void]>([
+    ["a token whose task ends", false, "task_ended", revoke],
+    ["one for one use", true, "task_ended", revoke],
+    ["a token that runs out", false, "token_expired", () => own.clock.advance(700_000)],
+  ])("%s opens nothing, and claims nothing", async (_, once, code, end) => {
+    const [jti, txn] = [newId("tok"), newId("task")]
+    const token = own.stub.mint({ grants: granted(PARAMETERS, once), jti, txn })
+    const other = own.stub.mint({ grants: granted(PARAMETERS), txn })
+    const body = Promise.withResolvers<unknown>()
+    const waiting = checkAt(own.verifier, token, () => body.promise)
+    end(txn)
+    await vi.waitFor(async () => {
+      expect(codeOf(await checkAt(own.verifier, other, () => PARAMETERS))).toBe(code)
+    }, 10_000)
+    body.resolve(PARAMETERS)
+    expect(codeOf(await waiting)).toBe(code)
+    expect(own.stub.claims.has(jti)).toBe(false)
+  })
+})
+
+test("B22 where the use can't be recorded, the one use that there is stays", async () => {
+  const folder = newFolder()
+  const own = await startVerifier({ spool: { path: join(folder, "uses.db"), limitBytes: 65_536 } })
+  const [jti, txn] = [newId("tok"), newId("task")]
+  const free = own.stub.mint({ txn, grants: granted({ a: 1 }) })
+  const token = own.stub.mint({ txn, grants: granted({ a: 1 }, true), jti })
+  const decide = async (text: string) => {
+    const decided = await checkAt(own.verifier, text, () => ({ a: 1 }))
+    if (decided.outcome === "allowed") decided.finished(200)
+    return codeOf(decided)
+  }
+  own.stub.overrides.set("/uses", () => ({ status: 503, body: "{}" }))
+  let last = ""
+  for (let use = 0; use < 200 && last !== "recording_unavailable"; use++) last = await decide(free)
+  expect(await decide(token)).toBe("recording_unavailable")
+  expect(own.stub.claims.has(jti)).toBe(false)
+  own.stub.overrides.delete("/uses")
+  await own.verifier.flush()
+  expect(await decide(token)).toBe("allowed")
+  await own.close()
+  removeFolder(folder)
+})
+
 describe("a guard whose host finds no parameters", () => {
-  const check = (token: string, given?: () => unknown) =>
-    started.verifier.check(
-      { method: "POST", target: "/", rawHeaders: ["Authorization", `Bearer ${token}`] },
-      "tickets:close",
-      ["tickets", "SUP-1042"],
-      {},
-      given,
-    )
+  const check = (token: string, given?: () => unknown) => checkAt(started.verifier, token, given)
   test.each([
     ["undefined", () => undefined],
     ["a fault", () => Promise.reject(new Error("broken"))],

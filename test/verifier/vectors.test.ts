@@ -80,7 +80,7 @@ async function decide(vector: Vector): Promise<string> {
     judgeUse(token, vector.operation, vector.resource)
   if (wrong instanceof Refusal) return wrong.code
   const { parameters: given } = vector
-  const bound = { token, grant: wrong, use: "use_none" }
+  const bound = { token, grant: wrong, use: "use_none", still: () => undefined }
   const approved = createApprovedUses(() => Promise.reject(new Error("nothing is for one use here")))
   return (await approved.judge(bound, given === undefined ? undefined : () => given))?.code ?? "allowed"
 }
