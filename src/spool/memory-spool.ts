@@ -28,6 +28,7 @@ export function createMemorySpool(): MemorySpool {
   let chain: string | undefined
   const uses = createWaitingUses()
   const proofs = new Map<string, number>()
+  let proofFloor = 0
   const spool: MemorySpool = {
     onWaiting: () => undefined,
     broken: new Promise(() => undefined),
@@ -67,12 +68,13 @@ export function createMemorySpool(): MemorySpool {
     },
     revocations: () => [],
     async claimProof(digest, until) {
-      if (proofs.has(digest)) return false
+      if (proofs.has(digest) || until < proofFloor) return false
       proofs.set(digest, until)
       return true
     },
     async sweep(proofsBefore, _, floor) {
       for (const [digest, until] of proofs) if (until < proofsBefore) proofs.delete(digest)
+      proofFloor = Math.max(proofFloor, proofsBefore)
       settings.set("floor", String(floor))
     },
     async close() {

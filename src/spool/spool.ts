@@ -1,7 +1,7 @@
 // What a verifier keeps on its own disk: uses until they are acknowledged, the batch under way, proofs seen, and what it
 // knew of keys and revocations. It decides nothing; who may open it together with others, sharing.ts does.
 
-import { Duplicate, Unexpected } from "../database/database.ts"
+import { Unexpected } from "../database/database.ts"
 import { openFile } from "../database/file.ts"
 import { lockFile } from "../database/lock.ts"
 import { openWriter, type Writer, type WriterStep } from "../database/writer.ts"
@@ -90,9 +90,9 @@ export interface Spool {
   addRevocations(items: readonly RevocationItem[], feed: string): Promise<void>
   /** Read as they are asked for: there may be many. Nothing else is read meanwhile. */
   revocations(): Iterable<RevocationItem>
-  /** False: that proof was seen before. One atomic insert. */
+  /** False: that proof was seen before, or ends so early that it may have been seen and forgotten. One atomic insert. */
   claimProof(digest: string, until: number): Promise<boolean>
-  /** Forgets proofs and revocations that ended before (epoch seconds), and keeps the time floor that remains of them. */
+  /** Forgets proofs and revocations that ended before (epoch seconds), and keeps the time floors that remain of them. */
   sweep(proofsBefore: number, revocationsBefore: number, floor: number): Promise<void>
   close(): Promise<void>
   readonly broken: Promise<Error>
@@ -185,11 +185,12 @@ function spoolOver(writer: Writer, reader: Reader, options: TablesOptions): InTa
     },
     claimProof: (digest, until) =>
       writer
-        .commit([{ sql: sql.CLAIM_PROOF, values: [digest, until], rows: 1 }])
-        .then(() => true, isDuplicate),
+        .commit([{ sql: sql.CLAIM_PROOF, values: [digest, until, until], rows: 1 }])
+        .then(() => true, isSeen),
     async sweep(proofsBefore, revocationsBefore, floor) {
       await writer.commit([
         sql.run(sql.SWEEP_PROOFS, proofsBefore),
+        sql.run(sql.KEEP_HIGHEST, "proof_floor", String(proofsBefore)),
         sql.run(sql.SWEEP_REVOCATIONS, revocationsBefore),
         sql.run(sql.KEEP_HIGHEST, "floor", String(floor)),
       ])
@@ -269,8 +270,9 @@ export function batchShares(reader: Reader, { from, to }: Part): Pick<StoredBatc
   return rows.all(from, to).map(({ sequence, shares }) => ({ sequence, shares: readShares(shares) }))
 }
 
-function isDuplicate(fault: unknown): false {
-  if (fault instanceof Duplicate) return false
+/** A duplicate, or below the floor. */
+function isSeen(fault: unknown): false {
+  if (fault instanceof Unexpected) return false
   throw fault
 }
 

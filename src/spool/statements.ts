@@ -81,7 +81,9 @@ export const BATCH_SHARES = "SELECT sequence, shares FROM batch WHERE first BETW
 export const BACKLOG = `SELECT (SELECT count(*) FROM (SELECT 1 FROM batch LIMIT 8)) AS batches,
   (SELECT min(sequence) FROM batch) AS oldest`
 
-export const CLAIM_PROOF = "INSERT INTO proof (digest, until) VALUES (?, ?)"
+/** None that ends before the proofs' floor: it may have been seen, and forgotten by a clock that has gone back since. */
+export const CLAIM_PROOF = `INSERT INTO proof (digest, until) SELECT ?, ?
+  WHERE ? >= coalesce((SELECT CAST(value AS INTEGER) FROM setting WHERE key = 'proof_floor'), 0)`
 export const SWEEP_PROOFS = "DELETE FROM proof WHERE until < ?"
 
 export const REVOCATIONS = "SELECT kind, value, before, until, code, cursor FROM revocation"

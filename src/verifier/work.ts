@@ -50,11 +50,6 @@ export function startWork(rooms: Rooms): Work {
       failing.set(name, describe(name, fault)),
     )
   }
-  const sweep = async () => {
-    const now = toEpochSeconds(clock.now())
-    const floor = revocations.forget(now - REVOCATION_GRACE_SECONDS)
-    await spool.sweep(now - PROOF_GRACE_SECONDS, now - REVOCATION_GRACE_SECONDS, floor)
-  }
   const ending = new AbortController()
   const listen = createListener({
     revocations,
@@ -77,7 +72,7 @@ export function startWork(rooms: Rooms): Work {
     loop("catalogue", catalogue.refresh, CATALOGUE_MILLISECONDS, 30_000),
     loop("declaration", rooms.declaration.send, DECLARE_MILLISECONDS, 60_000),
     loop("folding", async () => recorder.unfold(), UNFOLD_MILLISECONDS, UNFOLD_MILLISECONDS),
-    loop("sweeping", sweep, SWEEP_MILLISECONDS, SWEEP_MILLISECONDS),
+    loop("sweeping", () => sweep(rooms), SWEEP_MILLISECONDS, SWEEP_MILLISECONDS),
   ]
   return {
     flush: () => flush(rooms, ship),
@@ -89,6 +84,22 @@ export function startWork(rooms: Rooms): Work {
     faults: () => [...failing.values()],
     fatal: () => broken,
   }
+}
+
+/** Forgets what has run out. By a clock that can't be believed nothing has. */
+export async function sweep({
+  revocations,
+  spool,
+  clock,
+  issuerTime,
+}: {
+  readonly revocations: Pick<Rooms["revocations"], "forget">
+  readonly spool: Pick<Rooms["spool"], "sweep">
+} & Pick<Rooms, "clock" | "issuerTime">): Promise<void> {
+  if (issuerTime.judge()) return
+  const now = toEpochSeconds(clock.now())
+  const floor = revocations.forget(now - REVOCATION_GRACE_SECONDS)
+  await spool.sweep(now - PROOF_GRACE_SECONDS, now - REVOCATION_GRACE_SECONDS, floor)
 }
 
 async function flush({ recorder, shipper }: Rooms, ship: Loop): Promise<void> {

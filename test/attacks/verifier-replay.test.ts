@@ -9,7 +9,9 @@ import { openSpool } from "../../src/spool/spool.ts"
 import { newId } from "../../src/token/id.ts"
 import { accessTokenHash, signProof } from "../../src/token/proof.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { createIssuerTime } from "../../src/verifier/issuer-time.ts"
 import { createNonces } from "../../src/verifier/nonce.ts"
+import { sweep } from "../../src/verifier/work.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 import { compact } from "../support/forge.ts"
 import { newFolder, removeFolder } from "../support/guarded-api.ts"
@@ -99,6 +101,39 @@ describe("what is kept of proofs", () => {
     await spool.sweep(1001, 0, 0)
     expect((await claimAll(2000)).every(Boolean)).toBe(true)
     await spool.close()
+  })
+
+  test.each(SPOOLS)(
+    "F07 %s is not new again when a clock that was ahead has gone back",
+    async (name, open) => {
+      let spool = await open()
+      expect(await spool.claimProof("seen before the step", 10_060)).toBe(true)
+      await spool.sweep(13_480, 0, 0)
+      await spool.sweep(9880, 0, 0)
+      expect(await spool.claimProof("seen before the step", 10_060)).toBe(false)
+      if (name === "on disk") {
+        await spool.close()
+        spool = await open()
+      }
+      expect(await spool.claimProof("seen before the step", 10_060)).toBe(false)
+      expect(await spool.claimProof("behind the floor", 13_480)).toBe(true)
+      await spool.close()
+    },
+  )
+
+  test("F07 nothing is forgotten by a clock that the issuer's contradicts", async () => {
+    const clock = createFakeClock()
+    const issuerTime = createIssuerTime(clock)
+    issuerTime.heard(clock.now(), clock.monotonic())
+    const swept: number[] = []
+    const spool = { sweep: async (proofsBefore: number) => void swept.push(proofsBefore) }
+    const revocations = { forget: (before: number) => before }
+    clock.step(3_600_000)
+    await sweep({ revocations, spool, clock, issuerTime })
+    expect(swept).toEqual([])
+    clock.step(-3_600_000)
+    await sweep({ revocations, spool, clock, issuerTime })
+    expect(swept).toEqual([Math.floor(clock.now() / 1000) - 120])
   })
 })
 
