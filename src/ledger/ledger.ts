@@ -6,15 +6,17 @@ import type { Clock } from "../time.ts"
 import { seal, type TaskKey } from "./entry.ts"
 import type { Event } from "./event.ts"
 import { type EntryFilter, type EntryPage, findIn, outcomeNumber } from "./search.ts"
-import { insertBytes, insertEntryOf, newestTime } from "./statements.ts"
+import { insertBytes, insertEntryOf, newestTime, taskUnerased } from "./statements.ts"
 
 export interface Ledger {
   /**
    * The steps that record one event. They belong after the steps that insert the task and the token it names. `at` must
    * come from at(). `taskKey`: the key of the task's commitments; without one the entry gets its own; of an erased task
-   * personal values enter the hash under a key that is thrown away, and rest nowhere. Throws TypeError when the entry can't be written (over 60 KiB, not JSON): then what it tells must not happen either.
+   * personal values enter the hash under a key that is thrown away, and rest nowhere. With a key the first step is the guard
+   * `taskUnerased`, for the task may be erased before this is written; `held`: other steps of the same transaction see to that.
+   * Throws TypeError when the entry can't be written (over 60 KiB, not JSON): then what it tells must not happen either.
    */
-  steps(event: Event, taskKey?: TaskKey): Step[]
+  steps(event: Event, taskKey?: TaskKey, held?: boolean): Step[]
   /** Records events that have no other effect, in one transaction of their own. Throws Unavailable. */
   append(events: readonly Event[]): Promise<void>
   /** Epoch milliseconds now, never below an earlier answer or the newest entry committed before this process began. */
@@ -34,9 +36,11 @@ export async function createLedger(options: {
   const { engine, names, clock, also } = options
   const [newest] = await engine.query(newestTime)
   let floor = newest?.at ?? 0
-  const steps = (event: Event, taskKey?: TaskKey): Step[] => {
+  const steps = (event: Event, taskKey?: TaskKey, held = false): Step[] => {
     const recording = stepsFor(names, event, taskKey)
     const more = also?.(event) ?? []
+    const guarded = taskKey instanceof Uint8Array && !held
+    if (guarded) return [unerased(event), ...recording, ...more]
     return more.length === 0 ? recording : [...recording, ...more]
   }
   return {
@@ -80,6 +84,8 @@ function stepsFor(names: Names, given: Event, taskKey: TaskKey | undefined): Ste
   const texts = [kind, agent, instance, orchestrator, api, operation, code].filter((text) => text !== null)
   return [...names.steps(texts), ...(sub === null ? [] : names.subjects.steps([sub])), entry, rest]
 }
+
+const unerased = ({ task = "" }: Event): Step => ({ statement: taskUnerased, values: { task }, rows: 1 })
 
 /** What of it rests in columns of its own. */
 const withoutValues = ({ sub: _sub, resource: _resource, reference: _reference, ...event }: Event): Event =>

@@ -1,4 +1,4 @@
-// Every statement of the ledger, once. Guards need none here: an entry is only ever added.
+// Every statement of the ledger, once. An entry is only ever added: the one guard is for the values that rest beside it.
 import type { SQL } from "drizzle-orm"
 import { statement, type Values } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
@@ -68,6 +68,12 @@ export const insertBytes = statement(
   "insert-entry-bytes",
   sql`INSERT INTO entry_bytes (seq, bytes, leaf, personal, key)
     VALUES ((SELECT max(seq) FROM entry), ${value("bytes")}, ${value("leaf")}, ${value("personal")}, ${value("key")})`,
+)
+
+/** A guard: the task's values stand, and so does the key that its entries were sealed with. */
+export const taskUnerased = statement(
+  "task-unerased",
+  sql`SELECT id FROM task WHERE task_id = ${value("task")} AND key IS NOT NULL`,
 )
 
 /** Entries of one moment may stand a little out of order, so the newest time is looked for among the last thousand. */

@@ -119,7 +119,7 @@ function decisionOf(
       { statement: decideApproval, values, rows: 1 },
       ...parts.ledger.steps(
         { ...told, at: now, api, operation, resource, outcome, body },
-        task.key ?? undefined,
+        task.key ?? "erased",
       ),
     ],
     answer: () => viewApproval({ ...row, ...decided, decided_at: now }),

@@ -28,7 +28,7 @@ async function endIfOver(parts: Parts, row: ApprovalRow, now: number): Promise<b
     task && state === "expired"
       ? parts.ledger.steps(
           { ...factsFor("approval.expired", task, holders.at(-1)), ...told },
-          task.key ?? undefined,
+          task.key ?? "erased",
         )
       : []
   const end = { statement: endApproval, values: { approval_id: approval, state }, rows: 1 }

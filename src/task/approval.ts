@@ -184,7 +184,7 @@ function requestSteps(
         resource,
         body,
       },
-      task.key ?? undefined,
+      task.key ?? "erased",
     ),
   ]
 }

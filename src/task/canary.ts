@@ -248,6 +248,7 @@ function canarySteps(
         body: { by, exp, iat, kid, live, policy: passed.policy.digest, reason, type },
       },
       key,
+      true,
     ),
   ]
 }

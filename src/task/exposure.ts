@@ -1,6 +1,7 @@
 // Tokens that were found where they should not be: told by id, never by their text. It decides what is known of each and that
 // the same place is written down once; ending them is the revocations'.
 
+import { committed } from "../database/database.ts"
 import type { Entry } from "../ledger/entry.ts"
 import { CANARY_TYPE } from "../token/name.ts"
 import { type SubjectRow, taskOfToken } from "./delegation-statements.ts"
@@ -69,7 +70,8 @@ async function recordOne(parts: Parts, by: string, told: ExposureTold): Promise<
     code: token.state,
     body: { by, canary: token.canary, found, places: places.map((place) => ({ ...place })), standing },
   } as const
-  await parts.engine.atomically(parts.ledger.steps(event, row.key ?? "erased"))
+  const written = await committed(parts.engine, parts.ledger.steps(event, row.key ?? "erased"))
+  if (!written) return recordOne(parts, by, told) // erased meanwhile
   return { jti, token, recorded: true }
 }
 

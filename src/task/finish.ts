@@ -147,7 +147,7 @@ const changeEntry = (
 ): Step[] => {
   const body = { ...(by !== undefined && { by }), ...(reason !== undefined && { reason }) }
   const told = { ...(code !== undefined && { code }), ...(Object.keys(body).length > 0 && { body }) }
-  return parts.ledger.steps({ ...factsOf(ENTRY[state], task), at, ...told }, task.key ?? undefined)
+  return parts.ledger.steps({ ...factsOf(ENTRY[state], task), at, ...told }, task.key ?? "erased")
 }
 
 async function planResume(parts: Parts, task: TaskRow, told: Told): Promise<Attempt<Changed> | Refusal> {

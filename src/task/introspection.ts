@@ -1,7 +1,7 @@
 // Whether a task token stands at this moment, for those who ask instead of checking (RFC 7662): an API about tokens of its
 // own, an orchestrator about those of its tasks, staff about all. It decides who is told, and records every answer that an
 // API gets: statements name the APIs that ask and don't record.
-import { Unexpected } from "../database/database.ts"
+import { committed } from "../database/database.ts"
 import type { TaskKey } from "../ledger/entry.ts"
 import type { Event } from "../ledger/event.ts"
 import type { CallerKind } from "../policy/callers.ts"
@@ -13,7 +13,7 @@ import type { TaskToken } from "../token/token.ts"
 import { openTaskToken } from "../token/verify.ts"
 import type { Canaries } from "./canary.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
-import { tokenStanding, tokensTaskUnerased } from "./statements.ts"
+import { tokenStanding } from "./statements.ts"
 
 export interface Asker {
   readonly clientId: string
@@ -114,13 +114,5 @@ async function record(parts: Parts, { clientId }: Asker, found: Found | undefine
     }),
     outcome: told?.active ? "allowed" : "refused",
   }
-  const unerased = { statement: tokensTaskUnerased, values: { jti: token?.jti ?? "" }, rows: 1 }
-  const guards = taskKey === undefined || taskKey === "erased" ? [] : [unerased]
-  try {
-    await parts.engine.atomically([...guards, ...parts.ledger.steps(event, taskKey)])
-    return true
-  } catch (error) {
-    if (error instanceof Unexpected && error.statement === tokensTaskUnerased.name) return false
-    throw error
-  }
+  return committed(parts.engine, parts.ledger.steps(event, taskKey))
 }

@@ -89,7 +89,8 @@ export async function createJudge(
       const fresh = [...found].filter(([name]) => parts.fold.isNew(name, heardAt))
       const about = { at: heardAt, api, verifier: batch.instance, sequence: batch.sequence }
       return {
-        steps: fresh.flatMap(([, one]) => parts.ledger.steps(alarmOf(one, about), one.taskKey)),
+        // Behind those of the uses, which see to it that the task stands.
+        steps: fresh.flatMap(([, one]) => parts.ledger.steps(alarmOf(one, about), one.taskKey, true)),
         said() {
           for (const [name] of fresh) parts.fold.said(name, heardAt)
         },

@@ -200,7 +200,7 @@ function tokenSteps(parts: Parts, passed: Passed, mint: MintFor, token: PlannedT
     generation,
     delegation: lineage.at(-1) ?? null,
   }
-  const steps = [parts.names.step(insertToken, row), ...parts.ledger.steps(event, mint.taskKey)]
+  const steps = [parts.names.step(insertToken, row), ...parts.ledger.steps(event, mint.taskKey, true)]
   const { status } = token
   return status === undefined ? steps : [...steps, ...parts.statusPlaces.steps({ jti, iat, exp, status })]
 }

@@ -141,6 +141,6 @@ async function end(parts: Parts, row: LiveRow, why: string): Promise<void> {
     { statement: feedToken, values: { jti }, rows: 1 },
     { statement: tellOfToken, values: { jti } },
     { statement: endToken, values: { jti, now: at }, rows: 1 },
-    ...ledger.steps(event, row.key ?? undefined),
+    ...ledger.steps(event, row.key ?? "erased"),
   ])
 }

@@ -228,6 +228,7 @@ function startedEntry(parts: Parts, passed: Passed, task: NewTask): Step[] {
       },
     },
     task.taskKey,
+    true,
   )
 }
 

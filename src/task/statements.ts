@@ -170,12 +170,6 @@ export const tokenStanding = statement<StandingRow>(
     WHERE k.jti = ${p("jti")}`,
 )
 
-/** A guard: values of the token's task may still rest somewhere. */
-export const tokensTaskUnerased = statement(
-  "token.task_unerased",
-  sql`SELECT k.id FROM token k JOIN task t ON t.id = k.task WHERE k.jti = ${p("jti")} AND t.key IS NOT NULL`,
-)
-
 export const INSERT_TOKEN = "token.insert"
 /**
  * Only while the key that is to sign it is the one that signs: `signer` is its id. Where a guard fails, no column may be

@@ -152,10 +152,13 @@ async function useSteps(parts: UseParts, reporter: Reporter, batch: UseBatch, dr
   const resource = parts.policies.inForce().apis.get(reporter.api)?.resource
   const from = { at: parts.ledger.at(), api: reporter.api, resource, instance, sequence }
   let ofErased = false
+  const tasks = new Set<string>()
   const steps = batch.uses.flatMap((use) => {
     const { key, reference, anomalies } = judge.judge(use)
     ofErased ||= key === "erased"
-    return parts.ledger.steps(eventOf(use, { ...from, reference, anomalies }), key)
+    const held = tasks.has(use.task)
+    tasks.add(use.task)
+    return parts.ledger.steps(eventOf(use, { ...from, reference, anomalies }), key, held)
   })
   const limits = await limitSteps(parts, batch.uses, judge.typeOf)
   return {

@@ -112,7 +112,7 @@ describe("reading", () => {
       },
     ]
     for (const event of events)
-      await engine.atomically(ledger.steps(event, event.task === undefined ? undefined : TASK_KEY))
+      await engine.atomically(ledger.steps(event, event.task === undefined ? undefined : TASK_KEY, true))
   })
   afterAll(() => engine.close())
 

@@ -66,7 +66,7 @@ export function createWork({
     for (const text of all) texts.add(text)
   }
   const tell = (event: Event, before: readonly Step[] = []) =>
-    buffer.push({ at: event.at, steps: () => [...before, ...ledger.steps(event, KEY)] })
+    buffer.push({ at: event.at, steps: () => [...before, ...ledger.steps(event, KEY, true)] })
   let entries = 0
   let isBegun = false
   return {

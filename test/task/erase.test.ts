@@ -10,7 +10,6 @@ import { verifyLedger } from "../../src/ledger/verify.ts"
 import { databaseSource } from "../../src/ledger/verify-database.ts"
 import { caller as callerOf } from "../../src/policy/callers.ts"
 import { createErasures, type Erased } from "../../src/task/erase.ts"
-import { createIntrospections } from "../../src/task/introspection.ts"
 import { toEpochSeconds } from "../../src/time.ts"
 import { unpackBatch } from "../../src/token/batch-text.ts"
 import { mustBe } from "../support/approvals.ts"
@@ -211,34 +210,6 @@ describe("a task that is erased alone", () => {
     expect(await resting(["LATECANARY"])).toEqual([])
     expect(await verify()).toMatchObject({ verdict: "verified" })
   })
-})
-
-test.each([
-  ["after it was erased", false],
-  ["while it is erased", true],
-])("keeps no name of whoever an API asks about %s", async (_when, meanwhile) => {
-  const { task, text } = visits.second
-  const erase = () => erasures().subject(BY, VERA)
-  world.clock.advance(AN_HOUR)
-  if (!meanwhile) mustBe(await erase())
-  let erased = !meanwhile
-  const engine: Engine = {
-    ...world.engine,
-    query: (...asked) => world.engine.query(...asked),
-    async atomically(steps) {
-      if (!erased) {
-        erased = true
-        mustBe(await erase())
-      }
-      await world.engine.atomically(steps)
-    },
-  }
-  const asker = { clientId: "tickets", kind: "api" } as const
-  await createIntrospections({ ...world, engine }).introspect(asker, text)
-  const { entries } = await world.ledger.read({ kind: "token.introspected" })
-  expect(entries).toMatchObject([{ task_id: task, outcome: "refused", sub: { hmac: expect.any(String) } }])
-  expect(await resting(["vera.canary"])).toEqual([])
-  expect(await verify()).toMatchObject({ verdict: "verified" })
 })
 
 describe("what is still needed is not erased", () => {

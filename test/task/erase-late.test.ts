@@ -1,0 +1,116 @@
+// What is told of a task whose person is erased, afterwards or just then: it stands in the ledger, and no value of it rests.
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { type Engine, statement } from "../../src/database/database.ts"
+import { sql } from "../../src/database/drizzle.ts"
+import { insertBytes } from "../../src/ledger/statements.ts"
+import { verifyLedger } from "../../src/ledger/verify.ts"
+import { databaseSource } from "../../src/ledger/verify-database.ts"
+import { createErasures } from "../../src/task/erase.ts"
+import { createExposures } from "../../src/task/exposure.ts"
+import { createIntrospections } from "../../src/task/introspection.ts"
+import { createTasks } from "../../src/task/task.ts"
+import { createUses } from "../../src/task/use.ts"
+import { unpackBatch } from "../../src/token/batch-text.ts"
+import { mustBe } from "../support/approvals.ts"
+import { createCanaryWorld, play, reportUse, VERA, type Visit } from "../support/canary-world.ts"
+import { everythingAt } from "../support/engine.ts"
+import { createFolders } from "../support/folder.ts"
+import type { World } from "../support/world.ts"
+
+const newFolder = createFolders()
+const BY = { by: "people/lin@example.com", as: "operations-team", reason: "They asked for it" }
+let world: World
+/** One of VERA's, ended. */
+let visit: Visit
+
+beforeEach(async () => {
+  world = await createCanaryWorld(newFolder())
+  visit = (await play(world)).second
+  world.clock.advance(3_600_000)
+})
+afterEach(async () => {
+  await world.close()
+  await world.remove()
+})
+
+const signedBatches = statement<{ signed: Uint8Array }>(
+  "test.signed",
+  sql`SELECT signed FROM use_batch WHERE signed IS NOT NULL`,
+)
+const erase = async () => mustBe(await createErasures(world).subject(BY, VERA))
+async function expectNothingRests() {
+  const files = (await everythingAt(world.place)).map(([, bytes]) => bytes.toString("latin1"))
+  // What verifiers signed rests packed, so that its bytes don't show it.
+  const rows = await world.engine.query(signedBatches)
+  const texts = [...files, ...rows.map(({ signed }) => unpackBatch(signed)?.payload ?? "")]
+  expect(["vera.canary", "LATECANARY"].filter((one) => texts.some((text) => text.includes(one)))).toEqual([])
+  await world.sequence.advance()
+  const verdict = await verifyLedger({ source: await databaseSource(world.engine) })
+  expect(verdict).toMatchObject({ verdict: "verified" })
+}
+
+/** What is told of a task that has ended. */
+const LATE: readonly [string, (parts: World) => Promise<void>][] = [
+  [
+    "an API asks about its token",
+    async (parts) => {
+      const asker = { clientId: "tickets", kind: "api" } as const
+      await createIntrospections(parts).introspect(asker, visit.text)
+      const { entries } = await world.ledger.read({ kind: "token.introspected" })
+      const { task } = visit
+      expect(entries).toMatchObject([
+        { task_id: task, outcome: "refused", sub: { hmac: expect.any(String) } },
+      ])
+    },
+  ],
+  [
+    "a verifier reports a use",
+    async (parts) => {
+      const uses = createUses(parts)
+      await reportUse({ ...parts, uses }, { ...visit, ticket: "LATECANARY-1" })
+      const { entries } = await world.ledger.read({ task: visit.task, kind: "use.allowed" })
+      expect(entries).toMatchObject([{ resource: { hmac: expect.any(String) } }])
+    },
+  ],
+  [
+    "its orchestrator renews it",
+    async (parts) => {
+      const refused = await createTasks(parts).renew("support-orchestrator", visit.task, {})
+      expect(refused).toMatchObject({ code: "task_ended" })
+    },
+  ],
+  [
+    "somebody finds its token",
+    async (parts) => {
+      const places = [{ file: "/home/LATECANARY.log", line: 7 }]
+      const told = [{ jti: visit.jti, places, found: 1, standing: "genuine" as const }]
+      expect(await createExposures(parts).record("audit-team", told)).toMatchObject([{ recorded: true }])
+    },
+  ],
+]
+
+describe.each(LATE)("of a task whose person is erased nothing rests where %s", (_, late) => {
+  test("afterwards", async () => {
+    await erase()
+    await late(world)
+    await expectNothingRests()
+  })
+
+  test("meanwhile: between what was read for its entry and the entry", async () => {
+    let erased = false
+    const engine: Engine = {
+      ...world.engine,
+      query: (...asked) => world.engine.query(...asked),
+      async atomically(steps) {
+        if (!erased && steps.some(({ statement }) => statement === insertBytes)) {
+          erased = true
+          await erase()
+        }
+        await world.engine.atomically(steps)
+      },
+    }
+    await late({ ...world, engine })
+    expect(erased).toBe(true)
+    await expectNothingRests()
+  })
+})
