@@ -102,6 +102,12 @@ export const eraseRevocations = statement(
   sql`UPDATE revocation SET value = '', reason = NULL WHERE kind = 'subject' AND value = ${p("sub")}`,
 )
 
+/** Whatever else was ordered with words that name the person. Not LIKE: no character of a name is a wildcard. */
+export const eraseReasonsNaming = statement(
+  "erase.reasons_naming",
+  sql`UPDATE revocation SET reason = NULL WHERE replace(reason, ${p("sub")}, '') <> reason`,
+)
+
 /** The rows stay: the newest is where the feed ends. */
 export const eraseFeed = statement(
   "erase.feed",

@@ -126,6 +126,9 @@ export async function play(
   const places = [{ file: "/home/canary-file.log", line: 7 }]
   await world.exposures.record("audit-team", [{ jti: vera.jti, places, found: 1, standing: "genuine" }])
   const { id } = await order(world, "subject", VERA)
+  const named = { kind: "agent", value: "summarizer", reason: `it named ${VERA}` } as const
+  const { id: other } = mustBe(await world.revocations.revoke("operations-team", named))
+  await world.revocations.lift("operations-team", other)
   world.clock.advance(3_000)
   await world.revocations.lift("operations-team", id)
   const at = world.ledger.at()
