@@ -5,9 +5,11 @@ import { sql } from "../../src/database/drizzle.ts"
 import { insertBytes } from "../../src/ledger/statements.ts"
 import { verifyLedger } from "../../src/ledger/verify.ts"
 import { databaseSource } from "../../src/ledger/verify-database.ts"
+import { expireApprovals } from "../../src/task/approval-expire.ts"
 import { createErasures } from "../../src/task/erase.ts"
 import { createExposures } from "../../src/task/exposure.ts"
 import { createIntrospections } from "../../src/task/introspection.ts"
+import { assembleParts } from "../../src/task/parts.ts"
 import { createTasks } from "../../src/task/task.ts"
 import { createUses } from "../../src/task/use.ts"
 import { unpackBatch } from "../../src/token/batch-text.ts"
@@ -113,4 +115,14 @@ describe.each(LATE)("of a task whose person is erased nothing rests where %s", (
     expect(erased).toBe(true)
     await expectNothingRests()
   })
+})
+
+test("a question that nobody decided expires without the person and the resource that it was about", async () => {
+  await erase()
+  world.clock.advance(3 * 3_600_000)
+  expect(await expireApprovals(assembleParts(world))).toBe(1)
+  const { entries } = await world.ledger.read({ kind: "approval.expired" })
+  expect(entries).toMatchObject([{ operation: "tickets:comment", body: { approval: expect.any(String) } }])
+  expect(Object.keys(entries[0] ?? {}).filter((name) => name === "sub" || name === "resource")).toEqual([])
+  await expectNothingRests()
 })
