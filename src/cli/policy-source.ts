@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process"
 import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { dirname, join, posix } from "node:path"
+import { dirname, join, posix, resolve, sep } from "node:path"
 import { promisify } from "node:util"
 import { formatFault, PolicyFaults } from "../policy/fault.ts"
 import { loadPolicy } from "../policy/load.ts"
@@ -37,7 +37,8 @@ export async function openSource(context: Context, text: string, options: Source
     throw wrongUse(`${text} is no folder`, "Give a folder, git:<revision>, or <revision>:<folder>")
   const folder = await mkdtemp(join(tmpdir(), "taskmint-revision-"))
   try {
-    const within = await extract(revision, folder)
+    // A folder down, so that what its root calls `../keys` is not sought among other programs' files.
+    const within = await extract(revision, join(folder, "revision"))
     return { name: text, policy: await load(context, within, text, options) }
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -104,13 +105,26 @@ async function extract({ revision, folder }: Revision, to: string): Promise<stri
   const files = await listFiles(git, commit, path)
   if (files.length === 0)
     throw cannotTell(`${revision} has no ${path}`, "Give the folder as it was called then")
+  const places = files.map((name) => placeIn(to, name, revision))
   const names = files.map((name) => `${commit}:${name}\n`).join("")
   const blobs = splitBlobs(await git(["cat-file", "--batch"], "the revision can't be read", names))
-  for (const [index, name] of files.entries()) {
-    await mkdir(dirname(join(to, name)), { recursive: true })
-    await writeFile(join(to, name), blobs[index] ?? "", { encoding: "latin1", mode: 0o600 })
+  for (const [index, place] of places.entries()) {
+    await mkdir(dirname(place), { recursive: true })
+    await writeFile(place, blobs[index] ?? "", { encoding: "latin1", mode: 0o600 })
   }
   return join(to, path)
+}
+
+/** Where a file of a revision goes. A tree may hold any name, `..` too, and a clone takes it: stop unless it is below `to`. */
+function placeIn(to: string, name: string, revision: string): string {
+  const place = resolve(to, name)
+  const isPlain = name.split("/").every((segment) => !["", ".", ".."].includes(segment))
+  if (!isPlain || name.includes("\\") || name.includes("\0") || !place.startsWith(`${resolve(to)}${sep}`))
+    throw cannotTell(
+      `${revision} has a name that leads elsewhere: ${name}`,
+      "Look at who wrote that revision",
+    )
+  return place
 }
 
 /** What `cat-file --batch` answers: of each a line that ends with its size, its bytes, a line break. */

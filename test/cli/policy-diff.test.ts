@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process"
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, test, vi } from "vitest"
@@ -74,6 +74,76 @@ test("key files beside the folder come along, and nothing is left behind", async
   const answer = await runCli(args, { cwd: root, env: { TMPDIR } })
   expect([answer.code, answer.stderr]).toEqual([0, ""])
   expect(readdirSync(TMPDIR)).toEqual([])
+})
+
+/** A tree as git writes it, of names that `git add` would never take. */
+function writeTree(root: string, ...entries: readonly (readonly [modeAndName: string, object: string])[]) {
+  const input = entries.flatMap(([name, object]) => [Buffer.from(`${name}\0`), Buffer.from(object, "hex")])
+  const args = ["hash-object", "-t", "tree", "-w", "--literally", "--stdin"]
+  return execFileSync("git", args, { cwd: root, input: Buffer.concat(input), encoding: "utf8" }).trim()
+}
+
+const UP = ["..", "..", "..", "..", ".."]
+
+test.each<[string, readonly string[], string]>([
+  ["above the folder", UP, "written.yaml"],
+  ["above the folder, to a key file", UP, "written.json"],
+  ["to where it stands", ["."], "written.yaml"],
+  ["above the folder where a backslash does", [], "..\\..\\..\\..\\written.yaml"],
+])("a name of a revision that leads %s is refused, and nothing is written", async (_, folders, file) => {
+  const { root, commit, git } = repository()
+  commit()
+  const parsed = (name: string) => git("rev-parse", name).toString().trim()
+  const blob = parsed("HEAD:deploy/policies/support.yaml")
+  const leaf: readonly [string, string] = [`100644 ${file}`, blob]
+  const [name, object] = folders.reduce(
+    (below, folder): readonly [string, string] => [`40000 ${folder}`, writeTree(root, below)],
+    leaf,
+  )
+  const policies = writeTree(root, [name, object], ["100644 support.yaml", blob])
+  const top = writeTree(root, ["40000 deploy", writeTree(root, ["40000 policies", policies])])
+  const revision = git("commit-tree", "-m", "x", top).toString().trim()
+  const above = createFolder()
+  const TMPDIR = join(above, "a/b")
+  mkdirSync(TMPDIR, { recursive: true })
+  const args = ["policy", "diff", "--dev", `${revision}:deploy/policies`, "deploy/policies"]
+  const answer = await runCli(args, { cwd: root, env: { TMPDIR } })
+  expect(readdirSync(above, { recursive: true })).toEqual(["a", join("a", "b")])
+  expect([answer.code, answer.stdout]).toEqual([3, ""])
+  expect(answer.stderr).toContain("has a name that leads elsewhere")
+})
+
+test("of a revision links and submodules are left out", async () => {
+  const { root, commit, git } = repository()
+  const elsewhere = createFolder()
+  writeFileSync(join(elsewhere, "none.yaml"), "nonsense: true\n")
+  symlinkSync(join(elsewhere, "none.yaml"), join(root, "deploy/policies/link.yaml"))
+  symlinkSync(elsewhere, join(root, "deploy/policies/linked"))
+  git("add", "-A")
+  git("update-index", "--add", "--cacheinfo", `160000,${"1".repeat(40)},deploy/policies/sub.yaml`)
+  git("commit", "-q", "-m", "links")
+  const linked = git("rev-parse", "HEAD").toString().trim()
+  for (const name of ["link.yaml", "linked"]) rmSync(join(root, "deploy/policies", name))
+  commit()
+  const answer = await diff(root, `${linked}:deploy/policies`, "deploy/policies", "--fail-on", "any")
+  expect([answer.code, answer.stdout]).toEqual([0, "Nobody may do more or less.\n"])
+})
+
+test("key files beside a repository's root are not taken from where it is unpacked", async () => {
+  const { root, commit, git } = repository("deploy/keys")
+  const policies = join(root, "deploy/policies")
+  for (const name of readdirSync(policies).filter((one) => one.endsWith(".yaml"))) {
+    const path = join(policies, name)
+    writeFileSync(path, readFileSync(path, "utf8").replaceAll("jwks: keys/", "jwks: ../keys/"))
+  }
+  commit()
+  const tree = git("rev-parse", "HEAD:deploy/policies").toString().trim()
+  const revision = git("commit-tree", "-m", "x", tree).toString().trim()
+  const TMPDIR = createFolder()
+  cpSync(join(POLICIES, "keys"), join(TMPDIR, "keys"), { recursive: true })
+  const args = ["policy", "diff", "--dev", `${revision}:.`, "deploy/policies"]
+  const answer = await runCli(args, { cwd: root, env: { TMPDIR } })
+  expect([answer.code, answer.stderr]).toEqual([1, expect.stringContaining("is no policy")])
 })
 
 test("for a pull request it is Markdown in which nothing of the policy is markup", async () => {
