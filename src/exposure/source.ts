@@ -3,7 +3,7 @@
 import { createReadStream } from "node:fs"
 import { lstat, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { pipeline, type Readable, type Transform } from "node:stream"
+import type { Readable, Transform } from "node:stream"
 import zlib from "node:zlib"
 
 export interface Source {
@@ -39,22 +39,34 @@ export async function* sourcesAt(path: string, look = stat): AsyncGenerator<Sour
   }
 }
 
+interface Unpacker {
+  /** It has its end itself, and says how far it read. */
+  create(): Transform & Pick<zlib.Zlib, "bytesWritten">
+  /** What may follow the end, as those who join such files have it; undefined: nothing. */
+  readonly next?: "another" | "zeros, another"
+}
+
 /** What a file begins with, and what reads it; none: nothing here does. */
-const PACKED: readonly (readonly [what: string, magic: string, unpack?: (() => Transform) | undefined])[] = [
-  ["gzip", "1f8b", () => zlib.createGunzip({ chunkSize: CHUNK_BYTES })],
-  ["zstd", "28b52ffd", zstd()],
-  ["zip", "504b0304"],
-  ["xz", "fd377a585a00"],
-  ["bzip2", "425a68"],
-  ["7z", "377abcaf271c"],
+const PACKED: readonly (readonly [what: string, magic: RegExp, unpacker?: Unpacker | undefined])[] = [
+  ["gzip", /^1f8b/, { create: () => zlib.createGunzip({ chunkSize: CHUNK_BYTES }), next: "zeros, another" }],
+  ["zstd", /^(28b52ffd|5.2a4d18)/, zstd()], // or a frame that is to be skipped (RFC 8878 section 3.1.2)
+  ["zip", /^504b0304/],
+  ["xz", /^fd377a585a00/],
+  ["bzip2", /^425a68/],
+  ["7z", /^377abcaf271c/],
 ]
 
+/** The most that comes out of zstd at once. Files may have a frame for each line, and each takes that much memory anew. */
+const BLOCK_BYTES = 128 * 1024
+
 /** Since Node 22.15. */
-function zstd(): (() => Transform) | undefined {
+function zstd(): Unpacker | undefined {
   return "createZstdDecompress" in zlib
-    ? () => zlib.createZstdDecompress({ chunkSize: CHUNK_BYTES })
+    ? { create: () => zlib.createZstdDecompress({ chunkSize: BLOCK_BYTES }), next: "another" }
     : undefined
 }
+
+const BROTLI: Unpacker = { create: () => zlib.createBrotliDecompress({ chunkSize: CHUNK_BYTES }) }
 
 /**
  * Every byte of a source, unpacked, in chunks; answers why it could not be read to its end, undefined: it was. `read` is told
@@ -71,11 +83,12 @@ export async function readSource(
     const first = await chunks.next()
     if (first.done) return undefined
     const beginning: Buffer = first.value
-    const packed = PACKED.find(([, magic]) => beginning.subarray(0, 6).toString("hex").startsWith(magic))
-    const unpack = packed ? packed[2] : source.name.endsWith(".br") ? brotli : undefined
-    if (packed && !unpack) return `packed with ${packed[0]}`
+    const packed = PACKED.find(([, magic]) => magic.test(beginning.subarray(0, 6).toString("hex")))
+    const unpacker = packed ? packed[2] : source.name.endsWith(".br") ? BROTLI : undefined
+    if (packed && !unpacker) return `packed with ${packed[0]}`
     const all = rejoin(beginning, chunks, read)
-    for await (const chunk of unpack ? through(all, unpack()) : all) take(chunk)
+    if (unpacker) return await unpackAll(all, unpacker, take)
+    for await (const chunk of all) take(chunk)
     return undefined
   } catch (error) {
     return codeOf(error)
@@ -84,13 +97,58 @@ export async function readSource(
   }
 }
 
-/** A fault of either side is thrown where the result is read. */
-function through(packed: AsyncIterable<Buffer>, unpack: Transform): AsyncIterable<Buffer> {
-  pipeline(packed, unpack, () => undefined)
-  return unpack
+/** Node's unpackers end in silence where what they read has its end, whatever follows: that is the next one's to read. */
+async function unpackAll(
+  packed: AsyncGenerator<Buffer>,
+  { create, next }: Unpacker,
+  take: (chunk: Buffer) => void,
+): Promise<string | undefined> {
+  for (let rest = await nextOf(packed); rest; ) {
+    const unpack = create()
+    const fed: Fed = { bytes: 0, last: rest }
+    feed(unpack, fed, packed).catch((error: Error) => unpack.destroy(error)) // thrown where the result is read
+    for await (const chunk of unpack) take(chunk)
+    const left = fed.bytes - unpack.bytesWritten
+    rest = left > 0 ? fed.last.subarray(-left) : undefined
+    if (rest && next === undefined) return "more behind its end"
+    if (rest && next === "zeros, another") rest = await skipZeros(rest, packed)
+  }
+  return undefined
 }
 
-const brotli = (): Transform => zlib.createBrotliDecompress({ chunkSize: CHUNK_BYTES })
+interface Fed {
+  bytes: number
+  /** What an unpacker left over is in this chunk. */
+  last: Buffer
+}
+
+/** One chunk at a time. The write in which the unpacker ended may never be answered: what was left, its reader sees. */
+async function feed(unpack: ReturnType<Unpacker["create"]>, fed: Fed, others: AsyncGenerator<Buffer>) {
+  for (let chunk: Buffer | undefined = fed.last; chunk; chunk = await nextOf(others)) {
+    fed.last = chunk
+    fed.bytes += chunk.length
+    await write(unpack, chunk)
+    if (unpack.bytesWritten < fed.bytes) return
+  }
+  unpack.end()
+}
+
+const write = (unpack: Transform, chunk: Buffer) =>
+  new Promise<void>((resolve, reject) => unpack.write(chunk, (error) => (error ? reject(error) : resolve())))
+
+/** Tapes and block devices fill up with them. */
+async function skipZeros(rest: Buffer, others: AsyncGenerator<Buffer>) {
+  for (let chunk: Buffer | undefined = rest; chunk; chunk = await nextOf(others)) {
+    const at = chunk.findIndex((byte) => byte !== 0)
+    if (at >= 0) return chunk.subarray(at)
+  }
+  return undefined
+}
+
+async function nextOf(chunks: AsyncGenerator<Buffer>): Promise<Buffer | undefined> {
+  const next = await chunks.next()
+  return next.done ? undefined : next.value
+}
 
 async function* rejoin(first: Buffer, others: AsyncIterator<Buffer>, read: (bytes: number) => void) {
   read(first.length)
