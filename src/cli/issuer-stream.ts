@@ -14,9 +14,9 @@ export interface Streamed {
 
 /** Throws ClientError for every other answer, and for none. */
 export async function openStream(context: Context, flags: CallerFlags, path: string): Promise<Streamed> {
-  const { issuer, serviceToken } = issuerOf(context, flags)
+  const { issuer, headers: headersOf } = issuerOf(context, flags)
   const base = issuer.replace(/\/$/, "")
-  const headers = { authorization: `Bearer ${await serviceToken()}` }
+  const headers = await headersOf("GET", path)
   const answer = await reach(base, () =>
     fetch(`${base}${path}`, { headers, redirect: "error" }).catch((cause: unknown) => {
       throw new Unreachable(`no answer from ${base}`, { cause })

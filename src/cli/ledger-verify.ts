@@ -177,9 +177,8 @@ export function servedLog(context: Context, flags: CallerFlags): FetchFile {
   const issuer = issuerOf(context, flags)
   const base = context.settings.need("issuer", flags.issuer).replace(/\/$/, "")
   return async (path) => {
-    const authorization = `Bearer ${await issuer.serviceToken()}`
     const answer = await fetch(`${base}/ledger/${path}`, {
-      headers: { authorization },
+      headers: await issuer.headers("GET", `/ledger/${path}`),
       redirect: "error",
       signal: AbortSignal.timeout(ANSWER_MILLISECONDS),
     }).catch(unreachable(base))

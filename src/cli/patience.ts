@@ -34,6 +34,7 @@ export function patient(
     issuer: issuer.issuer,
     call: (method, path, body, twice = method !== "POST") =>
       again(() => issuer.call(method, path, body, twice), twice),
+    headers: (method, path) => again(() => issuer.headers(method, path), true),
     serviceToken: () => again(() => issuer.serviceToken(), true),
   }
 }

@@ -132,9 +132,9 @@ async function certify(
 }
 
 async function checkpointOf(context: Context, flags: Flags): Promise<string> {
-  const authorization = `Bearer ${await issuerOf(context, flags).serviceToken()}`
+  const headers = await issuerOf(context, flags).headers("GET", "/ledger/checkpoint")
   const base = context.settings.need("issuer", flags.issuer).replace(/\/$/, "")
-  const answer = await fetch(`${base}/ledger/checkpoint`, { headers: { authorization }, redirect: "error" })
+  const answer = await fetch(`${base}/ledger/checkpoint`, { headers, redirect: "error" })
   if (answer.status !== 200) throw cannotTell(`The issuer answered ${answer.status} for its checkpoint`)
   return answer.text()
 }

@@ -46,6 +46,11 @@ export interface IssuerCalls {
    * may be made twice (by default all but POST) is, when an open connection turns out to have been closed meanwhile.
    */
   call(method: "GET" | "POST" | "DELETE", path: string, body?: object, twice?: boolean): Promise<Answer>
+  /**
+   * For a request that is too long for `call`: the headers that say who asks, with a proof where the token is bound to a key.
+   * `path` as there. Every request needs headers of its own.
+   */
+  headers(method: string, path: string): Promise<Record<string, string>>
   /** The service token as text, for other programs on purpose. */
   serviceToken(): Promise<string>
 }
@@ -70,9 +75,13 @@ export function openIssuer(options: IssuerOptions, clock: Clock, proofKey?: Sign
   })
   const limits = { maxBytes: MAX_ANSWER_BYTES, timeoutMilliseconds }
 
+  const carried = (method: string, path: string) =>
+    tokens.headers(method, `${issuer.replace(/\/$/, "")}${path.split("?", 1)[0]}`)
   const send = async (method: string, path: string, body: object | undefined) => {
-    const carried = await tokens.headers(method, `${issuer.replace(/\/$/, "")}${path.split("?", 1)[0]}`)
-    const headers = { accept: "application/json, application/problem+json", ...carried }
+    const headers = {
+      accept: "application/json, application/problem+json",
+      ...(await carried(method, path)),
+    }
     if (!body) return exchange(`${base}${path}`, { method, headers }, limits)
     const json = { ...headers, "content-type": "application/json" }
     return exchange(`${base}${path}`, { method, headers: json, body: JSON.stringify(body) }, limits)
@@ -91,6 +100,7 @@ export function openIssuer(options: IssuerOptions, clock: Clock, proofKey?: Sign
       if (answer.status < 200 || answer.status > 299) throw refusalOf(answer)
       return { status: answer.status, body: readBody(answer) }
     },
+    headers: (method, path) => reach(base, () => carried(method, path)),
     serviceToken: () => reach(base, () => tokens.get()),
   }
 }

@@ -26,6 +26,7 @@ async function ask(failures: readonly ClientError[], method: "GET" | "POST" = "G
     {
       issuer: "https://issuer.example",
       call: attempt,
+      headers: async () => ({ authorization: String((await attempt()).body) }),
       serviceToken: async () => String((await attempt()).body),
     },
     { note: (line = "") => void notes.push(line) },

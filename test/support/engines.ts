@@ -47,6 +47,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/cli/serve-console.test.ts": "is about settings, and starts nothing",
   "test/cli/serve-postgres.test.ts": "is about the address of a server",
   "test/cli/serve-webhook.test.ts": "is about settings, and starts nothing",
+  "test/cli/workload.test.ts":
+    "is about what commands send; what they are answered is held on both elsewhere",
   "test/console/browser.test.ts":
     "is about what a browser makes of pages; test/issuer/console-* read them on both",
   "test/database/durability.test.ts": "counts the system calls of SQLite's writer",
