@@ -28,9 +28,15 @@ export function toInstant(milliseconds: number): string {
 
 let latest = { milliseconds: 0, text: new Date(0).toISOString() }
 
-/** Epoch milliseconds of an RFC 3339 time; undefined where it is not one. */
+/** Date.parse takes the 31st of every month, and 24:00, for the day that follows. */
+const INSTANT = /^\d{4}-(?!02-3|(?:0[469]|11)-31)\d\d-\d\dT(?!24)\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
+
+const isLeap = (year: number) => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+
+/** Epoch milliseconds of an RFC 3339 time; undefined where it is not one, and for a leap second. */
 export function parseInstant(text: string): number | undefined {
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(text)) return undefined
+  if (!INSTANT.test(text)) return undefined
+  if (text.startsWith("02-29", 5) && !isLeap(Number(text.slice(0, 4)))) return undefined
   const milliseconds = Date.parse(text)
   return Number.isNaN(milliseconds) ? undefined : milliseconds
 }
