@@ -19,11 +19,11 @@ export function guard(
 ): MiddlewareHandler<{ Bindings: NodeServer; Variables: { task: TaskUse } }> {
   const target = prepareTarget(operation, template, verifier)
   return asGuard(async function taskGuard(c, next) {
-    const { method, raw, path } = c.req
+    const { method, raw } = c.req
     const { incoming, outgoing } = c.env ?? {}
     const view = {
       method,
-      target: incoming?.url ?? path,
+      target: incoming?.url ?? raw.url, // `c.req.path` is decoded, and has no query
       rawHeaders: rawHeadersOf(raw.headers, incoming),
       route: routePath(c),
     }

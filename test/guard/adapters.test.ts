@@ -9,9 +9,13 @@ import { guard as guardFastify } from "../../src/guard/fastify.ts"
 import { guard as guardHono } from "../../src/guard/hono.ts"
 import { guard as guardNode } from "../../src/guard/node.ts"
 import { newId } from "../../src/token/id.ts"
+import { signProof } from "../../src/token/proof.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import type { Verifier } from "../../src/verifier/verifier.ts"
 import { startVerifier } from "../support/guarded-api.ts"
 import { bearer, statusesOf } from "../support/hosted-api.ts"
 import { HOSTS } from "../support/hosts.ts"
+import { API, OPERATIONS } from "../support/issuer-stub.ts"
 import { sidecar } from "../support/sidecar-host.ts"
 import { describeAdapter } from "./adapter.contract.ts"
 
@@ -164,6 +168,45 @@ test("Hono's guard takes the credential off where there is no node server, too",
   const text = await (await app.request(PATH, { headers })).text()
   expect(text).toContain("application/json")
   expect(text).not.toMatch(/authorization|dpop|bearer|eyJ/i)
+})
+
+describe("Hono's guard, where there is no node server, decides on the target as it was sent:", () => {
+  const url = (path: string) => `${API}${path}`
+  const app = (verifier: Verifier) =>
+    new Hono().get("/tickets/:id", guardHono(verifier, ...READ), (c) =>
+      c.text(c.get("task")?.useId ?? "theirs"),
+    )
+
+  test("a token in the query is a second one", async () => {
+    const one = app(started.verifier)
+    const path = `${PATH}?access_token=${started.stub.mint()}`
+    expect((await one.request(url(path), authorized())).status).toBe(400)
+    expect((await one.request(url(`${PATH}?page=2`), authorized())).status).toBe(200)
+  })
+
+  test('with others: "next" one that names our issuer falls through to nobody', async () => {
+    const other = await startVerifier({ others: "next" })
+    const one = app(other.verifier)
+    expect((await one.request(url(`${PATH}?access_token=${other.stub.mint()}`))).status).toBe(400)
+    expect(await (await one.request(url(`${PATH}?access_token=theirs`))).text()).toBe("theirs")
+    await other.close()
+  })
+
+  const key = importSigningKey(generatePrivateJwk("ES256"))
+  test.each(["/tickets/%C3%A4", "/tickets/a%40b", "/tickets/a?b=%20c"])(
+    "a proof is for %s, not decoded",
+    async (path) => {
+      const grants = [{ api: API, operations: OPERATIONS, resources: [["tickets", "*"]], rule: "x.yaml#/0" }]
+      const token = started.stub.mint({ grants, jkt: key.thumbprint })
+      const status = async (proven: string) => {
+        const now = Math.floor(started.clock.now() / 1000)
+        const dpop = signProof({ method: "GET", url: url(proven), accessToken: token, now }, key)
+        const headers = { authorization: `DPoP ${token}`, dpop }
+        return (await app(started.verifier).request(url(path), { headers })).status
+      }
+      expect([await status(path), await status("/tickets/b")]).toEqual([200, 401])
+    },
+  )
 })
 
 test("Fastify's guard takes the credential off the host's own copy of the headers, and where requests are injected", async () => {
