@@ -25,10 +25,16 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
 ])
 const BEARER = /^(bearer|dpop)(?:[\t ]|$)/i
 const NO_TOKEN = /[\s,]/
-const IN_QUERY = /[?&](?:access_token|access%5ftoken)=([^&#]*)/gi
-/** Every `iss` as it is written, for readers differ on which of two they take. */
-const ISS = /"iss"\s*:\s*"([^"]*)"/g
-const MAX_TARGET = 16_384
+/** One character in either case, as it is or escaped: frameworks decode every name, once. */
+const spelled = (one: string) =>
+  `(?:[${one}]|${[one, one.toUpperCase()].map((char) => `%${char.charCodeAt(0).toString(16)}`).join("|")})`
+/** Behind whatever some framework takes for the end of a path or a parameter; `access_token[]` makes a list of that name. */
+const IN_QUERY = new RegExp(
+  `[?&;#]${[..."access_token"].map(spelled).join("")}(?:${spelled("[")}[^?&;#=]*)?=([^?&;#]*)`,
+  "gi",
+)
+/** Every `iss`, for readers differ on which of two they take, and some on its case. */
+const ISS = /"iss"\s*:\s*"([^"]*)"/giu
 
 /**
  * Finds the one credential (RFC 6750 section 2.1, RFC 9449 section 7.1). A second Authorization, a second proof, or a token
@@ -40,7 +46,7 @@ export function findCredential(
 ): Presented | Refusal | "absent" {
   const { authorization, proof, authorizations, proofs } = countCredentials(rawHeaders)
   if (authorizations > 1) return refuse("credential_ambiguous", "authorization_twice")
-  if (queryTokens(target).length > 0) return refuse("credential_ambiguous", "token_in_url")
+  if (hasQueryToken(target)) return refuse("credential_ambiguous", "token_in_url")
   if (authorization === undefined) return "absent"
   if (proofs > 1 && splitAuthorization(authorization)) return refuse("credential_ambiguous", "proof_twice")
   return { authorization, proof }
@@ -93,27 +99,37 @@ function splitAuthorization(value: string): Credential | undefined {
  * what names us never falls through to another authentication.
  */
 export function namesIssuer(rawHeaders: readonly string[], target: string, issuer: string): boolean {
-  const texts = [...valuesOf(rawHeaders, "authorization"), ...queryTokens(target)]
-  return texts.flatMap((text) => text.split(/[\s,]+/)).some((text) => payloadNames(text, issuer))
+  const texts = [...valuesOf(rawHeaders, "authorization"), ...queryTokens(target).flatMap(readingsOf)]
+  const parts = texts.filter((text) => text.includes(".")).flatMap((text) => text.split(/[\s,.]+/))
+  return parts.some((part) => part.length > issuer.length && names(part, issuer))
 }
 
-function payloadNames(text: string, issuer: string): boolean {
-  const part = text.split(".")[1]
-  if (part === undefined) return false
-  const payload = Buffer.from(part, "base64url").toString("utf8")
-  for (const [, iss] of payload.matchAll(ISS)) if (iss === issuer) return true
-  try {
-    const claims: unknown = JSON.parse(payload)
-    return typeof claims === "object" && claims !== null && "iss" in claims && claims.iss === issuer
-  } catch {
-    return false // not JSON: an opaque token that happens to hold dots
-  }
+/** A value of the query, decoded once: a plus is itself, or a blank. */
+function readingsOf(value: string): string[] {
+  const text = value.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+  return value.includes("+") ? [text, text.replaceAll("+", " ")] : [text]
 }
 
-function queryTokens(target: string): string[] {
-  if (!target.includes("?")) return []
-  return [...target.slice(0, MAX_TARGET).matchAll(IN_QUERY)].map((match) => match[1] ?? "")
+function names(part: string, issuer: string): boolean {
+  const json = unescaped(Buffer.from(part, "base64url").toString("utf8"))
+  for (const [, iss] of json.matchAll(ISS)) if (iss === issuer) return true
+  return false
 }
+
+/** The text of JSON, its escapes resolved; what would begin or end a string or an escape is no character of ours. */
+function unescaped(json: string): string {
+  return json.replace(/\\(?:u([0-9a-f]{4})|(.))/gis, (_, hex: string | undefined, letter: string) => {
+    const one = hex === undefined ? letter : String.fromCharCode(parseInt(hex, 16))
+    return one === '"' || one === "\\" ? "\uFFFD" : one
+  })
+}
+
+/** Looked for first is what each of them needs: that tells most targets apart. */
+const hasQueryToken = (target: string): boolean => target.includes("=") && target.search(IN_QUERY) >= 0
+
+/** Not decoded. */
+const queryTokens = (target: string): string[] =>
+  hasQueryToken(target) ? [...target.matchAll(IN_QUERY)].map((match) => match[1] ?? "") : []
 
 /** Every value of a header, in its own spelling only; `name` in lower case. */
 export function valuesOf(rawHeaders: readonly string[], name: string): string[] {

@@ -53,10 +53,51 @@ describe("A29 a credential in another place, or more than one", () => {
     expect(api.handled.length).toBe(status === 200 ? 1 : 0)
   })
 
-  test.each(["access_token", "access%5Ftoken", "ACCESS_TOKEN"])("in the query as %s", async (name) => {
-    const answer = await send(`GET /tickets/42?${name}=${token} HTTP/1.1`)
-    expect(answer.status).toBe(400)
-    expect(answer.text).not.toContain(token)
+  test.each([
+    "?access_token",
+    "?access%5Ftoken",
+    "?ACCESS_TOKEN",
+    "?%61ccess_token",
+    "?access_toke%6e",
+    "?acces%73_t%4Fken",
+    "?%61%63%63%65%73%73%5f%74%6f%6b%65%6e",
+    "?access_token[]",
+    "?access_token%5B0%5D",
+    "?x=%zz&access_token",
+    "?x;access_token",
+    ";access_token",
+    "#access_token",
+  ])("in the query as %s", async (name) => {
+    for (const headers of [[], [bearer()]]) {
+      const answer = await send(`GET /tickets/42${name}=${token} HTTP/1.1`, ...headers)
+      expect(answer.status).toBe(400)
+      expect(answer.text).not.toContain(token)
+    }
+    expect(api.handled).toEqual([])
+  })
+
+  test.each([
+    "?access%255ftoken",
+    "?%2561ccess_token",
+    "?access+token",
+    "?my_access_token",
+    "?access_tokens",
+    "?x%26access_token",
+    "?x[access_token]",
+  ])("under another name is none: %s", async (name) => {
+    expect((await send(`GET /tickets/42${name}=x HTTP/1.1`, bearer())).status).toBe(200)
+  })
+
+  test("at the end of a target of any length", async () => {
+    const rawHeaders = ["authorization", `Bearer ${token}`]
+    for (const filler of ["a", "&", "a=&", "%61", "&access_token", ";access_token["]) {
+      const target = `/tickets/42?${filler.repeat(200_000 / filler.length)}&access_token=x`
+      const answer = await api.verifier.check({ method: "GET", target, rawHeaders }, "tickets:read", [
+        "tickets",
+        "42",
+      ])
+      expect(answer).toMatchObject({ outcome: "refused", answer: { status: 400 } })
+    }
   })
 
   test("in a form body", async () => {

@@ -179,6 +179,11 @@ export function describeAdapter(host: Host, differences: Differences) {
       const ours = bearer(other.mint())
       for (const headers of [[bearer(`${other.mint()}x`)], [theirs, ours], [ours, theirs]])
         expect((await other.send(LINE, ...headers)).text).not.toContain("theirs")
+      for (const name of ["access_token", "%61ccess_token", "access_toke%6E"])
+        for (const headers of [[], [theirs]]) {
+          const answer = await other.send(`${LINE}?${name}=${other.mint()}`, ...headers)
+          expect([name, answer.status]).toEqual([name, 400])
+        }
       expect((await other.send("GET /open", theirs)).status).toBe(403)
       expect(other.seen.handled).toEqual([])
       expect((await other.send(LINE, ours)).status).toBe(201)

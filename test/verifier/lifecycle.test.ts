@@ -148,22 +148,78 @@ describe("closing", () => {
 })
 
 describe('with others: "next"', () => {
-  test("only what names our issuer is judged", async () => {
-    verifier = await createVerifier(
+  const OTHER = "https://login.example"
+  const unsigned = (payload: string) => `x.${Buffer.from(payload).toString("base64url")}.x`
+  const judges = async () => {
+    const next = await createVerifier(
       optionsOf(stub.issuer, join(folder, "uses.db"), { clock, others: "next" }),
     )
-    const check = (authorization?: string) =>
-      verifier?.check(
-        { method: "GET", target: "/", rawHeaders: authorization ? ["Authorization", authorization] : [] },
-        "tickets:read",
-        ["tickets", "1"],
-      )
-    const foreign = `x.${Buffer.from('{"iss":"https://login.example","aud":"taskmint"}').toString("base64url")}.x`
+    verifier = next
+    return async (authorization?: string, target = "/") => {
+      const rawHeaders = authorization === undefined ? [] : ["Authorization", authorization]
+      const decision = await next.check({ method: "GET", target, rawHeaders }, "tickets:read", [
+        "tickets",
+        "1",
+      ])
+      return decision.outcome
+    }
+  }
+
+  test("only what names our issuer is judged", async () => {
+    const check = await judges()
+    const foreign = unsigned(`{"iss":"${OTHER}","aud":"taskmint"}`)
     for (const theirs of [undefined, "Basic eDp5", "Bearer opaque", `Bearer ${foreign}`])
-      expect(await check(theirs)).toMatchObject({ outcome: "not_ours" })
-    const twice = `x.${Buffer.from(`{"iss":"${stub.issuer}","iss":"https://login.example"}`).toString("base64url")}.x`
-    for (const ours of [stub.mint(), `  ${stub.mint()}`, `${stub.mint()}, Bearer x`, twice])
-      expect(await check(`Bearer ${ours}`)).toMatchObject({ outcome: "refused" })
+      expect(await check(theirs)).toBe("not_ours")
+    for (const ours of [stub.mint(), `  ${stub.mint()}`, `${stub.mint()}, Bearer x`])
+      expect(await check(`Bearer ${ours}`)).toBe("refused")
+  })
+
+  test("every issuer that a reader could take from a token is looked at", async () => {
+    const check = await judges()
+    const [us, slashed] = [stub.issuer, stub.issuer.replaceAll("/", "\\/")]
+    const escaped = us.replace("h", "\\u0068")
+    for (const ours of [
+      `{"iss":"${us}","iss":"${OTHER}"}`,
+      `{"iss":"${OTHER}","iss":"${us}"}`,
+      `{"i\\u0073s":"${us}","iss":"${OTHER}"}`,
+      `{"\\u0069\\u0073\\u0073" : "${us}","iss":"${OTHER}"}`,
+      `{"iss":"${escaped}","iss":"${OTHER}"}`,
+      `{"iss":"${slashed}","iss":"${OTHER}"}`,
+      `{"i\\u0073s":"${slashed}","iss":"${OTHER}"}`,
+      `{"ISS":"${us}","iss":"${OTHER}"}`,
+      `{"iss":"${us}","iss":`,
+    ])
+      expect([ours, await check(`Bearer ${unsigned(ours)}`)]).toEqual([ours, "refused"])
+    for (const theirs of [
+      `{"iss":"${OTHER}","note":"\\"iss\\":\\"${us}\\""}`,
+      `{"iss":"${OTHER}","i\\\\u0073s":"${us}"}`,
+      `{"iss":"${us}/other"}`,
+    ])
+      expect([theirs, await check(`Bearer ${unsigned(theirs)}`)]).toEqual([theirs, "not_ours"])
+  })
+
+  test("A29 so is a token in the query, however its name and itself are escaped", async () => {
+    const check = await judges()
+    const token = stub.mint()
+    const every = [...token].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join("")
+    const foreign = unsigned(`{"iss":"${OTHER}"}`)
+    for (const ours of [
+      `access_token=${token}`,
+      `%61ccess_token=${token}`,
+      `access_token[]=${token}`,
+      `access_token=${token.replace(".", "%2E")}`,
+      `access_token=${token.replace(".", "%2e")}`,
+      `access_token=${every}`,
+      `access_token=Bearer+${token}`,
+      `access_token=a.b%20${token}`,
+      `access_token=a.b+${token}`,
+      `access_token=${foreign}&access_token=${token}`,
+      `${"a=&".repeat(20_000)}access_token=${token}`,
+    ])
+      for (const header of [undefined, "Basic eDp5", `Bearer ${foreign}`])
+        expect([ours, await check(header, `/tickets/1?${ours}`)]).toEqual([ours, "refused"])
+    for (const theirs of [`access_token=${foreign}`, "access_token=opaque", `other=${token}`])
+      expect([theirs, await check(undefined, `/tickets/1?${theirs}`)]).toEqual([theirs, "not_ours"])
   })
 })
 
