@@ -1,7 +1,13 @@
 // Guarded mounts, by the ways in which each framework lets handlers in.
+import { createRequire } from "node:module"
 import express, { Router } from "express"
 import fastify from "fastify"
 import { Hono } from "hono"
+import { every } from "hono/combine"
+import { cors } from "hono/cors"
+import { logger } from "hono/logger"
+import { mount } from "hono/mount"
+import { secureHeaders } from "hono/secure-headers"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { guard as guardExpress } from "../../src/guard/express.ts"
 import { guarded as guardedExpress } from "../../src/guard/express-mount.ts"
@@ -117,6 +123,67 @@ describe("C28 a mount", () => {
     expect((await app.request(`/v1${PATH}`, { method: "POST", ...authorized() })).status).toBe(403)
     for (const path of [`/v1${PATH}`, "/v2"]) expect((await app.request(path, authorized())).status).toBe(200)
     expect(seen).toContain(`/v1${PATH}`)
+  })
+
+  const LEGACY = () => new Response("legacy")
+  const { Hono: OtherHono }: typeof import("hono") = createRequire(import.meta.url)("hono")
+  class Named extends Hono {
+    readonly name: string
+    constructor(name: { readonly text: string }) {
+      super()
+      this.name = name.text
+    }
+    override mount: Hono["mount"] = (...given) => super.mount(...given)
+  }
+  test.each([
+    ["at its root", "/*", () => new Hono().mount("/", LEGACY)],
+    ["with options", "/*", () => new Hono().mount("/", LEGACY, { replaceRequest: false })],
+    ["by a class of the host's", "/*", () => new Named({ text: "api" }).mount("/", LEGACY)],
+    ["by another copy of Hono", "/*", () => new OtherHono().mount("/", LEGACY)],
+    ["under a base path", "/old/*", () => new Hono().basePath("/old").mount("/", LEGACY)],
+    ["in another app", "/old/*", () => new Hono().route("/old", new Hono().mount("/", LEGACY))],
+    [
+      "in one that catches errors",
+      "/*",
+      () => new Hono().route("/", new Hono().onError(NOT).mount("/", LEGACY)),
+    ],
+    ["by the helper", "/*", () => new Hono().all("*", mount(LEGACY))],
+    ["by the helper, as middleware", "/*", () => new Hono().use(mount(LEGACY))],
+  ])("of Hono: an app mounted %s is no middleware", async (_, path, make) => {
+    expect(() => guardedHono(started.verifier, make(), {})).toThrow(`no guard covers ALL ${path}`)
+    expect(() => guardedHono(started.verifier, make(), { strict: true, onUnmapped })).toThrow(TypeError)
+    const guard = guardHono(started.verifier, ...READ)
+    const api = make().get("/tickets/:id", guard, (c) => c.text("ran"))
+    const app = new Hono().route("/v1", guardedHono(started.verifier, api, { onUnmapped }))
+    expect(told).toEqual([`ALL ${path}`])
+    for (const headers of [{}, authorized().headers])
+      for (const one of ["/secret", "/old/secret", "/old"])
+        expect([one, (await app.request(`/v1${one}`, { headers })).status]).toEqual([one, 403])
+  })
+
+  test("of Hono: an app that is mounted behind a guard of its own path is covered", async () => {
+    const guard = guardHono(started.verifier, "tickets:read", "tickets/SUP-1042")
+    const api = new Hono().all("/*", guard).mount("/", LEGACY)
+    const app = guardedHono(started.verifier, api, { strict: true })
+    expect((await app.request("/secret")).status).toBe(401)
+    expect(await (await app.request("/secret", authorized())).text()).toBe("legacy")
+  })
+
+  test("of Hono: middleware for all of it runs, however it is written", async () => {
+    const api = new Hono().use(
+      cors(),
+      logger(() => undefined),
+      every(secureHeaders()),
+      async (c, next) => {
+        await next()
+        c.header("x-ran", "yes")
+      },
+    )
+    api.get("/tickets/:id", guardHono(started.verifier, ...READ), (c) => c.text("ran"))
+    const app = guardedHono(started.verifier, api, { strict: true })
+    const answer = await app.request(PATH, authorized())
+    expect([answer.status, answer.headers.get("x-ran")]).toEqual([200, "yes"])
+    expect(answer.headers.get("access-control-allow-origin")).toBe("*")
   })
 
   test("of Fastify: routes that were there before it are refused, scopes beside it are not its own", async () => {
