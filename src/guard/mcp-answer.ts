@@ -5,10 +5,13 @@ import { joinAnswer } from "../verifier/outgoing.ts"
 import type { Allowed } from "../verifier/verifier.ts"
 import type { Unservable } from "./mcp-message.ts"
 
-/** As the SDK says it: HTTP's status, and a JSON-RPC error to no message in particular. */
-export function refuseMessage({ status, code, text }: Unservable): Response {
+/** As the SDK says it: HTTP's status, and a JSON-RPC error; without an `id` to no message in particular. */
+export function refuseMessage(
+  { status, code, text }: Unservable,
+  id: string | number | null = null,
+): Response {
   const headers = { ...NOT_SHARED, ...(status === 405 && { Allow: "POST" }) }
-  return Response.json({ jsonrpc: "2.0", error: { code, message: text }, id: null }, { status, headers })
+  return Response.json({ jsonrpc: "2.0", error: { code, message: text }, id }, { status, headers })
 }
 
 /** A session's id would be a second credential, and one that nobody checks. */

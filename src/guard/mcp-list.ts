@@ -5,10 +5,23 @@ import { createParser } from "eventsource-parser"
 type Members = Readonly<Record<string, unknown>>
 const isMembers = (value: unknown): value is Members =>
   typeof value === "object" && value !== null && !Array.isArray(value)
+const isError = (answer: Members) => "error" in answer && answer.result === undefined
 
-/** The JSON-RPC answer to `id` in a response: a JSON body, or the first such event of a stream; undefined where it is none. */
+/**
+ * The JSON-RPC answer to `id` in a response: a JSON body, or the first such event of a stream, or with another status than 2xx
+ * an error to any id, for there are some before a server has read it. Undefined where it is none. Never rejects.
+ */
 export async function readAnswer(response: Response, id: string | number): Promise<Members | undefined> {
-  const isAnswer = (value: unknown): value is Members => isMembers(value) && value.id === id
+  try {
+    return await findAnswer(response, id)
+  } catch {
+    return undefined // no JSON, or broken off
+  }
+}
+
+async function findAnswer(response: Response, id: string | number): Promise<Members | undefined> {
+  const isAnswer = (value: unknown): value is Members =>
+    isMembers(value) && (value.id === id || (!response.ok && isError(value)))
   const type = response.headers.get("content-type") ?? ""
   if (/^application\/json\b/i.test(type)) {
     const value: unknown = await response.json()
@@ -44,10 +57,10 @@ export function namesOf(answer: Members): ToolList | undefined {
   return { names, nextCursor: result.nextCursor }
 }
 
-/** The same answer with the tools that pass; an error stays as it is. Undefined: it is neither. Cursors are kept. */
+/** The same answer with the tools that pass; an error stays as it is, and nothing beside it. Undefined: it is neither. Cursors are kept. */
 export function cutList(answer: Members, passes: (name: string) => boolean): Members | undefined {
-  const { result } = answer
-  if (result === undefined && "error" in answer) return answer
+  const { jsonrpc, id, error, result } = answer
+  if (isError(answer)) return { jsonrpc, id, error }
   if (!isMembers(result) || !Array.isArray(result.tools)) return undefined
   const tools = result.tools.filter(
     (tool: unknown) => isMembers(tool) && typeof tool.name === "string" && passes(tool.name),

@@ -9,10 +9,10 @@ export interface McpMessage {
   readonly params: JsonObject | undefined
 }
 
-/** Why a request holds no message that could be served, as HTTP and JSON-RPC say it. */
+/** Why a request holds no message that could be served, or its answer can't be, as HTTP and JSON-RPC say it. */
 export class Unservable {
-  readonly status: 400 | 405 | 413 | 415
-  readonly code: -32700 | -32600 | -32000
+  readonly status: 400 | 405 | 413 | 415 | 503
+  readonly code: -32700 | -32603 | -32600 | -32000
   readonly text: string
 
   constructor(status: Unservable["status"], code: Unservable["code"], text: string) {

@@ -123,7 +123,7 @@ async function serveOther(
   if (method !== "tools/list" || id === undefined || caller.outcome === "observed") return response
   const answer = await readAnswer(response, id)
   const list = answer && cutList(answer, (name) => mayCall(guards.get(name), caller.operations))
-  if (!list) throw new Error("the server's answer to tools/list can't be read")
+  if (!list) return refuseMessage(new Unservable(503, -32603, "The server's list of tools can't be read"), id)
   return Response.json(list, { status: response.status, headers: NOT_SHARED })
 }
 

@@ -134,12 +134,51 @@ describe("a list", () => {
   })
 
   test.each([
+    [406, { jsonrpc: "2.0", error: { code: -32_000, message: "Not Acceptable" }, id: null }],
+    [400, { jsonrpc: "2.0", error: { code: -32_000, message: "Unsupported protocol version" } }],
+  ])("that failed before its id was read says so with %i", async (status, error) => {
+    const response = await listed(() => Response.json({ ...error, tools }, { status }))
+    expect([response.status, await response.json()]).toEqual([status, error])
+  })
+
+  test.each([
+    ["an accept of one type", ["accept", "application/json"], 406],
+    ["a revision that is none", ["mcp-protocol-version", "1999-01-01"], 400],
+  ] as const)("with %s is refused as the SDK refuses it", async (_, [name, value], status) => {
+    const server = createMcpHandler(serverOf(new Seen()))
+    const serve = await guarded(api.verifier, {}, server, { strict: false })
+    const request = asked(LIST, [authorized()])
+    request.headers.set(name, value)
+    const answer = await serve(request)
+    expect([answer.status, await answer.json()]).toMatchObject([status, { error: {}, id: null }])
+  })
+
+  const json = { headers: { "content-type": "application/json" } }
+  const stream = { headers: { "content-type": "text/event-stream" } }
+  const cut = () => new ReadableStream({ pull: (controller) => controller.error(new Error("secret")) })
+  test.each([
     ["of another question", () => Response.json(answer("other", { tools }))],
     ["that is none", (id: unknown) => Response.json(answer(id, { tools: { 0: { name: "secret" } } }))],
     ["in a batch", (id: unknown) => Response.json([answer(id, { tools })])],
     ["of another type", (id: unknown) => new Response(JSON.stringify(answer(id, { tools })))],
-  ])("%s is let through by nobody", async (_, make) => {
-    await expect(listed(make)).rejects.toThrow(/can't be read/)
+    ["to nobody", () => Response.json({ ...answer(null, { tools }), error: {} }, { status: 400 })],
+    ["that failed with 200 and no id", () => Response.json({ error: { data: tools }, id: null })],
+    ["that is no JSON", () => new Response('{"secret"', json)],
+    ["that is no JSON in a stream", () => new Response('data: {"secret"\n\n', stream)],
+    ["that breaks", () => new Response(cut(), json)],
+    ["that breaks in a stream", () => new Response(cut(), stream)],
+    ["without a body", () => new Response(null, { status: 202 })],
+    ["that is a page", () => new Response("<p>secret", { status: 500 })],
+  ])("%s is let through by nobody, and is no fault of the mount", async (_, make) => {
+    const response = await listed(make)
+    expect([response.status, response.headers.get("cache-control")]).toEqual([503, "no-store"])
+    const error = { code: -32_603, message: "The server's list of tools can't be read" }
+    expect(await response.json()).toEqual({ jsonrpc: "2.0", error, id: "list" })
+  })
+
+  test("that can't be read at the start stops it as misuse", async () => {
+    const server = { fetch: async () => new Response("{", json) }
+    await expect(guarded(api.verifier, {}, server)).rejects.toThrow(TypeError)
   })
 })
 
