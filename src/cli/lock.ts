@@ -11,7 +11,7 @@ export function addLock(program: Command, context: Context): void {
     .description("the locks that stand")
     .action((flags: CallerFlags) => list(context, flags))
   asCaller(lock.command("lift"))
-    .description("let a name go on; tasks that were revoked stay revoked")
+    .description("let a name go on, where no other lock on it stands; tasks that were revoked stay revoked")
     .argument("<revocation>", "the id of the revocation that set it, rev_...")
     .action((id: string, flags: CallerFlags) => lift(context, id, flags))
 }

@@ -174,7 +174,7 @@ export function revocationPage({ revocation, now, operates }: RevocationShown): 
         ? section(
             "Act",
             html`<form method="post" action="${revocationPath(id)}/lift"><button class="main">Lift the lock</button></form>
-<p class="note">Tokens are minted for ${value} again. Tasks that were revoked stay revoked.</p>`,
+<p class="note">Tokens are minted for ${value} again, where no other lock on it stands. Tasks that were revoked stay revoked.</p>`,
           )
         : ""
     }</div>

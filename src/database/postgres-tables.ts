@@ -138,7 +138,7 @@ export const lock = pgTable(
     until: bigint(number),
     revocation: text().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.kind, table.value] })],
+  (table) => [primaryKey({ columns: [table.kind, table.value, table.revocation] })],
 )
 
 export const applied = pgTable(

@@ -161,7 +161,7 @@ export const lock = sqliteTable(
     until: integer(),
     revocation: text().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.kind, table.value] })],
+  (table) => [primaryKey({ columns: [table.kind, table.value, table.revocation] })],
 )
 
 /** When a verifier instance applied a revocation: written once, with the first report that has its cursor. */

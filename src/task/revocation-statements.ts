@@ -60,11 +60,11 @@ export const endCovered = statement(
   sql`UPDATE token SET ended_at = ${p("at")} WHERE id IN (SELECT k.id FROM token k WHERE ${covered})`,
 )
 
+/** A row for each order: a name is locked while any of its rows stands. */
 export const setLock = statement(
   "lock.set",
   sql`INSERT INTO "lock" (kind, value, until, revocation)
-    VALUES (${p("kind")}, ${p("value")}, ${p("until")}, ${p("id")})
-    ON CONFLICT (kind, value) DO UPDATE SET until = excluded.until, revocation = excluded.revocation`,
+    VALUES (${p("kind")}, ${p("value")}, ${p("until")}, ${p("id")})`,
 )
 
 export const liftLock = statement("lock.lift", sql`DELETE FROM "lock" WHERE revocation = ${p("id")}`)

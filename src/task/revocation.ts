@@ -44,7 +44,7 @@ export interface RevokeRequest {
   /** `jti`, task id, `agent/instance`, or the name; for an API its name in the policy. */
   readonly value: string
   readonly reason: string
-  /** Of a lock: epoch milliseconds at which it lifts by itself. */
+  /** Of a lock: epoch milliseconds, to come, at which it lifts by itself. */
   readonly until?: number
 }
 
@@ -101,6 +101,10 @@ export function createRevocations(options: TaskOptions): Revocations {
 
 async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise<Revocation | Refusal> {
   const at = parts.ledger.at()
+  if (request.until !== undefined && request.until <= at)
+    return refuse("invalid_request", "[until] over", {
+      errors: [{ pointer: "/until", expected: "a time to come" }],
+    })
   const fedValue =
     request.kind === "api" ? parts.policies.inForce().apis.get(request.value)?.resource : request.value
   if (fedValue === undefined)

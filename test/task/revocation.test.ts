@@ -21,6 +21,7 @@ afterEach(async () => {
 })
 
 const ORCHESTRATOR = "support-orchestrator"
+const MINUTE = 60_000
 
 async function start(request: Partial<StartRequest> = {}): Promise<Started> {
   const started = await world.tasks.start(ORCHESTRATOR, { ...SUPPORT_START, ...request })
@@ -150,6 +151,72 @@ describe("a lock", () => {
     expect((await world.ledger.read({ kind: "lock.lifted" })).entries).toMatchObject([
       { body: { by: "time" } },
     ])
+  })
+
+  test.each([
+    ["forever, then for a minute", [undefined, MINUTE], 1],
+    ["for a minute, then forever", [MINUTE, undefined], 1],
+    ["for an hour, then for a minute", [60 * MINUTE, MINUTE], 1],
+    ["for a minute, twice, and forever", [MINUTE, MINUTE, undefined], 2],
+  ] as const)("holds while any order on the name stands: %s", async (_how, spans, over) => {
+    const set = []
+    for (const span of spans) {
+      const until = span === undefined ? {} : { until: world.clock.now() + span }
+      set.push(await revoke({ kind: "instance", value: "triage-bot/pod-1", ...until }))
+    }
+    expect(await world.revocations.locks()).toHaveLength(spans.length)
+    world.clock.advance(MINUTE)
+    await world.revocations.sweep()
+    expect(await world.tasks.start(ORCHESTRATOR, SUPPORT_START)).toMatchObject({ code: "locked" })
+    const standing = await world.revocations.locks()
+    expect(standing).toHaveLength(spans.length - over)
+    const { entries } = await world.ledger.read({ kind: "lock.lifted" })
+    const ended = set.map(({ id }) => id).filter((id) => standing.every((one) => one.id !== id))
+    const told = entries.map(({ body }) => body)
+    expect(told).toHaveLength(over)
+    expect(told).toEqual(
+      expect.arrayContaining(ended.map((revocation) => expect.objectContaining({ revocation, by: "time" }))),
+    )
+    for (const { id } of set)
+      expect(await world.revocations.show(id)).toMatchObject({
+        liftedAt: ended.includes(id) ? world.clock.now() : undefined,
+      })
+  })
+
+  test.each([
+    ["first", 0],
+    ["last", 1],
+  ])("lifted lets the other order on its name stand, the %s as well", async (_which, place) => {
+    const set = [
+      await revoke({ kind: "subject", value: ORCHESTRATOR }),
+      await revoke({ kind: "subject", value: ORCHESTRATOR }),
+    ]
+    const [lifted, other] = [set[place]?.id ?? "", set[1 - place]?.id ?? ""]
+    world.clock.advance(1000)
+    expect(await world.revocations.lift("operations-team", lifted)).toHaveProperty("liftedAt")
+    expect(await world.tasks.start(ORCHESTRATOR, SUPPORT_START)).toMatchObject({ code: "locked" })
+    expect(await world.revocations.locks()).toMatchObject([{ id: other, liftedAt: undefined }])
+    await world.revocations.lift("operations-team", other)
+    await start()
+  })
+
+  test.each([
+    ["over", -1],
+    ["this instant", 0],
+  ])("until a time that is %s is refused, and lifts nothing", async (_how, span) => {
+    await revoke({ kind: "agent", value: "triage-bot" })
+    const asked = {
+      kind: "agent",
+      value: "triage-bot",
+      until: world.clock.now() + span,
+      reason: "x",
+    } as const
+    expect(await world.revocations.revoke("operations-team", asked)).toMatchObject({
+      code: "invalid_request",
+      errors: [{ pointer: "/until" }],
+    })
+    expect(await world.revocations.locks()).toHaveLength(1)
+    expect(await world.tasks.start(ORCHESTRATOR, SUPPORT_START)).toMatchObject({ code: "locked" })
   })
 
   test("that a dead process left half done is finished by the sweep", async () => {

@@ -104,7 +104,7 @@ export const lockedNames = statement<{
 }>(
   "posture.locks",
   sql`SELECT kind, value, revocation FROM "lock" WHERE kind IN ('agent', 'orchestrator', 'api')
-    AND (until IS NULL OR until > ${p("now")}) ORDER BY kind, value`,
+    AND (until IS NULL OR until > ${p("now")}) ORDER BY kind, value, revocation`,
 )
 
 export const ledgerKeyAges = statement<{
