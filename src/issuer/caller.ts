@@ -15,6 +15,7 @@ import { judgeProof, type Proof, readProof } from "../token/proof.ts"
 import { openServiceToken, type ServiceToken } from "../token/service-token.ts"
 import type { VerificationKey } from "../token/signature.ts"
 import { spendOnce, spendProof } from "./replay.ts"
+import { locksOnPerson } from "./statements.ts"
 
 /**
  * Scopes of service tokens: one plain name per role. `orchestrator` starts and changes its tasks; `api` records uses,
@@ -54,7 +55,8 @@ export interface CallerOptions {
 export interface Callers {
   /**
    * The caller of a request, or why there is none: `service_token_missing`, `service_token_invalid`, `proof_invalid`
-   * (RFC 9449), `credential_ambiguous`. `path` is the request's own, for `htu`.
+   * (RFC 9449), `credential_ambiguous`, `locked` where a lock stands against the person who signed in. `path` is the
+   * request's own, for `htu`.
    */
   identify(request: Request, path: string): Promise<Caller | Refusal>
 }
@@ -84,7 +86,7 @@ interface Opened {
 }
 
 export function createCallers(options: CallerOptions): Callers {
-  const { issuer, engine, ledger, keyring, policies, clock, canaries } = options
+  const { issuer, ledger, keyring, policies, canaries } = options
   // Found by the end of the header and compared by its exact bytes: only what was verified is found. Time, policy and proof
   // are checked at every use.
   const verified = new LRUCache<string, Opened>({ max: CACHED_TOKENS })
@@ -112,15 +114,6 @@ export function createCallers(options: CallerOptions): Callers {
     return opened
   }
 
-  const prove = async (request: Request, path: string, text: string, jkt: string) => {
-    const proof = readProofOf(request)
-    if (proof instanceof Refusal) return proof
-    const asked = { method: request.method, url: `${issuer}${path}`, accessToken: text, jkt }
-    const wrong = judgeProof(proof, { ...asked, now: toEpochSeconds(clock.now()) })
-    if (wrong) return wrong
-    return (await spendOnce(engine, spendProof(jkt, proof.jti, clock.now()))) ?? proof
-  }
-
   return {
     async identify(request, path) {
       // Our own tokens by the ledger's time, which dated them; what callers date is judged by the clock.
@@ -137,11 +130,34 @@ export function createCallers(options: CallerOptions): Callers {
       }
       if ((token.jkt === undefined) !== (credential.scheme === "bearer"))
         return refuse("service_token_invalid", "[binding] bound tokens come as DPoP, others as Bearer")
-      if (token.jkt === undefined) return caller
-      const proof = await prove(request, path, credential.text, token.jkt)
-      return proof instanceof Refusal ? proof : { ...caller, proofKey: proof.key, proofAt: proof.iat }
+      if (token.jkt === undefined) return (await lockOn(options, caller)) ?? caller
+      const proof = await prove(options, request, path, { text: credential.text, jkt: token.jkt })
+      if (proof instanceof Refusal) return proof
+      return (await lockOn(options, caller)) ?? { ...caller, proofKey: proof.key, proofAt: proof.iat }
     },
   }
+}
+
+/** Spends the request's proof of the key that its token is bound to. */
+async function prove(
+  { issuer, engine, clock }: CallerOptions,
+  request: Request,
+  path: string,
+  { text, jkt }: { readonly text: string; readonly jkt: string },
+): Promise<Proof | Refusal> {
+  const proof = readProofOf(request)
+  if (proof instanceof Refusal) return proof
+  const asked = { method: request.method, url: `${issuer}${path}`, accessToken: text, jkt }
+  const wrong = judgeProof(proof, { ...asked, now: toEpochSeconds(clock.now()) })
+  if (wrong) return wrong
+  return (await spendOnce(engine, spendProof(jkt, proof.jti, clock.now()))) ?? proof
+}
+
+/** Asked at every request of people, and of nobody else: what they were given before is theirs no more. */
+async function lockOn({ engine, ledger }: CallerOptions, { person }: Known): Promise<Refusal | undefined> {
+  if (person === undefined) return undefined
+  const [lock] = await engine.query(locksOnPerson, { person, now: ledger.at() })
+  return lock && refuse("locked", "[lock] stands against the person")
 }
 
 const isOver = ({ token, kid }: Opened, now: number, keyring: Keyring): boolean =>

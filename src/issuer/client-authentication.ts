@@ -1,8 +1,8 @@
 // How a caller proves itself at /token: private_key_jwt, each assertion once, a workload assertion (workload.ts) or a
 // person's ID token (person.ts). The
 // unique key, the entry of the caller's first appearance in the hour and, when a DPoP proof came along, its own unique key
-// are one transaction. It decides who the caller is and nothing about scopes.
-import { Duplicate, type Step } from "../database/database.ts"
+// are one transaction, in which no lock stands against a person. It decides who the caller is and nothing about scopes.
+import { Duplicate, type Step, Unexpected } from "../database/database.ts"
 import { Refusal, refuse } from "../errors.ts"
 import { type Caller, caller as callerOf } from "../policy/callers.ts"
 import { toEpochSeconds } from "../time.ts"
@@ -14,7 +14,7 @@ import { judgePerson } from "./person.ts"
 import { limitPerMinute } from "./rate.ts"
 import { spendAssertion, spendIdentity, spendProof } from "./replay.ts"
 import type { Rooms } from "./rooms.ts"
-import { insertClientHour, spend } from "./statements.ts"
+import { insertClientHour, locksOnPerson, spend } from "./statements.ts"
 import { judgeWorkload } from "./workload.ts"
 
 const HOUR_MILLISECONDS = 3_600_000
@@ -40,7 +40,10 @@ export interface ClientAuthentication {
    * `temporarily_unavailable` while a workload's identity provider can't be asked.
    */
   judge(text: string, clientId: string | undefined): Promise<Authenticated | Refusal>
-  /** Spends the assertion and the proof, durably. `invalid_client` or `proof_invalid` for one that was used before. */
+  /**
+   * Spends the assertion and the proof, durably. `invalid_client` or `proof_invalid` for one that was used before, `locked`
+   * where a lock stands against the person; then nothing is spent.
+   */
   spend(who: Authenticated, proof: Proof | undefined): Promise<Refusal | undefined>
 }
 
@@ -60,8 +63,10 @@ export function createClientAuthentication(rooms: Needed): ClientAuthentication 
     const known = who.person === undefined && recorded.get(caller.name) === hour
     const first = known ? [] : appearance(rooms, who, hour)
     try {
-      await engine.atomically([...once, ...first])
+      await engine.atomically([...once, ...notLocked(rooms, who), ...first])
     } catch (error) {
+      if (error instanceof Unexpected && error.statement === locksOnPerson.name)
+        return refuse("locked", "[lock] stands against the person")
       if (!(error instanceof Duplicate)) throw error
       if (error.statement === spend.name) return replayed(who.once !== undefined && error.step === 0)
       if (error.statement !== insertClientHour.name) throw error
@@ -134,6 +139,10 @@ const replayed = (assertion: boolean): Refusal =>
   assertion
     ? refuse("invalid_client", "[replay] this assertion was used before")
     : refuse("proof_invalid", "[replay] this proof was used before")
+
+/** People are locked out; of other callers a lock ends what is minted, and they may still ask. */
+const notLocked = ({ ledger }: Needed, { person }: Authenticated): Step[] =>
+  person ? [{ statement: locksOnPerson, values: { person: person.name, now: ledger.at() }, rows: 0 }] : []
 
 /** The first of a caller in the hour; of people, every one. */
 function appearance(rooms: Needed, { caller, how, person }: Authenticated, hour: number): Step[] {

@@ -1,5 +1,5 @@
-// Every statement of this room, once: what may be used a single time, which hours a caller was seen in, and whether the
-// database can be written to.
+// Every statement of this room, once: what may be used a single time, which hours a caller was seen in, who is locked out,
+// and whether the database can be written to.
 
 import { statement } from "../database/database.ts"
 import { sql } from "../database/drizzle.ts"
@@ -28,6 +28,14 @@ export const pruneClientHours = statement(
   "pruneClientHours",
   sql`DELETE FROM client_hour WHERE hour < ${p("hour")}`,
 )
+
+/** Locks that stand against a person. */
+export const locksOn = (person: ReturnType<typeof sql>) =>
+  sql`SELECT kind FROM "lock" AS l WHERE l.kind = 'subject' AND l.value = ${person}
+    AND (l.until IS NULL OR l.until > ${p("now")})`
+
+/** A guard: it finds no row where no lock stands. */
+export const locksOnPerson = statement("locksOnPerson", locksOn(sql`${p("person")}`))
 
 /** Changes a row each time, so that a commit reaches the disk: the probe of readiness. */
 export const writeProbe = statement(

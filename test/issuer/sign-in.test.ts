@@ -130,6 +130,53 @@ describe("a person who signs in", () => {
   })
 })
 
+describe("a person whom a lock names", () => {
+  const WATCHER = { groups: "security" }
+  const revoke = (json: object) =>
+    users.house.ask("POST", "/revocations", { as: "operations-team", json: { reason: "left", ...json } })
+  const lock = async (value = "people/lea@example.com", until?: string) => {
+    const { status, body } = await revoke({ kind: "subject", value, ...(until !== undefined && { until }) })
+    expect([status, body.lock]).toEqual([201, true])
+    users.house.clock.advance(1000)
+    return String(body.id)
+  }
+
+  test.each([
+    ["GET", "/locks"],
+    ["GET", "/ledger/entries?limit=1"],
+    ["POST", "/revocations"],
+    ["DELETE", "/revocations/{lock}"],
+  ])("can't %s %s with the service token they have", async (method, path) => {
+    const token = await signIn(WATCHER, "watchers")
+    const id = await lock()
+    const json = method === "POST" ? { kind: "agent", value: "triage-bot", reason: "x" } : undefined
+    const { status, body } = await askAs(token, method, path.replace("{lock}", id), json)
+    expect([status, body.code]).toEqual([403, "locked"])
+    const locks = await users.house.ask("GET", "/locks", { as: "operations-team" })
+    expect(locks.body.locks).toMatchObject([{ id }])
+  })
+
+  test("gets no other service token, and the ID token is not spent", async () => {
+    const id = await lock()
+    const text = idToken()
+    const refused = await present(text)
+    expect([refused.status, refused.body.error, refused.body.code]).toEqual([403, "access_denied", "locked"])
+    await users.house.ask("DELETE", `/revocations/${id}`, { as: "operations-team" })
+    expect((await present(text)).status).toBe(200)
+  })
+
+  test("is let in again when it is over, and nobody else was ever out", async () => {
+    const [token, other] = [await signIn(), await signIn({ email: "lou@example.com" })]
+    await lock("people/lea@example.com", new Date(users.house.clock.now() + 5000).toISOString())
+    expect((await askAs(token, "GET", "/approvals")).body.code).toBe("locked")
+    expect((await askAs(other, "GET", "/approvals")).status).toBe(200)
+    await signIn({ email: "lou@example.com" })
+    users.house.clock.advance(5000)
+    expect((await askAs(token, "GET", "/approvals")).status).toBe(200)
+    await signIn()
+  })
+})
+
 describe("an ID token that is not taken", () => {
   const seconds = (age: number) => ({ auth_time: now() - age })
   const cases: [string, () => string, string][] = [
@@ -217,10 +264,10 @@ describe("an approval of a task that runs for ana", () => {
   })
 
   test("is not granted by somebody whom a lock stands against", async () => {
-    const id = await question()
+    const [id, token] = [await question(), await signIn()]
     const json = { kind: "subject", value: "people/lea@example.com", reason: "left" }
     await users.house.ask("POST", "/revocations", { as: "operations-team", json })
-    const refused = await askAs(await signIn(), "POST", `/approvals/${id}`, { decision: "grant" })
+    const refused = await askAs(token, "POST", `/approvals/${id}`, { decision: "grant" })
     expect(refused).toMatchObject({ status: 403, body: { code: "locked" } })
   })
 

@@ -1,6 +1,7 @@
 // The statements of sessions at the console.
 import { statement } from "../../database/database.ts"
 import { sql } from "../../database/drizzle.ts"
+import { locksOn } from "../statements.ts"
 
 const p = sql.placeholder
 
@@ -18,20 +19,12 @@ export const insertSession = statement(
     VALUES (${p("digest")}, ${p("person")}, ${p("identity")}, ${p("signed_in_at")}, ${p("now")}, ${p("until")})`,
 )
 
-/** Locks that stand against a person. */
-const locksOn = (person: ReturnType<typeof sql>) =>
-  sql`SELECT kind FROM "lock" AS l WHERE l.kind = 'subject' AND l.value = ${person}
-    AND (l.until IS NULL OR l.until > ${p("now")})`
-
 /** None where a lock stands against the person. */
 export const sessionByDigest = statement<SessionRow>(
   "sessionByDigest",
   sql`SELECT person, identity, signed_in_at, seen_at, until FROM console_session AS s WHERE digest = ${p("digest")}
     AND NOT EXISTS (${locksOn(sql`s.person`)})`,
 )
-
-/** A guard: it finds no row where no lock stands. */
-export const locksOnPerson = statement("locksOnPerson", locksOn(sql`${p("person")}`))
 
 /** Never back in time: of two requests at once the later one counts. */
 export const seeSession = statement(

@@ -8,12 +8,12 @@ import type { Ledger } from "../../ledger/ledger.ts"
 import type { Caller as Entry } from "../../policy/callers.ts"
 import type { PolicyStore } from "../../policy/in-force.ts"
 import type { Caller } from "../caller.ts"
+import { locksOnPerson } from "../statements.ts"
 import { cookieOf } from "./cookie.ts"
 import {
   deleteSession,
   deleteSurplus,
   insertSession,
-  locksOnPerson,
   pruneSessions,
   type SessionRow,
   seeSession,
