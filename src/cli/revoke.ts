@@ -22,9 +22,15 @@ export function addRevoke(program: Command, context: Context): void {
   asCaller(program.command("revoke"))
     .description("end live tokens by what they have in common; a name is locked as well")
     .addArgument(new Argument("<kind>").choices(KINDS))
-    .argument("<value>", "the id or the name: task_..., triage-bot, triage-bot/pod-7f3c")
+    .argument(
+      "<value>",
+      "the id or the name: task_..., triage-bot; an instance with its agent: triage-bot/pod-7f3c",
+    )
     .addOption(required("--reason <text>", "why, for people"))
-    .option("--until <time>", "how long the lock stands: 2h, or an RFC 3339 time; without it, until lifted")
+    .option(
+      "--until <time>",
+      "how long the lock stands: 2h, or an RFC 3339 time to come; without it, until lifted",
+    )
     .action(async (kind: string, value: string, flags: Flags) => {
       const until = flags.until === undefined ? {} : { until: readUntil(flags.until, kind) }
       const asked = { kind, value, reason: flags.reason, ...until }

@@ -15,9 +15,14 @@ const FEED_LIMIT = 1000
 const RevokeBody = z
   .strictObject({
     kind: z.enum(REVOCATION_KINDS),
-    value: plain(256),
+    value: plain(256).openapi({
+      description: "The id or the name; of an instance `agent/instance`, of a person `provider/subject`",
+    }),
     reason: plain(1000),
-    until: z.string().optional().openapi({ format: "date-time" }),
+    until: z.string().optional().openapi({
+      format: "date-time",
+      description: "When a lock lifts by itself: to come, and for no other kind",
+    }),
   })
   .openapi("Revoke")
 

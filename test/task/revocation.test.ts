@@ -131,6 +131,30 @@ describe("a revocation", () => {
   })
 })
 
+describe("an order that would do nothing", () => {
+  const HOUR = 3_600_000
+  test.each([
+    ["an instance without its agent", { kind: "instance", value: "pod-1" }, "/value"],
+    ["an instance of nobody", { kind: "instance", value: "/pod-1" }, "/value"],
+    ["an agent with a slash", { kind: "instance", value: "triage-bot/" }, "/value"],
+    ["an instance of an instance", { kind: "instance", value: "triage-bot/pod-1/pod-2" }, "/value"],
+    ["an agent spelled as no policy does", { kind: "instance", value: "Triage Bot/pod-1" }, "/value"],
+    ["a time of a token", { kind: "token", value: "tok_1", until: HOUR }, "/until"],
+    ["a time of a task", { kind: "task", value: "task_1", until: HOUR }, "/until"],
+    ["a time of a delegation", { kind: "delegation", value: "dlg_1", until: HOUR }, "/until"],
+    ["a time of a key", { kind: "key", value: "kid-1", until: HOUR }, "/until"],
+  ] as const)("%s is refused, and nothing is written down", async (_what, asked, pointer) => {
+    const until = "until" in asked ? { until: world.clock.now() + asked.until } : {}
+    const request = { ...asked, ...until, reason: "leak" }
+    expect(await world.revocations.revoke("operations-team", request)).toMatchObject({
+      code: "invalid_request",
+      errors: [{ pointer }],
+    })
+    expect((await world.revocations.page({ limit: 10 })).revocations).toEqual([])
+    expect((await world.ledger.read({ kind: "token.revoked" })).entries).toEqual([])
+  })
+})
+
 describe("a lock", () => {
   test("can be lifted once its second is over, and what is minted then lives", async () => {
     const lock = await revoke({ kind: "agent", value: "triage-bot" })

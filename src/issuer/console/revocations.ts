@@ -32,17 +32,12 @@ const ListQuery = z.strictObject({
   value: plain(256).optional(),
 })
 
-const RevokeForm = z
-  .strictObject({
-    kind,
-    value: plain(256),
-    hours: z.enum(FORM_HOURS.map(([one]) => one)).optional(),
-    reason: plain(1000),
-  })
-  .refine(({ kind: of, value }) => of !== "instance" || /^[^/]+\/[^/]+$/.test(value), {
-    path: ["value"],
-    message: "an agent and its instance, agent/instance",
-  })
+const RevokeForm = z.strictObject({
+  kind,
+  value: plain(256),
+  hours: z.enum(FORM_HOURS.map(([one]) => one)).optional(),
+  reason: plain(1000),
+})
 
 const LiftForm = z.strictObject({})
 
