@@ -5,7 +5,10 @@ import type { Engine, Statement, Values } from "../database/database.ts"
 import type { Clock } from "../time.ts"
 import type { RevocationItem } from "../token/revocation.ts"
 import { oneAtATime } from "../turn.ts"
+import { feedDelegation } from "./delegation-statements.ts"
+import { feedToken } from "./outgrown-statements.ts"
 import { feedCovered, feedEnd, feedKey, feedSince, itemOf } from "./revocation-statements.ts"
+import { feedWholeApi } from "./rollback-statements.ts"
 import { feedTask } from "./statements.ts"
 
 /**
@@ -25,7 +28,14 @@ export interface FeedWatch {
 
 const ROUND_MILLISECONDS = 2000
 const PAGE = 1000
-const WRITES_TO_FEED: ReadonlySet<unknown> = new Set([feedCovered, feedKey, feedTask])
+const WRITES_TO_FEED: ReadonlySet<unknown> = new Set([
+  feedCovered,
+  feedDelegation,
+  feedKey,
+  feedTask,
+  feedToken,
+  feedWholeApi,
+])
 
 /** Begins where the feed ends now. A look that fails is told to `onFault`, and followers are told nothing. */
 export async function watchFeed(options: {

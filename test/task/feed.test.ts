@@ -1,14 +1,16 @@
 // The feed as it grows and the streams on it, on a real database: what is told, in which order, to whom, and how much may
 // wait.
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { statement } from "../../src/database/database.ts"
-import { sql } from "../../src/database/drizzle.ts"
+import { createCompiler } from "../../src/database/compiled.ts"
+import { type Engine, type Statement, statement } from "../../src/database/database.ts"
+import { SQLITE_SPELLING, sql } from "../../src/database/drizzle.ts"
 import { nameId } from "../../src/database/names.ts"
 import { Refusal } from "../../src/errors.ts"
 import type { Caller } from "../../src/issuer/caller.ts"
 import { createFeedStreams, type FeedStreams, type StreamLimits } from "../../src/issuer/feed-stream.ts"
 import { type FeedWatch, type Follower, watchFeed } from "../../src/task/feed.ts"
 import { cursors, listen } from "../support/event-stream.ts"
+import { everyStatement } from "../support/every-statement.ts"
 import { createWorld, type World } from "../support/world.ts"
 
 /** Robust on a loaded machine. */
@@ -19,6 +21,9 @@ const insert = statement(
   sql`INSERT INTO feed (kind, value, before, until, api, code)
     VALUES ('task', ${sql.placeholder("value")}, 1, 2000000000, ${nameId("api")}, 'token_revoked')`,
 )
+
+const { exported } = await everyStatement()
+const { compile } = createCompiler({ ...SQLITE_SPELLING, escapeParam: () => "?" })
 
 describe("the feed", () => {
   let world: World
@@ -84,6 +89,34 @@ describe("the feed", () => {
     await add(1)
     const text = await stream.until(/: head 1 /)
     expect(cursors(text)).toEqual([1])
+  })
+
+  test("whatever writes to it is noticed at once, and nothing else", async () => {
+    const isNoticed = async (one: Statement<unknown>) => {
+      let looks = 0
+      const engine: Engine = {
+        query: async () => {
+          looks += 1
+          return []
+        },
+        atomically: async () => undefined,
+        hearOthers: () => () => undefined,
+        scrub: async () => true,
+        close: async () => undefined,
+        broken: world.engine.broken,
+      }
+      const noticing = await watchFeed({ engine, clock: world.clock, onFault: (fault) => faults.push(fault) })
+      noticing.follow("tickets", () => undefined)
+      const before = looks
+      await noticing.engine.atomically([{ statement: one, values: {} }])
+      await noticing.close()
+      return looks > before
+    }
+    const noticed: string[] = []
+    for (const one of exported) if (await isNoticed(one)) noticed.push(one.name)
+    const writers = [...exported].filter((one) => /INSERT INTO feed\b/.test(compile(one).sql))
+    expect(writers).not.toEqual([])
+    expect(noticed.sort()).toEqual(writers.map(({ name }) => name).sort())
   })
 
   test("a reader from a time that this database has not seen is told how far it is, and nothing else", async () => {
