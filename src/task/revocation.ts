@@ -2,15 +2,15 @@
 // each kind covers; the verifiers learn of it through the feed. The tokens end and the lock stands in one transaction;
 // the tasks below follow at once, and by the sweep if the process dies in between.
 import { type Step, Unexpected } from "../database/database.ts"
-import { type FieldError, type Refusal, Refusal as Refused, refuse } from "../errors.ts"
+import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Event } from "../ledger/event.ts"
 import { toEpochSeconds } from "../time.ts"
 import { newId } from "../token/id.ts"
-import { parseHolder } from "../token/name.ts"
 import type { RevocationItem, RevocationKind } from "../token/revocation.ts"
 import { commitDecision } from "./commit.ts"
 import { endDelegationsUnder } from "./delegation-statements.ts"
 import { endIfOpen, endSteps, isOpen } from "./finish.ts"
+import { idleIn } from "./idle-order.ts"
 import { commitKeyOrder, KEY_REVOKED_SECONDS } from "./key-order.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
 import {
@@ -102,7 +102,7 @@ export function createRevocations(options: TaskOptions): Revocations {
 
 async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise<Revocation | Refusal> {
   const at = parts.ledger.at()
-  const idle = idleIn(request, at)
+  const idle = idleIn(request, LOCKS.has(request.kind), at)
   if (idle) return refuse("invalid_request", "[order] would do nothing", { errors: [idle] })
   const fedValue =
     request.kind === "api" ? parts.policies.inForce().apis.get(request.value)?.resource : request.value
@@ -140,15 +140,6 @@ async function revoke(parts: Parts, by: string, request: RevokeRequest): Promise
   if (refused) return refused
   if (ENDS_TASKS.has(request.kind)) await endTasksUnder(parts, request, request.reason)
   return show(parts, id)
-}
-
-/** What of an order would be written down and do nothing. */
-function idleIn({ kind, value, until }: RevokeRequest, at: number): FieldError | undefined {
-  if (kind === "instance" && !parseHolder(value))
-    return { pointer: "/value", expected: "an agent and its instance, agent/instance" }
-  if (until === undefined) return undefined
-  if (!LOCKS.has(kind)) return { pointer: "/until", expected: `nothing: a ${kind} ends for good` }
-  return until <= at ? { pointer: "/until", expected: "a time to come" } : undefined
 }
 
 /** A lock keeps what it names from minting behind the order; a task, which has none, ends in the order's transaction. */

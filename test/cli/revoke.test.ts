@@ -1,8 +1,8 @@
 // `revoke` against a running issuer with real verifiers: what it waits for and what it says; and `verifier list`.
-import { randomUUID } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, test, vi } from "vitest"
+import { newId } from "../../src/token/id.ts"
 import { runCli } from "../support/command-line.ts"
 import { buildTown, type Town } from "../support/town.ts"
 
@@ -61,7 +61,7 @@ test("--json is the revocation as the issuer shows it, with who applied it and w
 })
 
 test("where nobody holds a token nobody is waited for", async () => {
-  const { code, stdout, stderr } = await revoke("token", `tok_${randomUUID()}`)
+  const { code, stdout, stderr } = await revoke("token", newId("tok"))
   expect([code, stderr]).toEqual([0, ""])
   expect(stdout).toMatch(/0 live token\(s\) ended\n$/)
 })

@@ -139,9 +139,13 @@ describe("an order that would do nothing", () => {
     ["an agent with a slash", { kind: "instance", value: "triage-bot/" }, "/value"],
     ["an instance of an instance", { kind: "instance", value: "triage-bot/pod-1/pod-2" }, "/value"],
     ["an agent spelled as no policy does", { kind: "instance", value: "Triage Bot/pod-1" }, "/value"],
-    ["a time of a token", { kind: "token", value: "tok_1", until: HOUR }, "/until"],
-    ["a time of a task", { kind: "task", value: "task_1", until: HOUR }, "/until"],
-    ["a time of a delegation", { kind: "delegation", value: "dlg_1", until: HOUR }, "/until"],
+    ["a task called a token", { kind: "token", value: newId("task") }, "/value"],
+    ["a token called a task", { kind: "task", value: newId("tok") }, "/value"],
+    ["a delegation by another name", { kind: "delegation", value: "triage-bot/pod-1" }, "/value"],
+    ["an id that was cut", { kind: "token", value: newId("tok").slice(0, -1) }, "/value"],
+    ["a time of a token", { kind: "token", value: newId("tok"), until: HOUR }, "/until"],
+    ["a time of a task", { kind: "task", value: newId("task"), until: HOUR }, "/until"],
+    ["a time of a delegation", { kind: "delegation", value: newId("del"), until: HOUR }, "/until"],
     ["a time of a key", { kind: "key", value: "kid-1", until: HOUR }, "/until"],
   ] as const)("%s is refused, and nothing is written down", async (_what, asked, pointer) => {
     const until = "until" in asked ? { until: world.clock.now() + asked.until } : {}
