@@ -12,6 +12,7 @@ import {
   type Holding,
   whatHolds,
 } from "./conditioned.ts"
+import { operationsGranted } from "./granted.ts"
 import { readInputs } from "./inputs.ts"
 import type { ApprovalRule, Policy, TaskGrant, TaskType, UserRule } from "./policy.ts"
 
@@ -95,7 +96,7 @@ function permittedType(policy: Policy, request: TaskRequest): TaskType | Refusal
 const nothingLeft = ({ left }: Holding): Refusal =>
   left.length > 0
     ? doesNotHold(conditionsOf(left))
-    : refuse("access_denied", "at_most and disabled APIs leave nothing of the grants")
+    : refuse("access_denied", "at_most, disabled APIs and operations leave nothing of the grants")
 
 /** Everything of these grants that the agent may have, with the inputs bound. */
 function authorityOf(
@@ -118,9 +119,10 @@ function boundGrant(
   inputs: ReadonlyMap<string, string>,
 ): readonly (Grant | ApprovableGrant)[] {
   const api = policy.apis.get(grant.api)
-  if (!api?.enabled) return []
+  const operations = operationsGranted(policy, grant)
+  if (!api || operations.length === 0) return []
   const resources = grant.resources.map((template) => bindTemplate(template, inputs))
-  const bound: Grant = { api: api.resource, operations: grant.operations, resources, rule: grant.rule }
+  const bound: Grant = { api: api.resource, operations, resources, rule: grant.rule }
   return [grant.approval ? { ...bound, approval: grant.approval } : bound]
 }
 

@@ -158,6 +158,7 @@ function grantEdits(editing: Editing, type: TaskType, chain: readonly string[]):
   const missing = wanted.filter((operation) => !granted.has(operation))
   const apis = new Set(type.grants.map(({ api }) => api))
   const disabled = [...apis].flatMap((name) => nameEdits(editing, "apis", name, policy.apis, "{ ... }"))
+  const off = wanted.flatMap((operation) => operationEdits(editing, operation))
   const below = request.operations || handable(editing, type, chain).length === 0 ? chain : []
   const named = [
     ...[request.agent, ...below].map((name) => ({ section: "agents", rule: policy.agents.get(name) })),
@@ -177,7 +178,14 @@ function grantEdits(editing: Editing, type: TaskType, chain: readonly string[]):
     const yaml = `- { api: ${api}, operations: [${operation}], resources: [...] }`
     return { place: inTask(editing, type, "grants"), why, yaml }
   })
-  return [...disabled, ...grants, ...limits]
+  return [...disabled, ...off, ...grants, ...limits]
+}
+
+function operationEdits({ policy, placeOf }: Editing, operation: string): PolicyEdit[] {
+  const api = policy.apis.get(operation.split(":")[0] ?? "")
+  if (api?.operations.get(operation)?.enabled !== false) return []
+  const place = placeOf(api.place.file, ["apis", api.name, "operations", operation, "enabled"])
+  return [{ place, why: `${operation} is disabled`, yaml: "enabled: true" }]
 }
 
 /** Whoever is named to decide and can't sign in decides nothing. */

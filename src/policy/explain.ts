@@ -5,6 +5,7 @@ import type { Authority } from "../token/authority.ts"
 import type { Verdict } from "./condition.ts"
 import { conditionFacts } from "./conditioned.ts"
 import { type Decision, decide, type TaskRequest } from "./decide.ts"
+import { operationsGranted } from "./granted.ts"
 import { describeRule, readInputs } from "./inputs.ts"
 import { suggest } from "./nearest.ts"
 import type { Condition, Place, Policy, TaskType } from "./policy.ts"
@@ -134,12 +135,16 @@ function explainGrants(policy: Policy, type: TaskType, request: TaskRequest): Ex
     const api = policy.apis.get(grant.api)
     if (!api?.enabled)
       return [{ ok: false, text: `the API "${grant.api}" is disabled`, ...(api && { place: api.place }) }]
+    const enabled = operationsGranted(policy, grant)
     const without = (limit: (typeof limits)[number]) =>
-      grant.operations.filter((operation) => limit?.atMost && !limit.atMost.has(operation))
-    const kept = grant.operations.filter(
-      (operation) => !limits.some((one) => without(one).includes(operation)),
-    )
-    const steps: ExplanationStep[] = condition
+      enabled.filter((operation) => limit?.atMost && !limit.atMost.has(operation))
+    const kept = enabled.filter((operation) => !limits.some((one) => without(one).includes(operation)))
+    const steps: ExplanationStep[] = [
+      ...condition,
+      ...grant.operations
+        .filter((one) => !enabled.includes(one))
+        .map((one) => ({ ok: false, text: `the operation ${one} is disabled`, place: api.place })),
+    ]
     const first = grant.approval ? ` once one of ${grant.approval.by.join(", ")} agrees` : ""
     if (kept.length > 0)
       steps.push({ ok: true, text: `${grant.api} grants ${kept.join(", ")}${first}`, place })

@@ -1,6 +1,7 @@
 // Which agents there are and what each can reach, by the files alone: one line for each agent, task type and grant. It
 // decides nothing; conditions are told and not asked, limits and locks are not looked at, so a line is the most that an
 // agent may.
+import { operationsGranted } from "./granted.ts"
 import type { Agent, Place, Policy, Risk, TaskGrant, TaskType } from "./policy.ts"
 import { conditionOf } from "./rights.ts"
 
@@ -36,7 +37,7 @@ export interface InventoryAgent {
 
 const RISKS: readonly Risk[] = ["low", "moderate", "high"]
 
-/** Every agent, those of the highest risk first. What is disabled (agent, task type, API, starter) reaches nothing. */
+/** Every agent, those of the highest risk first. What is disabled (agent, task type, API, operation, starter) reaches nothing. */
 export function inventoryOf(policy: Policy): readonly InventoryAgent[] {
   const agents = [...policy.agents.values()].map((agent) => {
     const reaches = reachOf(policy, agent)
@@ -104,9 +105,8 @@ function operationsOf(
   through: readonly string[],
   handed: ReadonlySet<string> | undefined,
 ): readonly string[] {
-  if (!policy.apis.get(grant.api)?.enabled) return []
   const givers = through.map((name) => policy.agents.get(name)?.atMost)
-  return grant.operations.filter(
+  return operationsGranted(policy, grant).filter(
     (one) =>
       (agent.atMost?.has(one) ?? true) &&
       (handed?.has(one) ?? true) &&

@@ -45,6 +45,12 @@ export interface OpenIdRule {
   readonly claims: ClaimRules
 }
 
+export interface Operation {
+  readonly risk: Risk
+  /** False: it is granted to nobody; its API goes on telling its risk. */
+  readonly enabled: boolean
+}
+
 export interface Api {
   readonly name: string
   /** RFC 8707 resource: the `aud` of its tokens, compared byte for byte. */
@@ -52,7 +58,7 @@ export interface Api {
   readonly owner: string
   readonly authenticate: readonly PrivateKeyJwt[]
   readonly workloads: readonly WorkloadRule[]
-  readonly operations: ReadonlyMap<string, { readonly risk: Risk }>
+  readonly operations: ReadonlyMap<string, Operation>
   /** Its verifier is not ours: its tokens name their place in a status list. */
   readonly foreign: boolean
   /** It tells tokens apart by `sub` and `aud` alone: theirs names task type and agent. Only where it is foreign. */

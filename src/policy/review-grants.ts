@@ -117,8 +117,8 @@ function* bypassed({ tasks, inTask }: Reviewed): Iterable<Spot> {
 function* foreign(reviewed: Reviewed): Iterable<Spot> {
   for (const api of reviewed.policy.apis.values()) {
     if (!api.foreign || !api.enabled) continue
-    for (const [operation, { risk }] of api.operations) {
-      if (risk !== "high") continue
+    for (const [operation, { risk, enabled }] of api.operations) {
+      if (risk !== "high" || !enabled) continue
       const place = reviewed.at("apis", api.place.file, api.name, "operations", operation)
       yield { place, message: `${operation}, of high risk, is behind a verifier that is not taskmint's` }
     }

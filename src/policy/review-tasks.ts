@@ -1,4 +1,5 @@
 // What a reviewer says about task types as a whole: how long they run, who may start them, what their inputs let through.
+import { operationsGranted } from "./granted.ts"
 import type { InputRule, Policy, TaskType } from "./policy.ts"
 import type { Reviewed, ReviewRule, Spot } from "./review-rule.ts"
 
@@ -35,9 +36,9 @@ function* openPatterns({ tasks, inTask }: Reviewed): Iterable<Spot> {
 
 /** The operations of a task that an agent is left with; undefined limits leave everything. */
 function operationsLeft(policy: Policy, task: TaskType, limit: ReadonlySet<string> | undefined): string[] {
-  return task.grants
-    .filter(({ api }) => policy.apis.get(api)?.enabled)
-    .flatMap(({ operations }) => operations.filter((one) => limit?.has(one) ?? true))
+  return task.grants.flatMap((grant) =>
+    operationsGranted(policy, grant).filter((one) => limit?.has(one) ?? true),
+  )
 }
 
 /** Why nobody at all may start it; undefined where somebody may. */
@@ -50,7 +51,9 @@ function whyNobody(policy: Policy, task: TaskType): string | undefined {
   if (task.onBehalfOf?.required && enabled(task.onBehalfOf.users, policy.users).length === 0)
     return "the user rules that it needs are disabled"
   const some = agents.some((name) => operationsLeft(policy, task, policy.agents.get(name)?.atMost).length > 0)
-  return some ? undefined : "at_most of its agents, or disabled APIs, leave nothing of its grants"
+  return some
+    ? undefined
+    : "at_most of its agents, or disabled APIs and operations, leave nothing of its grants"
 }
 
 function* unstartable({ policy, tasks }: Reviewed): Iterable<Spot> {

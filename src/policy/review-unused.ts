@@ -17,8 +17,8 @@ function* ungranted({ policy, tasks, at }: Reviewed): Iterable<Spot> {
   const granted = new Set(tasks.flatMap(({ grants }) => grants.flatMap(({ operations }) => operations)))
   for (const api of policy.apis.values()) {
     if (!api.enabled) continue
-    for (const operation of api.operations.keys())
-      if (!granted.has(operation))
+    for (const [operation, { enabled }] of api.operations)
+      if (enabled && !granted.has(operation))
         yield {
           place: at("apis", api.place.file, api.name, "operations", operation),
           message: `no task type grants ${operation}`,

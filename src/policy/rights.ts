@@ -2,6 +2,7 @@
 // one orchestrator, for one rule's users or for none. Inputs stay names, which stand for the same value in both of two
 // policies. It decides which right covers which; what differs between two policies is diff-access.ts's.
 import { coversResource, type Resource, type ResourceTemplate } from "../token/resource.ts"
+import { operationsGranted } from "./granted.ts"
 import type { ApprovalRule, Place, Policy, TaskType } from "./policy.ts"
 
 /** Who asks, as far as policies tell people apart. */
@@ -55,11 +56,11 @@ function grantedBy(
 ): readonly Right[] {
   return type.grants.flatMap((grant) => {
     const api = policy.apis.get(grant.api)
-    if (!api?.enabled) return []
+    if (!api) return []
     const { place, approval } = grant
     const conditions = [...conditionOf(type), ...conditionOf(grant)]
     const said = { api: api.name, audience: api.resource, conditions, place, ...(approval && { approval }) }
-    return grant.operations
+    return operationsGranted(policy, grant)
       .filter((operation) => limits.every((limit) => !limit || limit.has(operation)))
       .flatMap((operation) =>
         grant.resources.map((template): Right => ({ ...said, operation, resource: symbolsOf(template) })),

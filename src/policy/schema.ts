@@ -68,6 +68,7 @@ const api = z.strictObject({
       risk: z
         .enum(["low", "moderate", "high"])
         .describe("How stale revocations may be: high 30 s, moderate 5 min, low until the token ends"),
+      enabled,
     }),
     1,
   ).describe("What can be done there: the API's name, a colon, a word"),

@@ -84,6 +84,15 @@ test("an operation that nothing grants and nobody serves is a note", async () =>
   ])
 })
 
+test("of an operation that is disabled nothing is said, whether it is granted and served or not", async () => {
+  const text = shippedTexts()["support.yaml"]?.replace("{ risk: high }", "{ risk: high, enabled: false }")
+  const changed = await policyOf({ ...shippedTexts(), "support.yaml": text ?? "" })
+  for (const guards of [GUARDS, without("tickets:close")]) {
+    const told = comparePosture(changed, new Map([["tickets", serving(saying(guards))]]))
+    expect(told.filter(({ api }) => api === "tickets")).toEqual([])
+  }
+})
+
 test("where an instance does not declare, nothing is said to be served nowhere; what is served unnamed still is", () => {
   const served = { ...serving(saying({ "tickets:purge": ["tickets"] })), open: 2, heard: 2 }
   expect(found(served).map(({ rule }) => rule)).toEqual(["operation-unknown", "api-undeclared"])

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
 import { decide, type TaskRequest } from "../../src/policy/decide.ts"
+import { operationsOf } from "../../src/token/authority.ts"
 import { policyOf, shippedTexts, textOf } from "../support/policies.ts"
 
 const policy = await policyOf(shippedTexts())
@@ -97,6 +98,38 @@ test("a disabled API grants nothing; with nothing left there is no task", async 
   const off = textOf("support.yaml").replace("resource: https", "enabled: false\n    resource: https")
   const by = await policyOf({ ...shippedTexts(), "support.yaml": off })
   expect(decide(by, triage)).toMatchObject({ code: "access_denied" })
+})
+
+describe("a disabled operation", () => {
+  const off = (operation: string) => {
+    const text = textOf("support.yaml").replace(
+      new RegExp(`(${operation}: \\{ risk: \\w+) }`),
+      "$1, enabled: false }",
+    )
+    return policyOf({ ...shippedTexts(), "support.yaml": text })
+  }
+
+  test.each([
+    ["tickets:comment", ["tickets:read"], ["tickets:close"]],
+    ["tickets:close", ["tickets:read", "tickets:comment"], []],
+  ])("is granted to nobody, with or without an approval: %s", async (operation, free, approvable) => {
+    const by = await off(operation)
+    const decision = decided(triage, by)
+    expect(operationsOf(decision.authority)).toEqual(free)
+    expect(operationsOf(decision.approvable)).toEqual(approvable)
+    expect(decide(by, { ...triage, operations: [operation] })).toMatchObject({
+      code: "operation_not_allowed",
+      errors: [{ pointer: "/operations/0" }],
+    })
+  })
+
+  test("leaves no task where nothing else is granted, and its API goes on telling its risk", async () => {
+    const by = await off("tickets:read")
+    expect(decide(by, { ...triage, type: "summarize-ticket", agent: "summarizer" })).toMatchObject({
+      code: "access_denied",
+    })
+    expect(by.apis.get("tickets")?.operations.get("tickets:read")).toEqual({ risk: "low", enabled: false })
+  })
 })
 
 test.each<[string, Partial<TaskRequest>, string]>([

@@ -13,7 +13,7 @@ const keySet = () => ({ keys: [importSigningKey(generatePrivateJwk("ES256")).pub
 const workload = { provider: "ci", subject: "job-1", claims: { team: "a" } }
 const ways = () => [{ private_key_jwt: { jwks: keySet() } }, { workload }]
 const caller = () => ({ owner: "a", enabled: true, authenticate: ways() })
-const operations = { "tickets:read": { risk: "low" }, "tickets:close": { risk: "high" } }
+const operations = { "tickets:read": { risk: "low", enabled: true }, "tickets:close": { risk: "high" } }
 const claims = { team: "a" }
 const all = ["tickets:read", "tickets:close"]
 

@@ -154,6 +154,16 @@ const CHANGES: readonly (readonly [string, string, string])[] = [
     "widening: tickets says that tickets:close is of low risk; before: high",
   ],
   [
+    "tickets:read: { risk: low }",
+    "tickets:read: { risk: low, enabled: false }",
+    "narrowing: bot in triage, started by jobs for users of team, bosses or for none, may no longer tickets:read on tickets/{ticket}",
+  ],
+  [
+    "tickets:close: { risk: high }",
+    "tickets:close: { risk: high, enabled: false }",
+    "narrowing: bot in triage, started by jobs for users of bosses or for none, may no longer tickets:close on tickets/{ticket}",
+  ],
+  [
     "staff:",
     "anomalies: { unusual_rate: { enabled: false } }\nstaff:",
     "widening: the rule unusual_rate is looked for no more",

@@ -68,6 +68,7 @@ function made(text: string, { place, yaml = "" }: PolicyEdit): string {
   const [line = "", at] = [lines[place.line - 1], place.line - 1]
   const indent = line.length - line.trimStart().length
   const key = yaml.slice(0, yaml.indexOf(":"))
+  if (line.includes("enabled: false }")) return text.replace("enabled: false }", "enabled: true }")
   if (yaml.startsWith("- "))
     lines.splice(at, 0, `${" ".repeat(indent)}${yaml.replace("...", '"tickets/{ticket}"')}`)
   else if (!line.trim().startsWith(`${key}:`)) lines.splice(at + 1, 0, `${" ".repeat(indent + 2)}${yaml}`)
@@ -92,6 +93,7 @@ const CASES: Case[] = [
   ],
   ["a disabled task type", ["triage:\n    enabled: true", "triage:\n    enabled: false"], {}, []],
   ["a disabled API", ["example\n    enabled: true", "example\n    enabled: false"], {}, []],
+  ["a disabled operation", ["{ risk: low }", "{ risk: low, enabled: false }"], {}, []],
   ["an orchestrator that is not listed", ["", ""], { orchestrator: "cron" }, []],
   ["an orchestrator that is unknown and not listed", ["", ""], { orchestrator: "batch" }, []],
   ["an agent that is not listed", ["", ""], { agent: "other" }, []],

@@ -68,6 +68,22 @@ test.each([
   expect(failures(change)).toEqual(expect.arrayContaining(texts))
 })
 
+test("a disabled operation is named as what is left out", async () => {
+  const texts = shippedTexts()
+  const support = texts["support.yaml"]?.replace("{ risk: moderate }", "{ risk: moderate, enabled: false }")
+  const { allowed, steps } = explain(await policyOf({ ...texts, "support.yaml": support ?? "" }), request)
+  expect([allowed, steps.filter(({ ok }) => !ok)]).toEqual([
+    true,
+    [
+      {
+        ok: false,
+        text: "the operation tickets:comment is disabled",
+        place: { file: "support.yaml", line: 6, column: 3 },
+      },
+    ],
+  ])
+})
+
 describe("conditions", () => {
   const page = readFileSync(join(ROOT, "docs/conditions.md"), "utf8")
   const tasks = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? ""

@@ -66,6 +66,12 @@ test.each([
     [],
   ],
   [
+    "an agent of a disabled operation",
+    ["tickets:read: { risk: low }", "tickets:read: { risk: low, enabled: false }"],
+    undefined,
+    [],
+  ],
+  [
     "an agent whose starter is disabled",
     ["  support-orchestrator:\n", "  support-orchestrator:\n    enabled: false\n"],
     undefined,

@@ -79,6 +79,7 @@ const user = fc.record({
 /** What differs is drawn part by part, so that most of a pair is alike. */
 const parts = fc.record({
   apiA: enabled,
+  readA: enabled,
   audience: fc.constantFrom("https://a.example", "https://a.example", "https://other.example"),
   issuer: fc.constantFrom("https://people.example", "https://people.example", "https://others.example"),
   g1: fc.record({ atMost, enabled }),
@@ -114,7 +115,9 @@ function policyOf(made: Parts): Policy {
     ...owned,
     name,
     resource,
-    operations: new Map(names.map((one) => [one, { risk: "low" as const }])),
+    operations: new Map(
+      names.map((one) => [one, { risk: "low" as const, enabled: made.readA || one !== "a:r" }]),
+    ),
     foreign: false,
     openid: false,
     enabled: on,

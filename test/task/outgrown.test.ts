@@ -92,6 +92,16 @@ describe("what a new policy covers no more ends", () => {
       ["free"],
     ],
     [
+      "an operation is disabled",
+      replace("tickets:comment: { risk: moderate }", "tickets:comment: { risk: moderate, enabled: false }"),
+      ["free"],
+    ],
+    [
+      "an operation that a person agreed to is disabled",
+      replace("tickets:close: { risk: high }", "tickets:close: { risk: high, enabled: false }"),
+      ["approved"],
+    ],
+    [
       "its condition does not hold now",
       replace("deadline: 2h", "deadline: 2h\n    when: 'false'"),
       ["free", "approved"],

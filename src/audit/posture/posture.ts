@@ -89,7 +89,8 @@ function* compareApi(api: Api, grants: readonly TaskGrant[], served: Served | un
 }
 
 function* findUnserved(api: Api, grants: readonly TaskGrant[], shapes: Shapes): Generator<Spot> {
-  for (const operation of api.operations.keys()) {
+  for (const [operation, { enabled }] of api.operations) {
+    if (!enabled) continue
     const giving = grants.filter(({ operations }) => operations.includes(operation))
     const known = shapes.get(operation)
     const [first] = giving
