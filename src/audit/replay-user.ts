@@ -2,6 +2,7 @@
 // It answers where rules are as they were, and says that it can't tell where they are not.
 import { fittingUser, type User } from "../policy/behalf.ts"
 import type { Policy } from "../policy/policy.ts"
+import { userRuleIn } from "../policy/vouching.ts"
 
 /**
  * Somebody whom the candidate would treat as the person that `was` let in by this rule; undefined where that can't be told.
@@ -11,11 +12,11 @@ export function userUnder(candidate: Policy, was: Policy, task: string, rule: st
   const earlier = was.tasks.get(task)?.onBehalfOf?.users ?? []
   const before = new Set(earlier.slice(0, Math.max(0, earlier.indexOf(rule))))
   for (const name of candidate.tasks.get(task)?.onBehalfOf?.users ?? []) {
-    if (!candidate.users.get(name)?.enabled) continue
+    if (!userRuleIn(candidate, name)) continue
     if (!isSameRule(candidate, was, name)) return undefined
     if (name === rule) return fittingUser(candidate, name)
     // It was asked then, and did not fit.
-    if (!before.has(name) || !was.users.get(name)?.enabled) return undefined
+    if (!before.has(name) || !userRuleIn(was, name)) return undefined
   }
   return fittingUser(candidate, rule)
 }

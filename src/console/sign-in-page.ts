@@ -46,10 +46,10 @@ export interface SetUpShown {
 }
 
 const WHY: Readonly<Record<SetUpShown["why"], string>> = {
-  none: "The policy names no staff who sign in: no entry of staff has an openid rule.",
+  none: "The policy names no staff who sign in: no entry of staff has an openid rule, or its provider is disabled.",
   several:
     "The policy's staff signs in at several providers, and the console at one: TASKMINT_CONSOLE_PROVIDER names it.",
-  unknown: "TASKMINT_CONSOLE_PROVIDER names a provider that the policy does not have.",
+  unknown: "TASKMINT_CONSOLE_PROVIDER names a provider that the policy does not have, or that is disabled.",
   no_audience: "The provider has no audience in the policy, so its tokens for people are taken from nobody.",
 }
 

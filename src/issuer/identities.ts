@@ -41,6 +41,8 @@ export function createIdentities(options: IdentitiesOptions): Identities {
   const faultOf = async (provider: IdentityProvider): Promise<PolicyFault[]> => {
     const { place } = provider
     if (provider.issuer === issuer) return [{ place, message: "expected another issuer than this one" }]
+    // It may be disabled because it is gone.
+    if (!provider.enabled) return []
     const wrong = await providers.admit(provider)
     if (wrong === undefined) return []
     const hint = "jwks or jwks_uri say where its keys are; private_addresses allows a private network"
@@ -48,7 +50,8 @@ export function createIdentities(options: IdentitiesOptions): Identities {
   }
   return {
     verify: providers.verify,
-    away: ({ identityProviders }) => [...identityProviders.values()].some(providers.isAway),
+    away: ({ identityProviders }) =>
+      [...identityProviders.values()].some((one) => one.enabled && providers.isAway(one)),
     admit: async ({ identityProviders }) =>
       (await Promise.all([...identityProviders.values()].map(faultOf))).flat(),
   }

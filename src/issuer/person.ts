@@ -4,6 +4,7 @@
 import { Refusal, refuse } from "../errors.ts"
 import { type Caller, caller as callerOf } from "../policy/callers.ts"
 import type { IdentityProvider, OpenIdRule } from "../policy/policy.ts"
+import { providerOf } from "../policy/vouching.ts"
 import { SKEW_SECONDS, toEpochSeconds } from "../time.ts"
 import { isEpoch, isText } from "../token/claims.ts"
 import { type ForeignJwt, readForeignJwt } from "../token/foreign-jwt.ts"
@@ -42,7 +43,7 @@ export async function judgePerson(
   if (jwt instanceof Unreadable || clientId === undefined) return undefined
   const policy = rooms.policies.inForce()
   const caller = callerOf(policy, clientId)
-  const provider = [...policy.identityProviders.values()].find(({ issuer }) => issuer === jwt.iss)
+  const provider = providerOf(policy, jwt.iss)
   if (!caller || !provider) return undefined
   const { audience, name: from } = provider
   const rules = caller.people.filter((rule) => rule.provider === from)

@@ -34,6 +34,7 @@ export async function judgeUser(
   const provider = providers.find(({ issuer }) => issuer === jwt.iss)
   const { audience } = provider ?? {}
   if (!provider || audience === undefined) return invalid("iss")
+  if (!provider.enabled) return invalid("provider_disabled")
   const now = toEpochSeconds(clock.now())
   const rules = { audience, anyOf: [], now, skewSeconds: 0, maxLifeSeconds: MOST_LIFE_SECONDS }
   const identity = await identities.verify(provider, text, { ...rules, typ: ["at+jwt"] })

@@ -3,6 +3,7 @@
 // whether the JWT is genuine is remote/identity-providers.ts's, and its single use the database's.
 import { type Refusal, refuse } from "../errors.ts"
 import { type Caller, caller as callerOf } from "../policy/callers.ts"
+import { providerOf } from "../policy/vouching.ts"
 import { toEpochSeconds } from "../time.ts"
 import { readForeignJwt } from "../token/foreign-jwt.ts"
 import type { VerifiedIdentity } from "../token/identity.ts"
@@ -32,8 +33,8 @@ export async function judgeWorkload(
   if (jwt instanceof Unreadable) return refuse("invalid_client", `[${jwt.tag}] assertion`)
   const policy = policies.inForce()
   // The claimed name only chooses whose keys are tried.
-  const provider = [...policy.identityProviders.values()].find(({ issuer }) => issuer === jwt.iss)
-  if (!provider) return refuse("invalid_client", "[provider] not in the policy in force")
+  const provider = providerOf(policy, jwt.iss)
+  if (!provider) return refuse("invalid_client", "[provider] disabled, or not in the policy in force")
   const caller = clientId === undefined ? undefined : callerOf(policy, clientId)
   const rules = caller?.workloads.filter((rule) => rule.provider === provider.name) ?? []
   const now = toEpochSeconds(clock.now())

@@ -5,6 +5,7 @@ import { type Refusal, refuse } from "../errors.ts"
 import { type ClaimRules, claimsFit } from "../token/identity.ts"
 import type { JsonObject } from "../token/json.ts"
 import type { Policy, TaskType, UserRule } from "./policy.ts"
+import { providerIn } from "./vouching.ts"
 
 /** A person, as an identity provider named them. */
 export interface User {
@@ -55,8 +56,9 @@ export function userRuleOf(
 ): UserRule | undefined | Refusal {
   if (!user) return onBehalfOf?.required ? refuseWithout() : undefined
   if (!onBehalfOf) return refuse("access_denied", "[user] the task type runs for no user")
-  const { issuer } = policy.identityProviders.get(user.provider) ?? {}
-  if (issuer !== user.issuer) return refuse("access_denied", "[user] the identity provider left the policy")
+  const { issuer } = providerIn(policy, user.provider) ?? {}
+  if (issuer !== user.issuer)
+    return refuse("access_denied", "[user] the identity provider is disabled or left the policy")
   const fitting = onBehalfOf.users.find((name) => fits(policy.users.get(name), user))
   const rule = fitting === undefined ? undefined : policy.users.get(fitting)
   return rule ?? refuse("access_denied", "[user] no rule of the task type lets the user in")

@@ -2,13 +2,14 @@
 // and which scopes a name has; checking an assertion against those keys is token/assertion.ts's.
 import type { JsonWebKeySet } from "../token/signature.ts"
 import type { OpenIdRule, Policy, PrivateKeyJwt, StaffRole, WorkloadRule } from "./policy.ts"
+import { providerIn } from "./vouching.ts"
 
 export type CallerKind = "orchestrator" | "api" | "staff" | "agent"
 
 /** What a service token may carry: the caller's kind, or for staff its roles. */
 export type CallerScope = "orchestrator" | "api" | "agent" | StaffRole
 
-/** One name that may authenticate. Disabled names are not callers. */
+/** One name that may authenticate. Disabled names are not callers; who a disabled provider vouches for is left out. */
 export interface Caller {
   readonly kind: CallerKind
   readonly name: string
@@ -36,18 +37,26 @@ interface Named {
  */
 export function caller(policy: Policy, clientId: string): Caller | undefined {
   const orchestrator = policy.orchestrators.get(clientId)
-  if (orchestrator) return toCaller("orchestrator", orchestrator, ["orchestrator"])
+  if (orchestrator) return toCaller(policy, "orchestrator", orchestrator, ["orchestrator"])
   const api = policy.apis.get(clientId)
-  if (api) return toCaller("api", api, ["api"], api.resource)
+  if (api) return toCaller(policy, "api", api, ["api"], api.resource)
   const agent = policy.agents.get(clientId)
-  if (agent && agent.authenticate.length + agent.workloads.length > 0)
-    return toCaller("agent", agent, ["agent"])
+  const acting = agent && toCaller(policy, "agent", agent, ["agent"])
+  if (acting && canAuthenticate(acting)) return acting
   const staff = policy.staff.get(clientId)
-  const known = staff && toCaller("staff", staff, staff.roles)
-  return known && { ...known, people: staff.openid }
+  const known = staff && toCaller(policy, "staff", staff, staff.roles)
+  return known && { ...known, people: vouchedFor(policy, staff.openid) }
 }
 
+/** Whether there is any way in which it could prove who it is. */
+export const canAuthenticate = ({ keySets, workloads, people }: Caller): boolean =>
+  keySets.length + workloads.length + people.length > 0
+
+const vouchedFor = <Rule extends { readonly provider: string }>(policy: Policy, rules: readonly Rule[]) =>
+  rules.filter(({ provider }) => providerIn(policy, provider))
+
 function toCaller(
+  policy: Policy,
   kind: CallerKind,
   named: Named,
   scopes: readonly CallerScope[],
@@ -55,6 +64,7 @@ function toCaller(
 ): Caller | undefined {
   if (!named.enabled) return undefined
   const keySets = named.authenticate.map((one) => one.jwks)
-  const { name, workloads } = named
+  const { name } = named
+  const workloads = vouchedFor(policy, named.workloads)
   return { kind, name, keySets, workloads, people: [], scopes, ...(resource !== undefined && { resource }) }
 }

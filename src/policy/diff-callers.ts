@@ -14,6 +14,7 @@ import type {
   Staff,
   WorkloadRule,
 } from "./policy.ts"
+import { providerIn } from "./vouching.ts"
 
 interface Named {
   readonly authenticate: readonly PrivateKeyJwt[]
@@ -26,7 +27,9 @@ interface Named {
 
 export function diffCallers(old: Policy, now: Policy): Finding[] {
   return [
-    ...both(callersOf(old), callersOf(now)).flatMap(([name, was, is]) => diffWays(name, was, is)),
+    ...both(callersOf(old), callersOf(now)).flatMap(([name, was, is]) =>
+      diffWays(name, [old, was], [now, is]),
+    ),
     ...both(old.staff, now.staff).flatMap(([name, was, is]) => diffRoles(name, was, is)),
     ...both(old.identityProviders, now.identityProviders).flatMap(([name, was, is]) =>
       diffProvider(name, was, is),
@@ -65,8 +68,10 @@ const found = (
   ...sides(was?.place, is?.place),
 })
 
-function diffWays(name: string, was: Named | undefined, is: Named | undefined): Finding[] {
-  const [before, after] = [waysOf(was), waysOf(is)]
+type In = readonly [Policy, Named | undefined]
+
+function diffWays(name: string, [old, was]: In, [now, is]: In): Finding[] {
+  const [before, after] = [waysOf(old, was), waysOf(now, is)]
   const say = (direction: Direction, words: string) =>
     found(name, { was, is }, "authentication", direction, words)
   return [
@@ -88,16 +93,18 @@ interface Way {
   readonly rule?: IdentityRule
 }
 
-function waysOf(named: Named | undefined): Way[] {
+function waysOf(policy: Policy, named: Named | undefined): Way[] {
   if (!named?.enabled) return []
   const keys = named.authenticate.flatMap(({ jwks }) =>
     jwks.keys.map((jwk): Way => ({ key: canonicalJson({ ...jwk }), words: `with the key ${jwk.kid}` })),
   )
   const rules = (kind: "workload" | "person", some: readonly (WorkloadRule | OpenIdRule)[]) =>
-    some.map(({ provider, ...rule }): Way => {
-      const words = `as a ${kind} of ${provider} with ${JSON.stringify(rule)}`
-      return { kind, provider, rule, words }
-    })
+    some
+      .filter(({ provider }) => providerIn(policy, provider))
+      .map(({ provider, ...rule }): Way => {
+        const words = `as a ${kind} of ${provider} with ${JSON.stringify(rule)}`
+        return { kind, provider, rule, words }
+      })
   return [
     ...keys,
     ...rules("workload", named.workloads),
@@ -135,9 +142,13 @@ function diffProvider(
   was: IdentityProvider | undefined,
   is: IdentityProvider | undefined,
 ): Finding[] {
-  if (!was || !is || same(was, is)) return []
-  const words = "says by other words or keys who somebody is: whom it names can't be told"
-  return [found(`the identity provider ${name}`, { was, is }, "authentication", "unknown", words)]
+  if (!was || !is || same(was, is) || !(was.enabled || is.enabled)) return []
+  const say = (direction: Direction, words: string) => [
+    found(`the identity provider ${name}`, { was, is }, "authentication", direction, words),
+  ]
+  if (was.enabled && !is.enabled) return say("narrowing", "vouches for nobody now")
+  if (!was.enabled) return say("widening", "vouches for people and workloads now")
+  return say("unknown", "says by other words or keys who somebody is: whom it names can't be told")
 }
 
 const same = (

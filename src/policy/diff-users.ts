@@ -3,6 +3,7 @@
 import type { ClaimRules } from "../token/identity.ts"
 import { type Direction, type Finding, sides } from "./finding.ts"
 import type { Policy, TaskType, UserRule } from "./policy.ts"
+import { userRuleIn } from "./vouching.ts"
 
 /** A rule as it decides: whom it names, and what they may at most. */
 interface Deciding {
@@ -48,8 +49,8 @@ const WHOM: Readonly<Record<Direction, string>> = {
 
 function decidingOf(policy: Policy, { onBehalfOf }: TaskType): Deciding[] {
   return (onBehalfOf?.users ?? []).flatMap((name) => {
-    const rule = policy.users.get(name)
-    if (!rule?.enabled) return []
+    const rule = userRuleIn(policy, name)
+    if (!rule) return []
     const { issuer = "", audience, nameClaim } = policy.identityProviders.get(rule.provider) ?? {}
     return [{ rule, issuer, audience, nameClaim }]
   })

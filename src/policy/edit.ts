@@ -1,5 +1,6 @@
 // What would have to change for a refused request to be allowed: each edit with its place and the YAML to write there. It
 // decides nothing, and whether anybody should be allowed is the owner's; explain.ts says what is refused now.
+import { caller, canAuthenticate } from "./callers.ts"
 import type { TaskRequest } from "./decide.ts"
 import { describeVerdict, verdictOn } from "./explain.ts"
 import { describeRule, readInputs } from "./inputs.ts"
@@ -118,6 +119,9 @@ function userEdits(editing: Editing, type: TaskType): PolicyEdit[] {
     policy.users,
     "{ provider: ..., claims: { ... } }",
   )
+  const provider = policy.users.get(rule)?.provider
+  if (provider !== undefined)
+    named.push(...nameEdits(editing, "identity_providers", provider, policy.identityProviders, "{ ... }"))
   if (users.includes(rule)) return named
   const why = `"${type.name}" does not run for users of "${rule}"`
   return [...named, { place, why, yaml: `on_behalf_of: ${flow([...users, rule])}` }]
@@ -192,9 +196,8 @@ function operationEdits({ policy, placeOf }: Editing, operation: string): Policy
 function approvalEdits({ policy, placeOf }: Editing, type: TaskType): PolicyEdit[] {
   return type.grants.flatMap(({ approval }) => {
     const staff = approval?.by.flatMap((name) => policy.staff.get(name) ?? []) ?? []
-    const decides = staff.some(
-      (one) => one.enabled && one.openid.length + one.authenticate.length + one.workloads.length > 0,
-    )
+    const callers = staff.flatMap(({ name }) => caller(policy, name) ?? [])
+    const decides = callers.some(canAuthenticate)
     const [first] = staff
     if (!first || decides) return []
     const place = placeOf(first.place.file, ["staff", first.name], "key")

@@ -82,7 +82,14 @@ function explainUser(policy: Policy, type: TaskType, { user }: TaskRequest): Exp
   if (user?.rule === undefined) return []
   const ok = type.onBehalfOf?.users.includes(user.rule) ?? false
   const text = `"${type.name}" ${ok ? "runs" : "does not run"} for users of "${user.rule}"`
-  return [...explainName("user rule", user.rule, policy.users), { ok, text, place: type.place }]
+  const { provider } = policy.users.get(user.rule) ?? {}
+  return [
+    ...explainName("user rule", user.rule, policy.users),
+    ...(provider === undefined
+      ? []
+      : explainName("identity provider", provider, policy.identityProviders).filter(({ ok }) => !ok)),
+    { ok, text, place: type.place },
+  ]
 }
 
 function explainInputs(type: TaskType, request: TaskRequest): ExplanationStep[] {

@@ -4,6 +4,7 @@
 import { operationsGranted } from "./granted.ts"
 import type { Agent, Place, Policy, Risk, TaskGrant, TaskType } from "./policy.ts"
 import { conditionOf } from "./rights.ts"
+import { userRuleIn } from "./vouching.ts"
 
 export interface InventoryLine {
   readonly agent: string
@@ -88,7 +89,7 @@ function linesOf(
         task: task.name,
         through,
         startedBy,
-        onBehalfOf: (task.onBehalfOf?.users ?? []).filter((name) => policy.users.get(name)?.enabled),
+        onBehalfOf: (task.onBehalfOf?.users ?? []).filter((name) => userRuleIn(policy, name)),
         approvedBy: grant.approval?.by ?? [],
         conditions: [...conditionOf(task), ...conditionOf(grant)],
         place: grant.place,

@@ -29,6 +29,8 @@ export interface IdentityProvider extends ProviderSettings {
   readonly audience: string | undefined
   /** Undefined: `sub` names a person. */
   readonly nameClaim: string | undefined
+  /** False: it vouches for nobody. */
+  readonly enabled: boolean
   readonly place: Place
 }
 

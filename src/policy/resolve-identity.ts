@@ -41,6 +41,7 @@ export function resolveProviders(
       privateAddresses: rule.private_addresses,
       audience: rule.audience,
       nameClaim: rule.name_claim,
+      enabled: rule.enabled,
       place,
     }
     return [name, provider]

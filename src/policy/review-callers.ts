@@ -1,6 +1,7 @@
 // What a reviewer says about callers: whom to write to, keys that two of them hold, workload rules that fit more than one
 // workload. Rules that let strangers in are refused at load (stranger.ts).
 import { KeyFault, readKeySet } from "../token/signature.ts"
+import { caller, canAuthenticate } from "./callers.ts"
 import type { Place, Policy, PrivateKeyJwt, WorkloadRule } from "./policy.ts"
 import type { Reviewed, ReviewRule, Spot } from "./review-rule.ts"
 
@@ -101,9 +102,11 @@ export const CALLER_RULES: readonly ReviewRule[] = [
     summary: "An orchestrator that no task can be started by, because it can't authenticate",
     fix: "give it `authenticate`, with a key or a workload rule",
     *find({ policy }) {
-      for (const { name, authenticate, workloads, enabled, place } of policy.orchestrators.values())
-        if (enabled && authenticate.length + workloads.length === 0)
+      for (const { name, place } of policy.orchestrators.values()) {
+        const known = caller(policy, name)
+        if (known && !canAuthenticate(known))
           yield { place, message: `the orchestrator "${name}" has no way to authenticate` }
+      }
     },
   },
   {

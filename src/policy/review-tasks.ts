@@ -1,7 +1,9 @@
 // What a reviewer says about task types as a whole: how long they run, who may start them, what their inputs let through.
+import { caller, canAuthenticate } from "./callers.ts"
 import { operationsGranted } from "./granted.ts"
 import type { InputRule, Policy, TaskType } from "./policy.ts"
 import type { Reviewed, ReviewRule, Spot } from "./review-rule.ts"
+import { userRuleIn } from "./vouching.ts"
 
 const LONG_SECONDS = 86_400
 const LONG_AT_RISK_SECONDS = 8 * 3600
@@ -48,8 +50,8 @@ function whyNobody(policy: Policy, task: TaskType): string | undefined {
   if (enabled(task.orchestrators, policy.orchestrators).length === 0) return "its orchestrators are disabled"
   const agents = enabled(task.agents, policy.agents)
   if (agents.length === 0) return "its agents are disabled"
-  if (task.onBehalfOf?.required && enabled(task.onBehalfOf.users, policy.users).length === 0)
-    return "the user rules that it needs are disabled"
+  if (task.onBehalfOf?.required && !task.onBehalfOf.users.some((name) => userRuleIn(policy, name)))
+    return "the user rules that it needs are disabled, or their providers"
   const some = agents.some((name) => operationsLeft(policy, task, policy.agents.get(name)?.atMost).length > 0)
   return some
     ? undefined
@@ -79,8 +81,8 @@ function* undecidable({ policy, tasks, inTask }: Reviewed): Iterable<Spot> {
   for (const task of tasks)
     for (const [index, { approval }] of task.grants.entries()) {
       const decides = approval?.by.some((name) => {
-        const staff = policy.staff.get(name)
-        return staff?.enabled && staff.openid.length + staff.authenticate.length + staff.workloads.length > 0
+        const staff = caller(policy, name)
+        return staff && canAuthenticate(staff)
       })
       if (!approval || decides) continue
       const place = inTask(task, "grants", index, "approval", "by")

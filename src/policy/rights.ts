@@ -4,6 +4,7 @@
 import { coversResource, type Resource, type ResourceTemplate } from "../token/resource.ts"
 import { operationsGranted } from "./granted.ts"
 import type { ApprovalRule, Place, Policy, TaskType } from "./policy.ts"
+import { userRuleIn } from "./vouching.ts"
 
 /** Who asks, as far as policies tell people apart. */
 export interface Cell {
@@ -44,8 +45,8 @@ export function rightsOf(policy: Policy, cell: Cell): readonly Right[] {
   if (!type?.enabled || !agent?.enabled || !policy.orchestrators.get(cell.orchestrator)?.enabled) return []
   if (!type.orchestrators.has(cell.orchestrator) || !type.agents.has(cell.agent)) return []
   if (cell.user === null) return type.onBehalfOf?.required ? [] : grantedBy(policy, type, [agent.atMost])
-  const rule = policy.users.get(cell.user)
-  if (!rule?.enabled || !type.onBehalfOf?.users.includes(cell.user)) return []
+  const rule = userRuleIn(policy, cell.user)
+  if (!rule || !type.onBehalfOf?.users.includes(cell.user)) return []
   return grantedBy(policy, type, [agent.atMost, rule.atMost])
 }
 

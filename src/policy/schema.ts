@@ -38,6 +38,7 @@ const identityProvider = z.strictObject({
   private_addresses: z.boolean().default(false).describe("true: it is on a private network or on this host"),
   audience: text(200).optional().describe("The aud of its tokens for people: what it calls taskmint"),
   name_claim: text(128).optional().describe("The claim that names a person; absent: sub"),
+  enabled: z.boolean().default(true).describe("false: it vouches for nobody"),
 })
 
 const way = {

@@ -191,6 +191,16 @@ describe("E21 E22 while the provider can't be asked", () => {
     await away.close()
   })
 
+  test("E21 a provider that is disabled is asked by nobody, vouches for nobody, and is no warning", async () => {
+    const off = await openWorkloads("", ", enabled: false")
+    off.foreign.cut(true)
+    await off.house.restart()
+    expect(await off.verdict(off.discovered(), "robot")).toBe(NO)
+    expect(await off.verdict(off.github(), "pipeline")).toBe("200")
+    expect((await off.house.ask("GET", "/readyz")).body.warnings).toEqual([])
+    await off.close()
+  })
+
   test("E22 keys that move are an alarm, not a new truth, also behind a restart", async () => {
     const one = await openWorkloads()
     expect(await one.verdict(one.discovered(), "robot")).toBe("200")

@@ -199,6 +199,9 @@ describe("what can't be told is counted by itself", () => {
     const changed = "whom the rules about users name has changed"
     expect(starts(await users("groups: support }", "groups: others }"), was)).toEqual([0, 0, 1, changed])
     expect(starts(await users("groups: leads }", "groups: others }"), was)).toEqual([0, 0, 1, changed])
+    const off = await users("name_claim: email", "name_claim: email, enabled: false")
+    expect(starts(off, was).slice(0, 3)).toEqual([0, 1, 0])
+    expect(starts(was, off).slice(0, 3)).toEqual([0, 0, 1])
     expect(starts(await users("[leads, support-staff]", "[support-staff, leads]"), was)).toEqual([
       1,
       0,

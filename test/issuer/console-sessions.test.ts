@@ -150,6 +150,11 @@ describe("at the next request", () => {
       undefined,
     ],
     [
+      "a provider that is disabled vouches for nobody",
+      policyOf(LEADS).replace("audience: taskmint", "audience: taskmint, enabled: false"),
+      undefined,
+    ],
+    [
       "another issuer under the provider's name is another's word",
       policyOf(LEADS, "https://other.example.com"),
       undefined,

@@ -58,6 +58,14 @@ describe("a console that nobody can sign in to", () => {
     expect(await currentOf(both, {})).toBe("several")
     const named = await currentOf(both, { provider: "others", clientId: "console" })
     expect(named).toMatchObject({ clientId: "console", provider: { name: "others", audience: "taskmint" } })
+    const one = {
+      ...both,
+      "b.yaml": both["b.yaml"].replace("audience: taskmint", "audience: taskmint, enabled: false"),
+    }
+    expect(await currentOf(one, {})).toMatchObject({ provider: { name: "people" } })
+    expect(await currentOf(one, { provider: "others" })).toBe("unknown")
+    const off = POLICY.replace("audience: taskmint", "audience: taskmint, enabled: false")
+    expect(await currentOf(off, {})).toBe("none")
     expect(await currentOf(POLICY.replace("{ roles", "{ enabled: false, roles"), {})).toBe("none")
   })
 

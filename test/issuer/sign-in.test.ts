@@ -4,78 +4,22 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { decodeJwt } from "jose"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { toEpochSeconds } from "../../src/time.ts"
-import { signProof } from "../../src/token/proof.ts"
-import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { type ForeignSigner, foreignSigner, startForeignIssuer } from "../support/foreign-issuer.ts"
-import { ASSERTION_TYPE, ISSUER } from "../support/issuer-house.ts"
-import { openUsers, type Users } from "../support/users.ts"
+import { foreignSigner } from "../support/foreign-issuer.ts"
+import { ISSUER } from "../support/issuer-house.ts"
+import { KEY, LEA, openSignIns, type SignIns, STAFF } from "../support/sign-ins.ts"
 
-const STAFF = `version: 1
-identity_providers:
-  away: { issuer: "AWAY", private_addresses: true, audience: taskmint }
-users:
-  owners: { provider: people, claims: { groups: owners } }
-staff:
-  leaders: { roles: [approver], authenticate: [{ openid: { provider: people, claims: { groups: leads } } }] }
-  watchers:
-    roles: [auditor, operator]
-    authenticate:
-      - { openid: { provider: people, claims: { groups: security } } }
-      - { openid: { provider: away, claims: { groups: security } } }
-tasks:
-  close-for-user:
-    orchestrators: [support-orchestrator]
-    agents: [triage-bot]
-    on_behalf_of: [owners]
-    deadline: 4h
-    grants:
-      - { api: tickets, operations: [tickets:close], resources: ["tickets/*"], approval: { by: [leaders], valid: 1h } }
-`
-const KEY = importSigningKey(generatePrivateJwk("ES256"))
-let users: Users
-let away: string
+let users: SignIns["users"]
+let away: SignIns["away"]
+let now: SignIns["now"]
+let idToken: SignIns["idToken"]
+let present: SignIns["present"]
+let signIn: SignIns["signIn"]
+let askAs: SignIns["askAs"]
 
 beforeEach(async () => {
-  const gone = await startForeignIssuer()
-  await gone.close()
-  away = gone.issuer
-  users = await openUsers({ "sign-in.yaml": STAFF.replace("AWAY", away) })
+  ;({ users, away, now, idToken, present, signIn, askAs } = await openSignIns())
 })
 afterEach(() => users.house.remove())
-
-const now = () => toEpochSeconds(users.house.clock.now())
-const LEA = { email: "lea@example.com", groups: ["everybody", "leads"] }
-const idToken = (
-  changes: object = {},
-  header: Readonly<Record<string, unknown>> = {},
-  signer?: ForeignSigner,
-) => users.token({ auth_time: now() - 60, ...LEA, ...changes }, header, signer)
-const proofFor = (method: string, url: string, accessToken?: string) =>
-  signProof({ method, url, now: now(), ...(accessToken !== undefined && { accessToken }) }, KEY)
-
-async function present(client_assertion: string, client_id = "leaders", bound = true) {
-  const answer = await users.house.form(
-    { grant_type: "client_credentials", client_id, client_assertion_type: ASSERTION_TYPE, client_assertion },
-    bound ? { dpop: proofFor("POST", `${ISSUER}/token`) } : {},
-  )
-  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
-}
-
-async function signIn(changes: object = {}, clientId = "leaders"): Promise<string> {
-  const { status, body } = await present(idToken(changes), clientId)
-  expect(status).toBe(200)
-  return String(body.access_token)
-}
-
-const askAs = (token: string, method: string, path: string, json?: object) =>
-  users.house.ask(method, path, {
-    ...(json && { json }),
-    headers: {
-      authorization: `DPoP ${token}`,
-      dpop: proofFor(method, `${ISSUER}${path.split("?")[0]}`, token),
-    },
-  })
 
 describe("a person who signs in", () => {
   test("gets a bound service token that names them, with the roles of their entry", async () => {
@@ -127,53 +71,6 @@ describe("a person who signs in", () => {
     expect((await askAs(token, "GET", "/approvals")).status).toBe(200)
     users.house.clock.advance(16_000)
     expect((await askAs(token, "GET", "/approvals")).body.code).toBe("service_token_invalid")
-  })
-})
-
-describe("a person whom a lock names", () => {
-  const WATCHER = { groups: "security" }
-  const revoke = (json: object) =>
-    users.house.ask("POST", "/revocations", { as: "operations-team", json: { reason: "left", ...json } })
-  const lock = async (value = "people/lea@example.com", until?: string) => {
-    const { status, body } = await revoke({ kind: "subject", value, ...(until !== undefined && { until }) })
-    expect([status, body.lock]).toEqual([201, true])
-    users.house.clock.advance(1000)
-    return String(body.id)
-  }
-
-  test.each([
-    ["GET", "/locks"],
-    ["GET", "/ledger/entries?limit=1"],
-    ["POST", "/revocations"],
-    ["DELETE", "/revocations/{lock}"],
-  ])("can't %s %s with the service token they have", async (method, path) => {
-    const token = await signIn(WATCHER, "watchers")
-    const id = await lock()
-    const json = method === "POST" ? { kind: "agent", value: "triage-bot", reason: "x" } : undefined
-    const { status, body } = await askAs(token, method, path.replace("{lock}", id), json)
-    expect([status, body.code]).toEqual([403, "locked"])
-    const locks = await users.house.ask("GET", "/locks", { as: "operations-team" })
-    expect(locks.body.locks).toMatchObject([{ id }])
-  })
-
-  test("gets no other service token, and the ID token is not spent", async () => {
-    const id = await lock()
-    const text = idToken()
-    const refused = await present(text)
-    expect([refused.status, refused.body.error, refused.body.code]).toEqual([403, "access_denied", "locked"])
-    await users.house.ask("DELETE", `/revocations/${id}`, { as: "operations-team" })
-    expect((await present(text)).status).toBe(200)
-  })
-
-  test("is let in again when it is over, and nobody else was ever out", async () => {
-    const [token, other] = [await signIn(), await signIn({ email: "lou@example.com" })]
-    await lock("people/lea@example.com", new Date(users.house.clock.now() + 5000).toISOString())
-    expect((await askAs(token, "GET", "/approvals")).body.code).toBe("locked")
-    expect((await askAs(other, "GET", "/approvals")).status).toBe(200)
-    await signIn({ email: "lou@example.com" })
-    users.house.clock.advance(5000)
-    expect((await askAs(token, "GET", "/approvals")).status).toBe(200)
-    await signIn()
   })
 })
 

@@ -193,6 +193,7 @@ describe("later mints", () => {
     ["whose rule is disabled", "claims: { groups: support }", "claims: { groups: support }, enabled: false"],
     ["whose rule asks for another group", "{ groups: support }", "{ groups: night-shift }"],
     ["whose rule left the task type", "[leads, support-staff]", "[leads]"],
+    ["whose provider is disabled", "name_claim: email", "name_claim: email, enabled: false"],
     ["whose provider is another by now", PEOPLE, "https://login.example.org"],
   ])("of a user %s are refused, and recorded", async (_, from, to) => {
     const { body } = await users.startFor()
@@ -202,6 +203,16 @@ describe("later mints", () => {
     const refused = await users.entries(`task=${body.task_id}&kind=token.refused`)
     expect(refused).toMatchObject([{ sub: "people/ana@example.com", code: "access_denied" }])
     expect((await renew(body.task_id)).status).toBe(200)
+  })
+
+  test("a start with a token of a disabled provider is refused, as with that of an unknown one", async () => {
+    const off = USER_POLICY.replace("name_claim: email", "enabled: false, name_claim: email")
+    const subject_token = users.token()
+    await withPolicy(off, async () => {
+      const refused = { status: 400, body: { code: "user_token_invalid" } }
+      expect(await users.start({ subject_token })).toMatchObject(refused)
+    })
+    expect((await users.start({ subject_token })).status).toBe(201)
   })
 
   test("give no more than the user may now, and never more than at the start", async () => {

@@ -18,6 +18,7 @@ const JWKS =
 const written = (changes: Readonly<Record<string, string>> = {}) => {
   const parts: Record<string, string> = {
     issuer: PEOPLE,
+    people: "true",
     leads: "{ provider: people, claims: { groups: leads } }",
     staff: "{ provider: people, claims: { groups: support }, at_most: [tickets:read, tickets:comment] }",
     behalf: "[leads, staff]",
@@ -26,7 +27,7 @@ const written = (changes: Readonly<Record<string, string>> = {}) => {
   }
   return `version: 1
 identity_providers:
-  people: { issuer: ${parts.issuer}, jwks: ${JWKS}, audience: taskmint }
+  people: { issuer: ${parts.issuer}, jwks: ${JWKS}, audience: taskmint, enabled: ${parts.people} }
   others: { issuer: https://other.example, jwks: ${JWKS}, audience: taskmint }
 apis:
   tickets:
@@ -97,6 +98,7 @@ describe("is refused", () => {
       { ...ana, provider: "others", issuer: "https://other.example" },
     ],
     ["a provider that has another issuer by now", { issuer: "https://moved.example" }, ana],
+    ["a provider that is disabled", { people: "false" }, ana],
     ["a rule that is not the task type's", { behalf: "[leads]" }, ana],
     [
       "a rule that is disabled",
@@ -105,6 +107,21 @@ describe("is refused", () => {
     ],
   ])("%s", async (_, changes, user) => {
     expect(allowed(await changed(changes), user)).toBe("access_denied")
+  })
+
+  test("where the provider is disabled, nobody it names, and nobody else", async () => {
+    const off = await changed({ people: "false", staff: "{ provider: others, claims: { groups: support } }" })
+    expect(allowed(off, lea)).toBe("access_denied")
+    const other = { ...ana, sub: "others/ana", provider: "others", issuer: "https://other.example" }
+    expect(allowed(off, other)).toEqual(["staff", "tickets:read", "tickets:close"])
+    expect(allowed(off)).toEqual([undefined, "tickets:read", "tickets:close"])
+    const request = { type: "triage", orchestrator: "desk", agent: "bot", inputs: {} }
+    const { steps } = explain(off, { ...request, user: fittingUser(off, "leads") })
+    expect(steps.filter(({ ok }) => !ok).map(({ text }) => text)).toEqual([
+      'the identity provider "people" is disabled',
+      'at_most of "bot" leaves out tickets:comment',
+      "refused: [user] the identity provider is disabled or left the policy",
+    ])
   })
 
   test("a user where the task type runs for none", async () => {

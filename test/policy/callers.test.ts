@@ -21,6 +21,43 @@ test.each(["triage-bot", "triage-ticket", "nobody", "", "__proto__", "constructo
   },
 )
 
+test("whom a disabled provider vouches for is nobody; a key is a key", async () => {
+  const written = (enabled: boolean) => `version: 1
+identity_providers:
+  ci: { issuer: https://ci.example, audience: taskmint, enabled: ${enabled} }
+  spare: { issuer: https://spare.example, audience: taskmint }
+agents:
+  runner: { owner: a, authenticate: [{ workload: { provider: ci, subject: job-1 } }] }
+orchestrators:
+  jobs:
+    owner: a
+    authenticate:
+      - workload: { provider: ci, subject: job-1 }
+      - workload: { provider: spare, subject: job-1 }
+staff:
+  leads:
+    roles: [auditor]
+    authenticate:
+      - { openid: { provider: ci, claims: { groups: leads } } }
+      - { private_key_jwt: { jwks: keys/audit-team.jwks.json } }
+`
+  const ways = async (enabled: boolean) => {
+    const keys = Object.entries(shippedTexts()).filter(([name]) => name.endsWith(".jwks.json"))
+    const by = await policyOf({ "a.yaml": written(enabled), ...Object.fromEntries(keys) })
+    return ["runner", "jobs", "leads"].map((name) => {
+      const { keySets, workloads, people } = caller(by, name) ?? {}
+      return [keySets?.length, workloads?.map(({ provider }) => provider), people?.length]
+    })
+  }
+  const nobody = [undefined, undefined, undefined]
+  expect(await ways(true)).toEqual([
+    [0, ["ci"], 0],
+    [0, ["ci", "spare"], 0],
+    [1, [], 1],
+  ])
+  expect(await ways(false)).toEqual([nobody, [0, ["spare"], 0], [1, [], 0]])
+})
+
 test("a disabled name is not a caller", async () => {
   const texts = shippedTexts()
   const disabled = texts["support.yaml"]?.replaceAll(

@@ -56,7 +56,13 @@ const unusual = (name: string) => ({
 const BASE = {
   version: 1,
   identity_providers: {
-    people: { issuer: "https://login.example", audience: "taskmint", name_claim: "email", jwks: keySet() },
+    people: {
+      issuer: "https://login.example",
+      audience: "taskmint",
+      name_claim: "email",
+      enabled: true,
+      jwks: keySet(),
+    },
     ci: { issuer: "https://ci.example", jwks_uri: "https://ci.example/keys", private_addresses: false },
     others: { issuer: "https://others.example", audience: "taskmint", jwks: keySet() },
     runs: { issuer: "https://runs.example", jwks: keySet() },

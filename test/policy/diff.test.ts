@@ -154,6 +154,16 @@ const CHANGES: readonly (readonly [string, string, string])[] = [
     "widening: tickets says that tickets:close is of low risk; before: high",
   ],
   [
+    "audience: taskmint",
+    "audience: taskmint, enabled: false",
+    "narrowing: bot in triage, started by jobs for users of team, bosses, may no longer tickets:read on tickets/{ticket}",
+  ],
+  [
+    "audience: taskmint",
+    "audience: taskmint, enabled: false",
+    "narrowing: the identity provider people vouches for nobody now",
+  ],
+  [
     "tickets:read: { risk: low }",
     "tickets:read: { risk: low, enabled: false }",
     "narrowing: bot in triage, started by jobs for users of team, bosses or for none, may no longer tickets:read on tickets/{ticket}",
@@ -205,6 +215,27 @@ test.each([
   ["staff:", "anomalies: { unusual_rate: { at_least: 100 }, canary_used: {} }\nstaff:"],
 ])("what nobody gains or loses by is no finding: %s", async (from, to) => {
   expect(tell(base, await load(BASE.replace(from, to)))).toEqual([])
+})
+
+test("who a provider vouches for may authenticate no more where it is disabled, and nothing else is told of it", async () => {
+  const leads =
+    "leads: { roles: [approver], authenticate: [{ openid: { provider: people, claims: { groups: leads } } }] }"
+  const text = BASE.replace("leads: { roles: [approver] }", leads).replace(
+    "    on_behalf_of: [team, bosses]\n",
+    "",
+  )
+  const off = text.replace("audience: taskmint", "audience: mint, enabled: false")
+  const person = 'authenticate as a person of people with {"claims":{"groups":"leads"}}'
+  const [on, without] = [await load(text), await load(off)]
+  expect(tell(without, on)).toEqual([
+    "widening: the identity provider people vouches for people and workloads now",
+    `widening: leads may now ${person}`,
+  ])
+  expect(tell(on, without)).toEqual([
+    "narrowing: the identity provider people vouches for nobody now",
+    `narrowing: leads may no longer ${person}`,
+  ])
+  expect(tell(without, await load(off.replace("mint", "other")))).toEqual([])
 })
 
 test("both sides are named by file and line", async () => {

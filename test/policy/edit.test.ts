@@ -94,6 +94,12 @@ const CASES: Case[] = [
   ["a disabled task type", ["triage:\n    enabled: true", "triage:\n    enabled: false"], {}, []],
   ["a disabled API", ["example\n    enabled: true", "example\n    enabled: false"], {}, []],
   ["a disabled operation", ["{ risk: low }", "{ risk: low, enabled: false }"], {}, []],
+  [
+    "a disabled provider",
+    ["audience: taskmint }", "audience: taskmint, enabled: false }"],
+    { user: "staff" },
+    [],
+  ],
   ["an orchestrator that is not listed", ["", ""], { orchestrator: "cron" }, []],
   ["an orchestrator that is unknown and not listed", ["", ""], { orchestrator: "batch" }, []],
   ["an agent that is not listed", ["", ""], { agent: "other" }, []],

@@ -199,17 +199,6 @@ test.each(CHANGES)(
   },
 )
 
-test("of a disabled operation nothing is said but that nobody may start what needs it", async () => {
-  const off = "{ risk: high, enabled: false }"
-  const none = whole.replace(/(tickets:\w+: \{ risk: \w+) }/g, "$1, enabled: false }")
-  for (const [text, told] of [
-    [whole.replace("{ risk: high }", `{ risk: high }, tickets:delete: ${off}`), []],
-    [whole.replace("{ risk: high }", off).replace("resource:", "foreign: true\n    resource:"), []],
-    [none, [expect.stringMatching(/^nobody may start "triage": .* disabled APIs and operations, leave/)]],
-  ] as const)
-    expect(review(await policyWith(text)).map(({ message }) => message)).toEqual(told)
-})
-
 const evidence = (items: readonly object[], entries = 1000) => {
   const whole = { from: "2026-10-01T00:00:00Z", to: "2026-10-31T00:00:00Z", entries, items }
   const read = readEvidence(JSON.stringify(whole))

@@ -104,6 +104,8 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/issuer/feed-stream.test.ts": "is about streams; test/task/feed is what they are told, on both",
   "test/issuer/replicas.test.ts": "has several issuers on one database, which a file can't have",
   "test/issuer/sign-in.test.ts": "is about a provider's tokens; what it writes other suites hold on both",
+  "test/issuer/signed-in-no-more.test.ts":
+    "is about a provider's tokens; what it writes other suites hold on both",
   "test/issuer/webhook-replicas.test.ts": "has two issuers on one database, which a file can't have",
   "test/policy/narrow-touched.test.ts": "reads entries apart from any database",
   "test/keys/upgrade.test.ts": "opens a file of a version that knew SQLite only",

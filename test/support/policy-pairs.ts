@@ -80,6 +80,7 @@ const user = fc.record({
 const parts = fc.record({
   apiA: enabled,
   readA: enabled,
+  people: enabled,
   audience: fc.constantFrom("https://a.example", "https://a.example", "https://other.example"),
   issuer: fc.constantFrom("https://people.example", "https://people.example", "https://others.example"),
   g1: fc.record({ atMost, enabled }),
@@ -149,6 +150,7 @@ function policyOf(made: Parts): Policy {
       privateAddresses: false,
       audience: "m",
       nameClaim: undefined,
+      enabled: made.people,
       place,
     }),
     apis: named(

@@ -40,11 +40,16 @@ export interface Workloads {
   close(): Promise<void>
 }
 
-const policy = (key: ForeignSigner, foreign: ForeignIssuer, extra: string): string => `version: 1
+const policy = (
+  key: ForeignSigner,
+  foreign: ForeignIssuer,
+  extra: string,
+  more: string,
+): string => `version: 1
 identity_providers:
   github: { issuer: "${GITHUB}", jwks: { keys: [${JSON.stringify(key.jwk)}] } }
   cluster: { issuer: "${CLUSTER}", jwks: { keys: [${JSON.stringify(key.jwk)}] } }
-  discovered: { issuer: "${foreign.issuer}", private_addresses: true }
+  discovered: { issuer: "${foreign.issuer}", private_addresses: true${more} }
 agents:
   helper:
     owner: a
@@ -62,11 +67,12 @@ orchestrators:
       - workload: { provider: discovered, subject: robot }
 ${extra}`
 
-export async function openWorkloads(extra = ""): Promise<Workloads> {
+/** `extra`: more of the policy; `more`: members of the issuer that is discovered. */
+export async function openWorkloads(extra = "", more = ""): Promise<Workloads> {
   const key = foreignSigner("k1", "ES256")
   const foreign = await startForeignIssuer()
   foreign.publish(key)
-  const house = await openHouse({ files: { "workloads.yaml": policy(key, foreign, extra) } })
+  const house = await openHouse({ files: { "workloads.yaml": policy(key, foreign, extra, more) } })
   const now = () => toEpochSeconds(house.clock.now())
   const ownKey = importSigningKey(generatePrivateJwk("ES256"))
   let count = 0

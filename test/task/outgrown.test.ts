@@ -254,6 +254,7 @@ test.each([
     "claims: { groups: support },",
     "enabled: false, claims: { groups: support },",
   ],
+  ["the provider is disabled", "name_claim: email", "name_claim: email, enabled: false"],
   ["it names others", "{ groups: support }", "{ groups: nobody }"],
   [
     "its users may do less at most",

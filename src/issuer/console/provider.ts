@@ -1,7 +1,9 @@
 // Where people of the console sign in: the provider that the settings name, or the only one that the policy's staff is signed
 // in at. It decides which, by the policy in force, and what is missing where there is none; the conversation with it is
 // remote/code-flow.ts's.
+import { caller as callerOf } from "../../policy/callers.ts"
 import type { IdentityProvider, Policy } from "../../policy/policy.ts"
+import { providerIn } from "../../policy/vouching.ts"
 import { type CodeFlow, createCodeFlow } from "../../remote/code-flow.ts"
 import type { Clock } from "../../time.ts"
 
@@ -69,10 +71,10 @@ export function createSignInProviders(options: SignInProvidersOptions): SignInPr
 }
 
 function find(policy: Policy, named: string | undefined): IdentityProvider | NotSetUp {
-  const rules = [...policy.staff.values()].filter(({ enabled }) => enabled).flatMap(({ openid }) => openid)
-  const names = new Set(rules.map(({ provider }) => provider))
+  const staff = [...policy.staff.keys()].flatMap((name) => callerOf(policy, name) ?? [])
+  const names = new Set(staff.flatMap(({ people }) => people).map(({ provider }) => provider))
   if (named === undefined && names.size > 1) return "several"
   const name = named ?? [...names][0]
   if (name === undefined || names.size === 0) return "none"
-  return policy.identityProviders.get(name) ?? "unknown"
+  return providerIn(policy, name) ?? "unknown"
 }

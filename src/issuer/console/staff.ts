@@ -15,7 +15,7 @@ export type StaffIdentity =
     }
   | { readonly link: string }
 
-/** The entries of staff that they are, in the policy's order; disabled ones are none. */
+/** The entries of staff that they are, in the policy's order; disabled ones are none, and none those of a disabled provider. */
 export function entriesOf(policy: Policy, identity: StaffIdentity): readonly Caller[] {
   const staff = [...policy.staff.keys()].flatMap((name) => callerOf(policy, name) ?? [])
   if ("link" in identity) return staff.filter(({ name }) => name === identity.link)
