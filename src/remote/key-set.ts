@@ -28,7 +28,7 @@ export interface KeySetOptions extends Keeping {
 
 /** Where a set comes from, and what is one. */
 export interface KeySource<Key> {
-  /** Throws Unreachable. */
+  /** Throws Unreachable, or PoisonedKeySet. */
   fetchText(): Promise<string>
   /** Undefined: it is no key set that may be used. */
   read(text: string): ReadonlyMap<string, Key> | undefined
@@ -69,6 +69,8 @@ export class PoisonedKeySet extends Error {
 
 const LIMITS = { maxBytes: 64 * 1024, timeoutMilliseconds: 5000 }
 const COOLDOWN_MILLISECONDS = 30_000
+/** RFC 7517 section 8.5.2 has a type of its own for key sets. */
+const JSON_TYPE = /^application\/(jwk-set\+)?json *(;|$)/i
 const HOUR_MILLISECONDS = 3_600_000
 
 /** The key set of an issuer of ours. Sends nothing until asked. */
@@ -132,8 +134,15 @@ function ignoreKnown(fault: unknown): void {
 }
 
 async function fetchText(address: string): Promise<string> {
-  const { status, text } = await exchange(address, { headers: { accept: "application/json" } }, LIMITS)
+  const { status, headers, text } = await exchange(
+    address,
+    { headers: { accept: "application/json" } },
+    LIMITS,
+  )
   if (status !== 200) throw new Unreachable(`the issuer answered ${status} for its keys`)
+  // Ours says what it is: what comes as a page or a text is somebody else's, whatever it reads like.
+  if (!JSON_TYPE.test(headers.get("content-type") ?? ""))
+    throw new PoisonedKeySet("the issuer's key set came as something else than JSON")
   return text
 }
 

@@ -23,8 +23,8 @@ const good = (...keys: (typeof key)[]) => {
   const text = JSON.stringify({ keys: keys.map((one) => one.publicJwk) })
   answer = (_, response) => response.writeHead(200, { "content-type": "application/json" }).end(text)
 }
-const body = (text: string, status = 200) => {
-  answer = (_, response) => response.writeHead(status, { "content-type": "text/html" }).end(text)
+const body = (text: string, status = 200, type: string | undefined = "application/json") => {
+  answer = (_, response) => response.writeHead(status, { ...(type && { "content-type": type }) }).end(text)
 }
 const away = () => {
   answer = (request) => request.socket.destroy()
@@ -143,7 +143,7 @@ describe("A12 L05 a poisoned set is refused whole, the old one kept", () => {
   const { kty, crv, x, y } = key.publicJwk
   const keysOf = (...keys: unknown[]) => JSON.stringify({ keys })
   const ours = { kty, crv, x, y, kid: "ours" }
-  test.each<[string, string, number?]>([
+  test.each<[string, string, number?, string?]>([
     ["a page", "<html>"],
     ["nothing", ""],
     ["no keys", keysOf()],
@@ -157,15 +157,28 @@ describe("A12 L05 a poisoned set is refused whole, the old one kept", () => {
     ["more than 64 KiB", `${keysOf(ours)}${" ".repeat(70_000)}`],
     ["an error", keysOf(ours), 500],
     ["not found", keysOf(ours), 404],
-  ])("%s", async (_, text, status = 200) => {
+    ["a set that is served as a page", keysOf(ours), 200, "text/html"],
+    ["a set that is served as text", keysOf(ours), 200, "text/plain; charset=application/json"],
+    ["a set of no type", keysOf(ours), 200, ""],
+  ])("%s", async (_, text, status, type) => {
     const keys = await fetched()
-    body(text, status)
+    body(text, status, type)
     const failed = await keys.refresh().catch((fault: unknown) => fault)
     expect(failed instanceof PoisonedKeySet || failed instanceof Unreachable).toBe(true)
     expect(keys.keyOf("ours")).toBeUndefined()
     expect(keys.keyOf(key.kid)?.kid).toBe(key.kid)
     expect(kept.length).toBe(1)
   })
+
+  test.each(["application/json", "application/json; charset=utf-8", "application/jwk-set+json"])(
+    "a set that comes as %s is taken",
+    async (type) => {
+      const keys = await fetched()
+      body(keysOf(ours), 200, type)
+      await keys.refresh()
+      expect(keys.keyOf("ours")?.kid).toBe("ours")
+    },
+  )
 
   test("a redirect is not followed", async () => {
     const keys = await fetched()
