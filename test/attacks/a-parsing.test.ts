@@ -1,28 +1,7 @@
-// Bytes that two readers could read differently, or that cost too much to read: catalogue A, form, JSON, size, kinds.
+// Bytes that two readers could read differently, or that cost too much to read: catalogue A, form, JSON, size.
 import { describe, expect, test } from "vitest"
-import { judgeAssertion, readClientAssertion, signClientAssertion } from "../../src/token/assertion.ts"
-import { readUseBatch, type UseBatch } from "../../src/token/batch.ts"
-import { Unreadable } from "../../src/token/jwt.ts"
-import { readProof, signProof } from "../../src/token/proof.ts"
-import { signSecurityEvent } from "../../src/token/security-event.ts"
-import { openServiceToken, serviceTokenClaims, signServiceToken } from "../../src/token/service-token.ts"
-import { publicHalf } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
-import { signBatch } from "../support/batch.ts"
-import {
-  claims,
-  compact,
-  DIGEST,
-  es256,
-  header,
-  ID,
-  ISSUER,
-  keyOf,
-  NOW,
-  open,
-  tagOf,
-  validToken,
-} from "../support/forge.ts"
+import { claims, compact, header, keyOf, open, tagOf, validToken } from "../support/forge.ts"
 
 const refused = (text: string) => tagOf(open(text))
 const [head, body, signature] = validToken().split(".") as [string, string, string]
@@ -201,80 +180,5 @@ describe("size", () => {
 
   test("A22 a header over 1 KiB is refused in a token that is not", () => {
     expect(refused(compact(header({ x: "x".repeat(1024) }), {}))).toBe("size")
-  })
-})
-
-describe("kinds", () => {
-  const batch: UseBatch = {
-    iss: "tickets",
-    aud: ISSUER,
-    iat: NOW,
-    instance: ID.uuid,
-    sequence: 1,
-    previous: DIGEST,
-    cursor: 0,
-    applied_at: null,
-    checkpoint: null,
-    final: false,
-    uses: [],
-  }
-  const service = serviceTokenClaims({
-    iss: ISSUER,
-    clientId: "tickets",
-    jti: ID.tok,
-    iat: NOW,
-    scope: ["uses"],
-  })
-  const idToken = { iss: ISSUER, sub: "ana", aud: "tickets", iat: NOW, exp: NOW + 300, nonce: "n" }
-  const kinds: Record<string, string> = {
-    "task token": validToken(),
-    "service token": signServiceToken(service, es256),
-    "client assertion": signClientAssertion(
-      { clientId: "tickets", issuer: ISSUER, jti: "j1", now: NOW },
-      es256,
-    ),
-    "DPoP proof": signProof({ method: "POST", url: `${ISSUER}/token`, now: NOW }, es256),
-    "batch of uses": signBatch(batch, es256),
-    "security event": String(signSecurityEvent(JSON.stringify(claims()), es256)),
-    "ID token": compact({ typ: "JWT", alg: "ES256", kid: es256.kid }, idToken),
-    "anything without typ": compact({ alg: "ES256", kid: es256.kid }, claims()),
-  }
-  const sets = [new Map([[es256.kid, publicHalf(es256)]])]
-  const readers: Record<string, (text: string) => object> = {
-    "task token": open,
-    "service token": (text) => openServiceToken(text, keyOf, { issuer: ISSUER, now: NOW }),
-    "client assertion": (text) => {
-      const read = readClientAssertion(text)
-      if (read instanceof Unreadable) return read
-      return judgeAssertion(read, { issuer: ISSUER, now: NOW, keySets: sets })
-        ? new Unreadable("claims")
-        : read
-    },
-    "DPoP proof": readProof,
-    "batch of uses": (text) => readUseBatch(text, publicHalf(es256)),
-  }
-  const matrix = Object.keys(readers).flatMap((reader) =>
-    Object.keys(kinds).map((kind) => [kind, reader] as const),
-  )
-
-  test.each(matrix)("A24 %s presented as %s", (kind, reader) => {
-    const read = readers[reader]?.(kinds[kind] ?? "")
-    expect(tagOf(read ?? {}) === "accepted").toBe(kind === reader)
-  })
-
-  test.each([
-    "JWT",
-    "AT+JWT",
-    "at+JWT",
-    "application/at+jwt",
-    "at+jwt ",
-    "dpop+jwt",
-    "secevent+jwt",
-    "",
-    7,
-    undefined,
-    ["at+jwt"],
-  ])("A24 typ %j is not a task token's", (typ) => {
-    expect(refused(compact(header({ typ }), claims()))).toBe("typ")
   })
 })
