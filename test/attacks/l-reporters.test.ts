@@ -10,6 +10,7 @@ import { generatePrivateJwk, importSigningKey, type SigningKey } from "../../src
 import { signBatch, useBatch, useRecord } from "../support/batch.ts"
 import { startVerifier } from "../support/guarded-api.ts"
 import { type Call, type CallerName, type House, ISSUER, openHouse } from "../support/issuer-house.ts"
+import { API, OPERATIONS } from "../support/issuer-stub.ts"
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -137,5 +138,38 @@ describe("L13 what is recorded of hostile requests", () => {
     )
     const stored = () => api.stub.uses().reduce((sum, use) => sum + (use.count ?? 1), 0)
     await expect.poll(() => [stored(), ...api.stub.refused], { timeout: 20_000 }).toEqual([records])
+  })
+
+  test("L13 comes in as it was asked where a wildcard grants it, whatever its segments hold", async () => {
+    const api = await startVerifier()
+    onTestFinished(() => api.close())
+    const grants = [{ api: API, operations: OPERATIONS, resources: [["**"]], rule: "support.yaml#/0" }]
+    const token = api.stub.mint({ grants })
+    const full = ["x", '"', "\u00e9", "\u8a9e", "\u{1f600}"].map((one) => one.repeat(256))
+    const text = fc.oneof(
+      fc.constantFrom(...full, 'a"b', 'a","b', 'a"],"code":"none', '\u{1f600}"', "__proto__"),
+      fc.string({ unit: "binary", minLength: 1, maxLength: 8 }),
+    )
+    const asked = fc.oneof(
+      fc.array(text, { minLength: 1, maxLength: 32 }),
+      fc.constantFrom(...full.map((one) => Array<string>(32).fill(one))),
+    )
+    const allowed: (readonly string[])[] = []
+    await fc.assert(
+      fc.asyncProperty(asked, async (resource) => {
+        const rawHeaders = ["Authorization", `Bearer ${token}`]
+        const view = { method: "GET", target: "/", rawHeaders }
+        const decision = await api.verifier.check(view, "tickets:read", resource)
+        if (decision.outcome !== "allowed") return
+        decision.finished(200)
+        allowed.push(resource)
+      }),
+      { numRuns: 300 },
+    )
+    await api.verifier.flush()
+    const taken = api.stub.uses().filter(({ decision }) => decision === "allowed")
+    expect(new Set(allowed.flat()).size).toBeGreaterThan(10)
+    expect(taken.map(({ resource }) => resource)).toEqual(allowed)
+    expect(api.stub.refused).toEqual([])
   })
 })
