@@ -1,15 +1,36 @@
 // A30: bytes nobody thought of. Seeded, so that a failure can be run again.
 import fc from "fast-check"
-import { describe, expect, test } from "vitest"
+import { describe, expect, onTestFinished, test } from "vitest"
 import { readClientAssertion } from "../../src/token/assertion.ts"
 import { Unreadable } from "../../src/token/jwt.ts"
 import { readProof } from "../../src/token/proof.ts"
 import { claims, compact, header, open, tagOf } from "../support/forge.ts"
-import { assertion, place, proof, runMutations } from "../support/mutations.ts"
+import { startVerifier } from "../support/guarded-api.ts"
+import { assertion, deformedOf, place, proof, runMutations } from "../support/mutations.ts"
+
+/** Batches and the feed go on by themselves, whatever is asked of the verifier. */
+const isOfOurs = (request: string) => !/ \/(uses|revocations|token)$/.test(request)
 
 describe("A30 mutations", () => {
   test("A30 no deformed token is genuine, none makes the reader throw", () => {
     runMutations(10_000, 30)
+  })
+
+  test("A30 no deformed token makes a verifier ask anybody for anything, nor is one let through", async () => {
+    const api = await startVerifier()
+    onTestFinished(() => api.close())
+    const genuine = [api.stub.mint(), api.stub.mint()]
+    // It asks for this by itself, once, before anybody shows it anything.
+    await expect.poll(() => api.stub.requests).toContain("GET /.well-known/oauth-authorization-server")
+    const asked = api.stub.requests.filter(isOfOurs)
+    const read = ["tickets", "SUP-1042"]
+    const run = fc.asyncProperty(deformedOf(genuine), async (text) => {
+      const view = { method: "GET", target: "/", rawHeaders: ["Authorization", `Bearer ${text}`] }
+      expect((await api.verifier.check(view, "tickets:read", read)).outcome).toBe("refused")
+    })
+    await fc.assert(run, { numRuns: 2000, seed: 30 })
+    expect(api.stub.requests.filter(isOfOurs)).toEqual(asked)
+    expect(api.stub.uses()).toEqual([])
   })
 
   test("A30 no deformed proof or assertion makes its reader throw", () => {
