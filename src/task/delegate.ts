@@ -140,7 +140,13 @@ function endSteps({ delegation_id: delegation }: DelegationRow, now: number): St
   }))
 }
 
-const placeStep = (passed: Passed, { task }: Subject, link: Link, parent: string | undefined): Step => ({
+/** A guard: there is a place for this sub-agent. Its own is never in its way. */
+export const placeStep = (
+  passed: Passed,
+  { task }: Subject,
+  link: Link,
+  parent: string | undefined,
+): Step => ({
   statement: placeBelow,
   values: {
     task_id: task.task_id,

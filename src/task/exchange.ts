@@ -3,7 +3,7 @@
 import type { Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import { type Attempt, type Once, type Refusing, settleDecision } from "./commit.ts"
-import { type Actor, type Asked, type Exchanged, planDelegation } from "./delegate.ts"
+import { type Actor, type Asked, type Exchanged, placeStep, planDelegation } from "./delegate.ts"
 import { delegationStands, type SubjectRow, tokenStands } from "./delegation-statements.ts"
 import { type Narrowed, type Passed, passGate } from "./gate.ts"
 import type { MintedToken } from "./mint.ts"
@@ -113,8 +113,8 @@ async function planRenewal(
       errors: [{ pointer: "/scope", expected: "none for the agent's own token" }],
     })
   const { task, links } = subject
-  const above =
-    links.length === 0 ? undefined : await aliveUntil(parts, subject, links.at(-2)?.delegationId, asked.now)
+  const [link, parent] = [links.at(-1), links.at(-2)?.delegationId]
+  const above = link && (await aliveUntil(parts, subject, parent, asked.now))
   if (above instanceof Refused) return above
   const circumstances = await circumstancesOf(parts, task)
   const passed = passGate(parts, {
@@ -134,7 +134,9 @@ async function planRenewal(
   if (passed instanceof Refused) return passed
   if (!mayRenew(passed, asked.may)) return refuse("renewal_not_allowed", "[renew] not by this caller")
   const { before } = asked
-  const entry = [...asked.guards, ...(above?.guards ?? [])]
+  // Another may have been let in since its last token ran out.
+  const place = link ? [placeStep(passed, subject, link, parent)] : []
+  const entry = [...asked.guards, ...(above?.guards ?? []), ...place]
   const minted = mintAgain(parts, task, passed, { from: "active", ending: undefined, before }, entry)
   if (minted instanceof Refused) return minted
   return { steps: minted.steps, answer: async () => answerOf(task.task_id, await minted.answer()) }

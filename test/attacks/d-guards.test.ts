@@ -216,6 +216,22 @@ describe("D14 D16 places below a holder", () => {
     const renewed = { ...agent, own: token.accessToken }
     expect(await delegateBy(world.tasks, renewed, "summarizer", "pod-5")).not.toBeInstanceOf(Refusal)
   })
+
+  test("D14 whose place was taken renews in its grace only once there is one again", async () => {
+    setRules(world.policyFolder, { delegation: "delegation: { to: { summarizer: [tickets:read] } }" })
+    expect(await world.policies.reload()).toBe("loaded")
+    const agent = await startHand(world)
+    const first = must(await delegateBy(world.tasks, agent, "summarizer", "pod-1"))
+    world.clock.advance(500_000)
+    const { token } = must(await exchangeBy(world.tasks, agent, { resource: world.issuer }))
+    world.clock.advance(200_000)
+    const later = { ...agent, own: token.accessToken }
+    const second = must(await delegateBy(world.tasks, later, "summarizer", "pod-2"))
+    expect(await exchangeBy(world.tasks, first)).toMatchObject({ code: "limit_reached" })
+    expect(await exchangeBy(world.tasks, second)).not.toBeInstanceOf(Refusal)
+    await revoke("delegation", second.delegation ?? "")
+    expect(await exchangeBy(world.tasks, first)).not.toBeInstanceOf(Refusal)
+  })
 })
 
 /** As who has the signing key could make it: everything genuine but what is changed. */
