@@ -10,7 +10,7 @@ import { type Attempt, type Once, settleDecision } from "./commit.ts"
 import { planMint, signTokens } from "./mint.ts"
 import type { Parts } from "./parts.ts"
 import { notActive, passAgain, type Renewed } from "./renew.ts"
-import { keepTask, type TaskRow, taskById } from "./statements.ts"
+import { GENERATION, keepTask, type TaskRow, taskById } from "./statements.ts"
 import { usedUp } from "./use-left.ts"
 
 /** Collects for whoever may ask for the task; an approval of another task answers like a missing one. */
@@ -54,7 +54,7 @@ async function planCollection(
     taskKey: task.key,
     reference: task.reference,
     floor: task.iat_floor,
-    generation: 1,
+    generation: GENERATION.approval,
     kind: "token.issued",
     approval: row.approval_id,
   })

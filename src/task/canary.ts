@@ -19,7 +19,7 @@ import { taskOfToken } from "./delegation-statements.ts"
 import { createFold } from "./fold.ts"
 import { lifetimeOf, type Passed, passGate } from "./gate.ts"
 import { apiOf, assembleParts, internPolicy, type Parts, type TaskOptions } from "./parts.ts"
-import { insertToken } from "./statements.ts"
+import { GENERATION, insertToken } from "./statements.ts"
 
 /** What it is to look like: a start that policy allows. */
 export interface CanaryRequest {
@@ -227,7 +227,17 @@ function canarySteps(
     jkt: passed.jkt ?? null,
     key,
   }
-  const row = { jti, task_id: taskId, api: api.name, iat, exp, kid, signer: kid, claims, generation: 0 }
+  const row = {
+    jti,
+    task_id: taskId,
+    api: api.name,
+    iat,
+    exp,
+    kid,
+    signer: kid,
+    claims,
+    generation: GENERATION.start,
+  }
   const { live = false, reason, type } = request
   return [
     ...passed.guards,

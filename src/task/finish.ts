@@ -11,6 +11,7 @@ import {
   endTask,
   forgetStarts,
   pauseTask,
+  renewableOf,
   type TaskRow,
   taskById,
   tasksPastDeadline,
@@ -156,7 +157,7 @@ async function planResume(parts: Parts, task: TaskRow, told: Told): Promise<Atte
   const passed = await passAgain(parts, task, {})
   if (passed instanceof Refused) return passed
   const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
-  const had = new Set(all.filter((row) => row.delegation === null).map((row) => row.api))
+  const had = new Set(renewableOf(all).map((row) => row.api))
   const mayHold = (resource: string) =>
     resource === parts.issuer || had.has(apiOf(passed.policy, resource)?.name ?? "")
   const wanted = told.by === undefined ? passed.wanted.filter(mayHold) : []

@@ -18,7 +18,7 @@ import {
 import { actorsOf, lifetimeOf, type Passed } from "./gate.ts"
 import { apiOf, type Parts } from "./parts.ts"
 import { createRenewalTimes } from "./renewal-time.ts"
-import { insertToken, OWN_API } from "./statements.ts"
+import { type Generation, insertToken, OWN_API } from "./statements.ts"
 
 /** One series for all tokens of this process, so that those minted together lie apart. */
 const renewalTimeOf = createRenewalTimes()
@@ -69,8 +69,7 @@ export interface MintFor {
   readonly reference: string | null
   /** Tokens get an `iat` above it. */
   readonly floor: number
-  /** 0 for those of the start, which the same start answers again. */
-  readonly generation: number
+  readonly generation: Generation
   readonly kind: Extract<Kind, "token.issued" | "token.renewed" | "token.delegated">
   /** The id of the approval that is collected. */
   readonly approval?: string

@@ -14,7 +14,9 @@ import { nextFloor, type Parts } from "./parts.ts"
 import {
   endTokensOfTask,
   feedTask,
+  GENERATION,
   keepTask,
+  renewableOf,
   type TaskRow,
   type TokenRow,
   taskById,
@@ -98,7 +100,7 @@ export async function planRenewal(
     return refuse("key_required", "[key] a bound task is taken over with a key, never without")
   const takeover = instance !== task.instance || jkt !== task.jkt
   const all = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
-  const had = all.filter((row) => row.delegation === null)
+  const had = renewableOf(all)
   const first = had.length === 0
   const passed = await passAgain(
     parts,
@@ -110,9 +112,8 @@ export async function planRenewal(
   if (allowed instanceof Refused) return allowed
   return mintAgain(parts, { ...task, instance, jkt }, allowed, {
     from: "active",
-    // A first collection moves the floor, too: of two at once one finds that it is not the first.
-    ending: takeover || first ? "token_revoked" : undefined,
-    kind: first ? "token.issued" : "token.renewed",
+    ending: takeover ? "token_revoked" : undefined,
+    first,
   })
 }
 
@@ -198,7 +199,9 @@ interface Again {
   readonly from: "active" | "paused"
   /** Set when the holder's earlier tokens end first: what verifiers will call it. */
   readonly ending: "token_revoked" | undefined
-  /** Default: token.renewed. */
+  /** Whether the holder had none before: of two first collections at once one finds that it is not the first. */
+  readonly first?: boolean
+  /** Default: token.renewed, or token.issued where it is the first. */
   readonly kind?: MintFor["kind"]
   /** Epoch seconds: from then on nothing is handed out any more that was decided before. */
   readonly before?: number
@@ -213,14 +216,15 @@ export function mintAgain(
   entry: readonly Step[] = [],
 ): Attempt<Renewed> | Refusal {
   if (!task.key) return refuse("task_ended", "[erased] the task's key was erased")
-  const newFloor = again.ending === undefined ? task.iat_floor : nextFloor(passed.now, task.iat_floor)
+  const { ending, first = false } = again
+  const newFloor = ending || first ? nextFloor(passed.now, task.iat_floor) : task.iat_floor
   const plan = planMint(parts, passed, {
     taskId: task.task_id,
     taskKey: task.key,
     reference: task.reference,
     floor: newFloor,
-    generation: 1,
-    kind: again.kind ?? "token.renewed",
+    generation: GENERATION.later,
+    kind: again.kind ?? (first ? "token.issued" : "token.renewed"),
   })
   if (plan instanceof Refused) return plan
   const values = {
@@ -237,11 +241,11 @@ export function mintAgain(
       ...passed.guards,
       ...parts.names.steps([task.instance, plan.kid]),
       { statement: keepTask, values, rows: 1 },
-      ...(again.ending === undefined ? [] : endingSteps(task.task_id, passed.now, newFloor, again.ending)),
+      ...(ending ? endingSteps(task.task_id, passed.now, newFloor, ending) : []),
       // Those below were let in by who held before.
-      ...(again.ending === undefined
-        ? []
-        : [{ statement: endDelegationsOfTask, values: { task_id: task.task_id, now: passed.now } }]),
+      ...(ending
+        ? [{ statement: endDelegationsOfTask, values: { task_id: task.task_id, now: passed.now } }]
+        : []),
       ...(again.from === "paused" ? [tellStatus(task.task_id, STATUS.invalid)] : []),
       ...entry,
       ...plan.steps,

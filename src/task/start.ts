@@ -8,26 +8,17 @@ import { KEY_BYTES } from "../ledger/commitment.ts"
 import type { User } from "../policy/behalf.ts"
 import { caller as callerOf } from "../policy/callers.ts"
 import { newId } from "../token/id.ts"
-import { Unreadable } from "../token/jwt.ts"
-import { parseOwnToken } from "../token/own-token.ts"
 import { takeRandom } from "../token/random.ts"
-import { parseTaskToken } from "../token/token.ts"
 import { type Approvable, approvablesOf } from "./approved.ts"
 import { collectBy } from "./collect.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import { type Passed, passGate } from "./gate.ts"
-import { type MintedToken, type MintPlan, type PlannedToken, planMint, signTokens } from "./mint.ts"
+import { type MintedToken, type MintPlan, planMint, signTokens } from "./mint.ts"
 import { internPolicy, type Parts } from "./parts.ts"
+import { signRecorded } from "./recorded.ts"
 import { planRenewal } from "./renew.ts"
 import { limitSteps, limitVerdicts } from "./start-limits.ts"
-import {
-  insertTask,
-  OWN_API,
-  type TaskRow,
-  type TokenRow,
-  taskByReference,
-  tokensOfTask,
-} from "./statements.ts"
+import { GENERATION, insertTask, type TaskRow, taskByReference } from "./statements.ts"
 import { circumstancesOf } from "./usage.ts"
 
 export interface StartRequest {
@@ -128,7 +119,14 @@ async function planStart(
     })
   const taskId = newId("task", now)
   const taskKey = takeRandom(KEY_BYTES)
-  const mint = { taskId, taskKey, reference, floor: 0, generation: 0, kind: "token.issued" } as const
+  const mint = {
+    taskId,
+    taskKey,
+    reference,
+    floor: 0,
+    generation: GENERATION.start,
+    kind: "token.issued",
+  } as const
   const plan = request.deliver === "agent" ? withoutTokens(parts) : planMint(parts, passed, mint)
   if (plan instanceof Refused) return plan
   return {
@@ -264,25 +262,6 @@ async function startAgain(
       return renewed instanceof Refused ? renewed : { ...answer, tokens: renewed.tokens }
     },
   }
-}
-
-/** Signs the start's claims again, of tokens that still live: same `jti`, same `exp`. */
-async function signRecorded(parts: Parts, task: TaskRow): Promise<readonly MintedToken[] | Refusal> {
-  const now = parts.ledger.at()
-  const rows = await parts.engine.query(tokensOfTask, { task_id: task.task_id })
-  const live = rows.filter((row) => row.generation === 0 && row.ended_at === null && row.exp * 1000 > now)
-  const planned = live.flatMap((row) => recordedToken(row) ?? [])
-  return signTokens(parts, task.task_id, planned, now)
-}
-
-/** Undefined where the claims were erased. */
-function recordedToken(row: TokenRow): PlannedToken | undefined {
-  if (row.claims === null) return undefined
-  const claims = JSON.parse(row.claims)
-  const token = row.api === OWN_API ? parseOwnToken(claims) : parseTaskToken(claims)
-  if (token instanceof Unreadable) throw new Error("A recorded token can't be read")
-  const of = "aud" in token ? token : { ...token, aud: token.iss, grants: [] }
-  return { ...of, api: row.api, jkt: token.jkt, kid: row.kid, claims: row.claims }
 }
 
 /** Everything of a request but the instance and the key: those two may differ when an agent restarts. */

@@ -130,6 +130,10 @@ export const endTask = statement(
     WHERE task_id = ${p("task_id")} AND state IN ('active', 'paused') AND iat_floor = ${p("floor")}`,
 )
 
+/** What a token came of: the start, which answers it again, a later mint, or an approval. */
+export const GENERATION = { start: 0, later: 1, approval: 2 } as const
+export type Generation = (typeof GENERATION)[keyof typeof GENERATION]
+
 export interface TokenRow {
   readonly jti: string
   readonly api: string
@@ -138,7 +142,7 @@ export interface TokenRow {
   /** The key that signs it, however often. */
   readonly kid: string
   readonly claims: string | null
-  readonly generation: number
+  readonly generation: Generation
   readonly ended_at: number | null
   /** The delegation whose holder has it; null: the task's own agent. */
   readonly delegation: string | null
@@ -155,6 +159,10 @@ export const tokensOfTask = statement<TokenRow>(
       LEFT JOIN delegation d ON d.id = k.delegation
     WHERE k.task = (SELECT id FROM task WHERE task_id = ${p("task_id")}) ORDER BY k.id`,
 )
+
+/** Those of the task's own agent that it may have again: what was approved is a token of its own. */
+export const renewableOf = (rows: readonly TokenRow[]): readonly TokenRow[] =>
+  rows.filter((row) => row.delegation === null && row.generation !== GENERATION.approval)
 
 /** Whether a token was ended and in which state its task is. */
 export interface StandingRow {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
+import { asOrchestrator } from "../../src/task/approval.ts"
 import type { CollectRequest } from "../../src/task/collect.ts"
 import type { Started, StartRequest } from "../../src/task/start.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
@@ -8,7 +9,7 @@ import { createWorld, type World } from "../support/world.ts"
 
 const jwk = () => importSigningKey(generatePrivateJwk("ES256")).publicJwk
 const api = (name: string) =>
-  `{ resource: https://${name}.example, owner: a, operations: { ${name}:read: { risk: low } } }`
+  `{ resource: https://${name}.example, owner: a, operations: { ${name}:read: { risk: low }, ${name}:write: { risk: high } } }`
 const type = (rest: string) => `
     orchestrators: [runner, other]
     agents: [bot, second, mute]
@@ -23,9 +24,11 @@ const POLICY = `version: 1
 apis: { crm: ${api("crm")}, docs: ${api("docs")} }
 agents: { bot: ${agent()}, second: ${agent()}, mute: { owner: a } }
 orchestrators: { runner: { owner: a }, other: { owner: a } }
+staff: { lead: { roles: [approver], authenticate: [{ private_key_jwt: { jwks: { keys: [${JSON.stringify(jwk())}] } } }] } }
 tasks:
   look:${type("renew: none")}
   keep:${type("proof_of_possession: required")}
+  edit:${type('  - { api: crm, operations: [crm:write], resources: ["**"], approval: { by: [lead], valid: 15m } }')}
 `
 const K1 = importSigningKey(generatePrivateJwk("ES256")).thumbprint
 const K2 = importSigningKey(generatePrivateJwk("ES256")).thumbprint
@@ -113,6 +116,48 @@ describe("a task whose tokens its agent collects", () => {
       "invalid_request",
       "/deliver",
     ])
+  })
+})
+
+describe("what was approved", () => {
+  const approved = async () => {
+    const { taskId } = await start({ type: "edit" })
+    const runner = asOrchestrator("runner")
+    const question = { taskId, operation: "crm:write", resource: ["a"], reason: "It is time" }
+    const asked = await world.approvals.request(runner, question)
+    if (asked instanceof Refusal) throw new Error(asked.reason)
+    const { approvalId } = asked.approval
+    await world.approvals.decide({ name: "lead", person: "people/lin@example.com" }, approvalId, "grant")
+    const collected = await world.approvals.collect(runner, taskId, approvalId)
+    return { taskId, token: collected instanceof Refusal ? collected.code : collected.tokens[0] }
+  }
+  const statesOf = async (taskId: string) => {
+    const task = await world.tasks.show({ clientId: "runner", staff: false }, taskId)
+    return task instanceof Refusal ? task.code : task.tokens.map(({ state }) => state)
+  }
+
+  test("is no token that the agent has had: it collects its first, and what was approved lives on", async () => {
+    const { taskId, token } = await approved()
+    expect(token).toMatchObject({ scope: "crm:write" })
+    expect(claimsOf(await collect(taskId)).map(({ scope }) => scope)).toEqual([["crm:read"], ["docs:read"]])
+    expect(await collect(taskId)).toBe("renewal_not_allowed")
+    expect(await statesOf(taskId)).toEqual(["live", "live", "live"])
+  })
+
+  test("of two that are one and the same, one collects beside it", async () => {
+    const { taskId } = await approved()
+    const both = await Promise.all([collect(taskId), collect(taskId)])
+    expect(both.filter((tokens) => typeof tokens !== "string")).toHaveLength(1)
+  })
+
+  test("is not answered as the API's token when the task is resumed", async () => {
+    const { taskId } = await approved()
+    await world.tasks.change("runner", taskId, "pause")
+    expect(await world.tasks.change("runner", taskId, "resume")).toMatchObject({
+      state: "active",
+      tokens: [],
+    })
+    expect(claimsOf(await collect(taskId))).toHaveLength(2)
   })
 })
 
