@@ -8,7 +8,7 @@ import { type MintedToken, type PlannedToken, signTokens } from "./mint.ts"
 import type { Parts } from "./parts.ts"
 import { GENERATION, OWN_API, type TaskRow, type TokenRow, tokensOfTask } from "./statements.ts"
 
-/** Signs the start's claims again, of tokens that still live: same `jti`, same `exp`. */
+/** Signs the claims of the start, or of the newest takeover, again, of tokens that still live: same `jti`, same `exp`. */
 export async function signRecorded(parts: Parts, task: TaskRow): Promise<readonly MintedToken[] | Refusal> {
   const now = parts.ledger.at()
   const rows = await parts.engine.query(tokensOfTask, { task_id: task.task_id })

@@ -207,7 +207,7 @@ interface Again {
   readonly before?: number
 }
 
-/** Tokens of a later generation, written with the guard that the task is still as it was read. */
+/** Tokens of a task that was started before, written with the guard that the task is still as it was read. */
 export function mintAgain(
   parts: Parts,
   task: TaskRow,
@@ -223,7 +223,7 @@ export function mintAgain(
     taskKey: task.key,
     reference: task.reference,
     floor: newFloor,
-    generation: GENERATION.later,
+    generation: ending ? GENERATION.start : GENERATION.later,
     kind: again.kind ?? (first ? "token.issued" : "token.renewed"),
   })
   if (plan instanceof Refused) return plan

@@ -130,7 +130,7 @@ export const endTask = statement(
     WHERE task_id = ${p("task_id")} AND state IN ('active', 'paused') AND iat_floor = ${p("floor")}`,
 )
 
-/** What a token came of: the start, which answers it again, a later mint, or an approval. */
+/** What a token came of: a start or a takeover, which the same start answers again, a later mint, or an approval. */
 export const GENERATION = { start: 0, later: 1, approval: 2 } as const
 export type Generation = (typeof GENERATION)[keyof typeof GENERATION]
 

@@ -138,6 +138,21 @@ describe("the same reference again", () => {
     expect(before.iat <= (items[0]?.before ?? 0) && after.iat > (items[0]?.before ?? 0)).toBe(true)
   })
 
+  test("of a takeover answers what the takeover did, and nothing that was minted since", async () => {
+    await start({ reference: "run-1" })
+    const taking = { reference: "run-1", agent: { id: "triage-bot", instance: "pod-2" } }
+    const taken = await start(taking)
+    world.clock.advance(30_000)
+    await world.tasks.renew(ORCHESTRATOR, taken.taskId, {})
+    const again = await start(taking)
+    const all = ({ tokens }: Started) => tokens.map(({ accessToken }) => claimsOf(accessToken))
+    expect(all(again)).toEqual(all(taken))
+    expect(again.tokens[0]?.expiresIn).toBe((taken.tokens[0]?.expiresIn ?? 0) - 30)
+    const back = await start({ reference: "run-1" })
+    expect(all(back)).toMatchObject([{ act: { instance: "pod-1" } }])
+    expect(all(await start({ reference: "run-1" }))).toEqual(all(back))
+  })
+
   test("of a takeover that is refused is written down once", async () => {
     const jkt = "A".repeat(42).concat("E")
     await start({ reference: "run-1", dpopJkt: jkt })
