@@ -16,8 +16,9 @@ import {
   livingBelow,
   placeBelow,
 } from "./delegation-statements.ts"
-import { type Link, type Narrowed, type Passed, passGate } from "./gate.ts"
+import { type Link, type Passed, passGate } from "./gate.ts"
 import type { MintedToken } from "./mint.ts"
+import type { Narrowed } from "./narrowed.ts"
 import type { Parts } from "./parts.ts"
 import { holderOf, mintAgain, type Renewed } from "./renew.ts"
 import { tellOfDelegation } from "./status-statements.ts"

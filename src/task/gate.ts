@@ -9,18 +9,11 @@ import { type ApprovableGrant, type Decision, decide, isApprovable } from "../po
 import { authorityBelow, type Delegated, mayDelegateBelow } from "../policy/delegate.ts"
 import type { Policy, TaskType } from "../policy/policy.ts"
 import { toEpochSeconds } from "../time.ts"
-import {
-  type Authority,
-  apisOf,
-  contains,
-  type Grant,
-  intersect,
-  narrow,
-  operationsOf,
-} from "../token/authority.ts"
+import { type Authority, apisOf, intersect, narrow } from "../token/authority.ts"
 import type { Holder as Actor } from "../token/name.ts"
 import type { OwnScope } from "../token/own-token.ts"
 import { type Approved, approvedGrant } from "./approved.ts"
+import { type Narrowed, narrowed, operationsBeyond, partOf } from "./narrowed.ts"
 import { apiOf, type Parts } from "./parts.ts"
 import { noLock } from "./statements.ts"
 
@@ -78,12 +71,6 @@ export interface MintRequest {
   readonly deadline?: number
   /** Epoch seconds: no token lives longer. */
   readonly until?: number | undefined
-}
-
-/** A part of what a holder has. */
-export interface Narrowed {
-  readonly operations?: readonly string[]
-  readonly grants?: Authority
 }
 
 export interface Passed {
@@ -172,7 +159,7 @@ function authorityOf(
   request: MintRequest,
   { askable, approvable }: Record<"askable" | "approvable", readonly ApprovableGrant[]>,
 ): Authority | Refusal {
-  const { ceiling, holder, links = [], within, narrowing, approved, delegating = false } = request
+  const { ceiling, holder, links = [], within, narrowing, operations, approved, delegating = false } = request
   if (approved) {
     const granted = approvedGrant(policy, approvable, approved)
     return granted instanceof Refused ? granted : [granted]
@@ -182,6 +169,8 @@ function authorityOf(
   const below = authorityBelow(policy, decision.taskType, holder.agent, started, links.map(freely))
   if (below instanceof Refused) return below
   const held = within ? narrow(below, { grants: within }) : below
+  const beyond = ceiling && operationsBeyond([...held, ...askable], operations)
+  if (beyond) return beyond
   const authority = narrowing ? narrowed(held, narrowing, delegating ? askable : []) : held
   const asks = approvable.length > 0 && (narrowing === undefined || delegating)
   if (authority instanceof Refused || authority.length > 0 || asks) return authority
@@ -208,26 +197,6 @@ function approvableOf(
   if (below instanceof Refused) return []
   return delegating && within ? narrow(below, { grants: within }) : below
 }
-
-/** `askable`: what may be named beside what is held. */
-function narrowed(held: Authority, narrowing: Narrowed, askable: Authority): Authority | Refusal {
-  const { operations, grants } = narrowing
-  const all = [...held, ...askable]
-  const has = new Set(operationsOf(all))
-  const beyond = (pointer: string) =>
-    refuse("operation_not_allowed", "[narrowing] more than the holder has was asked for", {
-      errors: [{ pointer, expected: "a part of what the holder has" }],
-    })
-  if (operations?.some((one) => !has.has(one))) return beyond("/scope")
-  if (grants && !contains(all, grants)) return beyond("/authorization_details")
-  return partOf(held, narrowing)
-}
-
-const partOf = <G extends Grant>(authority: readonly G[], { operations, grants }: Narrowed = {}) =>
-  narrow(authority, {
-    ...(operations && { operations: new Set(operations) }),
-    ...(grants && { grants }),
-  })
 
 /** Without a key there is no token of the agent's own, whatever policy lets it do. */
 function ownScopeOf(

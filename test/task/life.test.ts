@@ -120,8 +120,26 @@ describe("a renewal", () => {
     const { taskId } = await start({ operations: ["tickets:read"] })
     const renewed = await world.tasks.renew(ORCHESTRATOR, taskId, {})
     expect(renewed).toMatchObject({ tokens: [{ scope: "tickets:read" }] })
-    const more = await world.tasks.renew(ORCHESTRATOR, taskId, { operations: ["tickets:close"] })
-    expect(more).toMatchObject({ code: "access_denied" })
+  })
+
+  test.each<[readonly string[], number]>([
+    [["tickets:close"], 0],
+    [["tickets:comment"], 0],
+    [["tickets:read", "tickets:comment"], 1],
+  ])("of %s, more than the task was started with, is refused whole", async (operations, at) => {
+    const { taskId } = await start({ operations: ["tickets:read"] })
+    const errors = [{ pointer: `/operations/${at}` }]
+    const more = await world.tasks.renew(ORCHESTRATOR, taskId, { operations })
+    expect(more).toMatchObject({ code: "operation_not_allowed", errors })
+    const same = await world.tasks.renew(ORCHESTRATOR, taskId, { operations: ["tickets:read"] })
+    expect(same).toMatchObject({ tokens: [{ scope: "tickets:read" }] })
+  })
+
+  test("of a part names what is held and what a person may open", async () => {
+    const { taskId } = await start()
+    const operations = ["tickets:read", "tickets:close"]
+    const renewed = await world.tasks.renew(ORCHESTRATOR, taskId, { operations })
+    expect(renewed).toMatchObject({ tokens: [{ scope: "tickets:read" }] })
   })
 
   test("gets no more than a fresh start would under the policy of now", async () => {
