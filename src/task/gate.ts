@@ -226,9 +226,10 @@ function wantedOf(
   const apis = resources?.every((one) => one === parts.issuer)
     ? []
     : asked.filter((api) => authority.some((grant) => grant.api === api))
-  if (apis.length === 0 && resources && ceiling && !named && approvable.length > 0)
+  const askable = resources ? approvable.filter(({ api }) => resources.includes(api)) : approvable
+  if (apis.length === 0 && resources && ceiling && !named && askable.length > 0)
     return refuse("approval_required", "[approval] a person has to agree first")
-  if (apis.length === 0 && !named && approvable.length === 0)
+  if (apis.length === 0 && !named && askable.length === 0)
     return refuse("access_denied", "[authority] nothing is left that the holder may do there")
   return own.length > 0 && (named || withOwn) ? [...apis, parts.issuer] : apis
 }

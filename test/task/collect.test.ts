@@ -161,6 +161,17 @@ describe("what was approved", () => {
   })
 })
 
+describe("an API's token that the task was not started with", () => {
+  test.each([
+    ["crm", "approval_required"],
+    ["docs", "access_denied"],
+  ])("of %s: %s", async (name, code) => {
+    const { taskId } = await start({ type: "edit", operations: ["crm:write"], deliver: undefined })
+    const resource = `https://${name}.example`
+    expect(await world.tasks.renew("runner", taskId, { resource })).toMatchObject({ code })
+  })
+})
+
 describe("who collects", () => {
   test.each<[string, string]>([
     ["another agent", "second"],
