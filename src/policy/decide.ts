@@ -29,6 +29,8 @@ export interface TaskRequest {
   readonly operations?: readonly string[] | undefined
   /** Resource URLs of the APIs whose tokens are wanted now; absent: all. Narrows no authority. */
   readonly resources?: readonly string[] | undefined
+  /** What may stand among the resources and is no API's: the issuer, of the agent's own token. */
+  readonly own?: string | undefined
   /** What conditions ask besides. */
   readonly circumstances?: Circumstances | undefined
 }
@@ -68,7 +70,7 @@ export function decide(policy: Policy, request: TaskRequest): Decision | Refusal
   if (full.length === 0) return nothingLeft(holding)
   const kept = narrowed(full, request.operations, holding)
   if (kept instanceof Refusal) return kept
-  const wanted = wantedApis(policy, kept, request.resources, holding)
+  const wanted = wantedApis(policy, kept, request, holding)
   if (wanted instanceof Refusal) return wanted
   const authority = kept.filter((grant) => !isApprovable(grant))
   const granted = new Set(apisOf(authority))
@@ -150,19 +152,20 @@ function narrowed(
 function wantedApis(
   policy: Policy,
   authority: Authority,
-  resources: readonly string[] | undefined,
+  { resources, own }: Pick<TaskRequest, "resources" | "own">,
   { left }: Holding,
 ): readonly string[] | Refusal {
-  if (resources === undefined) return apisOf(authority)
+  const named = resources?.filter((resource) => resource !== own) ?? []
+  if (resources === undefined || (named.length === 0 && resources.length > 0)) return apisOf(authority)
   const granted = new Set(apisOf(authority))
   const errors = resources.flatMap((resource, index): FieldError[] =>
-    granted.has(resource)
+    granted.has(resource) || resource === own
       ? []
       : [{ pointer: `/resources/${index}`, expected: "the resource of an API that the task grants" }],
   )
-  const missing = new Set(resources.filter((resource) => !granted.has(resource)))
+  const missing = new Set(named.filter((resource) => !granted.has(resource)))
   const held = left.filter(({ api }) => missing.has(policy.apis.get(api)?.resource ?? ""))
   if (errors.length > 0 && held.length > 0) return doesNotHold(conditionsOf(held), errors)
   if (errors.length > 0) return refuse("api_not_allowed", "APIs beyond the grant were asked for", { errors })
-  return [...new Set(resources)]
+  return [...new Set(named)]
 }

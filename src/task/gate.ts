@@ -106,7 +106,6 @@ export function passGate(parts: GateParts, request: MintRequest): Passed | Refus
   const { user } = holder
   if ((user?.sub ?? holder.orchestrator) !== holder.sub)
     return refuse("access_denied", "[user] nothing is known of the user that the task runs for")
-  const resources = request.resources?.filter((one) => one !== parts.issuer)
   const decision = decide(policy, {
     type: holder.type,
     orchestrator: holder.orchestrator,
@@ -114,7 +113,8 @@ export function passGate(parts: GateParts, request: MintRequest): Passed | Refus
     user,
     inputs: request.inputs,
     operations: request.operations,
-    resources: resources?.length === 0 ? undefined : resources,
+    resources: request.resources,
+    own: parts.issuer,
     circumstances: { ...request.circumstances, now: request.now, instance: holder.instance },
   })
   if (decision instanceof Refused) return decision

@@ -88,6 +88,14 @@ describe("a start", () => {
     expect(refused).toMatchObject({ code: "operation_not_allowed" })
   })
 
+  test("says which of the resources is none, wherever the agent's own token stands among them", async () => {
+    const refused = await world.tasks.start(ORCHESTRATOR, {
+      ...SUPPORT_START,
+      resources: [ISSUER, "https://other.example", TICKETS],
+    })
+    expect(refused).toMatchObject({ code: "api_not_allowed", errors: [{ pointer: "/resources/1" }] })
+  })
+
   test.each([
     ["another orchestrator's type", "release-orchestrator", {}],
     ["an unknown type", ORCHESTRATOR, { type: "no-such-task" }],
