@@ -25,7 +25,7 @@ import { metadataEndpoints } from "./metadata.ts"
 import { describeSurface } from "./openapi.ts"
 import { policyEndpoints } from "./policy.ts"
 import { postureEndpoints } from "./posture.ts"
-import { oauthError, problem } from "./problem.ts"
+import { oauthError, problem, tokenError } from "./problem.ts"
 import { questionEndpoints } from "./questions.ts"
 import { reportEndpoints } from "./reports.ts"
 import { revocationEndpoints } from "./revocations.ts"
@@ -97,11 +97,12 @@ function document(issuer: string, endpoints: readonly Endpoint[]): Endpoint {
   return itself
 }
 
-/** Where errors are OAuth's (RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 7662 section 2.3). */
-const OAUTH_PATHS: ReadonlySet<string> = new Set([TOKEN_PATH, INTROSPECTION_PATH, REVOCATION_PATH])
+/** Where errors are OAuth's, beside the token endpoint (RFC 7009 section 2.2.1, RFC 7662 section 2.3). */
+const OAUTH_PATHS: ReadonlySet<string> = new Set([INTROSPECTION_PATH, REVOCATION_PATH])
 
 /** How a refusal looks there: OAuth's error, a page for people, a problem for everybody else. */
 function refusalAt(path: string): typeof problem {
+  if (path === TOKEN_PATH) return tokenError
   if (OAUTH_PATHS.has(path)) return oauthError
   return isConsole(path) ? refusedAnswer : problem
 }

@@ -40,28 +40,57 @@ export function problem(
   })
 }
 
-/** RFC 6749 section 5.2. A wrong proof is 400 here, where no token is presented (RFC 9449 section 5). */
-export function oauthError(
-  refusal: Refusal,
-  requestId: string,
-  headers: Readonly<Record<string, string>> = {},
-): Response {
-  const { title, error, next } = REFUSALS[refusal.code]
-  const errors = refusal.errors.length > 0 ? { errors: refusal.errors } : {}
-  const body = { error, error_description: title, code: refusal.code, next, ...errors, request_id: requestId }
-  const status = error === "invalid_dpop_proof" ? 400 : statusAtIssuer(refusal)
-  return new Response(JSON.stringify(body), {
-    status,
-    headers: {
-      "content-type": "application/json",
-      ...INERT,
-      "cache-control": "no-store",
-      ...(status === 401 && error !== "invalid_client" && { "www-authenticate": challenge(refusal, error) }),
-      ...retryAfter(refusal),
-      ...headers,
-    },
-  })
+/** As RFC 6749 section 5.2 has them: always 400. A wrong proof, too, where no token is presented (RFC 9449 section 5). */
+const ALWAYS_400: ReadonlySet<string> = new Set([
+  "invalid_grant",
+  "invalid_scope",
+  "invalid_target",
+  "unauthorized_client",
+  "unsupported_grant_type",
+  "invalid_dpop_proof",
+  "use_dpop_nonce",
+])
+
+/**
+ * What OAuth calls a refusal, and its status. The token of a task that doesn't run is no grant; what no error of OAuth says,
+ * such as that policy says no or that it passes, keeps its own status.
+ */
+function inOAuth(refusal: Refusal): { readonly error: string; readonly status: number } {
+  const { error } = REFUSALS[refusal.code]
+  const status = statusAtIssuer(refusal)
+  if (error === "invalid_token" && status !== 401) return { error: "invalid_grant", status: 400 }
+  return { error, status: ALWAYS_400.has(error) ? 400 : status }
 }
+
+/** RFC 6749 section 5.2. `unauthenticated`: what a service token that is none is called there. */
+const oauth =
+  (unauthenticated: "invalid_client" | "invalid_token"): typeof problem =>
+  (refusal, requestId, headers = {}) => {
+    const { title, next } = REFUSALS[refusal.code]
+    const { error, status } = inOAuth(refusal)
+    const errors = refusal.errors.length > 0 ? { errors: refusal.errors } : {}
+    const called = error === "invalid_token" ? unauthenticated : error
+    const { code } = refusal
+    const body = { error: called, error_description: title, code, next, ...errors, request_id: requestId }
+    return new Response(JSON.stringify(body), {
+      status,
+      headers: {
+        "content-type": "application/json",
+        ...INERT,
+        "cache-control": "no-store",
+        ...(status === 401 &&
+          error !== "invalid_client" && { "www-authenticate": challenge(refusal, error) }),
+        ...retryAfter(refusal),
+        ...headers,
+      },
+    })
+  }
+
+/** Where a service token is the credential (RFC 7662 section 2.3, RFC 7009 section 2.2.1). */
+export const oauthError = oauth("invalid_token")
+
+/** At the token endpoint, where it authenticates a client. */
+export const tokenError = oauth("invalid_client")
 
 /** RFC 6750 section 3: no error where no credential was sent; RFC 9449 section 7.1 for proofs. */
 function challenge(refusal: Refusal, error: string): string {

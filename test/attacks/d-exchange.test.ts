@@ -169,17 +169,52 @@ describe("D18 one form, each parameter once", () => {
 
 describe("D19 what contradicts itself is refused, never put together", () => {
   test.each([
-    ["another audience", { audience: DEPLOYMENTS }, "api_not_allowed"],
+    ["another audience", { audience: DEPLOYMENTS }, "api_not_allowed", "invalid_target"],
     [
       "a detail that the scope leaves out",
       { scope: "tickets:comment", authorization_details: detail() },
       "access_denied",
+      "access_denied",
     ],
-    ["an API's token for another API", { subject: "tickets", resource: DEPLOYMENTS }, "api_not_allowed"],
-    ["a part of the agent's own token", { resource: ISSUER, scope: "task:renew" }, "operation_not_allowed"],
-  ])("D19 %s", async (_what, { subject, ...more }: Record<string, string>, code) => {
+    [
+      "an API's token for another API",
+      { subject: "tickets", resource: DEPLOYMENTS },
+      "api_not_allowed",
+      "invalid_target",
+    ],
+    [
+      "a part of the agent's own token",
+      { resource: ISSUER, scope: "task:renew" },
+      "operation_not_allowed",
+      "invalid_scope",
+    ],
+    [
+      "more than the holder has",
+      { scope: "tickets:read tickets:delete" },
+      "operation_not_allowed",
+      "invalid_scope",
+    ],
+  ])("D19 %s", async (_what, { subject, ...more }: Record<string, string>, code, error) => {
     const headers = subject ? await asCaller(crew, "support-orchestrator") : undefined
     const asked = form({ ...(subject && { subject_token: agent.tickets }), ...more })
-    expect((await crew.exchange(asked, subject ? undefined : agent.key, headers)).body.code).toBe(code)
+    const { status, body } = await crew.exchange(asked, subject ? undefined : agent.key, headers)
+    expect([status, body.error, body.code]).toEqual([error === "access_denied" ? 403 : 400, error, code])
   })
+})
+
+test.each([
+  ["pause", "task_paused"],
+  ["complete", "task_ended"],
+])("D06 after %s a token is no grant any more", async (change, code) => {
+  const one = await crew.start()
+  await crew.house.ask("POST", `/tasks/${one.taskId}/${change}`, { as: "support-orchestrator" })
+  const { status, body } = await crew.renew(one)
+  expect([status, body.error, body.code]).toEqual([400, "invalid_grant", code])
+})
+
+test("D15 who authenticates with a service token that is none is no client", async () => {
+  const answer = await crew.house.form(form({ subject_token: agent.tickets }), { authorization: "Bearer x" })
+  const challenge = answer.headers.get("www-authenticate")
+  expect([answer.status, challenge]).toEqual([401, 'Bearer error="invalid_token"'])
+  expect(await answer.json()).toMatchObject({ error: "invalid_client", code: "service_token_invalid" })
 })

@@ -97,7 +97,7 @@ test("it gets a part where it asks for one, and more is refused whole", async ()
   expect((await crew.renew(agent, { scope: "tickets:read" })).body.scope).toBe("tickets:read")
   const beyond = [{ type: "task_grant", actions: ["tickets:read"], resources: ["tickets/SUP-1043"] }]
   expect(await crew.renew(agent, { authorization_details: JSON.stringify(beyond) })).toMatchObject({
-    status: 403,
+    status: 400,
     body: { error: "invalid_scope" },
   })
 })
@@ -152,7 +152,7 @@ test("an API's token is exchanged by its own orchestrator, with an assertion or 
   const narrowed = await crew.exchange({ ...members, scope: "tickets:read" }, undefined, { authorization })
   expect(narrowed.body.scope).toBe("tickets:read")
   const wider = { ...members, subject_token: String(narrowed.body.access_token), scope: "tickets:close" }
-  expect(await crew.exchange(wider, undefined, { authorization })).toMatchObject({ status: 403 })
+  expect(await crew.exchange(wider, undefined, { authorization })).toMatchObject({ status: 400 })
 })
 
 test("revoking a delegation ends it and all below it, nothing above, and the feed says so", async () => {
