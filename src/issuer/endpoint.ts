@@ -1,6 +1,6 @@
 // What an endpoint is: a path, who may use it, the schemas that read its request, and what it answers. The same schemas
 // make the OpenAPI document. It decides the order (authenticate, read, run); what is done is each group's own.
-import type { z } from "@hono/zod-openapi"
+import { z } from "@hono/zod-openapi"
 import { type FieldError, Refusal, refuse } from "../errors.ts"
 import type { Admission, Lane } from "./admission.ts"
 import { BODY_LIMIT, once, readBody, readForm, readJson } from "./body.ts"
@@ -105,6 +105,9 @@ export const optionalJsonBody = <T>(schema: Schema<T>): BodyRule<T> => ({
   optional: true,
 })
 
+/** Of what changes something and takes nothing: none, or an empty JSON object. What is sent is read like any body. */
+const NOTHING = optionalJsonBody(z.strictObject({}))
+
 export const FORM_TYPE = "application/x-www-form-urlencoded"
 
 /** A form of at most 64 KiB, each parameter at most once (RFC 6749 section 3.2). */
@@ -131,6 +134,7 @@ export function open(endpoint: Open): Endpoint {
  */
 export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<Body, Query>): Endpoint {
   const { run, body, query, lane = "first", ...description } = endpoint
+  const rule: BodyRule<unknown> | undefined = body ?? (endpoint.method === "get" ? undefined : NOTHING)
   return {
     ...description,
     ...(body && { body }),
@@ -142,9 +146,9 @@ export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<B
         return refuse("role_missing", `[scope] needs one of ${endpoint.who.join(", ")}`)
       const asked = readQuery(request, query)
       if (asked instanceof Refusal) return asked
-      const read = await readWith(request, body)
+      const read = await readWith(request, rule)
       if (read instanceof Refusal) return read
-      const call = { request, body: read as Body, query: asked as Query, parameter }
+      const call = { request, body: (body && read) as Body, query: asked as Query, parameter }
       const done = await admission.pass(caller.clientId, lane, () => run(call, caller))
       return typeof done === "function" ? done() : done
     },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { type House, ISSUER, openHouse, START } from "../support/issuer-house.ts"
+import { type Asked, surfaceOf } from "../support/surface.ts"
 import { told } from "../support/token-desk.ts"
 
 let house: House
@@ -26,6 +27,29 @@ function endless(): { stream: ReadableStream; taken: () => number } {
   })
   return { stream, taken: () => taken }
 }
+
+test("whatever changes something takes no body over its limit, of another type or coded", async () => {
+  const surface = await surfaceOf(house)
+  // Nobody approves in this house, and the console takes forms of its own.
+  const asked = ({ path, callers }: Asked) => callers.length > 0 || path === "/token"
+  const changing = surface.filter(
+    (one) => one.method !== "GET" && asked(one) && !one.path.startsWith("/console"),
+  )
+  expect(changing.length).toBeGreaterThan(20)
+  for (const { method, path, callers, bodyType: type = "application/json" } of changing) {
+    const send = async (body: string, headers: Record<string, string>) => {
+      const who = callers[0] && { as: callers[0] }
+      return (await house.call(method, path.replaceAll(/\{\w+\}/g, "x"), { ...who, body, headers })).status
+    }
+    const large = "x".repeat(path === "/uses" ? 1_048_577 : 65_537)
+    const answers = [
+      await send(large, { "content-type": type }),
+      await send("{}", { "content-type": "text/plain" }),
+      await send("{}", { "content-type": type, "content-encoding": "gzip" }),
+    ]
+    expect(answers, `${method} ${path}`).toEqual([413, 415, 415])
+  }
+})
 
 describe("bodies", () => {
   const text = JSON.stringify(START)
