@@ -38,8 +38,15 @@ export function parseInstant(text: string): number | undefined {
   if (!INSTANT.test(text)) return undefined
   if (text.startsWith("02-29", 5) && !isLeap(Number(text.slice(0, 4)))) return undefined
   const milliseconds = Date.parse(text)
-  return Number.isNaN(milliseconds) ? undefined : milliseconds
+  return milliseconds === withinYears(milliseconds) ? milliseconds : undefined
 }
+
+/** Years have four digits in RFC 3339, also in UTC. */
+const FIRST = Date.parse("0000-01-01T00:00:00.000Z")
+const LAST = Date.parse("9999-12-31T23:59:59.999Z")
+
+/** The nearest instant that RFC 3339 can say. */
+export const withinYears = (milliseconds: number): number => Math.min(Math.max(milliseconds, FIRST), LAST)
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 

@@ -2,7 +2,7 @@
 // It decides what a window is; counting is rollup.ts's, and what follows for a policy is the policy room's.
 import type { Engine } from "../database/database.ts"
 import type { Policy } from "../policy/policy.ts"
-import { toInstant } from "../time.ts"
+import { toInstant, withinYears } from "../time.ts"
 import { dayOf } from "./privilege-count.ts"
 import {
   countedUntil,
@@ -104,8 +104,9 @@ export async function leastPrivilege(
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
   return {
-    from: toInstant(days.from * DAY_MILLISECONDS),
-    to: toInstant(days.to * DAY_MILLISECONDS),
+    from: toInstant(withinYears(days.from * DAY_MILLISECONDS)),
+    // The end of the last day of all can't be said.
+    to: toInstant(withinYears(days.to * DAY_MILLISECONDS)),
     entries: counted?.entries ?? 0,
     up_to: place?.seq ?? 0,
     up_to_at: until?.at == null ? null : toInstant(until.at),

@@ -51,6 +51,17 @@ test("granted against used and refused, with the last use, the signed place and 
 })
 
 test.each([
+  ["?to=9999-12-31T23:59:59Z", 200],
+  ["?to=0000-01-02T00:00:00Z", 200],
+  ["?to=9999-12-31T23:59:59-01:00", 400],
+])("%s is said back in years of four digits, or refused", async (query, status) => {
+  const answer = await ask(query)
+  expect(answer.status).toBe(status)
+  const { from = "", to = "" } = answer.body
+  if (status === 200) for (const one of [from, to]) expect(one).toMatch(/^\d{4}-\d\d-\d\dT/)
+})
+
+test.each([
   ["?agent=triage-bot", 4],
   ["?agent=summarizer", 0],
   ["?agent=nobody", 0],
