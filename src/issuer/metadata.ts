@@ -1,11 +1,11 @@
 // What anyone may read: who this issuer is (RFC 8414, and enough of OpenID discovery for clouds to trust our tokens) and
 // its public keys. It decides how long they may be kept.
-import { createHash } from "node:crypto"
 import { z } from "@hono/zod-openapi"
 import { KEY_SET_SECONDS } from "../keys/due.ts"
 import { STATUS_LISTS_PATH } from "../token/status.ts"
 import type { Endpoint } from "./endpoint.ts"
 import { JSON_TYPE, open } from "./endpoint.ts"
+import { etagOf, hasAlready } from "./etag.ts"
 import { EXCHANGE_GRANT } from "./exchange-form.ts"
 import { INERT } from "./inert.ts"
 import { INTROSPECTION_PATH, REVOCATION_PATH } from "./introspection.ts"
@@ -106,10 +106,10 @@ function cached(body: () => string): (request: Request) => Response {
     const now = body()
     if (now !== text) {
       text = now
-      tag = `"${createHash("sha256").update(now).digest("base64url").slice(0, 22)}"`
+      tag = etagOf(now)
     }
     const headers = { etag: tag, "cache-control": `public, max-age=${KEY_SET_SECONDS}` }
-    if (request.headers.get("if-none-match") === tag) return new Response(null, { status: 304, headers })
+    if (hasAlready(request, tag)) return new Response(null, { status: 304, headers })
     return new Response(text, { headers: { ...headers, ...INERT, "content-type": JSON_TYPE } })
   }
 }

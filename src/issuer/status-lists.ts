@@ -1,12 +1,12 @@
 // Status lists on the wire (draft-ietf-oauth-status-list, sections 8 and 9), for anyone: who holds a token knows which
 // list to ask for, and a list names no token. It translates; what a list says is decided in the task room.
-import { createHash } from "node:crypto"
 import { z } from "@hono/zod-openapi"
 import { Refusal, refuse } from "../errors.ts"
 import type { ServedList } from "../task/status-list.ts"
 import { STATUS_LISTS_PATH } from "../token/status.ts"
 import { STATUS_LIST_TYPE, STATUS_TTL_SECONDS } from "../token/status-list.ts"
 import { type Endpoint, json, open } from "./endpoint.ts"
+import { etagOf, hasAlready } from "./etag.ts"
 import { INERT } from "./inert.ts"
 import type { Rooms } from "./rooms.ts"
 
@@ -53,8 +53,8 @@ const statusList = ({ statusLists }: Rooms): Endpoint =>
   })
 
 function answer(request: Request, { jwt, freshForSeconds }: ServedList): Response {
-  const etag = `"${createHash("sha256").update(jwt).digest("base64url").slice(0, 22)}"`
+  const etag = etagOf(jwt)
   const headers = { etag, "cache-control": `public, max-age=${freshForSeconds}`, ...ANY_ORIGIN }
-  if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers })
+  if (hasAlready(request, etag)) return new Response(null, { status: 304, headers })
   return new Response(jwt, { headers: { ...headers, ...INERT, "content-type": STATUS_LIST_TYPE } })
 }

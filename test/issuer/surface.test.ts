@@ -51,6 +51,22 @@ test("whatever changes something takes no body over its limit, of another type o
   }
 })
 
+test.each<[string, (tag: string) => string, number]>([
+  ["the tag", (tag) => tag, 304],
+  ["a weak one", (tag) => `W/${tag}`, 304],
+  ["a list with it", (tag) => `"x", W/"y" ,${tag}`, 304],
+  ["anything", () => "*", 304],
+  ["another", () => '"x"', 200],
+  ["a list of others", () => '"x", W/"y"', 200],
+  ["no tag", (tag) => tag.slice(1, -1), 200],
+])("who has %s is told so by 304 (RFC 9110 section 13.1.2)", async (_what, kept, status) => {
+  for (const path of ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"]) {
+    const tag = (await house.call("GET", path)).headers.get("etag") ?? ""
+    const again = await house.call("GET", path, { headers: { "if-none-match": kept(tag) } })
+    expect([again.status, again.headers.get("etag")]).toEqual([status, tag])
+  }
+})
+
 describe("bodies", () => {
   const text = JSON.stringify(START)
 
