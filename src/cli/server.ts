@@ -4,8 +4,8 @@ import { createServer, IncomingMessage, type Server } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { getRequestListener, RequestError } from "@hono/node-server"
 import { metrics } from "@opentelemetry/api"
-import { INERT } from "../issuer/inert.ts"
 import { cannotTell, wrongUse } from "./exit.ts"
+import { ambiguous, malformed, refuseUnread, unavailable } from "./server-refusals.ts"
 import { SETTINGS } from "./settings.ts"
 
 /** Hono's `fetch`, or an issuer's: the second argument shows the request as it came over the wire. */
@@ -66,6 +66,7 @@ export async function listen(host: string, port: number, limits = SERVER_LIMITS)
     { errorHandler: (error) => (error instanceof RequestError ? malformed() : unavailable(false)) },
   )
   const server = createServer(limits, (incoming, outgoing) => void listener(incoming, outgoing))
+  refuseUnread(server)
   server.maxConnections = limits.maxConnections
   server.setTimeout(limits.idleTimeout)
   countDropped(server)
@@ -146,39 +147,6 @@ function hasTwoCredentials(incoming: IncomingMessage): boolean {
  */
 const isPlain = (target: string): boolean =>
   !/\/\.{1,2}(?=\/|$)|#|%(2[de]|3\d|[46][1-9a-f]|[57][0-9a]|5f|7e)/i.test(target.split("?")[0] ?? "")
-
-const malformed = () => problem(400, "invalid_request", "The request line is malformed", "stop", {})
-
-const ambiguous = () => problem(400, "credential_ambiguous", "Send exactly one credential", "stop", {})
-
-const unavailable = (ending: boolean) =>
-  problem(
-    503,
-    "temporarily_unavailable",
-    ending ? "The issuer is stopping" : "The issuer is not ready",
-    "wait",
-    {
-      "retry-after": "2",
-      ...(ending && { connection: "close" }),
-    },
-  )
-
-const problem = (
-  status: number,
-  code: string,
-  title: string,
-  next: string,
-  headers: Record<string, string>,
-) =>
-  new Response(JSON.stringify({ type: "about:blank", title, status, code, next }), {
-    status,
-    headers: {
-      "content-type": "application/problem+json",
-      ...INERT,
-      "cache-control": "no-store",
-      ...headers,
-    },
-  })
 
 /** Takes no more connections; what is open is ended as soon as it is idle, and by force after the grace. */
 export async function closeWithin(server: Server, graceMilliseconds: number): Promise<void> {

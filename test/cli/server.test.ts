@@ -51,6 +51,28 @@ describe("one credential a request", () => {
     })
 })
 
+describe("what the server itself refuses is a problem with a request_id", () => {
+  const host = "Host: x\r\nConnection: close"
+  test.each<[what: string, lines: readonly string[], status: number]>([
+    ["two credentials", ["GET / HTTP/1.1", host, "Authorization: a", "Authorization: b"], 400],
+    ["a path in another spelling", ["GET /x/../y HTTP/1.1", host], 400],
+    ["a line that is no header", ["GET / HTTP/1.1", host, "bad line"], 400],
+    ["a method that there is not", ["NONE / HTTP/1.1", host], 400],
+    ["no HTTP at all", ["hello"], 400],
+    ["headers without an end", ["GET / HTTP/1.1", host, `X: ${"x".repeat(20_000)}`], 431],
+    ["more than 100-continue", ["POST / HTTP/1.1", host, "Expect: more", "Content-Length: 0"], 417],
+  ])("%s", async (_what, lines, status) => {
+    const { server } = await start()
+    server.serve(() => new Response("here"))
+    const [head = "", body = ""] = (await send(server.port, lines)).split("\r\n\r\n")
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(head.toLowerCase()).toContain("content-type: application/problem+json")
+    const { request_id, ...problem } = JSON.parse(body)
+    expect(problem).toMatchObject({ status, next: "stop", code: expect.any(String) })
+    expect(head.toLowerCase()).toContain(`x-request-id: ${request_id}`)
+  })
+})
+
 test("draining finishes what is under way and takes nothing more", async () => {
   const { server, url } = await start()
   const held = Promise.withResolvers<void>()
