@@ -33,6 +33,7 @@ export async function openGuardServer(
 ): Promise<GuardServer> {
   const { server, endTunnels, close } = createGuard(verifier, settings)
   server.maxConnections = MAX_CONNECTIONS
+  server.maxHeadersCount = 0 // their bytes are limited; some versions of Node drop what is beyond a count without a word
   await bind(server, settings.host, settings.port, "guardPort")
   const place = settings.management
   const opening = place && metrics && openManagement(place, watchers(verifier), metrics)

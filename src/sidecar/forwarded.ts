@@ -80,6 +80,12 @@ export function answerHeaders({ rawHeaders }: IncomingMessage): string[] {
   return pairs(rawHeaders).filter(passes).flat()
 }
 
+/**
+ * Whether headers may be missing: after the thousandth some versions of Node drop them, and still frame the body by a length
+ * that was among them. Whatever the version, such a list is not believed.
+ */
+export const mayLackHeaders = (rawHeaders: RawHeaders): boolean => rawHeaders.length >= 2000
+
 /** Whether a header asks to be read as another method, in any spelling: the upstream could do as it says. */
 export const renamesMethod = (rawHeaders: RawHeaders): boolean =>
   pairs(rawHeaders).some(([name]) => RENAMES_METHOD.test(plain(name)))

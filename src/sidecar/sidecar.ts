@@ -3,7 +3,7 @@
 import { type FieldError, refuse } from "../errors.ts"
 import { type Answer, createChallenge } from "../verifier/challenge.ts"
 import type { RequestView, Verifier } from "../verifier/verifier.ts"
-import { type Passing, renamesMethod } from "./forwarded.ts"
+import { mayLackHeaders, type Passing, renamesMethod } from "./forwarded.ts"
 import { createRoutes, type RouteMatch, type RouteRule } from "./routes.ts"
 
 export interface SidecarOptions {
@@ -29,6 +29,7 @@ export interface Sidecar {
 const CANONICAL =
   "a path in one spelling: no // ; # \\, no . and .. segments, no escapes of / \\ . % and of plain letters"
 const OWN_METHOD = "the method in the request line, with no header or _method that renames it"
+const TOO_MANY = { pointer: "/headers", expected: "fewer than 1000" }
 
 /**
  * Prepares the decision. Throws TypeError for faulty routes. Does NOT look into bodies: an upstream that reads the method
@@ -44,6 +45,7 @@ export function createSidecar({ verifier, resource, routes }: SidecarOptions): S
     malformed,
     metadata: verifier.metadata,
     async judge(view) {
+      if (mayLackHeaders(view.rawHeaders)) return { answer: malformed(TOO_MANY) }
       const match = find(view.method, view.target)
       if (match === "not_canonical") return { answer: malformed({ pointer: "/target", expected: CANONICAL }) }
       if (match === "unmapped") return { answer: verifier.unmapped().answer }

@@ -22,6 +22,8 @@ const UPGRADE = [
   "Sec-WebSocket-Key: eHh4eHh4eHh4eHh4eHh4eA==",
 ]
 
+const MANY = Array.from({ length: 1000 }, () => "a:")
+
 /** Echoes; `got` is every request that arrived, upgraded or not. */
 async function beforeSockets() {
   const got: IncomingMessage[] = []
@@ -85,6 +87,12 @@ describe("C35 a refused upgrade", () => {
     ["of no route", "GET /sockets", () => [bearer(api.mint())], 403],
     ["of a path in two readings", "GET /tickets/42/../43", () => [bearer(api.mint())], 400],
     ["with a body", "GET /tickets/42", () => [bearer(api.mint()), "Content-Length: 3"], 400],
+    [
+      "with so many headers that some may be dropped",
+      "GET /tickets/42",
+      () => [bearer(api.mint()), ...MANY],
+      400,
+    ],
     ["by POST", "POST /tickets/42/close", () => [bearer(api.mint())], 400],
   ])("%s is a finished answer, and the upstream hears nothing", async (_, line, headers, status) => {
     const { send, got } = await beforeSockets()

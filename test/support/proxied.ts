@@ -44,7 +44,7 @@ export async function openProxied(more: Partial<VerifierOptions> = {}) {
       const { port } = server.address() as AddressInfo
       const send = (line: string, ...headers: string[]) =>
         sendRaw(String(port), [`${line} HTTP/1.1`, "Host: evil.example", ...headers, "", ""].join("\r\n"))
-      return { upstream, port, send, host: `127.0.0.1:${(upstream.address() as AddressInfo).port}` }
+      return { upstream, proxy, port, send, host: `127.0.0.1:${(upstream.address() as AddressInfo).port}` }
     },
     async before(listener: RequestListener) {
       return this.place(await listen(createServer(listener)))

@@ -46,6 +46,7 @@ export async function startProxy(verifier: Verifier, upstream: Server, more: Par
     { shouldUpgradeCallback: isWebSocket },
     (req, res) => void proxy.serve(req, res),
   )
+  server.maxHeadersCount = 0 // as the guard's has
   server.on("checkContinue", (req, res) => void proxy.serve(req, res))
   server.on("upgrade", (...upgrade) => void proxy.upgrade(...upgrade))
   return { server: await listen(server), proxy }
