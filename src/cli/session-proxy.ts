@@ -5,6 +5,7 @@ import { connect } from "node:net"
 import { type Duplex, pipeline } from "node:stream"
 import { ClientError } from "../client/error.ts"
 import type { SendingSession } from "../client/session.ts"
+import { mayLackHeaders } from "../sidecar/forwarded.ts"
 import { UPSTREAM_FAILED } from "../sidecar/upstream.ts"
 import { toInstant } from "../time.ts"
 import { LIMITS, MAX_CONNECTIONS } from "./server.ts"
@@ -66,6 +67,7 @@ async function serve(
   outgoing: ServerResponse,
 ): Promise<void> {
   const { session, upstreams, signal } = serving
+  if (mayLackHeaders(incoming.rawHeaders)) return turnAway(outgoing, TOO_MANY)
   const route = routeOf(routing, askedOf(incoming))
   if (route.to === "nowhere") return turnAway(outgoing, route)
   if ("query" in route) return give(session, route, outgoing)
@@ -74,6 +76,13 @@ async function serve(
   const body = await readSmallBody(incoming, KEPT_BYTES)
   const relayed = await session.send(upstreams.sending(incoming, route.url, body, signal))
   passOn(relayed, outgoing, renameTo(route))
+}
+
+const TOO_MANY: TurnedAway = {
+  to: "nowhere",
+  status: 400,
+  code: "invalid_request",
+  title: "Send fewer than 1000 headers",
 }
 
 const same = (location: string) => location

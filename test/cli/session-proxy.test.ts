@@ -8,6 +8,7 @@ import type { Routing } from "../../src/cli/session-route.ts"
 import { openSession } from "../../src/client/session.ts"
 import { readSessionOptions } from "../../src/client/session-options.ts"
 import { surroundingsOf } from "../../src/client/surroundings.ts"
+import { sendRaw } from "../support/guarded-api.ts"
 
 const ending: (() => unknown)[] = []
 afterEach(async () => {
@@ -92,6 +93,16 @@ test("the token goes along, and nothing that the agent says of itself", async ()
   expect(got).toMatchObject({ authorization: "Bearer token-0", "x-mine": "kept", host: new URL(origin).host })
   for (const name of ["dpop", "proxy-authorization", "taskmint-task", "x-forwarded-for"])
     expect(got).not.toHaveProperty(name)
+})
+
+test("C34 a request with so many headers that Node may have dropped some is not sent", async () => {
+  const { base, seen } = await openStage((_, outgoing) => outgoing.end())
+  const { port, pathname } = new URL(base)
+  const lines = [`GET ${pathname}/tickets/1 HTTP/1.1`, "Host: x", "Connection: close"]
+  const many = Array.from({ length: 998 }, () => "a:")
+  const answer = await sendRaw(port, [...lines, ...many, "", ""].join("\r\n"))
+  expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("fewer than 1000 headers")])
+  expect(seen).toEqual([])
 })
 
 test("a redirect is not followed; a place below the API is named as the agent knows it", async () => {
