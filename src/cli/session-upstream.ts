@@ -11,7 +11,7 @@ import { request as overHttps, Agent as TlsAgent } from "node:https"
 import { pipeline } from "node:stream"
 import type { Sending } from "../client/sending.ts"
 import { answerHeaders, passedHeaders } from "../sidecar/forwarded.ts"
-import { isPassable } from "../sidecar/upstream.ts"
+import { isPassable, reasonOf } from "../sidecar/upstream.ts"
 
 /** An answer, and what of its body was read already to look at it. */
 export interface Relayed {
@@ -141,7 +141,7 @@ export function passOn(
   const headers = answerHeaders(message).map((value, at, all) =>
     at % 2 === 1 && all[at - 1]?.toLowerCase() === "location" ? rename(value) : value,
   )
-  outgoing.writeHead(message.statusCode ?? 502, message.statusMessage, headers)
+  outgoing.writeHead(message.statusCode ?? 502, reasonOf(message), headers)
   outgoing.flushHeaders()
   if (start.length > 0) outgoing.write(start)
   if (message.readableEnded) outgoing.end()

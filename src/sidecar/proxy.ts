@@ -9,7 +9,7 @@ import { joinOutcome, sendAnswer } from "../verifier/outgoing.ts"
 import { answerHeaders, requestHeaders } from "./forwarded.ts"
 import { createSidecar, type Sidecar, type SidecarOptions } from "./sidecar.ts"
 import { openTunnel, type Tunnel } from "./tunnel.ts"
-import { isPassable, openUpstream, UPSTREAM_FAILED, type Upstream } from "./upstream.ts"
+import { isPassable, openUpstream, reasonOf, UPSTREAM_FAILED, type Upstream } from "./upstream.ts"
 
 export interface ProxyOptions extends SidecarOptions {
   /** An origin, such as `http://127.0.0.1:9000`. It must be reachable through the sidecar alone. */
@@ -135,12 +135,20 @@ function forward(incoming: IncomingMessage, outgoing: ServerResponse, sent: Clie
 function passOn(answer: IncomingMessage, outgoing: ServerResponse): boolean {
   if (!isPassable(answer)) return false
   try {
-    outgoing.writeHead(answer.statusCode ?? 0, answer.statusMessage, answerHeaders(answer))
+    outgoing.writeHead(answer.statusCode ?? 0, reasonOf(answer), answerHeaders(answer))
   } catch {
+    unsay(outgoing)
     return false // a status or a header that HTTP does not have
   }
   stream(answer, outgoing)
   return true
+}
+
+/** What was set of an answer would stand in the next, and could end it, too. */
+function unsay(outgoing: ServerResponse): void {
+  if (outgoing.headersSent) return
+  outgoing.statusMessage = ""
+  for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
 }
 
 /** An answer that is cut short is cut on the way out, too; one that nobody takes, `forward` ends. */

@@ -50,6 +50,10 @@ export function readOrigin(address: string): URL {
 export const isPassable = ({ rawHeaders }: IncomingMessage): boolean =>
   /^(chunked)?$/i.test(valuesOf(rawHeaders, "transfer-encoding").join())
 
+/** The reason of an answer, where HTTP has such a one: what its reader lets in, its writer may throw at. */
+export const reasonOf = ({ statusMessage = "" }: IncomingMessage): string | undefined =>
+  /^[\t\x20-\x7e\x80-\xff]*$/.test(statusMessage) ? statusMessage : undefined
+
 /** The upstream's failure, not a refusal of ours: the use is recorded with this status. */
 export const UPSTREAM_FAILED: Answer = Object.freeze({
   status: 502,

@@ -181,6 +181,14 @@ test("an answer that is cut short is cut short for the agent, never completed", 
   await expect(fetch(`${base}/x`).then((answer) => answer.text())).rejects.toThrow()
 })
 
+test("an API's reason that HTTP does not have is left out, and the proxy goes on", async () => {
+  const { base } = await openStage((incoming) =>
+    incoming.socket.end("HTTP/1.1 201 O\x01K\r\nContent-Length: 2\r\n\r\nok"),
+  )
+  const answer = await fetch(base)
+  expect([answer.status, answer.statusText, await answer.text()]).toEqual([201, "Created", "ok"])
+})
+
 test("an API that is not there is 502, and an agent that leaves takes its request along", async () => {
   const left = Promise.withResolvers<void>()
   const { base, seen } = await openStage((incoming, outgoing) => {

@@ -1,10 +1,10 @@
 // What the sidecar's proxy tells, and to whom, when one of its two sides is gone or is not what it should be.
-import type { Server } from "node:http"
-import { connect, createServer as createSocketServer } from "node:net"
+import { createServer, type Server } from "node:http"
+import { type AddressInfo, connect, createServer as createSocketServer } from "node:net"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { createProxy } from "../../src/sidecar/proxy.ts"
 import { newId } from "../../src/token/id.ts"
-import { closeServer } from "../support/guarded-api.ts"
+import { closeServer, sendRaw } from "../support/guarded-api.ts"
 import { bearer } from "../support/hosted-api.ts"
 import { listen } from "../support/hosts.ts"
 import { API } from "../support/issuer-stub.ts"
@@ -46,6 +46,40 @@ describe("when one side is gone", () => {
     const task = newId("task")
     expect((await send("GET /tickets/42", bearer(api.mint(task)), CLOSE)).status).toBe(502)
     expect(await api.usesOf(task)).toMatchObject([{ status: 502 }])
+  })
+
+  test("an upstream's reason that HTTP does not have is left out, and the guard goes on", async () => {
+    const { send } = await api.before((req) =>
+      req.socket.end("HTTP/1.1 201 O\x01K\r\nContent-Length: 2\r\n\r\nok"),
+    )
+    const task = newId("task")
+    const { text } = await send("GET /tickets/42", bearer(api.mint(task)), CLOSE)
+    expect(text).toMatch(/^HTTP\/1\.1 201 Created\r\n[\s\S]*ok$/)
+    expect(await api.usesOf(task)).toMatchObject([{ status: 201 }])
+  })
+
+  test("an answer that can't be passed on leaves nothing of itself in the 502", async () => {
+    const { proxy } = await api.before((_, res) => {
+      res.writeHead(200, { "Set-Cookie": "a=1", "Cache-Control": "private" }).end("secret")
+    })
+    // Stands for whatever Node's writer of answers refuses and its reader of answers lets in.
+    const server = createServer((incoming, outgoing) => {
+      const { appendHeader } = outgoing
+      outgoing.appendHeader = (name, value) => {
+        if (name === "Set-Cookie") {
+          outgoing.statusMessage = "O\x01K"
+          outgoing.appendHeader = appendHeader
+        }
+        return appendHeader.call(outgoing, name, value)
+      }
+      void proxy.serve(incoming, outgoing)
+    })
+    const { port } = (await listen(server)).address() as AddressInfo
+    const lines = ["GET /tickets/42 HTTP/1.1", "Host: x", bearer(api.mint()), CLOSE]
+    const { status, text } = await sendRaw(String(port), [...lines, "", ""].join("\r\n"))
+    expect([status, text]).toEqual([502, expect.stringContaining("upstream_failed")])
+    expect(text).not.toMatch(/set-cookie|private/i)
+    await closeServer(server)
   })
 
   test("an answer that breaks off breaks off for the caller, too", async () => {
