@@ -21,7 +21,7 @@ export interface Proxy {
   serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void>
   /** For its `upgrade` event. Never rejects. */
   upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
-  /** Ends WebSockets. Until then one lasts as long as its token stands. */
+  /** Ends WebSockets, and opens no more. Until then one lasts as long as its token stands. */
   endTunnels(): void
   /** Ends the connections to the upstream. */
   close(): void
@@ -36,17 +36,21 @@ export function createProxy(options: ProxyOptions): Proxy {
   const upstream = openUpstream(options.upstream)
   const sockets = new Set<Duplex>()
   const tunnels = new Set<Tunnel>()
+  let ending = false
   const timer = setInterval(() => endFallen(tunnels), LOOK_MILLISECONDS).unref()
   return {
     serve: (incoming, outgoing) =>
       serve(sidecar, upstream, incoming, outgoing).catch(() => void outgoing.destroy()),
-    upgrade(incoming, socket, head) {
-      sockets.add(socket)
+    async upgrade(incoming, socket, head) {
       socket.on("error", () => undefined).once("close", () => sockets.delete(socket))
-      const opening = openTunnel(sidecar, upstream, { incoming, socket, head }, tunnels)
-      return opening.catch(() => void socket.destroy())
+      if (ending) return void socket.destroy() // its headers came late: no server waits for what is upgraded
+      sockets.add(socket)
+      await openTunnel(sidecar, upstream, { incoming, socket, head }, tunnels).catch(
+        () => void socket.destroy(),
+      )
     },
     endTunnels() {
+      ending = true
       for (const socket of sockets) socket.destroy()
     },
     close() {
