@@ -65,7 +65,11 @@ function createGuard(verifier: Verifier, { duty, routes, verifier: { resource } 
     const health = watchers(verifier)
     const listener: RequestListener = (incoming, outgoing) =>
       isHealth(incoming.url) ? health(incoming, outgoing) : void check(incoming, outgoing)
-    const limits = { ...GUARD_LIMITS, shouldUpgradeCallback: () => false }
+    const limits = {
+      ...GUARD_LIMITS,
+      requestTimeout: LIMITS.requestTimeout, // no body goes on from here
+      shouldUpgradeCallback: () => false,
+    }
     return { server: createServer(limits, listener), endTunnels: () => undefined, close: () => undefined }
   }
   const proxy = createProxy({ verifier, resource, routes, upstream: duty.upstream })

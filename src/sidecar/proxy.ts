@@ -79,7 +79,8 @@ async function serve(
   outgoing: ServerResponse,
 ): Promise<void> {
   const { method = "", url = "", rawHeaders } = incoming
-  if (method === "GET" && url === sidecar.metadata.path) return sendAnswer(outgoing, sidecar.metadata.answer)
+  if (method === "GET" && url === sidecar.metadata.path)
+    return turnAway(incoming, outgoing, sidecar.metadata.answer)
   const framing = framingOf(incoming)
   if (!framing) return turnAway(incoming, outgoing, sidecar.malformed(CHUNKED_ONLY))
   const judged = await sidecar.judge({ method, target: url, rawHeaders })
@@ -101,13 +102,17 @@ function framingOf({ method = "", headers, rawHeaders }: IncomingMessage): strin
   return /^(POST|PUT|PATCH)$/.test(method) ? ["Content-Length", "0"] : []
 }
 
-const TURNED_AWAY_MILLISECONDS = 5000
+const UNWANTED_MILLISECONDS = 5000
 
-/** The rest of a body that nobody wants is not waited for. */
 function turnAway(incoming: IncomingMessage, outgoing: ServerResponse, answer: Answer): void {
   sendAnswer(outgoing, answer)
-  if (incoming.complete) return
-  const cut = setTimeout(() => incoming.socket.destroy(), TURNED_AWAY_MILLISECONDS)
+  cutUnwanted(incoming)
+}
+
+/** The rest of a body that nobody wants is not waited for. */
+function cutUnwanted(incoming: IncomingMessage): void {
+  if (incoming.complete || incoming.closed) return
+  const cut = setTimeout(() => incoming.socket.destroy(), UNWANTED_MILLISECONDS)
   incoming.once("close", () => clearTimeout(cut))
 }
 
@@ -130,6 +135,7 @@ function forward(incoming: IncomingMessage, outgoing: ServerResponse, sent: Clie
     }
     answered = true
   })
+  sent.once("close", () => cutUnwanted(incoming)) // the API answered, or is gone, and takes no more of it
   if (outgoing.destroyed) return void sent.destroy()
   outgoing.once("close", () => void (outgoing.writableFinished || sent.destroy()))
   if (incoming.headers.expect !== undefined) outgoing.writeContinue()

@@ -72,3 +72,42 @@ test("an upgrade that becomes whole when the guard is told to end is no tunnel, 
   expect(arrived).toEqual([])
   await closeServer(upstream)
 })
+
+/** Sends the head of a request with a body, and of that a byte now and then, until it is cut off. */
+async function drip(port: number, lines: readonly string[]): Promise<string> {
+  const socket = connect(port, "127.0.0.1").on("error", () => undefined)
+  let text = ""
+  socket.setEncoding("latin1").on("data", (part) => {
+    text += part
+  })
+  socket.write([...lines, "Host: x", "Content-Length: 1000000", "", ""].join("\r\n"))
+  const dripping = setInterval(() => socket.write("x"), 200)
+  await once(socket, "close")
+  clearInterval(dripping)
+  return text.split("\r\n")[0] ?? ""
+}
+
+test("J04 whoever is answered before its body is there keeps no connection by sending more of it", async () => {
+  const upstream = await listen(createServer((_, res) => res.writeHead(413, { Connection: "close" }).end()))
+  const behind = upstream.address() as AddressInfo
+  const { port } = await open({ upstream: `http://127.0.0.1:${behind.port}` })
+  const metadata = started.verifier.metadata.path
+  const CASES = [
+    [[`GET ${metadata} HTTP/1.1`], 200],
+    [["POST /tickets/42/close HTTP/1.1"], 401],
+    [["POST /nowhere HTTP/1.1"], 403],
+    [["POST /tickets/42/../close HTTP/1.1"], 400],
+    [["POST /tickets/42/close HTTP/1.1", bearer(mint())], 413],
+    [["GET /tickets/42 HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket"], 400],
+  ] as const
+  const answers = await Promise.all(CASES.map(([lines]) => drip(port, lines)))
+  expect(answers.map((line) => Number(line.split(" ")[1]))).toEqual(CASES.map(([, status]) => status))
+  await closeServer(upstream)
+})
+
+test("J04 nor does whoever asks as a proxy in front would", async () => {
+  const { port } = await open({ front: "nginx" })
+  const paths = ["/check", "/nowhere", "/livez", started.verifier.metadata.path]
+  const answers = await Promise.all(paths.map((path) => drip(port, [`GET ${path} HTTP/1.1`])))
+  expect(answers.map((line) => Number(line.split(" ")[1]))).toEqual([400, 404, 200, 200])
+}, 40_000)
