@@ -40,6 +40,16 @@ export interface UseGroup {
   readonly tails: string
 }
 
+/** Not all of a group was stored: these uses were not. What the others hold is given back as of all that is stored. */
+export class PartlyStored extends Error {
+  override readonly name = "PartlyStored"
+  readonly left: readonly StoredUse[]
+  constructor(left: readonly StoredUse[], cause: Error) {
+    super(cause.message, { cause })
+    this.left = left
+  }
+}
+
 /** Of at least one use; their numbers follow each other. */
 export function writeGroup(uses: readonly StoredUse[]): UseGroup {
   const places = new Map<UseHead, number>()

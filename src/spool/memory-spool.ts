@@ -3,7 +3,15 @@
 // issuer counts beyond a limit, it is told.
 import type { Refusal } from "../errors.ts"
 import type { StoredBatch } from "./batch-row.ts"
-import { bytesOf, readGroup, type StoredUse, textOf, type UseGroup, writeGroup } from "./group-row.ts"
+import {
+  bytesOf,
+  PartlyStored,
+  readGroup,
+  type StoredUse,
+  textOf,
+  type UseGroup,
+  writeGroup,
+} from "./group-row.ts"
 import type { Part, SettingKey, Spool, Unserved } from "./spool.ts"
 
 export interface MemorySpool extends Spool {
@@ -99,7 +107,7 @@ function waitFor(uses: StoredUse[], drop: (left: Waiting) => void) {
     settle(fault) {
       clearTimeout(timer)
       drop(left)
-      if (fault) reject(fault)
+      if (fault) reject(new PartlyStored(left.uses, fault))
       else resolve(left.unserved)
     },
   }

@@ -1,7 +1,7 @@
 // Uses on their way to the disk: numbered, written together where they come together, and counted against the room that
 // each task may hold. It decides whether there is room; what is recorded, and who waits for it, the recorder does.
 import { clearTimeout, setImmediate, setTimeout } from "node:timers"
-import { bytesOf, type StoredUse, type UseHead, writeGroup } from "./group-row.ts"
+import { bytesOf, PartlyStored, type StoredUse, type UseHead, writeGroup } from "./group-row.ts"
 import type { Spool, Unserved } from "./spool.ts"
 
 /** Uses written as one row at most. */
@@ -54,10 +54,11 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
     gathering = undefined
     clearTimeout(group.timer)
     writing++
-    const stored = await spool.addUses(writeGroup(group.uses)).catch(() => undefined)
+    const stored = await spool
+      .addUses(writeGroup(group.uses))
+      .catch((fault) => giveBack(room, group.uses, fault))
     writing--
     failing = stored === undefined
-    if (failing) for (const { head, tail } of group.uses) room.give(head.task, bytesOf(head, tail))
     if (failing) lost(group.unawaited)
     underWay.delete(group.stored)
     group.settle(stored)
@@ -94,6 +95,12 @@ export function createStore(spool: Spool, room: Room, lost: (seqs: readonly numb
     /** Whether the last write failed. */
     isFailing: () => failing,
   }
+}
+
+/** Of what was not stored; of what was, whoever acknowledges it gives it back. */
+function giveBack(room: Room, uses: readonly StoredUse[], fault: unknown): undefined {
+  const left = fault instanceof PartlyStored ? fault.left : uses
+  for (const { head, tail } of left) room.give(head.task, bytesOf(head, tail))
 }
 
 type Room = ReturnType<typeof createRoom>
