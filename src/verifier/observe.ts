@@ -15,7 +15,7 @@ export interface Observer {
   readonly notice: string
   /** What the answer to a request says that would have been allowed. */
   readonly headers: Readonly<Record<string, string>>
-  /** Lets a refused request through; with a genuine token its use is durable first, where the spool takes it. */
+  /** Lets a refused request through; with a genuine token its use is durable first, where the spool takes it, or is already. */
   letThrough(
     refusal: Refusal,
     request: { readonly rawHeaders: readonly string[]; readonly target: string },
@@ -60,6 +60,9 @@ export function createObserver(options: {
     async letThrough({ code }, { rawHeaders, target }, use) {
       const headers = say(code)
       const stands = () => (active() ? undefined : code)
+      // Refused when it was to be recorded: the issuer has it and counts it beyond a limit, or there was no place for it.
+      if (use?.decision === "allowed")
+        return { outcome: "observed", observed: true, headers, finished: unrecorded, stands }
       if (use) {
         const recorded = await recorder.allow({ ...use, decision: "observed", code, status: undefined })
         const finished = recorded instanceof Refusal ? unrecorded : recorded.finished

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { newId } from "../../src/token/id.ts"
 import { signProof } from "../../src/token/proof.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { type GuardedApi, startGuardedApi } from "../support/guarded-api.ts"
+import { type GuardedApi, startGuardedApi, startVerifier } from "../support/guarded-api.ts"
 import { API } from "../support/issuer-stub.ts"
 
 let api: GuardedApi
@@ -62,6 +62,29 @@ test("what the issuer counts beyond a limit is not served, however many come at 
     new Set(["task_paused"]),
   )
   expect(acknowledged(task).length).toBe(20)
+})
+
+test("in observe mode what the issuer counts beyond a limit goes on, and is recorded once", async () => {
+  const until = new Date(api.clock.now() + 86_400_000).toISOString()
+  const { verifier, stub, close } = await startVerifier({ recording: "direct", mode: { observe: { until } } })
+  const task = newId("task")
+  stub.usesLeft.set(task, 1)
+  const rawHeaders = ["Authorization", `Bearer ${stub.mint({ txn: task })}`]
+  const view = { method: "GET", target: "/tickets/SUP-1042", rawHeaders }
+  const observed: (string | undefined)[] = []
+  for (let count = 0; count < 2; count++) {
+    const { outcome, headers } = {
+      headers: {},
+      ...(await verifier.check(view, "tickets:read", ["tickets", "SUP-1042"])),
+    }
+    observed.push(outcome, new Headers(headers).get("taskmint-observed")?.split(";")[0])
+  }
+  expect(observed).toEqual(["allowed", "allowed", "observed", "task_paused"])
+  await verifier.flush()
+  const uses = stub.uses().filter((use) => use.task === task)
+  expect(uses.map(({ decision }) => decision)).toEqual(["allowed", "allowed"])
+  expect(new Set(uses.map(({ id }) => id)).size).toBe(2)
+  await close()
 })
 
 test("a refusal is answered at once and recorded too", async () => {
