@@ -1,7 +1,9 @@
 // The sidecar as the one who is asked: where each proxy says what the request was, and that nothing else is believed.
+import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { parse } from "yaml"
 import { createForwardAuth, FRONTS, type Front } from "../../src/sidecar/forward-auth.ts"
 import { newId } from "../../src/token/id.ts"
 import { signProof } from "../../src/token/proof.ts"
@@ -34,6 +36,16 @@ const raw = (front: Front, line: string, ...headers: string[]) => {
   const { port } = servers[front].address() as AddressInfo
   return sendRaw(String(port), [`${line} HTTP/1.1`, "Host: x", CLOSE, ...headers, "", ""].join("\r\n"))
 }
+interface EnvoyFilter {
+  readonly typed_config: {
+    readonly http_service: {
+      readonly authorization_request: {
+        readonly allowed_headers: { readonly patterns: { exact?: string; safe_regex?: { regex: string } }[] }
+      }
+    }
+  }
+}
+
 const MANY = Array.from({ length: 1000 }, () => "a:")
 /** As that proxy asks. */
 const ask = (front: Front, method: string, target: string, ...headers: string[]) =>
@@ -117,6 +129,31 @@ test.each([
 test("C34 a question with so many headers that some may be dropped is not known whole", async () => {
   for (const front of FRONTS)
     expect((await ask(front, "GET", "/tickets/42", bearer(api.mint()), ...MANY)).status).toBe(400)
+})
+
+test("C27 the example for Envoy hands over every header that is looked at", async () => {
+  const [, example = ""] =
+    /^```yaml\n(- name: envoy[\s\S]*?)^```/m.exec(readFileSync("docs/sidecar.md", "utf8")) ?? []
+  const [filter]: EnvoyFilter[] = parse(example)
+  const { patterns = [] } = filter?.typed_config.http_service.authorization_request.allowed_headers ?? {}
+  const exact = patterns.map((one) => one.exact)
+  const whole = patterns.flatMap((one) =>
+    one.safe_regex ? [new RegExp(`^(?:${one.safe_regex.regex})$`)] : [],
+  )
+  const isGiven = (name: string) => exact.includes(name) || whole.some((one) => one.test(name))
+  expect(["authorization", "dpop"].every(isGiven)).toBe(true)
+  expect(["cookie", "x-methods", "x-request-id"].some(isGiven)).toBe(false)
+  for (const name of [
+    "x-http-method-override",
+    "x-method-override",
+    "x-http-method",
+    "x-method",
+    "x_http_method_override",
+    "x.http-method_override",
+  ]) {
+    expect([name, isGiven(name)]).toEqual([name, true])
+    expect((await ask("envoy", "GET", "/tickets/42", bearer(api.mint()), `${name}: DELETE`)).status).toBe(400)
+  }
 })
 
 test("it serves nothing but the question and its metadata", async () => {
