@@ -211,8 +211,7 @@ async function pointsNowhere(
   row: RestingEntry,
   hashed: Parameters<typeof unknownIds>[1],
 ): Promise<Misfit | undefined> {
-  for (const id of unknownIds(row, hashed))
-    if ((await engine.query(isKnown, { id })).length > 0)
-      return { how: "row_differs", member: id.split("_")[0] ?? id }
+  for (const [member, id] of unknownIds(row, hashed))
+    if ((await engine.query(isKnown[member], { id })).length > 0) return { how: "row_differs", member }
   return undefined
 }

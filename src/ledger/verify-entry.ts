@@ -89,13 +89,12 @@ function differingColumn(entry: RestingEntry, hashed: Hashed, known: Known): str
 const instantOf = (at: number): string | undefined =>
   Number.isSafeInteger(at) && Math.abs(at) <= 8.64e15 ? toInstant(at) : undefined
 
-/** Ids that the bytes name and the row does not point to: nobody may know them. */
-export function unknownIds(entry: RestingEntry, hashed: Hashed): string[] {
-  const ids = [
-    entry.task === null ? hashed.task_id : undefined,
-    entry.token === null ? hashed.jti : undefined,
-  ]
-  return ids.filter((id) => typeof id === "string")
+/** Ids that the bytes name and the row does not point to, by their member: nobody may know them. */
+export function unknownIds(entry: RestingEntry, hashed: Hashed): ["task_id" | "jti", string][] {
+  const ids: ["task_id" | "jti", string][] = []
+  if (entry.task === null && typeof hashed.task_id === "string") ids.push(["task_id", hashed.task_id])
+  if (entry.token === null && typeof hashed.jti === "string") ids.push(["jti", hashed.jti])
+  return ids
 }
 
 const IN_BODY: ReadonlySet<string> = new Set(PERSONAL_IN_BODY)

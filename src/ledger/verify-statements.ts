@@ -131,8 +131,14 @@ export const nodeCounts = statement<{ level: number; nodes: number }>(
   sql`SELECT level, count(*) AS nodes FROM ledger_node GROUP BY level ORDER BY level`,
 )
 
-/** Whether an id that an entry names, and its row does not point to, exists. */
-export const isKnown = statement<{ known: number }>(
-  "verify.known",
-  sql`SELECT 1 AS known FROM task WHERE task_id = ${p("id")} UNION ALL SELECT 1 AS known FROM token WHERE jti = ${p("id")}`,
-)
+/** Whether an id that an entry names, and its row does not point to, exists as what it is named as. */
+export const isKnown = {
+  task_id: statement<{ known: number }>(
+    "verify.known_task",
+    sql`SELECT 1 AS known FROM task WHERE task_id = ${p("id")}`,
+  ),
+  jti: statement<{ known: number }>(
+    "verify.known_token",
+    sql`SELECT 1 AS known FROM token WHERE jti = ${p("id")}`,
+  ),
+}

@@ -43,7 +43,6 @@ const ANY_ORDER: Readonly<Record<string, string>> = {
   "usage.of_agent": ADDED_UP,
   "use_count.of_task": BY_KEY,
   "verifier_gap.of_number": "one row: gaps of an instance do not overlap",
-  "verify.known": "only whether there is a row counts",
   "verify.names": BY_KEY,
 }
 
