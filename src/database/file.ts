@@ -41,7 +41,7 @@ export interface FileOptions {
 /**
  * Opens a file in WAL mode with synchronous=FULL (set and read back), foreign keys on, and a busy timeout of 250 ms.
  * A new file gets mode 0600, an existing one is set to it. `create: false` refuses a missing file; `readonly` opens a
- * second connection that can't write. Throws Unavailable with the reason: missing or read-only folder or file, a file
+ * second connection that can't write, of whatever mode the file is in. Throws Unavailable with the reason: missing or read-only folder or file, a file
  * system over a network, not a database, an SQLite older than 3.51.3. It does NOT keep other processes out: lockFile (lock.ts) does.
  */
 export function openFile(path: string, options: FileOptions = {}): Database {
@@ -134,7 +134,8 @@ function settle(database: Database, path: string, readonly: boolean): void {
   database.pragma("trusted_schema = OFF")
   // What a savepoint would undo is kept beside the database until then: on disk that costs more than the write itself.
   database.pragma("temp_store = MEMORY")
-  checkSettings(database, path)
+  // Who only reads acknowledges nothing; a copy that was put aside has no log beside it, and is read as it is.
+  if (!readonly) checkSettings(database, path)
 }
 
 /** Reads the settings back that durability rests on. Throws Unavailable when one is not what was asked for. */

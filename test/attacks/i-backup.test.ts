@@ -78,6 +78,22 @@ test("I11 what it says is for people, too, and names what the copy lacks", async
   expect(stderr).toMatch(/key-encryption key[\s\S]*policy files/)
 })
 
+test("I11 a copy is verified where it lies, with its archive's copy, and is left as it was", async () => {
+  const house = await open()
+  await startTask(house, "before")
+  await house.issuer.sweep() // it signs
+  await house.issuer.close()
+  const [folder, archive] = [newFolder(), newFolder()]
+  const to = join(folder, "copy.db")
+  expect((await backup(databaseOf(house), to)).code).toBe(0)
+  const whole = readFileSync(to)
+  for (const more of [[], ["--archive", archive]]) {
+    const { code, stdout, stderr } = await runCli(["ledger", "verify", "--database", `sqlite:${to}`, ...more])
+    expect([code, stdout], stderr).toEqual([0, expect.stringMatching(/^verified {2}\d+ entries of /)])
+  }
+  expect([readdirSync(folder), readFileSync(to).equals(whole)]).toEqual([["copy.db"], true])
+})
+
 test("I11 a copy that was killed leaves nothing by its name, and the next try is whole", async () => {
   const from = await makeLarge()
   const to = join(newFolder(), "copy.db")

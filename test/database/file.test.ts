@@ -76,6 +76,20 @@ describe("opening", () => {
     file.close()
   })
 
+  test("a file without a log beside it, as a backup is, is read as it is", () => {
+    const path = join(newFolder(), "a.db")
+    const made = openFile(path)
+    made.exec("CREATE TABLE t (a)")
+    made.pragma("journal_mode = DELETE")
+    made.close()
+    const file = openFile(path, { readonly: true })
+    expect([file.pragma("journal_mode", { simple: true }), file.prepare("SELECT a FROM t").all()]).toEqual([
+      "delete",
+      [],
+    ])
+    file.close()
+  })
+
   const refused: readonly [
     string,
     (folder: string) => string,
