@@ -8,6 +8,7 @@ import type { Log } from "./log.ts"
 import type { Management } from "./management.ts"
 import { returnMemory } from "./memory.ts"
 import { type Metrics, startMetrics } from "./metrics.ts"
+import { createPolicyLog } from "./policy-log.ts"
 import { nameOfDatabase, readServeSettings, type ServeFlags, type ServeSettings } from "./serve-settings.ts"
 import type { Listening } from "./server.ts"
 import { watchEnd } from "./signals.ts"
@@ -143,6 +144,7 @@ async function start(settings: ServeSettings, name: string, log: Log, server: Li
       ...(settings.webhooks && { webhooks: settings.webhooks }),
       console: settings.console,
       onFault: (error, request) => log.error({ err: error, request }, "fault"),
+      onPolicy: createPolicyLog(log),
     })
   } catch (error) {
     await server.drain(0)
@@ -208,7 +210,7 @@ async function end(first: Error | undefined, issuer: Issuer, server: Listening, 
   throw cannotTell(`Can't go on: ${reason.message}`, "Look at the log and the disk, then start again")
 }
 
-/** SIGHUP reloads the issuer once there is one. */
+/** SIGHUP reloads the issuer once there is one, which says itself what came of it. */
 function watchSignals(log: Log, issuer: () => Issuer | undefined) {
   const end = watchEnd()
   const reload = () => void reloadNow(log, issuer())
@@ -225,7 +227,6 @@ function watchSignals(log: Log, issuer: () => Issuer | undefined) {
 async function reloadNow(log: Log, issuer: Issuer | undefined): Promise<void> {
   try {
     await issuer?.reload()
-    log.info({ policy: issuer?.policyDigest() }, "policies read")
   } catch (error) {
     log.error({ err: error }, "policies not read; those in force stay")
   }

@@ -97,6 +97,8 @@ export interface IssuerOptions {
   readonly dangerouslyAllowPlainHttp?: boolean
   /** Told of every unexpected fault; the caller got 503 with the same request id (absent for work on a timer). */
   readonly onFault?: (error: unknown, requestId?: string) => void
+  /** Told what is in force and why the folder is not, after every reload and whenever that changes. */
+  readonly onPolicy?: PolicyStoreOptions["onState"]
 }
 
 export interface Issuer {
@@ -186,9 +188,7 @@ async function start(options: IssuerOptions, engine: Engine, webhooks: readonly 
     policyDigest: () => rooms.policies.inForce().digest,
     ledgerStopped: rooms.sequence.stopped,
     consoleLinks: () => linksFor(rooms),
-    reload: async () => {
-      await rooms.policies.reload()
-    },
+    reload: async () => void (await rooms.policies.reload()),
     sweep: chores.all,
     drain,
     broken: engine.broken,
@@ -274,10 +274,12 @@ async function openRooms(
 }
 
 async function openPolicies(
-  { policies: folder, dev, dangerouslyAllowPlainHttp: allowPlainHttp = false, onFault }: Opening,
+  options: Opening,
   parts: Pick<PolicyStoreOptions, "engine" | "ledger" | "admit">,
 ): Promise<PolicyStore> {
-  const policies = await createPolicyStore({ ...parts, folder, dev, allowPlainHttp, onFault })
+  const { policies: folder, dev, onFault, onPolicy: onState } = options
+  const asked = { folder, dev, allowPlainHttp: options.dangerouslyAllowPlainHttp ?? false, onFault, onState }
+  const policies = await createPolicyStore({ ...parts, ...asked })
   if (policies instanceof PolicyFaults) throw new NotStarted(`The policy is not valid:\n${policies}`)
   return policies
 }

@@ -13,15 +13,20 @@ import { refused, toRefusal, used } from "./policy-events.ts"
 import { inForceRow, replaceInForce, stillInForce } from "./statements.ts"
 import { ATTEMPTS, type InForceRow, readStored, settle, storedTexts } from "./stored.ts"
 
+export interface RefusedFolder {
+  readonly reason: "faults" | "superseded"
+  /** Of what the folder holds. */
+  readonly digest: string
+  readonly faults: readonly PolicyFault[]
+}
+
 /** What the files and the stored row last looked like, for readiness and alarms. */
 export interface PolicyState {
   readonly digest: string
   /** Epoch milliseconds at which it took force. */
   readonly since: number
   /** Why the files in the folder are not in force; undefined when they are. */
-  readonly refused:
-    | { readonly reason: "faults" | "superseded"; readonly faults: readonly PolicyFault[] }
-    | undefined
+  readonly refused: RefusedFolder | undefined
 }
 
 export interface PolicyStore {
@@ -47,6 +52,11 @@ export interface PolicyStoreOptions extends AdmissionOptions {
   readonly ledger: Ledger
   /** Told why a look of watch() failed. Default: nobody is. */
   readonly onFault?: (error: unknown) => void
+  /**
+   * Told of the state after every reload(), and after a look or a use that found or made it another than was told last; at
+   * the start only where the folder is refused. Default: nobody is.
+   */
+  readonly onState?: ((state: PolicyState) => void) | undefined
 }
 
 const LOOK_MILLISECONDS = 5000
@@ -65,7 +75,10 @@ export async function createPolicyStore(options: PolicyStoreOptions): Promise<Po
   const row = await settle(options, policy)
   if (row.digest === policy.digest) return new StoredPolicy(options, policy, policy, row.since)
   const stored = await readStored(options, row.digest)
-  return stored instanceof PolicyFaults ? stored : new StoredPolicy(options, policy, stored, row.since)
+  if (stored instanceof PolicyFaults) return stored
+  const store = new StoredPolicy(options, policy, stored, row.since)
+  options.onState?.(store.state())
+  return store
 }
 
 /** What the folder last held: the digest of a policy, or faults. */
@@ -81,6 +94,7 @@ class StoredPolicy implements PolicyStore {
   #policy: Policy
   #since: number
   #seen: Seen
+  #told: string
   /** Reloads, uses and looks happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -89,6 +103,7 @@ class StoredPolicy implements PolicyStore {
     this.#seen = toSeen(folder)
     this.#policy = policy
     this.#since = since
+    this.#told = nameOf(this.state())
   }
 
   inForce(): Policy {
@@ -102,12 +117,13 @@ class StoredPolicy implements PolicyStore {
   state(): PolicyState {
     const { digest, faults } = this.#seen
     const reason = faults.length > 0 ? "faults" : digest === this.#policy.digest ? undefined : "superseded"
-    return { digest: this.#policy.digest, since: this.#since, refused: reason && { reason, faults } }
+    return { digest: this.#policy.digest, since: this.#since, refused: reason && { reason, digest, faults } }
   }
 
   reload(by?: string): Promise<"unchanged" | "loaded" | Refusal> {
     return this.#next(async () => {
       const result = await this.#reload(by)
+      this.#tell(true)
       if (result !== "superseded") return result
       await this.#record(
         refused(this.#options.ledger.at(), { digest: this.#seen.digest, superseded: true }, by),
@@ -117,7 +133,11 @@ class StoredPolicy implements PolicyStore {
   }
 
   use(digest: string, by?: string): Promise<"unchanged" | "used" | Refusal> {
-    return this.#next(() => this.#use(digest, by))
+    return this.#next(async () => {
+      const result = await this.#use(digest, by)
+      this.#tell(false)
+      return result
+    })
   }
 
   catchUp(): Promise<void> {
@@ -129,6 +149,7 @@ class StoredPolicy implements PolicyStore {
       await this.#catchUp()
       const now = fingerprint(await readFolder(this.#options.folder, this.#seen.keyPaths, this.#options))
       if (now !== this.#seen.fingerprint) await this.#reload(undefined)
+      this.#tell(false)
     })
   }
 
@@ -149,6 +170,14 @@ class StoredPolicy implements PolicyStore {
     const result = this.#turn.then(act)
     this.#turn = result.catch(() => undefined) // who asked is told; the next turn is not theirs
     return result
+  }
+
+  #tell(isAsked: boolean): void {
+    const state = this.state()
+    const name = nameOf(state)
+    if (!isAsked && name === this.#told) return
+    this.#told = name
+    this.#options.onState?.(state)
   }
 
   #record(events: readonly Event[]): Promise<void> {
@@ -217,6 +246,10 @@ class StoredPolicy implements PolicyStore {
     throw new Error("The policy in force changed again and again while it was replaced")
   }
 }
+
+/** Tells one state from another as whoever has to act would: bytes that have the same mistakes are no news. */
+const nameOf = ({ digest, refused }: PolicyState): string =>
+  JSON.stringify([digest, refused?.reason === "faults" ? refused.faults : refused?.digest])
 
 const toSeen = (policy: Policy): Seen => ({
   digest: policy.digest,

@@ -67,7 +67,10 @@ test("nothing is found where nothing is wrong", () => {
 
 const fault = { place: { file: "support.yaml", line: 3, column: 1 }, message: "no" }
 const refused = (reason: "faults" | "superseded") => ({
-  policyState: { ...WELL.policyState, refused: { reason, faults: reason === "faults" ? [fault] : [] } },
+  policyState: {
+    ...WELL.policyState,
+    refused: { reason, digest: "sha-256:x", faults: reason === "faults" ? [fault] : [] },
+  },
 })
 
 const BROKEN: readonly [rule: string, change: Partial<StandingFacts>, message: RegExp][] = [

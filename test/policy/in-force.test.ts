@@ -5,7 +5,12 @@ import { createNames } from "../../src/database/names.ts"
 import { openDatabase } from "../../src/database/open.ts"
 import { createLedger, type Ledger } from "../../src/ledger/ledger.ts"
 import { PolicyFaults } from "../../src/policy/fault.ts"
-import { createPolicyStore, type PolicyStore } from "../../src/policy/in-force.ts"
+import {
+  createPolicyStore,
+  type PolicyState,
+  type PolicyStore,
+  type PolicyStoreOptions,
+} from "../../src/policy/in-force.ts"
 import type { LoadOptions } from "../../src/policy/resolve.ts"
 import { testPlace } from "../support/engine.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
@@ -29,9 +34,9 @@ afterEach(async () => {
   folder.remove()
 })
 
-const open = (options: LoadOptions = {}) =>
-  createPolicyStore({ engine, ledger, folder: folder.path, ...options })
-const opened = async (options: LoadOptions = {}): Promise<PolicyStore> => {
+type Options = LoadOptions & Pick<PolicyStoreOptions, "onState">
+const open = (options: Options = {}) => createPolicyStore({ engine, ledger, folder: folder.path, ...options })
+const opened = async (options: Options = {}): Promise<PolicyStore> => {
   const store = await open(options)
   if (store instanceof PolicyFaults) throw new Error(store.toString())
   return store
@@ -73,10 +78,15 @@ describe("starting", () => {
   test("on superseded files the stored policy stays in force", async () => {
     await opened()
     folder.write("a.yaml", policyText("two"))
-    await opened()
+    const before = await opened()
     folder.write("a.yaml", policyText("one"))
-    const store = await opened()
-    expect([agents(store), store.state().refused]).toEqual([["two"], { reason: "superseded", faults: [] }])
+    const told: PolicyState[] = []
+    const store = await opened({ onState: (state) => told.push(state) })
+    const refused = { reason: "superseded", digest: expect.stringMatching(/^sha-256:/), faults: [] }
+    expect([agents(store), store.state().refused]).toEqual([["two"], refused])
+    expect(told).toEqual([store.state()])
+    expect(await store.use(store.state().refused?.digest ?? "")).toBe("used")
+    expect([agents(store), before.inForce().digest === store.inForce().digest]).toEqual([["one"], false])
   })
 })
 
@@ -119,6 +129,31 @@ describe("reloading", () => {
     expect(await store.reload("ops")).toMatchObject({ code: "policy_superseded" })
     expect([agents(store), store.state().refused?.reason]).toEqual([["two"], "superseded"])
     expect(await kinds()).toEqual(["policy.loaded", "policy.loaded", "policy.refused"])
+  })
+})
+
+describe("what is told", () => {
+  test("each new state once by looks, each by whoever reloads, and that it is over", async () => {
+    const told: (string | undefined)[] = []
+    const onState = ({ refused }: PolicyState) =>
+      told.push(refused && (refused.faults[0] ? `${refused.faults[0].place.line}` : refused.reason))
+    const store = await opened({ onState })
+    const look = async (text: string) => {
+      folder.write("a.yaml", text)
+      told.length = 0
+      await store.look()
+      await store.look()
+      return [...told]
+    }
+    expect(await look(policyText("one"))).toEqual([])
+    expect(await look(BAD)).toEqual(["2"])
+    expect(await look(`${BAD}# the same mistake\n`)).toEqual([])
+    expect(await look(`# another place\n${BAD}`)).toEqual(["3"])
+    await store.reload()
+    expect(told).toEqual(["3", "3"])
+    expect(await look(policyText("two"))).toEqual([undefined])
+    expect(await look(policyText("one"))).toEqual(["superseded"])
+    expect(await look(policyText("two"))).toEqual([undefined])
   })
 })
 

@@ -45,6 +45,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/cli/serve.test.ts":
     "is about settings and an SQLite file's modes and locks; serve-postgres is the other half",
   "test/cli/serve-console.test.ts": "is about settings, and starts nothing",
+  "test/cli/serve-policies.test.ts": "is about a log; test/policy/in-force is what it tells, on both",
   "test/cli/serve-postgres.test.ts": "is about the address of a server",
   "test/cli/serve-webhook.test.ts": "is about settings, and starts nothing",
   "test/cli/workload.test.ts":
