@@ -31,6 +31,7 @@ async function report(context: Context, flags: Flags): Promise<void> {
   terminal.note(`\nToo little is known yet (${tasks} tasks on ${days} days are wanted) to tell of:`)
   for (const one of agents.map(asRecord))
     terminal.note(forTerminal(`  ${one.agent} in ${one.type}: ${one.tasks} tasks on ${one.days} days`))
+  terminal.note("A task counts from an hour after its end on: what was done in it may be reported late.")
 }
 
 async function readAll(context: Context, flags: Flags) {

@@ -53,7 +53,10 @@ const AnomaliesAnswer = z
         wanted: z.strictObject({ tasks: count, days: count }),
         agents: z.array(z.strictObject({ type: text, agent: text, tasks: count, days: count })),
       })
-      .openapi({ description: "Agents and task types of which not every rule can tell yet, at most 200" }),
+      .openapi({
+        description:
+          "Agents and task types of which not every rule can tell yet, at most 200. A task counts from an hour after its end on",
+      }),
     next: text.nullable(),
   })
   .openapi("Anomalies", { description: "What is unusual and stands now, the oldest first" })

@@ -154,6 +154,10 @@ describe("an alarm is raised when a canary is used", () => {
     expect(await alarmsOf(usual.jti)).toEqual([])
     await reporter.report([reporter.use(reportedToken(canary.access_token), { decision: "allowed" })])
     expect((await entries(`jti=${canary.jti}&kind=use.allowed`))[0]?.body.anomalies).toEqual(["canary_used"])
+    await house.issuer.sweep()
+    const { body } = await house.ask("GET", "/reports/anomalies", { as: "audit-team" })
+    const { agents } = body.learning as { agents: readonly { type: string }[] }
+    expect(agents.filter(({ type }) => type.startsWith("@"))).toEqual([]) // nothing is learned of it
   })
 
   test("and no report stumbles over one", async () => {

@@ -4,6 +4,7 @@ import { type Statement, statement } from "../../database/database.ts"
 import { sql } from "../../database/drizzle.ts"
 import { nameId } from "../../database/names.ts"
 import { ALWAYS_RULES, ANOMALY_RULES } from "../../policy/anomaly-rules.ts"
+import { CANARY_TYPE } from "../../token/name.ts"
 import { type AlarmRow, listOf } from "../statements.ts"
 
 const p = sql.placeholder
@@ -273,7 +274,7 @@ export interface LearningRow {
   readonly days: number
 }
 
-/** Agents and types with work since, of which less is known than is wanted. */
+/** Agents and types with work since, of which less is known than is wanted. Of canaries nothing is learned. */
 export const learningPage = statement<LearningRow>(
   "anomaly.learning",
   sql`SELECT ty.text AS type, a.text AS agent, g.days AS days, g.tasks AS tasks
@@ -282,5 +283,5 @@ export const learningPage = statement<LearningRow>(
       FROM (SELECT type, agent, count(DISTINCT hour / 24) AS days FROM anomaly_hour WHERE hour >= ${p("hour")}
         GROUP BY type, agent) h) g
     JOIN name ty ON ty.id = g.type JOIN name a ON a.id = g.agent
-    WHERE g.days < ${p("days")} OR g.tasks < ${p("tasks")} ORDER BY ty.text, a.text LIMIT ${p("limit")}`,
+    WHERE ty.text <> ${CANARY_TYPE} AND (g.days < ${p("days")} OR g.tasks < ${p("tasks")}) ORDER BY ty.text, a.text LIMIT ${p("limit")}`,
 )
