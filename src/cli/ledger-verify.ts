@@ -40,7 +40,10 @@ export function addVerify(ledger: Command, context: Context): void {
     .option("--tiles <folder>", "instead: files as the log serves them (checkpoint, key, tile/...)")
     .option("--served", "instead: the running issuer's log, asked as an auditor")
     .option("--key <vkey>", "the ledger's key as you know it, or a file that holds it")
-    .option("--checkpoint <file>", "a checkpoint from earlier, which the ledger must continue")
+    .option(
+      "--checkpoint <file>",
+      "a checkpoint from earlier, or an export's manifest, which the ledger must continue",
+    )
     .option("--proof <file>", "where it signed two histories: keep the proof there, for anybody to check")
     .option("--check-proof <file>", "instead: does that file prove that its key signed two histories?")
     .action((flags: Flags) => verify(context, flags))
@@ -52,7 +55,7 @@ async function verify(context: Context, flags: Flags): Promise<void> {
   const key = flags.key === undefined ? undefined : await keyIn(flags.key)
   if (flags.checkProof !== undefined) return checkProof(context, flags.checkProof, key)
   refuseTaken(flags.proof)
-  const earlier = flags.checkpoint === undefined ? undefined : await textIn(flags.checkpoint)
+  const earlier = flags.checkpoint === undefined ? undefined : await checkpointIn(flags.checkpoint)
   const opened = await openSource(context, flags)
   try {
     const { verifyLedger, NothingSigned } = await import("../ledger/verify.ts")
@@ -197,6 +200,27 @@ async function textIn(path: string): Promise<string> {
     return await readFile(path, "utf8")
   } catch {
     throw new Unavailable(`${path} can't be read`)
+  }
+}
+
+/** The note, or that of a manifest. Stop (wrong use) for any other file: it says nothing about the ledger. */
+async function checkpointIn(path: string): Promise<string> {
+  const { isCheckpoint } = await import("../ledger/checkpoint.ts")
+  const text = await textIn(path)
+  const note = noteOf(text) ?? text
+  if (isCheckpoint(note)) return note
+  throw wrongUse(
+    `${path} is no checkpoint`,
+    "One is what the log serves as checkpoint, as it came; a manifest of ledger export has one, too",
+  )
+}
+
+function noteOf(text: string): string | undefined {
+  try {
+    const { checkpoint }: { readonly checkpoint?: unknown } = Object(JSON.parse(text))
+    return typeof checkpoint === "string" ? checkpoint : undefined
+  } catch {
+    return undefined // no manifest
   }
 }
 

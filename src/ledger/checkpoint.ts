@@ -84,6 +84,9 @@ export function signCheckpoint(checkpoint: Checkpoint, signers: readonly NoteSig
   return `${body}\n${lines.join("")}`
 }
 
+/** Whether the text is a checkpoint of some log, to the byte. Does NOT check who signed it. */
+export const isCheckpoint = (text: string): boolean => readNote(text) !== undefined
+
 /**
  * Reads a checkpoint of the log `origin` that one of these keys signed. Guaranteed: the format to the byte, no extension
  * lines (ours have none), one signature of a known key that holds, and none of a known key that does not. Does NOT check

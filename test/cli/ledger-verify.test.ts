@@ -65,6 +65,43 @@ test("with a key and a checkpoint from earlier nothing rests on the ledger's own
   expect(JSON.parse(stdout)).toMatchObject({ verdict: "verified", signed: ledger.entries, erased: {} })
 })
 
+test.each([
+  ["a page", () => "# taskmint\n\nA readme.\n"],
+  ["an error", () => JSON.stringify({ title: "Not yours", code: "role_missing" })],
+  ["a manifest of something else", () => JSON.stringify({ checkpoint: "9" })],
+  ["nothing", () => ""],
+])("%s is no checkpoint: wrong use, and nothing is said of the ledger", async (_what, text) => {
+  writeFileSync(at("mistyped"), text())
+  const { code, stdout, stderr } = await verify(...database(), "--checkpoint", at("mistyped"))
+  expect([code, stdout]).toEqual([2, ""])
+  expect(stderr).toContain(`${at("mistyped")} is no checkpoint`)
+  expect(stderr).not.toMatch(/broken|Keep this copy/)
+})
+
+test("H06: a checkpoint, and one in a manifest, is held against the ledger, and a forged one breaks it", async () => {
+  const note = ledger.notes[1] ?? ""
+  const forged = note.replace(/ \S+\n$/, (end) => ` ${flipped(end.trim())}\n`)
+  for (const [kept, code] of [
+    [note, 0],
+    [forged, 1],
+  ] as const)
+    for (const text of [kept, JSON.stringify({ file: "entries.ndjson", checkpoint: kept })]) {
+      writeFileSync(at("kept"), text)
+      const found = await verify(...database(), "--key", at("ledger.vkey"), "--checkpoint", at("kept"))
+      expect([found.code, /earlier checkpoint signature/.test(found.stderr)], found.stderr).toEqual([
+        code,
+        code === 1,
+      ])
+    }
+})
+
+/** Of a signature: its last byte is another. */
+function flipped(text: string): string {
+  const bytes = Buffer.from(text, "base64")
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1)
+  return bytes.toString("base64")
+}
+
 test("tiles are verified by themselves", async () => {
   const { code, stdout } = await verify(
     "--tiles",
