@@ -5,6 +5,7 @@ import { FRONTS } from "../sidecar/forward-auth.ts"
 import { createVerifier, type Verifier } from "../verifier/verifier.ts"
 import type { Context } from "./context.ts"
 import { cannotTell } from "./exit.ts"
+import { watchReasons } from "./guard-log.ts"
 import { type GuardServer, openGuardServer } from "./guard-server.ts"
 import { type GuardFlags, type GuardSettings, readGuardSettings } from "./guard-settings.ts"
 import { createLog, type Log } from "./log.ts"
@@ -69,7 +70,10 @@ async function guard(context: Context, flags: GuardFlags): Promise<void> {
     greet(context, settings, server, log)
     const { mode } = settings.verifier
     if (mode) log.warn({ observe_until: mode.observe.until }, "observing")
-    await end(await signals.ended, verifier, server, log)
+    const reasons = watchReasons(verifier, log)
+    const fault = await signals.ended
+    reasons.stop()
+    await end(fault, verifier, server, log)
   } finally {
     await metrics?.stop()
     signals.forget()

@@ -109,7 +109,7 @@ async function assemble(settings: VerifierSettings, opened: Opened): Promise<Roo
     keys,
     revocations,
     issuerTime,
-    catalogue: createCatalogue({ calls, spool }),
+    catalogue: createCatalogue({ calls, spool, resource: settings.resource }),
     declaration: createDeclaration({ calls, instance: instance.id, clock }),
     recorder,
     shipper,

@@ -268,7 +268,7 @@ const checkedValues = (
 })
 
 function readiness(rooms: Rooms, work: Work): Readiness {
-  const { keys, revocations, recorder, observer, issuerTime, witness } = rooms
+  const { keys, revocations, catalogue, recorder, observer, issuerTime, witness } = rooms
   const fork = witness.fork()
   const clocks = issuerTime.complaints()
   const cannotTell = issuerTime.judge() !== undefined
@@ -286,7 +286,8 @@ function readiness(rooms: Rooms, work: Work): Readiness {
   ] as const
   const losses = counted.flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
   const observing = observer?.active() ? [observer.notice] : []
-  const degraded = cannotTell ? [] : clocks
+  const misnamed = [catalogue.complaint()].filter((one) => one !== undefined)
+  const degraded = [...misnamed, ...(cannotTell ? [] : clocks)]
   return {
     ready: reasons.length === 0,
     reasons: [...reasons, ...degraded, ...work.faults(), ...losses, ...observing],

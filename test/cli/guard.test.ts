@@ -59,6 +59,11 @@ const statusesOf = (task: string) =>
 
 const LISTENING = /"address":"([^"]+)","management_port":(\d+).*"msg":"listening"/
 
+const LOGGED = {
+  error: /"level":"error".*"reason":"[^"]*invalid_client[^"]*","msg":"not ready"/,
+  warn: /"level":"warn".*"reason":"the policy has this API as https:\/\/other\.example, [^"]*","msg":"not all is well"/,
+}
+
 describe("it refuses to start, and says what to do", () => {
   type Case = [what: string, args: () => string[], says: RegExp]
   const CASES: Case[] = [
@@ -190,6 +195,24 @@ test("to observe, it says so at its start, in its log, in every answer and to it
     reasons: string[]
   }
   expect(reasons).toContain(`observe mode: nothing is refused until ${until}`)
+})
+
+test.each([
+  ["a key that the issuer does not take", "/token", 401, { error: "invalid_client" }, "error"],
+  [
+    "another resource than the policy's",
+    "/catalogue",
+    200,
+    { resource: "https://other.example", operations: [], staleness_seconds: {} },
+    "warn",
+  ],
+] as const)("with %s its log says so, and when it is over", async (_what, path, status, body, level) => {
+  stub.overrides.set(path, () => ({ status, body: JSON.stringify(body) }))
+  const one = startCli(["guard", ...routes(GOOD), ...UPSTREAM, "--recording", "direct"], surroundings())
+  running.push(one)
+  await one.said(LOGGED[level])
+  stub.overrides.delete(path)
+  if (level === "error") await one.said(/"level":"info".*"reason":"[^"]+","msg":"over"/)
 })
 
 test("told to end, it finishes what is under way, and records how it went", async () => {

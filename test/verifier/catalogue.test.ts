@@ -18,6 +18,7 @@ afterEach(async () => {
 })
 const create = () =>
   createCatalogue({
+    resource: "https://tickets.example",
     spool,
     calls: async () => ({ status: 200, headers: new Headers(), text: JSON.stringify(answer) }),
   })
@@ -58,3 +59,16 @@ test.each([[[]], [{}], [{ operations: [{ operation: 1 }] }], ["x"]])(
     expect(limits(catalogue)).toEqual([Number.POSITIVE_INFINITY, 60_000, 5000, 5000])
   },
 )
+
+test.each([
+  ["https://tickets.example", undefined],
+  ["https://ticket.example", /has this API as https:\/\/ticket\.example, .*for https:\/\/tickets\.example/],
+  [undefined, undefined],
+])("a policy that has this API as %s is told of once it is known", async (resource, expected) => {
+  answer = { resource, operations, staleness_seconds: {} }
+  const catalogue = create()
+  expect(catalogue.complaint()).toBeUndefined()
+  await catalogue.refresh()
+  if (expected) expect(catalogue.complaint()).toMatch(expected)
+  else expect(catalogue.complaint()).toBeUndefined()
+})
