@@ -24,13 +24,13 @@ export type { ServiceCredential } from "./remote/service-token.ts"
 export type { Clock } from "./time.ts"
 export type { Answer, ResourceMetadata } from "./verifier/challenge.ts"
 export type { VerifierOptions } from "./verifier/options.ts"
+export type { Readiness } from "./verifier/readiness.ts"
 export {
   type Allowed,
   createVerifier,
   type Decision,
   type NotOurs,
   type Observed,
-  type Readiness,
   type Refused,
   type RequestView,
   type TaskUse,

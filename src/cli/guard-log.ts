@@ -1,6 +1,7 @@
 // What the log of `guard` says of the verifier: each reason for which it is not ready, or not all is well, when it comes up, and
 // when it is over. What is a reason, the verifier decides.
-import type { Readiness, Verifier } from "../verifier/verifier.ts"
+import type { Readiness } from "../verifier/readiness.ts"
+import type { Verifier } from "../verifier/verifier.ts"
 import type { Log } from "./log.ts"
 
 /** Soon after the start all is known that the issuer has to tell. */

@@ -50,6 +50,8 @@ export interface Recorder {
   /** Batched: uses since the start that were served and could not be recorded. */
   readonly lost: () => number
   readonly full: () => boolean
+  /** How much of what this process may hold is held; 1: it is full. */
+  readonly filled: () => number
 }
 
 export interface Recorded {
@@ -116,6 +118,7 @@ export function createRecorder(options: {
     dropped: () => dropped,
     lost: () => lost,
     full: room.full,
+    filled: room.filled,
   }
 }
 

@@ -126,10 +126,12 @@ export function createRoom(spool: Spool, limitBytes: number) {
   }
   for (const [task, bytes] of spool.shares()) take(task, bytes)
   const full = () => total >= limit
+  const filled = () => total / limit
   return {
     take,
     give,
     full,
+    filled,
     fits: (task: string) => !full() && (held.get(task) ?? 0) < limit / TASK_SHARE,
     shareAmong(processes: number) {
       limit = limitBytes / Math.max(1, processes)

@@ -12,6 +12,7 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api"
+import type { Recorder } from "../spool/recorder.ts"
 import type { IssuerTime } from "./issuer-time.ts"
 import type { Revocations } from "./revocations.ts"
 import type { Witness } from "./witness.ts"
@@ -48,6 +49,7 @@ interface Measured {
   readonly revocations: Pick<Revocations, "age">
   readonly issuerTime: Pick<IssuerTime, "skewSeconds">
   readonly witness: Pick<Witness, "standing">
+  readonly recorder: Pick<Recorder, "filled">
 }
 
 /** The host's SDK must be registered before, for its metrics; spans find it later, too. */
@@ -98,9 +100,11 @@ export function createTelemetry(measured: Measured): Telemetry {
 
 const AGE = "How old the knowledge of revocations is"
 const SKEW = "How far the issuer's clock is ahead of this one"
+const FILLED =
+  "How much of the spool is taken by uses that the issuer does not have yet; 1: nothing is served"
 const FORKED = "1: the issuer's ledger is not the one that was known, and nothing is served"
 
-function openGauges(meter: Meter, { revocations, issuerTime, witness }: Measured) {
+function openGauges(meter: Meter, { revocations, issuerTime, witness, recorder }: Measured) {
   const age = () => {
     const milliseconds = revocations.age()
     return milliseconds && milliseconds / 1000
@@ -108,6 +112,7 @@ function openGauges(meter: Meter, { revocations, issuerTime, witness }: Measured
   return [
     gaugeOf(meter, "taskmint.revocations.age", AGE, age, "s"),
     gaugeOf(meter, "taskmint.clock.skew", SKEW, issuerTime.skewSeconds, "s"),
+    gaugeOf(meter, "taskmint.spool.filled", FILLED, recorder.filled),
     gaugeOf(meter, "taskmint.ledger.forked", FORKED, () => (witness.standing() ? 1 : 0)),
   ]
 }

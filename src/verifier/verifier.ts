@@ -11,12 +11,12 @@ import { type Answer, describeResource, type ResourceMetadata, type Scheme } fro
 import { namesIssuer } from "./credential.ts"
 import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
 import { createPresentation, type Presentation, type ReadPresentation } from "./presentation.ts"
+import { type Readiness, readinessOf } from "./readiness.ts"
 import { createRecognize, type Recognized, type Unrecognized } from "./recognition.ts"
 import { openRooms, type Rooms } from "./rooms.ts"
 import { activeTraceId, createTelemetry } from "./telemetry.ts"
 import { type AskedUse, tailOf } from "./use.ts"
-import type { LedgerFork } from "./witness.ts"
-import { startWork, type Work } from "./work.ts"
+import { startWork } from "./work.ts"
 
 /** The checked values of an allowed request: what a handler uses instead of reading the URL again. */
 export interface TaskUse {
@@ -82,14 +82,6 @@ export interface NotOurs extends Passing {
 
 export type Decision = Allowed | Observed | Refused | NotOurs
 
-export interface Readiness {
-  readonly ready: boolean
-  /** What is missing, and what failed last, in words for an operator; empty when all is well. */
-  readonly reasons: readonly string[]
-  /** Where the issuer's ledger was found to be another than it was: the proof. Nothing is served then. */
-  readonly fork?: LedgerFork
-}
-
 export interface Verifier {
   /**
    * Decides one request. Allowed means: recorded durably in the spool already (with `batched` recording: on its way
@@ -149,7 +141,7 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
     unmapped: () => rooms.refused(refuse("route_unmapped", "route"), "Bearer", ""),
     declare: rooms.declaration.add,
     metadata: describeResource(settings.issuer, settings.resource),
-    ready: () => readiness(rooms, work),
+    ready: () => readinessOf(rooms, work),
     flush: () => work.flush(),
     close() {
       telemetry.close()
@@ -266,31 +258,3 @@ const checkedValues = (
   parameters,
   useId: id,
 })
-
-function readiness(rooms: Rooms, work: Work): Readiness {
-  const { keys, revocations, catalogue, recorder, observer, issuerTime, witness } = rooms
-  const fork = witness.fork()
-  const clocks = issuerTime.complaints()
-  const cannotTell = issuerTime.judge() !== undefined
-  const reasons = [
-    ...(keys.usable() ? [] : ["the issuer's keys are not known"]),
-    ...(revocations.age() === undefined ? ["revocations were never fetched"] : []),
-    ...(recorder.full() ? ["the spool is full"] : []),
-    ...(cannotTell ? clocks : []),
-    ...[witness.complaint()].filter((one) => one !== undefined),
-    ...work.fatal(),
-  ]
-  const counted = [
-    [recorder.dropped(), "refusals were not recorded for want of room in the spool"],
-    [recorder.lost(), "uses were served and could not be recorded"],
-  ] as const
-  const losses = counted.flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
-  const observing = observer?.active() ? [observer.notice] : []
-  const misnamed = [catalogue.complaint()].filter((one) => one !== undefined)
-  const degraded = [...misnamed, ...(cannotTell ? [] : clocks)]
-  return {
-    ready: reasons.length === 0,
-    reasons: [...reasons, ...degraded, ...work.faults(), ...losses, ...observing],
-    ...(fork && { fork }),
-  }
-}

@@ -152,15 +152,22 @@ describe("L11 a spool without room", () => {
     expect(await ask(started, greedy)).toBe("200")
   })
 
-  test("many tasks together fill it: then nobody is served, and nothing recorded is lost", async () => {
+  test("L14 many tasks together fill it: half and nearly full are told; then nobody is served, and nothing recorded is lost", async () => {
     const started = await startReady({ spool: { limitBytes: 65_536 } })
     stub.setDown(true)
     let served = 0
     let refused = 0
+    const told: string[] = []
     for (let at = 0; at < 200; at++) {
       if ((await ask(started, stub.mint())) === "200") served++
       else refused++
+      told.push(...started.ready().reasons.filter((one) => one.startsWith("the spool")))
     }
+    expect([...new Set(told)]).toEqual([
+      "the spool is half full: uses wait until the issuer takes them",
+      "the spool is 80 % full: uses wait until the issuer takes them",
+      "the spool is full",
+    ])
     expect(handled.length).toBe(served)
     expect(refused).toBeGreaterThan(0)
     expect(started.ready().reasons).toContain("the spool is full")

@@ -32,6 +32,7 @@ export const MEASURED_BY_GUARD: readonly string[] = [
   "taskmint_clock_skew",
   "taskmint_ledger_forked",
   "taskmint_revocations_age",
+  "taskmint_spool_filled",
 ]
 
 /** The families of a scrape, sorted; a histogram once. */
