@@ -20,6 +20,7 @@ export interface GuardFlags extends CallerFlags {
   readonly upstream?: string
   readonly forwardAuth?: string
   readonly spool?: string
+  readonly spoolLimit?: string
   readonly ledgerKey?: string
   readonly host?: string
   readonly port?: string
@@ -54,7 +55,7 @@ export function readGuardSettings(context: Context, flags: GuardFlags): GuardSet
       ...(issuerAddress !== undefined && { issuerAddress }),
       ...(ledgerKey !== undefined && { ledgerKey }),
       resource: settings.need("resource", flags.resource),
-      ...(flags.recording !== "direct" && { spool: settings.need("spool", flags.spool) }),
+      ...spoolOf(flags, () => settings.need("spool", flags.spool)),
       recording: flags.recording,
       ...(flags.dpopNonces && { dpopNonces: true }),
       ...(flags.observeUntil !== undefined && { mode: { observe: { until: readEnd(flags.observeUntil) } } }),
@@ -65,6 +66,18 @@ export function readGuardSettings(context: Context, flags: GuardFlags): GuardSet
     port: readPort(settings.need("guardPort", flags.port)),
     management: readManagement(settings, flags),
   }
+}
+
+function spoolOf({ recording, spoolLimit }: GuardFlags, path: () => string): Pick<VerifierOptions, "spool"> {
+  const place = recording === "direct" ? {} : { path: path() }
+  const limit = spoolLimit === undefined ? {} : { limitBytes: readMebibytes(spoolLimit) }
+  const spool = { ...place, ...limit }
+  return Object.keys(spool).length === 0 ? {} : { spool }
+}
+
+function readMebibytes(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text) * 1024 * 1024
+  throw wrongUse(`--spool-limit ${text} is no size`, "Give whole MiB, as in 2048")
 }
 
 /** A flag alone: no environment makes a guard that refuses nobody. One that has passed is no mistake, as after a restart. */

@@ -33,6 +33,7 @@ export function addGuard(program: Command, context: Context): void {
     .option("--client-key-file <file>", "its private JWK (TASKMINT_CLIENT_KEY_FILE)")
     .option("--client-assertion-file <file>", ASSERTION_FILE)
     .option("--spool <file>", "uses until the issuer has them (TASKMINT_SPOOL, ./uses.db)")
+    .option("--spool-limit <MiB>", "uses that it holds before requests are refused; 1024, and 16 with direct")
     .option(
       "--ledger-key <vkey>",
       "the key of the issuer's ledger, as noted down (TASKMINT_LEDGER_KEY); without it, the one that the issuer names first",

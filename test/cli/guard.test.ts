@@ -114,6 +114,11 @@ describe("it refuses to start, and says what to do", () => {
       /write-ahead, direct, batched/,
     ],
     [
+      "a limit that is no size",
+      () => [...routes(GOOD), ...UPSTREAM, "--spool-limit", "1GB"],
+      /--spool-limit 1GB is no size[\s\S]*whole MiB/,
+    ],
+    [
       "an end of observing that is no time",
       () => [...routes(GOOD), ...UPSTREAM, "--observe-until", "soon"],
       /is no time/,
@@ -178,7 +183,16 @@ test("L21 what the routes file says later counts at the next start, and not befo
 
 test("to observe, it says so at its start, in its log, in every answer and to its watchers", async () => {
   const until = new Date(Date.now() + 3_600_000).toISOString()
-  const args = [...routes(GOOD), ...UPSTREAM, "--spool", "observed.db", "--observe-until", until]
+  const args = [
+    ...routes(GOOD),
+    ...UPSTREAM,
+    "--spool",
+    "observed.db",
+    "--spool-limit",
+    "2",
+    "--observe-until",
+    until,
+  ]
   const one = startCli(["guard", ...args, "--management-port", "0"], surroundings())
   running.push(one)
   const [, address, management] = await one.said(LISTENING)
