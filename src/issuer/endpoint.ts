@@ -164,6 +164,8 @@ export async function readWith<Body>(
   if (body.optional && isBodiless(request.headers)) return readAs(body.schema, {})
   const text = await readBody(request, body.type, body.limit)
   if (text instanceof Refusal) return text
+  // Some clients name a type with every request.
+  if (body.optional && text === "") return readAs(body.schema, {})
   const value = valueIn(body.type, text)
   return value instanceof Refusal ? value : readAs(body.schema, value)
 }

@@ -74,7 +74,7 @@ export function createTeller({ engine, names, ledger }: { engine: Engine; names:
     return { statement: newToken, values: { jti: holder.jti, task: holder.task, claims } }
   }
   const write = (steps: readonly Step[], ...events: Event[]) =>
-    engine.atomically([...steps, ...events.flatMap((event) => ledger.steps(event, new Uint8Array(32)))])
+    engine.atomically([...steps, ...events.flatMap((event) => ledger.steps(event, new Uint8Array(32), true))])
   return async (act: Act): Promise<void> => {
     const at = atOf(index++)
     if (act.act === "start") {
