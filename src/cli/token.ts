@@ -1,5 +1,6 @@
 // `token get` prints a token on purpose; `token inspect` shows what one says, without checking that it is true.
-import { readFileSync } from "node:fs"
+import { readFile } from "node:fs/promises"
+import { text } from "node:stream/consumers"
 import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import { toInstant } from "../time.ts"
@@ -33,8 +34,8 @@ async function getToken(context: Context, task: string | undefined, flags: GetFl
         "With a platform's JWT a service token is bound to a key that stays in this process",
         "Name a task, or authenticate with a private key",
       )
-    const text = await terminal.progress("asking", issuerOf(context, flags).serviceToken())
-    return flags.json ? terminal.json({ access_token: text }) : terminal.print(text)
+    const service = await terminal.progress("asking", issuerOf(context, flags).serviceToken())
+    return flags.json ? terminal.json({ access_token: service }) : terminal.print(service)
   }
   const asked = flags.resource === undefined ? {} : { resource: flags.resource }
   const tokens = await terminal.progress("asking", orchestratorOf(context, flags).renew(task, asked))
@@ -56,13 +57,13 @@ async function getToken(context: Context, task: string | undefined, flags: GetFl
   })
 }
 
-function inspect(context: Context, file: string, flags: { readonly json?: boolean }): void {
+async function inspect(context: Context, file: string, flags: { readonly json?: boolean }): Promise<void> {
   if (file.startsWith("eyJ"))
     throw wrongUse(
       "A token on the command line is seen by everyone on this computer",
       "Pipe it in, or name a file that holds it",
     )
-  const { header, payload } = decodeJwt(readInput(file))
+  const { header, payload } = decodeJwt(await readInput(file))
   const { terminal } = context
   if (flags.json) terminal.json({ verified: false, header, payload })
   else showClaims(context, header, payload)
@@ -77,9 +78,10 @@ function showClaims({ terminal }: Context, header: JsonObject, payload: JsonObje
   }
 }
 
-function readInput(file: string): string {
+/** Standard input as a stream: read at once, it has nothing yet while the program before it in a pipe still works. */
+async function readInput(file: string): Promise<string> {
   try {
-    return readFileSync(file === "-" ? 0 : file, "utf8").trim()
+    return (await (file === "-" ? text(process.stdin) : readFile(file, "utf8"))).trim()
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable"
     throw wrongUse(`${file} can't be read (${code})`)
@@ -87,8 +89,8 @@ function readInput(file: string): string {
 }
 
 /** Header and payload of a compact JWS, by the strict JSON reader. Stop (wrong use) where it is none. NOT verified. */
-function decodeJwt(text: string): { readonly header: JsonObject; readonly payload: JsonObject } {
-  const parts = text.replace(/^(bearer|dpop)\s+/i, "").split(".")
+function decodeJwt(compact: string): { readonly header: JsonObject; readonly payload: JsonObject } {
+  const parts = compact.replace(/^(bearer|dpop)\s+/i, "").split(".")
   const [header, payload] = parts.slice(0, 2).map(readPart)
   if (parts.length !== 3 || !header || !payload)
     throw wrongUse("This is not a JWT: three parts of base64url, joined by dots")

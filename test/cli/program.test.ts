@@ -243,6 +243,12 @@ describe.concurrent("token inspect shows what a token says, and that it proves n
     expect(stdout).not.toMatch(/eyJ|\u001b/)
   })
 
+  test("from standard input that comes late and in parts", async () => {
+    const stdin = `${"\n".repeat(1_000_000)}${token}\n`
+    const { code, stderr } = await runCli(["token", "inspect", "-"], { stdin })
+    expect([code, stderr]).toEqual([0, ""])
+  })
+
   test("from a file, as JSON", async () => {
     const path = join(folder, "token")
     writeFileSync(path, token)
