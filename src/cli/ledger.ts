@@ -3,6 +3,7 @@
 import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
+import { HEADINGS, rowsOfEntries } from "./entry-row.ts"
 import { forTerminal } from "./escape.ts"
 import { addLeastPrivilege } from "./least-privilege.ts"
 import { addAnomalies } from "./ledger-anomalies.ts"
@@ -60,33 +61,6 @@ async function ask(context: Context, flags: Flags): Promise<unknown> {
 function showEntries({ terminal }: Context, answer: Readonly<Record<string, unknown>>): void {
   const entries = Array.isArray(answer.entries) ? answer.entries.map(asRecord) : []
   if (entries.length === 0) terminal.note("No entries.")
-  else terminal.table(HEADINGS, entries.map(rowOfEntry))
+  else terminal.table(HEADINGS, rowsOfEntries(entries, terminal.columns()))
   if (typeof answer.next === "string") terminal.note(`\nMore: --after ${forTerminal(answer.next)}`)
 }
-
-const HEADINGS = ["SEQ", "AT", "KIND", "WHO", "OPERATION", "RESOURCE", "OUTCOME", "CODE"]
-
-/** One entry as a row; who: the agent's instance where there is one, else the orchestrator or the API. */
-function rowOfEntry(entry: Readonly<Record<string, unknown>>): string[] {
-  const { agent, instance, orchestrator, api } = entry
-  const who =
-    agent === undefined ? (orchestrator ?? api) : instance === undefined ? agent : `${agent}/${instance}`
-  return [
-    entry.seq,
-    entry.at,
-    entry.kind,
-    who,
-    entry.operation,
-    entry.resource,
-    entry.outcome,
-    entry.code,
-  ].map(cellOf)
-}
-
-/** Of a value that is erased, or that a copy never had, a part of its hash: alike in entries of one task where the value is. */
-function cellOf(value: unknown): string {
-  const { hmac } = typeof value === "object" && value !== null ? asRecord(value) : {}
-  return hmac === undefined ? String(value ?? "") : `hmac ${String(hmac).slice(0, HASH_CHARACTERS)}`
-}
-
-const HASH_CHARACTERS = 12

@@ -34,6 +34,9 @@ export function openOutput(stream: NodeJS.WriteStream): Output {
   }
   return {
     isTTY: stream.isTTY,
+    get columns() {
+      return stream.columns // a window changes
+    },
     write(text) {
       check()
       written = true

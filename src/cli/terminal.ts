@@ -12,6 +12,8 @@ export interface Terminal {
   readonly errorColors: Colors
   /** Whether a person sees standard output. */
   readonly interactive: boolean
+  /** How wide standard output is, where a person sees it. */
+  columns(): number | undefined
   /** A line of the result. The caller escapes what others wrote. */
   print(line?: string): void
   /** A line beside the result: what happens, what to do next. */
@@ -27,6 +29,7 @@ export interface Terminal {
 /** A stream, and whether a person sees it. */
 export interface Screen extends Pick<NodeJS.WritableStream, "write"> {
   readonly isTTY?: boolean
+  readonly columns?: number
 }
 
 export function createTerminal(out: Screen, err: Screen): Terminal {
@@ -39,6 +42,7 @@ export function createTerminal(out: Screen, err: Screen): Terminal {
     colors,
     errorColors: pc.createColors(err.isTTY === true && pc.isColorSupported),
     interactive,
+    columns: () => (interactive ? out.columns : undefined),
     print,
     note: (line = "") => write(err, line),
     json: (value) => print(forJson(value)),
