@@ -37,7 +37,7 @@ async function report(context: Context, flags: Flags): Promise<void> {
   else terminal.table(HEADINGS, found.map(rowOf))
   const { agents, types } = asRecord(rest.dormant)
   const { from, to, entries } = rest
-  terminal.note(forTerminal(`\n${entries} entries from ${from} to ${to}.`))
+  terminal.note(`\n${forTerminal(`${entries} entries from ${from} to ${to}.`)}`)
   for (const [what, names] of [["agents", agents] as const, ["task types", types] as const])
     if (Array.isArray(names) && names.length > 0)
       terminal.note(forTerminal(`Dormant ${what}, given and using nothing: ${names.join(", ")}`))

@@ -109,7 +109,11 @@ describe("an orchestrator's day", () => {
       dormant: { agents: expect.anything() },
       only: { agent: "summarizer" },
     })
-    expect((await as("audit-team", "ledger", "least-privilege", "--unused")).code).toBe(0)
+    const unused = await as("audit-team", "ledger", "least-privilege", "--unused")
+    expect([unused.code, unused.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^\n\d+ entries from \S+ to \S+\.$/m),
+    ])
     expect((await as("operations-team", "ledger", "rebuild")).code).toBe(0)
     const unusual = await as("audit-team", "ledger", "anomalies", "--rule", "unusual_spread", "--json")
     expect(JSON.parse(unusual.stdout)).toMatchObject({
