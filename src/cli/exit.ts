@@ -3,6 +3,7 @@
 import { ClientError } from "../client/error.ts"
 import { Unavailable } from "../database/database.ts"
 import { forTerminal, withoutTokens } from "./escape.ts"
+import { Misnamed } from "./issuer-name.ts"
 
 export const EXIT = { done: 0, no: 1, wrongUse: 2, cannotTell: 3 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
@@ -81,7 +82,9 @@ function endOfCall(error: ClientError) {
     lines: [
       ...linesOf(`${error.message} (${error.code}${status})`),
       ...[...fields, ...request].map((line) => forTerminal(line)),
-      ...linesOf(NEXT_STEP[error.code] ?? "").filter((line) => line !== ""),
+      ...linesOf(error instanceof Misnamed ? error.hint : (NEXT_STEP[error.code] ?? "")).filter(
+        (line) => line !== "",
+      ),
     ],
   }
 }

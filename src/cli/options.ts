@@ -6,6 +6,7 @@ import { orchestrate } from "../client/orchestrator.ts"
 import { systemClock } from "../time.ts"
 import type { Context } from "./context.ts"
 import { wrongUse } from "./exit.ts"
+import { namingWrong } from "./issuer-name.ts"
 import { patient } from "./patience.ts"
 import { readSecret } from "./secret-file.ts"
 
@@ -59,7 +60,11 @@ export const issuerOf = (
   context: Context,
   flags: CallerFlags,
   patience: { readonly timeoutMilliseconds?: number } = {},
-) => patient(openIssuer({ ...callerOf(context, flags), ...patience }, systemClock), context.terminal)
+) =>
+  patient(
+    namingWrong(openIssuer({ ...callerOf(context, flags), ...patience }, systemClock)),
+    context.terminal,
+  )
 
 export const orchestratorOf = (context: Context, flags: CallerFlags) =>
   orchestrate(issuerOf(context, flags), systemClock)

@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import { type IssuerCalls, openIssuer } from "../client/issuer-call.ts"
 import { systemClock } from "../time.ts"
 import type { Context } from "./context.ts"
+import { namingWrong } from "./issuer-name.ts"
 import { asCaller, type CallerFlags, issuerOf } from "./options.ts"
 import { patient } from "./patience.ts"
 
@@ -45,7 +46,9 @@ export async function issuerForPerson(
   const { signIn } = await import("./sign-in.ts") // a library that no other command needs
   const credential = { clientId, idToken: await signIn(asked, terminal) }
   return patient(
-    openIssuer({ issuer, credential, dangerouslyAllowPlainHttp: plainHttp, ...patience }, systemClock),
+    namingWrong(
+      openIssuer({ issuer, credential, dangerouslyAllowPlainHttp: plainHttp, ...patience }, systemClock),
+    ),
     terminal,
   )
 }

@@ -1,4 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
@@ -182,7 +184,36 @@ describe("an orchestrator's day", () => {
         TASKMINT_CLIENT_KEY_FILE: house.keyFileOf("support-orchestrator"),
       },
     })
-    expect([stolen.code, stolen.stderr]).toEqual([1, expect.stringContaining("invalid_client")])
+    expect([stolen.code, stolen.stderr]).toEqual([
+      1,
+      expect.stringMatching(/invalid_client[\s\S]*Check TASKMINT_CLIENT_ID/),
+    ])
+  })
+})
+
+describe("a credential that was not taken tells what was wrong with the issuer's name", () => {
+  const elsewhere = createServer((_request, response) => response.writeHead(404).end("no"))
+  beforeAll(() => new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.1", resolve)))
+  afterAll(() => void elsewhere.close())
+
+  test.each<[what: string, name: () => string, says: () => RegExp]>([
+    ["another host", () => issuer.replace("127.0.0.1", "localhost"), () => RegExp(`called ${issuer}: give`)],
+    ["a slash", () => `${issuer}/`, () => RegExp(`called ${issuer}: give .*TASKMINT_ISSUER`)],
+    [
+      "no issuer",
+      () => `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`,
+      () => /is no issuer .*TASKMINT_ISSUER/,
+    ],
+  ])("%s", async (_what, name, says) => {
+    const { code, stderr } = await runCli(["task", "list"], {
+      env: {
+        TASKMINT_ISSUER: name(),
+        TASKMINT_CLIENT_ID: "audit-team",
+        TASKMINT_CLIENT_KEY_FILE: house.keyFileOf("audit-team"),
+      },
+    })
+    expect([code, stderr]).toEqual([1, expect.stringMatching(says())])
+    expect(stderr).not.toContain("CLIENT_ID")
   })
 })
 
