@@ -60,7 +60,7 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
   invalid_client:
     "Check TASKMINT_CLIENT_ID, and its key file or who signed in, against `authenticate` in the policy",
   key_encryption_key_wrong: "Give the one that `serve` was started with, or that the last `keys rewrap` gave",
-  role_missing: "Use the credential of a caller whose role allows this (staff: auditor, operator)",
+  role_missing: "Use the credential of such a caller: an `orchestrators` or `staff` entry of the policy",
   not_found: "Check the id, and that this caller may see it (orchestrators see their own tasks)",
   task_ended: "An ended task stays ended; start another",
   task_conflict: "Try again in a second",
@@ -74,7 +74,9 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
 
 function endOfCall(error: ClientError) {
   const unknown = error.status === undefined || error.status >= 500 || error.code === "answer_invalid"
-  const fields = error.errors.map((one) => `${one.pointer}: expected ${one.expected}`)
+  const fields = error.errors.map(({ pointer, expected }) =>
+    pointer === "" ? `expected ${expected}` : `${pointer}: expected ${expected}`,
+  )
   const status = error.status === undefined ? "" : `, ${error.status}`
   const request = error.requestId === undefined ? [] : [`request ${error.requestId}`]
   return {

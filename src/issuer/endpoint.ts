@@ -142,8 +142,7 @@ export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<B
     async answer(request, parameter, { identify, admission }) {
       const caller = await identify()
       if (caller instanceof Refusal) return caller
-      if (!endpoint.who.some((scope) => caller.scopes.has(scope)))
-        return refuse("role_missing", `[scope] needs one of ${endpoint.who.join(", ")}`)
+      if (!endpoint.who.some((scope) => caller.scopes.has(scope))) return notOf(endpoint.who)
       const asked = readQuery(request, query)
       if (asked instanceof Refusal) return asked
       const read = await readWith(request, rule)
@@ -154,6 +153,12 @@ export function guarded<Body = undefined, Query = undefined>(endpoint: Guarded<B
     },
   }
 }
+
+/** Who may is in the API's description: it is told, so that a person knows whose credential to use. */
+const notOf = (who: readonly Scope[]): Refusal =>
+  refuse("role_missing", `[scope] needs one of ${who.join(", ")}`, {
+    errors: [{ pointer: "", expected: `a caller with the role ${who.join(" or ")}` }],
+  })
 
 /** The body as its rule reads it; undefined where there is no rule. */
 export async function readWith<Body>(

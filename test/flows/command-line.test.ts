@@ -258,13 +258,18 @@ describe("an operator's and an auditor's day", () => {
   })
 
   test("roles keep to what is theirs", async () => {
-    for (const [name, ...args] of [
-      ["audit-team", "lock", "list"],
-      ["operations-team", "ledger", "query"],
-      ["support-orchestrator", "revoke", "agent", "triage-bot", "--reason", "x"],
+    for (const [role, name, ...args] of [
+      ["operator", "audit-team", "lock", "list"],
+      ["auditor", "operations-team", "ledger", "query"],
+      ["operator", "support-orchestrator", "revoke", "agent", "triage-bot", "--reason", "x"],
+      ["orchestrator", "audit-team", "task", "start", "triage-ticket", ...START],
+      ["approver", "support-orchestrator", "approval", "grant", "apr_1"],
     ] as const) {
       const { code, stderr } = await as(name, ...args)
-      expect([code, stderr]).toEqual([1, expect.stringContaining("role_missing")])
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(RegExp(`role_missing, 403\\)\\n  expected a caller with the role ${role}`)),
+      ])
     }
   })
 })
