@@ -36,8 +36,8 @@ export function addPolicyDiff(policy: Command, context: Context): void {
 async function diff(context: Context, old: string, given: string | undefined, flags: Flags): Promise<void> {
   const { terminal, settings } = context
   const now = given ?? settings.need("policies")
-  // A revision without a folder is of the folder on the other side, where that is one.
-  const folder = [settings.get("policies"), now, old].find((one) => one !== undefined && !one.includes(":"))
+  // A revision without a folder is of the folder on the other side, where that is one: the setting may be of elsewhere.
+  const folder = [now, old, settings.get("policies")].find((one) => one !== undefined && !one.includes(":"))
   const options = { folder, ...(flags.dev && { dev: true }) }
   const sides = [await openSource(context, old, options), await openSource(context, now, options)] as const
   const findings = diffPolicies(sides[0].policy, sides[1].policy)

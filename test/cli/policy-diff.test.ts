@@ -38,6 +38,24 @@ function repository(keys = "deploy/policies/keys") {
 }
 const diff = (cwd: string, ...args: string[]) => runCli(["policy", "diff", "--dev", ...args], { cwd })
 
+test("a revision without a folder is of the folder that is named beside it, wherever the setting points", async () => {
+  const { root, commit } = repository()
+  commit()
+  const env = { TASKMINT_POLICIES: POLICIES }
+  for (const sides of [
+    ["git:main", "deploy/policies"],
+    ["deploy/policies", "git:main"],
+  ]) {
+    const { code, stderr } = await runCli(["policy", "diff", "--dev", ...sides], { cwd: root, env })
+    expect([code, stderr]).toEqual([0, ""])
+  }
+  const alone = await runCli(["policy", "diff", "--dev", "git:main"], {
+    cwd: root,
+    env: { TASKMINT_POLICIES: "deploy/policies" },
+  })
+  expect([alone.code, alone.stderr]).toEqual([0, ""])
+})
+
 test("the working folder is compared with a revision, and a wider policy fails the pipeline", async () => {
   const { root, edit, commit } = repository()
   commit()
