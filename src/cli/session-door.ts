@@ -2,6 +2,7 @@
 // the tokens in a file. It decides what is told; what passes is session-route.ts's to decide.
 import { chmodSync, existsSync, rmSync } from "node:fs"
 import type { Server } from "node:http"
+import { resolve as absolute } from "node:path"
 import { toInstant } from "../time.ts"
 import { wrongUse } from "./exit.ts"
 import { replaceSecret, thereAlready } from "./secret-file.ts"
@@ -51,6 +52,7 @@ function apisOf({ session }: TaskSession): SessionApi[] {
   }))
 }
 
+/** Paths are absolute: the agent may go to another folder. */
 function environmentOf(opened: TaskSession, routing: Routing, options: DoorOptions): Record<string, string> {
   const { authority, apis, secret } = routing
   const base = `http://${authority ?? "localhost"}`
@@ -61,9 +63,9 @@ function environmentOf(opened: TaskSession, routing: Routing, options: DoorOptio
     ...forward,
     TASKMINT_TASK: opened.task,
     TASKMINT_SESSION_URL: base,
-    ...(options.socket !== undefined && { TASKMINT_SESSION_SOCKET: options.socket }),
+    ...(options.socket !== undefined && { TASKMINT_SESSION_SOCKET: absolute(options.socket) }),
     ...(options.givesTokens && { TASKMINT_SESSION_SECRET: secret }),
-    ...(options.tokenFile !== undefined && { TASKMINT_TOKEN_FILE: options.tokenFile }),
+    ...(options.tokenFile !== undefined && { TASKMINT_TOKEN_FILE: absolute(options.tokenFile) }),
   }
 }
 

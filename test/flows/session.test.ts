@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { type Ended, startCli, startShell } from "../support/command-line.ts"
@@ -81,6 +81,34 @@ describe.concurrent("what the agent is given", () => {
     expect(ended.stdout).not.toContain(keyFile)
     expect(ended.stdout).toContain(`TASKMINT_TASK=${taskOf(ended)}`)
     expect(ended.stdout).toMatch(/TASKMINT_API_TICKETS=http:\/\/127\.0\.0\.1:\d+\/[\w-]{32}\/tickets\n/)
+  })
+
+  test.each([
+    [["--give-tokens", "--token-file", join(folder, "told.json")]],
+    [["--socket", join(folder, "told.sock")]],
+  ])("the variables that its page names, and no others: %o", async (flags) => {
+    const page = readFileSync(join(ROOT, "docs/session.md"), "utf8")
+    const rows = page.split("\n").filter((line) => line.startsWith("| `"))
+    const told = rows.flatMap((row) =>
+      [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name),
+    )
+    const { stdout } = await sh("env", ...flags)
+    const given = [...stdout.matchAll(/^(TASKMINT_\w+|\w+_proxy)=/gim)].map(([, name = ""]) => name)
+    expect(given.filter((name) => !name.startsWith("TASKMINT_API_") && !told.includes(name))).toEqual([])
+    expect(given).toContain("TASKMINT_SESSION_URL")
+  })
+
+  test("paths that hold wherever it goes", async () => {
+    const [socket, file] = ["far.sock", "far.json"].map((name) => relative(process.cwd(), join(folder, name)))
+    const calls = `cd /; curl -sS --unix-socket "$TASKMINT_SESSION_SOCKET" "$TASKMINT_API_TICKETS/tickets/SUP-1042"`
+    const { code, stdout } = await sh(
+      `${calls} && ls "$TASKMINT_TOKEN_FILE"`,
+      "--socket",
+      socket ?? "",
+      "--token-file",
+      file ?? "",
+    )
+    expect([code, stdout]).toEqual([0, expect.stringContaining(join(folder, "far.json"))])
   })
 
   test("no way to hosts that are not the task's", async () => {
