@@ -1,5 +1,7 @@
 // The filters of entries as options, and as the query that the issuer reads. It decides spelling, never meaning.
-import type { Command } from "commander"
+import { type Command, Option } from "commander"
+import { KINDS } from "../ledger/event.ts"
+import { suggesting } from "./suggestions.ts"
 
 const FILTERS = [
   ["task", "task id"],
@@ -21,10 +23,17 @@ const FILTERS = [
 export type FilterName = (typeof FILTERS)[number][0]
 export type FilterFlags = { readonly [Name in FilterName]?: string | undefined }
 
+/** What a shell may suggest; an issuer of another version has others. */
+const VALUES: { readonly [Name in FilterName]?: readonly string[] } = {
+  kind: KINDS,
+  outcome: ["allowed", "refused"],
+}
+
 /** Adds all of them but these. */
 export function withFilters(command: Command, but: readonly FilterName[] = []): Command {
   for (const [name, description] of FILTERS)
-    if (!but.includes(name)) command.option(`--${name} <value>`, description)
+    if (!but.includes(name))
+      command.addOption(suggesting(new Option(`--${name} <value>`, description), VALUES[name] ?? []))
   return command
 }
 

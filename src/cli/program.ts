@@ -67,7 +67,7 @@ export async function createProgram(context: Context, args: readonly string[] = 
     .showSuggestionAfterError()
     .addHelpText("after", EXIT_CODES)
   await addNamed(program, context, NOUNS, namingWords(args))
-  addCompletion(program)
+  addCompletion(program, context)
   return program
 }
 

@@ -18,6 +18,8 @@ import {
 import { readSecret, writeNew } from "./secret-file.ts"
 import { addStatement } from "./task-statement.ts"
 
+const STATES = ["active", "paused", "completed", "failed", "canceled", "expired", "revoked"]
+
 interface StartFlags extends CallerFlags {
   readonly agent: { readonly id: string; readonly instance: string }
   readonly purpose: string
@@ -113,7 +115,7 @@ function showStarted({ terminal, settings }: Context, { id, state, deadline, tok
 function addList(task: Command, context: Context): void {
   asCaller(task.command("list"))
     .description("tasks, the newest first: an orchestrator sees its own, staff sees all")
-    .option("--state <state>", "active, paused, completed, failed, canceled, expired or revoked")
+    .addOption(new Option("--state <state>", "only those in this state").choices(STATES))
     .option("--after <cursor>", "go on where the last list ended")
     .option("--limit <count>", "how many", readCount, 50)
     .action(async (flags: ListFlags) => {
