@@ -14,7 +14,7 @@ const task = await orchestrator.start({
   agent: { id: "triage-bot", instance: "pod-7f3c" },
   purpose: "Triage SUP-1042",
   inputs: { ticket: "SUP-1042" },
-  reference: "run-20260301-1",
+  reference: process.env.JOB_ID ?? crypto.randomUUID(),
 })
 console.log(`${task.id} may act until ${new Date(task.deadline).toISOString()}`)
 
