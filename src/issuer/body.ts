@@ -71,7 +71,8 @@ const tooLarge = (limit: number): Refusal => refuse("body_too_large", `[size] mo
 export function readJson(text: string): unknown | Refusal {
   const value = parseJson(text, { maxDepth: MAX_DEPTH, maxLength: BODY_LIMIT })
   if (!(value instanceof JsonFault)) return value
-  const expected = "one JSON value without duplicate members, unpaired surrogates, or more than 8 levels"
+  const expected =
+    "one JSON value with whole numbers only, without duplicate members, unpaired surrogates, or more than 8 levels"
   return refuse("invalid_request", `[${value.tag}]`, { errors: [{ pointer: "", expected }] })
 }
 

@@ -209,7 +209,9 @@ function toFieldError(issue: z.core.$ZodIssue): FieldError {
     return { pointer, expected: "no members besides the documented ones" }
   return {
     pointer,
-    expected: issue.message.replace(/^Invalid input: (expected )?/, "").replace(/, received .*$/s, ""),
+    expected: issue.message
+      .replace(/^Invalid (input|option): (expected )?/, "")
+      .replace(/, received .*$/s, ""),
   }
 }
 
