@@ -61,7 +61,7 @@ export async function readFolder(
 async function listFolder(folder: string, unreadable: Map<string, string>): Promise<string[]> {
   const names = await readdir(folder).catch(toFault)
   if (!Array.isArray(names)) {
-    unreadable.set(".", `expected a folder of policy files${names.reason}`)
+    unreadable.set(".", `expected ${folder} to be a folder of policy files${names.reason}`)
     return []
   }
   const listed: string[] = []

@@ -136,6 +136,8 @@ describe("what is not read", () => {
     unlinkSync(join(folder.path, "a.yaml"))
     expect((await read(folder)).unreadable).toEqual({ ".": "expected at least one *.yaml file, found none" })
     folder.remove()
-    expect((await read(folder)).unreadable).toEqual({ ".": "expected a folder of policy files, found none" })
+    expect((await read(folder)).unreadable).toEqual({
+      ".": `expected ${folder.path} to be a folder of policy files, found none`,
+    })
   })
 })
