@@ -1,5 +1,6 @@
 // `backup`: a copy of the issuer's database while it runs. It decides what the operator is told; what a good copy is,
 // database/backup.ts decides.
+import { existsSync } from "node:fs"
 import type { Command } from "commander"
 import { Unavailable } from "../database/database.ts"
 import { toInstant } from "../time.ts"
@@ -7,6 +8,7 @@ import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { cannotTell } from "./exit.ts"
 import { required, withJson } from "./options.ts"
+import { thereAlready } from "./secret-file.ts"
 import { sqlitePath } from "./serve-settings.ts"
 
 interface Flags {
@@ -24,6 +26,7 @@ export function addBackup(program: Command, context: Context): void {
 }
 
 async function backup({ terminal, settings }: Context, flags: Flags): Promise<void> {
+  if (existsSync(flags.to)) throw thereAlready(flags.to)
   const from = sqlitePath(settings.need("database", flags.database))
   const { copyDatabase } = await import("../database/backup.ts")
   let share = 0

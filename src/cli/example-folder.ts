@@ -1,7 +1,7 @@
 // A folder with everything that an issuer needs to start: the shipped example policies, a fresh key for every caller that
 // they name, and a key-encryption key. It never overwrites; what the policies allow is theirs to say.
 import { randomBytes } from "node:crypto"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { createCredential } from "./credential.ts"
@@ -31,6 +31,7 @@ export function writeExampleFolder(
   rewrite: (text: string) => string = (text) => text,
 ): ExampleFolder {
   const folder = resolve(path)
+  if (existsSync(folder) && !statSync(folder).isDirectory()) throw wrongUse(`${folder} is no folder`)
   if (existsSync(folder) && readdirSync(folder).length > 0)
     throw wrongUse(`${folder} is not empty, and nothing is overwritten`, "Name another folder")
   const made = pathsOf(folder)

@@ -1,17 +1,17 @@
 // `init`: a folder with which `serve` starts as it is, and the commands to try next. It never overwrites.
 import { join, relative } from "node:path"
-import type { Command } from "commander"
+import { type Command, InvalidArgumentError } from "commander"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { type ExampleFolder, writeExampleFolder } from "./example-folder.ts"
-import { readCount, withJson } from "./options.ts"
+import { withJson } from "./options.ts"
 import { writeNew } from "./secret-file.ts"
 
 export function addInit(program: Command, context: Context): void {
   withJson(program.command("init"))
     .description("make a folder with example policies, fresh keys and settings that work")
     .argument("[folder]", "a new or empty folder", "taskmint")
-    .option("--port <number>", "the port that the settings name", readCount, 8787)
+    .option("--port <number>", "the port that the settings name", readPort, 8787)
     .action((path: string, flags: { readonly port: number; readonly json?: boolean }) => {
       const made = writeExampleFolder(path)
       const settings = writeSettings(made, `http://127.0.0.1:${flags.port}`)
@@ -19,6 +19,12 @@ export function addInit(program: Command, context: Context): void {
       if (flags.json) context.terminal.json({ ...made, files, settings })
       else showNext(context, made, settings)
     })
+}
+
+function readPort(text: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError("Give a port, 1 to 65535.")
+  return Number(text)
 }
 
 /** A shell reads them with a dot; paths are absolute, so that they work from anywhere. */

@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
+import { wrongUse } from "./exit.ts"
 import { type FilterFlags, type FilterName, filtersIn, withSome } from "./ledger-filters.ts"
 import { asCaller, type CallerFlags, issuerOf } from "./options.ts"
 
@@ -12,6 +13,8 @@ type Flags = CallerFlags & FilterFlags
 interface Asked {
   readonly description: string
   readonly by: readonly FilterName[]
+  /** One of these must be given. */
+  readonly needs: readonly FilterName[]
   readonly columns: Readonly<Record<string, (row: Row) => unknown>>
 }
 
@@ -21,12 +24,14 @@ const holder = ({ agent, instance }: Row) => (agent === undefined ? "" : `${agen
 const listed = (value: unknown) => (Array.isArray(value) ? value.join(" ") : value)
 const TASK = ["task", "jti"] as const
 const USE = ["operation", "resource", "api", "from", "to"] as const
+const OF_USE = ["operation", "resource"] as const
 
 /** Each question, what it can be asked by, and what of an answer is shown. */
 const QUESTIONS: Readonly<Record<string, Asked>> = {
   who: {
     description: "who used an operation or a resource",
     by: USE,
+    needs: OF_USE,
     columns: {
       WHO: holder,
       "FOR WHOM": ({ sub }) => sub,
@@ -42,6 +47,7 @@ const QUESTIONS: Readonly<Record<string, Asked>> = {
   did: {
     description: "what a task did",
     by: TASK,
+    needs: TASK,
     columns: {
       OPERATION: ({ operation }) => operation,
       RESOURCE: ({ resource }) => resource,
@@ -56,6 +62,7 @@ const QUESTIONS: Readonly<Record<string, Asked>> = {
   could: {
     description: "what a task could have done, and when",
     by: TASK,
+    needs: TASK,
     columns: {
       FROM: ({ from }) => from,
       UNTIL: ({ until }) => until,
@@ -70,6 +77,7 @@ const QUESTIONS: Readonly<Record<string, Asked>> = {
   behalf: {
     description: "on whose behalf a task ran",
     by: TASK,
+    needs: TASK,
     columns: {
       ROLE: ({ role }) => role,
       WHO: ({ who }) => who,
@@ -80,6 +88,7 @@ const QUESTIONS: Readonly<Record<string, Asked>> = {
   rule: {
     description: "under which line of which policy, as it stood that day",
     by: TASK,
+    needs: TASK,
     columns: {
       PLACE: ({ file, line, rule }) => (file === undefined ? rule : `${file}:${line}`),
       TEXT: ({ text }) => text ?? "(the policy has no such rule)",
@@ -92,6 +101,7 @@ const QUESTIONS: Readonly<Record<string, Asked>> = {
   approved: {
     description: "who approved, in person",
     by: [...TASK, ...USE],
+    needs: [...TASK, ...OF_USE],
     columns: {
       DECISION: ({ decision }) => decision ?? "open",
       BY: ({ by }) => by,
@@ -116,6 +126,13 @@ export function addLedgerAsk(ledger: Command, context: Context): void {
 
 async function answer(context: Context, flags: Flags, question: string, asked: Asked): Promise<void> {
   const { terminal } = context
+  if (flags.task !== undefined && flags.jti !== undefined && asked.by === TASK)
+    throw wrongUse("--task and --jti exclude each other", "Give the task, or a token of it")
+  if (asked.needs.every((name) => flags[name] === undefined))
+    throw wrongUse(
+      "Say what is asked about",
+      `Give one of ${asked.needs.map((name) => `--${name}`).join(", ")}`,
+    )
   const path = `/reports/${question}?${new URLSearchParams(filtersIn(flags))}`
   const { body } = await terminal.progress("asking", issuerOf(context, flags).call("GET", path))
   if (flags.json) return terminal.json(body)

@@ -98,6 +98,7 @@ export function readInput(
 ): Record<string, string> {
   const at = text.indexOf("=")
   if (at < 1) throw new InvalidArgumentError("Write it as name=value.")
+  if (Object.hasOwn(before, text.slice(0, at))) throw new InvalidArgumentError("Each input is given once.")
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }
 

@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto"
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -59,7 +60,7 @@ function openToOthers({ mode, uid }: Stats): boolean {
  * Stop (wrong use) when there is a file already: nothing is overwritten.
  */
 export function writeNew(path: string, text: string, mode = 0o600): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(path))
   const temporary = writeBeside(path, text, mode)
   try {
     linkSync(temporary, path)
@@ -70,6 +71,18 @@ export function writeNew(path: string, text: string, mode = 0o600): void {
     unlinkSync(temporary)
   }
   syncFolder(dirname(path))
+}
+
+/** Step by step: asked for all at once, Node never ends where a file system makes no folders (/proc). */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown"
+    if (code !== "EEXIST") throw wrongUse(`The folder ${path} can't be made (${code})`)
+  }
 }
 
 /** Puts another text in a file of ours (0600): whoever opens it meanwhile reads one or the other, whole. */

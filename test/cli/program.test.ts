@@ -145,6 +145,17 @@ describe.concurrent("a wrong turn ends with its exit code and the next step, on 
     [["task", "start", "triage-ticket"], caller, 2, /--agent/],
     [[...START, "--agent", "triage-bot"], caller, 2, /agent\/instance/],
     [[...START, "--input", "ticket"], caller, 2, /name=value/],
+    [[...START, "--input", "ticket=A", "--input", "ticket=B"], caller, 2, /Each input is given once/],
+    [["task", "list", "--state", "ended"], caller, 2, /Allowed choices are active/],
+    [["ledger", "ask", "who"], caller, 2, /Give one of --operation, --resource/],
+    [["ledger", "ask", "did"], caller, 2, /Give one of --task, --jti/],
+    [["ledger", "ask", "did", "--task", "t", "--jti", "j"], caller, 2, /exclude each other/],
+    [["ledger", "ask", "approved", "--from", "x"], caller, 2, /Give one of --task, --jti, --operation/],
+    [["backup", "--to", "package.json", "--database", "sqlite:x"], () => ({}), 2, /never overwritten/],
+    [["init", "w2", "--port", "70000"], () => ({}), 2, /Give a port/],
+    [["init", "package.json/"], () => ({}), 2, /package.json is no folder/],
+    [["init", "/proc/x"], () => ({}), 2, /\/proc\/x can't be made/],
+    [["credential", "new", "a", "--out", "/proc/x"], () => ({}), 2, /\/proc\/x can't be made/],
     [["revoke", "pod", "x", "--reason", "y"], caller, 2, /Allowed choices are token/],
     [["revoke", "task", "task_1", "--reason", "y", "--until", "2h"], caller, 2, /--until is for locks/],
     [["revoke", "agent", "a", "--reason", "y", "--until", "soon"], caller, 2, /--until soon is no time/],
@@ -191,6 +202,11 @@ describe.concurrent("what needs no issuer works without one", () => {
     const { code, stdout } = await runCli(["policy", "check", join(bad, "policies")])
     expect(code).toBe(1)
     expect(stdout).toMatch(/^support\.yaml:\d+:\d+: .*orchestraters/m)
+  })
+
+  test("policy check of a folder that is not there names it", async () => {
+    const { code, stdout } = await runCli(["policy", "check", "/nowhere"])
+    expect([code, stdout]).toEqual([1, expect.stringContaining("expected /nowhere to be a folder")])
   })
 
   test("policy explain", async () => {
