@@ -3,7 +3,6 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Command } from "commander"
-import { Unavailable } from "../database/database.ts"
 import type { Folder } from "../database/folder.ts"
 import type { ReadHashes } from "../ledger/tree.ts"
 import type { Broken, Source, Verified } from "../ledger/verify.ts"
@@ -199,7 +198,7 @@ async function textIn(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8")
   } catch {
-    throw new Unavailable(`${path} can't be read`)
+    throw cannotTell(`${path} can't be read`, "Name a file that is there, with --key and --checkpoint")
   }
 }
 

@@ -147,6 +147,12 @@ describe.concurrent("a wrong turn ends with its exit code and the next step, on 
     [[...START, "--input", "ticket"], caller, 2, /name=value/],
     [[...START, "--input", "ticket=A", "--input", "ticket=B"], caller, 2, /Each input is given once/],
     [["task", "list", "--state", "ended"], caller, 2, /Allowed choices are active/],
+    [
+      ["ledger", "verify", "--key", "/nowhere"],
+      () => ({}),
+      3,
+      /\/nowhere can't be read\s+Name a file that is there/,
+    ],
     [["ledger", "ask", "who"], caller, 2, /Give one of --operation, --resource/],
     [["ledger", "ask", "did"], caller, 2, /Give one of --task, --jti/],
     [["ledger", "ask", "did", "--task", "t", "--jti", "j"], caller, 2, /exclude each other/],
