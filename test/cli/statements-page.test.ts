@@ -47,6 +47,7 @@ test("its exit codes are those of the command line", () => {
   expect(codes.map(([, code, word]) => [Number(code), word])).toEqual([
     [EXIT.done, "genuine"],
     [EXIT.no, "not"],
+    [EXIT.wrongUse, "wrong"],
     [EXIT.cannotTell, "could"],
   ])
 })
