@@ -1,0 +1,127 @@
+// What ends between the decision about an exchange and its commit, guard by guard: each case leaves all the other guards
+// content. What ends with the task or a name is in test/attacks/d-guards.test.ts.
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { createStatusLists } from "../../src/task/status-list.ts"
+import { claimsOf, crewPolicy } from "../support/crew.ts"
+import {
+  delegateBy,
+  exchangeBy,
+  type Hand,
+  must,
+  openCrewWorld,
+  startHand,
+  tasksBefore,
+} from "../support/crew-world.ts"
+import { readStatusList, statusClaimOf } from "../support/status-reader.ts"
+import type { World } from "../support/world.ts"
+
+let world: World
+beforeEach(async () => {
+  world = await openCrewWorld()
+})
+afterEach(async () => {
+  await world.close()
+  await world.remove()
+})
+
+interface Chain {
+  readonly root: Hand
+  readonly first: Hand
+  readonly second: Hand
+}
+
+const revoke = async (kind: "token" | "delegation", value: string | undefined) =>
+  must(await world.revocations.revoke("operations-team", { kind, value: value ?? "", reason: "found out" }))
+const endTokens = async (...tokens: string[]) => {
+  for (const token of tokens) await revoke("token", String(claimsOf(token).jti))
+}
+const entries = async (kind: "token.renewed" | "token.delegated") =>
+  (await world.ledger.read({ kind })).entries.length
+const fresh = async (hand: Hand, resource: string) =>
+  must(await exchangeBy(world.tasks, hand, { resource })).token.accessToken
+
+/** Ten minutes later, when tokens of the chain have run out and may still be renewed, below a root that did. */
+async function inGrace({ root }: Chain): Promise<void> {
+  world.clock.advance(500_000)
+  await fresh(root, world.issuer)
+  world.clock.advance(200_000)
+}
+
+async function chainOfThree(): Promise<Chain> {
+  const root = await startHand(world)
+  const first = must(await delegateBy(world.tasks, root, "summarizer", "pod-2"))
+  return { root, first, second: must(await delegateBy(world.tasks, first, "checker", "pod-3")) }
+}
+
+describe("D06 a renewal is refused when, before its commit, there ended", () => {
+  const nothing = async () => undefined
+  test.each<[string, keyof Chain, typeof inGrace, (chain: Chain) => Promise<unknown>, string]>([
+    [
+      "the subject token, though the holder has others",
+      "root",
+      nothing,
+      ({ root }) => endTokens(root.own),
+      "subject_token_invalid",
+    ],
+    [
+      "the holder's delegation, when its tokens had run out by themselves",
+      "first",
+      inGrace,
+      ({ first }) => revoke("delegation", first.delegation),
+      "delegation_ended",
+    ],
+    [
+      "every token of the holder above, whose delegation stands",
+      "second",
+      nothing,
+      ({ first }) => endTokens(first.own, first.tickets),
+      "holder_above_expired",
+    ],
+    [
+      "every token of the task's own agent above",
+      "first",
+      nothing,
+      ({ root }) => endTokens(root.own, root.tickets),
+      "holder_above_expired",
+    ],
+  ])("%s", async (_what, who, before, end, code) => {
+    const chain = await chainOfThree()
+    await before(chain)
+    const renewed = await entries("token.renewed")
+    const tasks = tasksBefore(world, () => end(chain))
+    expect(await exchangeBy(tasks, chain[who])).toMatchObject({ code })
+    expect(await entries("token.renewed")).toBe(renewed)
+  })
+})
+
+test("D02 a sub-agent lives no longer than what its holder has left when the delegation is committed", async () => {
+  const root = await startHand(world)
+  world.clock.advance(300_000)
+  const longer = await fresh(root, "https://tickets.internal.example")
+  expect(claimsOf(longer).exp).toBeGreaterThan(Number(claimsOf(root.own).exp))
+  const tasks = tasksBefore(world, () => endTokens(longer))
+  const child = must(await delegateBy(tasks, root, "summarizer", "pod-2"))
+  expect(claimsOf(child.tickets).exp).toBe(claimsOf(root.own).exp)
+})
+
+test("D07 a sub-agent that is delegated to again with another key: its first token is ended for foreign verifiers", async () => {
+  const foreign = crewPolicy().replace("    operations:\n", "    foreign: true\n    operations:\n")
+  writeFileSync(join(world.policyFolder, "support.yaml"), foreign)
+  expect(await world.policies.reload()).toBe("loaded")
+  const root = await startHand(world)
+  const before = must(await delegateBy(world.tasks, root, "summarizer", "pod-2"))
+  const below = must(await delegateBy(world.tasks, before, "checker", "pod-3"))
+  const after = must(await delegateBy(world.tasks, root, "summarizer", "pod-2"))
+  expect(after.delegation).not.toBe(before.delegation)
+  const told = [root, before, below, after].map(({ tickets }) => statusOf(tickets))
+  expect(await Promise.all(told)).toEqual([0, 1, 1, 0])
+})
+
+async function statusOf(token: string): Promise<number> {
+  const { idx, uri } = statusClaimOf(token)
+  const list = must(await createStatusLists(world).read(uri.slice(uri.lastIndexOf("/") + 1)))
+  const expected = { keys: world.keyring.jwks(), uri, now: world.clock.now() }
+  return (await readStatusList(list?.jwt ?? "", expected)).statusAt(idx)
+}
