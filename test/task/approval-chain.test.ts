@@ -205,6 +205,16 @@ describe("it ends with its delegation, or with any holder above", () => {
     expect(entries.filter(({ body }) => body?.approval === id && body.exp !== undefined)).toEqual([])
   })
 
+  test("D06 granted to no holder who was let in anew, with another key, before the commit", async () => {
+    const root = await startHand(world)
+    const checker = await below(root)
+    const id = await asked(checker)
+    const approvals = createApprovals({ ...world, engine: engineBefore(world, () => below(root)) })
+    expect(await approvals.decide(LEAD, id, "grant")).toMatchObject({ code: "approval_decided" })
+    const { entries } = await world.ledger.read({ kind: "approval.granted" })
+    expect([await stateOf(id), entries]).toEqual(["expired", []])
+  })
+
   test("D02 the holder above has no live token: wait, and no token outlives it", async () => {
     const root = await startHand(world)
     const checker = await below(root)
