@@ -154,6 +154,7 @@ describe("H14, H16: an issuer that signs its own story", () => {
       "batch_differs",
       (entry) => withBody(entry, { digest: `sha-256:${"A".repeat(43)}` }),
     ],
+    ["the batch before is another", "batch_differs", (entry) => withBody(entry, { previous: "x" })],
     [
       "the key is another",
       "batch_key_differs",

@@ -91,6 +91,12 @@ describe("refused, with the reason", () => {
       /entry 300 is not what its hash says/,
     ],
     [
+      "an entry that rests nowhere, blank as if it were archived",
+      () => changed("UPDATE entry_bytes SET bytes = x'', leaf = x'' WHERE seq = 300"),
+      newTarget,
+      /entry 300 is not what its hash says/,
+    ],
+    [
       "an entry that is missing",
       () => changed("DELETE FROM entry WHERE seq = 300"),
       newTarget,

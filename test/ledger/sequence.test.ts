@@ -228,6 +228,20 @@ describe("what does not continue the log stops it", () => {
     expect(await world.sequence.newest()).toBeUndefined()
   })
 
+  test("H05: the tree is smaller than what was signed of it", async () => {
+    await append(5)
+    await world.sequence.advance()
+    const newest = await world.sequence.newest()
+    const shrink = statement("shrink", sql`UPDATE ledger_tree SET size = size - 1`)
+    await world.engine.atomically([{ statement: shrink, values: {} }])
+    await world.sequence.look()
+    const { size: signed = 0 } = newest ?? {}
+    const why = { why: "tree_missing", tree: signed - 1, signed }
+    expect(JSON.parse(world.sequence.stopped() ?? "{}")).toEqual(why)
+    await world.sequence.advance()
+    expect(await world.sequence.newest()).toEqual(newest)
+  })
+
   test("and every other issuer with it", async () => {
     await world.sequence.stop(JSON.stringify({ why: "drill" }))
     const other = twin()

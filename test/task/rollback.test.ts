@@ -6,10 +6,13 @@ import { sql } from "../../src/database/drizzle.ts"
 import { Refusal } from "../../src/errors.ts"
 import { openLog } from "../../src/issuer/opened-log.ts"
 import { leafHash } from "../../src/ledger/merkle.ts"
+import { createSequence } from "../../src/ledger/sequence.ts"
 import { beginTree, readTree } from "../../src/ledger/tree-statements.ts"
 import { verifyLedger } from "../../src/ledger/verify.ts"
 import { databaseSource } from "../../src/ledger/verify-database.ts"
 import { acceptRollback } from "../../src/task/rollback.ts"
+import { createTasks } from "../../src/task/task.ts"
+import { engineBefore } from "../support/crew-world.ts"
 import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
 
 let world: World
@@ -208,6 +211,46 @@ describe("H06, I11: a rollback that is accepted", () => {
     await accept()
     await reopen()
     expect(await start()).not.toBeInstanceOf(Refusal)
+  })
+
+  /** As an issuer that has not heard yet that the log was stopped. */
+  const unaware = () => {
+    const signing = world.ledgerKeys.signing
+    return createTasks({
+      ...world,
+      sequence: createSequence({ ...world, origin: world.sequence.origin, signing }),
+    })
+  }
+
+  test("begins behind what was written while it was decided", async () => {
+    await stop()
+    await fillTile()
+    const origin = await acceptRollback({ ...world, engine: engineBefore(world, fillTile) })
+    await reopen()
+    await world.sequence.advance()
+    const { entries } = await world.ledger.read({ kind: "ledger.begun" })
+    const [tree] = await world.engine.query(readTree)
+    expect(entries[0]?.seq).toBe((tree?.first ?? 0) + 1)
+    expect(await verify()).toMatchObject({ verdict: "verified", origin })
+  })
+
+  test("ends also a task that another issuer started when all others had ended", async () => {
+    await stop()
+    let id: string | undefined
+    const late: Engine = {
+      ...world.engine,
+      query: async (one, values) => {
+        if (one.name === readTree.name && id === undefined) {
+          id = ""
+          const started = await unaware().start("support-orchestrator", SUPPORT_START)
+          id = started instanceof Refusal ? started.code : started.taskId
+        }
+        return world.engine.query(one, values)
+      },
+      atomically: (steps) => world.engine.atomically(steps),
+    }
+    await acceptRollback({ ...world, engine: late })
+    expect(await stateOf(id ?? "")).toBe("revoked")
   })
 
   test("stops issuers that were opened on the log before", async () => {
