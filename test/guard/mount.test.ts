@@ -89,6 +89,13 @@ describe("C28 a mount", () => {
     expect(() => router.use(NOT)).toThrow(TypeError)
   })
 
+  test("of Express: an app within an app, which can't be looked into, is refused as a whole", async () => {
+    const router = Router().use(express().use(express().get("/x", NOT)))
+    const app = express().use(guardedExpress(started.verifier, router, { onUnmapped }))
+    expect(told).toEqual(["ALL /"])
+    expect(await statusesOf(started.stub.mint(), app, "/x", "/y")).toEqual([403, 403])
+  })
+
   test("of Express: who leaves the router leaves nothing behind it unguarded", async () => {
     const router = Router().use((_req, _res, next) => next("router"))
     const app = express().use(guardedExpress(started.verifier, router, {}), (_, res) => void res.send(NOT()))

@@ -71,6 +71,19 @@ test("while the issuer says that its ledger is broken nothing is served; then ev
   expect(api.stub.uses().map(({ code }) => code)).toContain("ledger_forked")
 })
 
+test("H07: whoever asks only who they are is refused, too", async () => {
+  const api = await open()
+  const rawHeaders = ["authorization", `Bearer ${api.stub.mint()}`]
+  const ask = () => api.verifier.recognize({ method: "POST", target: "/mcp", rawHeaders }, ["tickets:read"])
+  expect(await ask()).toMatchObject({ outcome: "recognized" })
+  expect(await use(api, api.stub.mint())).toBe("200")
+  await api.verifier.flush()
+  fork(api)
+  expect(await use(api, api.stub.mint())).toBe("200")
+  await expect.poll(() => api.verifier.ready().fork, { timeout: 5000, interval: 20 }).toBeDefined()
+  expect(await ask()).toMatchObject({ outcome: "refused", code: "ledger_forked", answer: { status: 503 } })
+})
+
 test("with direct recording no handler runs for a use that is not proved", async () => {
   const api = await open({ recording: "direct" })
   expect(await use(api, api.stub.mint())).toBe("200")
