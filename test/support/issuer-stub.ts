@@ -42,6 +42,8 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
   const claims = new Map<string, string>()
   /** Uses that a task has left; undefined: as many as there are. */
   const usesLeft = new Map<string, number>()
+  /** What a use beyond them is told; task_paused where a task has none here. */
+  const beyondCodes = new Map<string, string>()
   const overrides = new Map<string, Override>()
   const proofs = new Set<string>()
   let down = false
@@ -81,7 +83,9 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
       if (left !== undefined) usesLeft.set(task, left - 1)
       return left !== undefined && left <= 0
     })
-    const beyond = Object.fromEntries(past.map(({ id }) => [id, "task_paused"]))
+    const beyond = Object.fromEntries(
+      past.map(({ id, task }) => [id, beyondCodes.get(task) ?? "task_paused"]),
+    )
     return json(200, { acknowledged: read.batch.sequence, beyond, ...log.answer(body, held) })
   }
   const answerClaim = (body: string): StubAnswer => {
@@ -135,6 +139,7 @@ export async function startIssuerStub(clock: Clock, { tellsTime = false } = {}) 
     feed,
     claims,
     usesLeft,
+    beyondCodes,
     overrides,
     /** Every connection is cut until it is false again. */
     setDown(value: boolean) {

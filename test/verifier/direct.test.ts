@@ -87,6 +87,17 @@ test("in observe mode what the issuer counts beyond a limit goes on, and is reco
   await close()
 })
 
+test.each([
+  ["task_paused", "task_paused"],
+  ["token_revoked", "token_revoked"],
+  ["a code of the future", "token_revoked"],
+])("of a use beyond a limit that is called %s, the caller is told %s", async (said, code) => {
+  const task = newId("task")
+  api.stub.usesLeft.set(task, 1)
+  api.stub.beyondCodes.set(task, said)
+  expect([(await get(task)).status, (await get(task)).code]).toEqual([200, code])
+})
+
 test("a refusal is answered at once and recorded too", async () => {
   const task = newId("task")
   const answer = await api.get("/tickets/SUP-9", api.stub.mint({ txn: task }))

@@ -1,11 +1,16 @@
 // What a verifier does with what is proved to it, and with what is not: rows that stay, a contradiction that stops it until an
 // operator has decided, and whose word about the ledger's key it takes.
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { openSpool } from "../../src/spool/spool.ts"
+import { BatchRefused } from "../../src/verifier/shipper.ts"
 import { LedgerForked, openWitness, settleFork, Unproved, type Witness } from "../../src/verifier/witness.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 import { createFolders } from "../support/folder.ts"
+import { closeServer } from "../support/guarded-api.ts"
+import { listen } from "../support/hosts.ts"
 import { createSharedSpool, type Member, type SharedSpool } from "../support/shared-spool.ts"
 import { createSmallLog, newNoteSigner, type SmallLog } from "../support/small-log.ts"
 
@@ -36,6 +41,16 @@ describe("a batch", () => {
     expect(isReleased()).toBe(true)
     expect(shared.usesSent()).toHaveLength(4)
     expect(new Set(shared.usesSent()).size).toBe(1)
+  })
+
+  test("that is proved, and of which the issuer says that it has only those before, stays", async () => {
+    await one.use()
+    shared.issuer.change = (answer) => ({ ...answer, acknowledged: shared.batches.length - 1 })
+    await expect(one.shipper.ship()).rejects.toThrow(BatchRefused)
+    expect(isReleased()).toBe(false)
+    shared.issuer.change = (answer) => answer
+    await one.shipper.ship()
+    expect([isReleased(), new Set(shared.usesSent()).size]).toEqual([true, 1])
   })
 
   test("names the newest checkpoint, whichever process signs it", async () => {
@@ -110,10 +125,11 @@ describe("the spool", () => {
   async function within<T>(
     ledgerKey: string | undefined,
     work: (witness: Witness) => Promise<T>,
+    issuerAddress = "http://127.0.0.1:9",
   ): Promise<T> {
     const spool = await openSpool(path)
     const issuer = "https://taskmint.internal"
-    const options = { issuer, issuerAddress: "http://127.0.0.1:9", clock: createFakeClock(), ledgerKey }
+    const options = { issuer, issuerAddress, clock: createFakeClock(), ledgerKey }
     const found: unknown[] = []
     try {
       const witness = await openWitness({ ...options, spool, found: (fork) => void found.push(fork) })
@@ -192,6 +208,25 @@ describe("the spool", () => {
     await within(undefined, async (witness) => expect(witness.held()).toBe(begun.note()))
   })
 
+  test("H06: only batches that were sealed before a new log was taken may be told of nowhere in it", async () => {
+    await within(log.vkey, (witness) => hear(witness, log))
+    const spool = await openSpool(path)
+    const nothing = { groups: [], split: [], pieces: [], highest: 0 }
+    const envelope = { head: "", frame: "{}", signature: "" }
+    const batch = { sequence: 3, digest: "d", first: 0, shares: new Map(), outcomes: [] }
+    const to = JSON.stringify({ sequence: 3, digest: "d" })
+    await spool.storeBatch({ ...batch, bytes: Buffer.of(), envelope }, nothing, { from: spool.chain(), to })
+    await spool.close()
+    const begun = createSmallLog(newNoteSigner("taskmint.internal/2026-11-28T06:44:00.000Z"))
+    await within(begun.vkey, async (witness) => {
+      await hear(witness, begun)
+      const answer = JSON.stringify({ ...begun.newest(), ...begun.prove(begun.note()), entry: null })
+      const sent = { instance: "i", digest: "d", empty: false }
+      await expect(witness.judge({ ...sent, sequence: 4 }, answer)).rejects.toThrow(Unproved)
+      expect(await witness.judge({ ...sent, sequence: 3 }, answer)).toHaveLength(2)
+    })
+  })
+
   test("H19: another key of the same log has to continue what the one before signed", async () => {
     await within(log.vkey, (witness) => hear(witness, log))
     const second = newNoteSigner()
@@ -201,6 +236,21 @@ describe("the spool", () => {
       const wrong = createSmallLog(second, ["another", "history"])
       await expect(hear(witness, wrong)).rejects.toThrow(LedgerForked)
     })
+  })
+
+  test.each([
+    ["of another issuer", { issuer: "https://other.example" }],
+    ["without a key", { ledger_key: undefined }],
+    ["with what is none", { ledger_key: "taskmint.internal+00000000+AQ==" }],
+    ["of the issuer itself", {}],
+  ])("without a key: takes one from metadata %s", async (what, changes) => {
+    const told = { issuer: "https://taskmint.internal", ledger_key: log.vkey, ...changes }
+    const server = await listen(createServer((_, res) => res.end(JSON.stringify(told))))
+    const { port } = server.address() as AddressInfo
+    const heard = within(undefined, (witness) => hear(witness, log), `http://127.0.0.1:${port}`)
+    if (what === "of the issuer itself") await heard
+    else await expect(heard).rejects.toThrow("name no key of its ledger")
+    await closeServer(server)
   })
 
   test("without a key and an issuer that names one takes nobody's word", async () => {
