@@ -117,6 +117,21 @@ describe("keys that rest elsewhere", () => {
     await expect(openKeyring({ engine, ledger, clock, keyEncryptionKey })).rejects.toThrow(/rests elsewhere/)
   })
 
+  test("sign no sooner than their signer is given: until then the one before goes on", async () => {
+    const one = elsewhere()
+    await restart({ signers: [one.signer] })
+    await world.rotation.rotate("operations")
+    await restart({ signers: [] })
+    ahead()
+    await world.rotation.tick()
+    expect((await world.rotation.list()).map(({ state }) => state).sort()).toEqual(["current", "next"])
+    expect(await start()).not.toBeInstanceOf(Refusal)
+    await restart({ signers: [one.signer] })
+    ahead()
+    await world.rotation.tick()
+    expect(world.keyring.current().kid).toBe(one.kid)
+  })
+
   test("are asked for before a schedule needs the next one, until it is there", async () => {
     const [one, two] = [elsewhere(), elsewhere()]
     await restart({ signers: [one.signer] })

@@ -1,0 +1,106 @@
+// What happens between the plan of a change of keys and its commit, and keys that lie in other keys' rows.
+import { randomBytes } from "node:crypto"
+import { sql } from "drizzle-orm"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { statement, Unexpected } from "../../src/database/database.ts"
+import { Refusal } from "../../src/errors.ts"
+import { PUBLISHED_AHEAD_SECONDS } from "../../src/keys/due.ts"
+import { openKeyring } from "../../src/keys/keyring.ts"
+import { openLedgerKeys } from "../../src/keys/ledger-key.ts"
+import { createRotation } from "../../src/keys/rotation.ts"
+import { createRevocations } from "../../src/task/revocation.ts"
+import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
+import { engineBefore } from "../support/crew-world.ts"
+import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(async () => {
+  await world.close()
+  await world.remove()
+})
+
+const fresh = randomBytes(32)
+const rewrap = () => world.keyring.rewrap("operations", world.keyEncryptionKey, fresh)
+const states = () =>
+  world.keyring
+    .standing()
+    .map(({ state }) => state)
+    .sort()
+async function reopen(keyEncryptionKey: Uint8Array): Promise<void> {
+  const { folder, clock } = world
+  await world.close()
+  world = await createWorld({ folder, clock, keyEncryptionKey })
+  expect(await world.tasks.start("support-orchestrator", SUPPORT_START)).not.toBeInstanceOf(Refusal)
+}
+
+describe("another key-encryption key that comes", () => {
+  test("before the next key is published: none is stored that it would not open", async () => {
+    const rotation = createRotation({ ...world, engine: engineBefore(world, rewrap) })
+    await rotation.rotate("operations")
+    expect(states()).toEqual(["current"])
+    expect(await rotation.rotate("operations")).toMatchObject({ result: "published" })
+    await reopen(fresh)
+    expect(states()).toEqual(["current", "next"])
+  })
+
+  test("before a key is revoked: the one that follows opens with it", async () => {
+    const { kid } = world.keyring.current()
+    const revocations = createRevocations({ ...world, engine: engineBefore(world, rewrap) })
+    const order = { kind: "key", value: kid, reason: "leaked" } as const
+    expect(await revocations.revoke("operations", order)).not.toBeInstanceOf(Refusal)
+    await reopen(fresh)
+    expect(world.keyring.current().kid).not.toBe(kid)
+  })
+
+  test("while a key is published delays it by nothing", async () => {
+    await world.rotation.rotate("operations")
+    world.clock.advance((PUBLISHED_AHEAD_SECONDS - 60) * 1000)
+    expect(await rewrap()).toBe(2)
+    world.clock.advance(60_000)
+    await world.rotation.tick()
+    expect(states()).toEqual(["current", "previous"])
+  })
+
+  test.each<[string, () => Promise<unknown>]>([
+    ["signing key", () => world.rotation.rotate("operations")],
+    ["key of the ledger", () => world.ledgerKeys.rotate("operations")],
+  ])(
+    "is not taken where another process makes a %s at that moment: it would not open",
+    async (_what, make) => {
+      const keyring = await openKeyring({ ...world, engine: engineBefore(world, make) })
+      const taken = keyring.rewrap("operations", world.keyEncryptionKey, fresh)
+      await expect(taken).rejects.toThrow(Unexpected)
+      await reopen(world.keyEncryptionKey)
+      expect(await rewrap()).toBe(states().length)
+      await reopen(fresh)
+    },
+  )
+})
+
+describe("another key in a key's row, sealed by whoever has the key-encryption key, is not taken for it", () => {
+  const other = generatePrivateJwk("ES256")
+  const { publicJwk } = importSigningKey(other)
+  const put = async (table: string, name: string, purpose: string, jwk: object) => {
+    const wrapped = world.keyring.wrapping.seal(Buffer.from(JSON.stringify(jwk)), name, purpose)
+    const change = sql`UPDATE ${sql.identifier(table)} SET wrapped = ${sql.placeholder("wrapped")}`
+    await world.engine.atomically([{ statement: statement("put", change), values: { wrapped }, rows: 1 }])
+  }
+
+  test.each<[string, object]>([
+    ["a private one", other],
+    ["a public one", publicJwk],
+  ])("%s", async (_what, jwk) => {
+    await put("signing_key", world.keyring.current().kid, "signing-key", jwk)
+    await expect(openKeyring(world)).rejects.toThrow(/is not the key that its id names/)
+  })
+
+  test("H19 of the ledger", async () => {
+    await put("ledger_key", world.ledgerKeys.current(), "ledger-key", generatePrivateJwk("EdDSA"))
+    const { wrapping } = world.keyring
+    const opened = openLedgerKeys({ ...world, wrapping, name: world.sequence.origin })
+    await expect(opened).rejects.toThrow(/is not the one that its row names/)
+  })
+})
