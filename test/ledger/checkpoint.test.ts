@@ -67,9 +67,14 @@ describe("a checkpoint", () => {
     }
   })
 
+  test("of ours beside fifteen others is read", () => {
+    expect(fault(`${note}${short.repeat(15)}`)).toMatchObject({ size: 7 })
+  })
+
   const changed = (from: string, to: string) => `${body}\n`.replace(from, to)
   const strange = Buffer.concat([Buffer.of(1, 2, 3, 4), Buffer.alloc(64, 7)]).toString("base64")
   const renamed = `${body}\n\n${DASH} ${ORIGIN} ${strange}\n`
+  const short = `${DASH} w ${Buffer.of(1, 2, 3, 4, 7).toString("base64")}\n`
   const refused: readonly [string, string, string][] = [
     ["of another log", resigned(changed(ORIGIN, "other.example")), "origin"],
     ["with a leading zero in its size", resigned(changed("\n7\n", "\n07\n")), "format"],
@@ -84,6 +89,9 @@ describe("a checkpoint", () => {
     ["with a blank line at the end", `${note}\n`, "format"],
     ["without a signature", `${body}\n\n`, "format"],
     ["with 101 signatures", `${body}\n\n${`${signature}`.repeat(101)}`, "format"],
+    ["with 17 signatures, however short", `${note}${short.repeat(16)}`, "format"],
+    ["with a control character in a stranger's name", `${note}${short.replace(" w", " w\u0007")}`, "format"],
+    ["with a delete in a stranger's name", `${note}${short.replace(" w", " w\u007f")}`, "format"],
     ["signed by nobody we know", resigned(`${body}\n`, other), "unsigned"],
     ["signed by our name with another key's id", renamed, "unsigned"],
     ["with a hyphen for the dash", note.replace(DASH, "-"), "format"],

@@ -30,11 +30,11 @@ afterEach(async () => {
   removeFolder(folder)
 })
 
-const recorderOf = (recording: Recording) =>
+const recorderOf = (recording: Recording, limitBytes = 1024 ** 3) =>
   createRecorder({
     spool: { ...spool, addUses: throughGate },
     clock: createFakeClock(),
-    limitBytes: 1024 ** 3,
+    limitBytes,
     recording,
   })
 
@@ -135,6 +135,26 @@ describe("write-ahead", () => {
     gate = "open"
     expect(codeOf(await recorder.allow(use()))).toBe("recorded")
   })
+
+  test.each(["write-ahead", "batched"] as const)(
+    "a task has the room that it had before what could not be written (%s)",
+    async (recording) => {
+      const recorder = recorderOf(recording, 4000) // a tenth of it holds one use, and no two
+      const { task } = use()
+      const ask = async () => {
+        const answer = codeOf(await recorder.allow({ ...use(), task }))
+        await recorder.settled()
+        return answer
+      }
+      gate = "broken"
+      for (let times = 0; times < 3; times++) expect(await ask()).not.toBe("task_share")
+      gate = "open"
+      if (recording === "batched") await recorder.allow(use())
+      await recorder.settled()
+      expect([await ask(), await ask(), await ask()]).toContain("task_share")
+      expect(spool.oldestUses(10).flatMap(readGroup).length).toBeGreaterThan(0)
+    },
+  )
 
   test("settled waits for all that was given before, written or not", async () => {
     gate = "closed"
