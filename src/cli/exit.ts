@@ -74,15 +74,13 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
 
 function endOfCall(error: ClientError) {
   const unknown = error.status === undefined || error.status >= 500 || error.code === "answer_invalid"
-  // The request itself was wrong, so an option was.
-  const failed = error.code === "invalid_request" ? EXIT.wrongUse : EXIT.no
   const fields = error.errors.map(({ pointer, expected }) =>
     pointer === "" ? `expected ${expected}` : `${pointer}: expected ${expected}`,
   )
   const status = error.status === undefined ? "" : `, ${error.status}`
   const request = error.requestId === undefined ? [] : [`request ${error.requestId}`]
   return {
-    exitCode: unknown ? EXIT.cannotTell : failed,
+    exitCode: unknown ? EXIT.cannotTell : EXIT.no,
     lines: [
       ...linesOf(`${error.message} (${error.code}${status})`),
       ...[...fields, ...request].map((line) => forTerminal(line)),

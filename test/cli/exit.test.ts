@@ -19,7 +19,7 @@ describe("each way to fail has its exit code", () => {
     ["could not tell", cannotTell("?"), 3],
     ["the issuer refused", refusal("access_denied", 403), 1],
     ["the issuer did not know us", refusal("invalid_client", 401), 1],
-    ["the request made no sense", refusal("invalid_request", 400), 2],
+    ["the issuer found the request wrong", refusal("invalid_request", 400), 1],
     ["the issuer was too busy", refusal("temporarily_unavailable", 503), 3],
     ["the issuer was not there", refusal("issuer_unreachable"), 3],
     ["the answer made no sense", refusal("answer_invalid", 200), 3],
