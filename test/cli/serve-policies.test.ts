@@ -47,14 +47,14 @@ describe("the log says what became of the policies", () => {
   }
   const REFUSED = { level: "error", msg: "policies refused; those in force stay" }
 
-  test.each(["SIGHUP", "the look every five seconds"])("that %s found: mistakes by place", async (how) => {
+  test("that SIGHUP found: mistakes by place", async () => {
     const house = makeHouse()
     const good = readFileSync(join(house.policies, "support.yaml"), "utf8")
     const { one, digest } = await digestOf(house)
     const change = (text: string) =>
       next(one, () => {
         put(house, text)
-        if (how === "SIGHUP") one.child.kill("SIGHUP")
+        one.child.kill("SIGHUP")
       })
     const read = await change(`${good}# a change\n`)
     expect([read.level, read.msg, read.policy === digest]).toEqual(["info", "policies read", false])
@@ -71,6 +71,17 @@ describe("the log says what became of the policies", () => {
     const again = serve(house)
     const [line = ""] = await again.said(/\{.*"msg":"policies .*\}/)
     expect(JSON.parse(line)).toMatchObject(superseded)
+  })
+
+  test("that the look every five seconds found", async () => {
+    const house = makeHouse()
+    const { one, digest } = await digestOf(house)
+    const refused = await next(one, () => put(house, "version: 2\n"))
+    expect(refused).toMatchObject({
+      ...REFUSED,
+      policy: digest,
+      faults: [expect.stringMatching(/^support\.yaml:/)],
+    })
   })
 
   test("and whoever sends SIGHUP is answered, also where nothing has changed", async () => {
