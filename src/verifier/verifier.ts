@@ -6,7 +6,7 @@ import type { UseRecord } from "../token/batch.ts"
 import { newId } from "../token/id.ts"
 import type { TaskToken } from "../token/token.ts"
 import { judgeToken, judgeUse } from "../token/verify.ts"
-import { type Given, isFree } from "./approved.ts"
+import { type BoundUse, type Given, isFree } from "./approved.ts"
 import { type Answer, describeResource, type ResourceMetadata, type Scheme } from "./challenge.ts"
 import { namesIssuer } from "./credential.ts"
 import { readOptions, type VerifierOptions, type VerifierSettings } from "./options.ts"
@@ -156,7 +156,7 @@ const NO_PARAMETERS = Object.freeze({})
 /** The contract's order: what is cheap and certain first, what the ledger must hold last. */
 function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPresentation): Verifier["check"] {
   const { issuer, resource: audience, others, clock } = settings
-  const { recorder, possession, headersOf, issuerTime, approved, uses } = rooms
+  const { recorder, possession, headersOf, issuerTime, uses } = rooms
   const turnDown = createTurnDown(rooms)
   const judgeTime = (token: TaskToken) => {
     const now = issuerTime.epochSeconds()
@@ -166,6 +166,7 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
     judgeTime(shown.token) ?? judgeStanding(rooms, shown, operation)
   const stands = (shown: Presentation, operation: string) => () =>
     rooms.observer?.active() ? undefined : judgeNow(shown, operation)?.code
+  const judgeApproved = createJudgeApproved(rooms, judgeNow)
   return async (view, operation, resource, parameters = NO_PARAMETERS, given) => {
     try {
       if (others === "next" && !namesIssuer(view.rawHeaders, view.target, issuer)) return NOT_OURS
@@ -181,15 +182,13 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
         judgeStanding(rooms, shown, operation)
       const granted = early ?? judgeUse(token, operation, resource ?? [])
       const { method, route } = view
-      const id = newId("use", clock.now())
-      const still = () => judgeNow(shown, operation) ?? recorder.refusal(token.txn)
-      const wrong =
-        granted instanceof Refusal
-          ? granted
-          : isFree(granted)
-            ? undefined
-            : await approved.judge({ token, grant: granted, use: id, still }, given)
-      const now = clock.now()
+      let now = clock.now()
+      const id = newId("use", now)
+      let wrong = granted instanceof Refusal ? granted : undefined
+      if (!(granted instanceof Refusal || isFree(granted))) {
+        wrong = await judgeApproved(shown, operation, { grant: granted, use: id }, given)
+        now = clock.now()
+      }
       const asked = { id, now, traceId: activeTraceId(), method, route, operation, resource }
       const recorded = wrong ?? (await recorder.allow(headOf(asked), tailOf(asked)))
       if (recorded instanceof Refusal)
@@ -207,6 +206,23 @@ function createCheck(settings: VerifierSettings, rooms: Rooms, present: ReadPres
     }
   }
 }
+
+/** What a person approved, and all that was asked before once more when it is there. */
+const createJudgeApproved =
+  (
+    { approved, recorder }: Rooms,
+    judgeNow: (shown: Presentation, operation: string) => Refusal | undefined,
+  ) =>
+  (
+    shown: Presentation,
+    operation: string,
+    of: Pick<BoundUse, "grant" | "use">,
+    given: Given | undefined,
+  ): Promise<Refusal | undefined> => {
+    const { token } = shown
+    const still = () => judgeNow(shown, operation) ?? recorder.refusal(token.txn)
+    return approved.judge({ token, ...of, still }, given)
+  }
 
 const NOT_OURS: NotOurs = Object.freeze({
   outcome: "not_ours",
