@@ -1,7 +1,7 @@
 // The names in a query, as the most lenient reader of one takes them: readers differ, and one that is to hold nothing under a
 // name must hold it under none of its spellings. It decides nothing about values.
 
-/** `%uXXXX` is what older servers of Microsoft's decode, too. What is no escape stays as it is, as with all of them. */
+/** `%u0061` is what older servers of Microsoft's decode, too. What is no escape stays as it is, as with all of them. */
 const ESCAPE = /%(?:u([0-9a-f]{4})|([0-9a-f]{2}))/gi
 
 /**

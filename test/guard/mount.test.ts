@@ -154,8 +154,8 @@ describe("C28 a mount", () => {
       "/*",
       () => new Hono().route("/", new Hono().onError(NOT).mount("/", LEGACY)),
     ],
-    ["by the helper", "/*", () => new Hono().all("*", mount(LEGACY))],
-    ["by the helper, as middleware", "/*", () => new Hono().use(mount(LEGACY))],
+    ["by `hono/mount`", "/*", () => new Hono().all("*", mount(LEGACY))],
+    ["by `hono/mount`, as middleware", "/*", () => new Hono().use(mount(LEGACY))],
   ])("of Hono: an app mounted %s is no middleware", async (_, path, make) => {
     expect(() => guardedHono(started.verifier, make(), {})).toThrow(`no guard covers ALL ${path}`)
     expect(() => guardedHono(started.verifier, make(), { strict: true, onUnmapped })).toThrow(TypeError)
