@@ -2,7 +2,7 @@
 // renames, and then the verifier's own. It decides which refusal is given where no verifier is asked, and forwards nothing.
 import { type FieldError, refuse } from "../errors.ts"
 import { type Answer, createChallenge } from "../verifier/challenge.ts"
-import { namesIn } from "../verifier/query.ts"
+import { valuesUnder } from "../verifier/query.ts"
 import type { RequestView, Verifier } from "../verifier/verifier.ts"
 import { mayLackHeaders, type Passing, renamesMethod } from "./forwarded.ts"
 import { createRoutes, type RouteMatch, type RouteRule } from "./routes.ts"
@@ -50,7 +50,7 @@ export function createSidecar({ verifier, resource, routes }: SidecarOptions): S
       const match = find(view.method, view.target)
       if (match === "not_canonical") return { answer: malformed({ pointer: "/target", expected: CANONICAL }) }
       if (match === "unmapped") return { answer: verifier.unmapped().answer }
-      if (renamesMethod(view.rawHeaders) || namesIn(match.query).includes("_method"))
+      if (renamesMethod(view.rawHeaders) || valuesUnder("_method", match.query).length > 0)
         return { answer: malformed({ pointer: "/method", expected: OWN_METHOD }) }
       const { rule, target } = match.route
       const bound = target.bind(match.parameters)

@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { type Refusal, refuse } from "../errors.ts"
 import type { Scheme } from "./challenge.ts"
+import { decodedOnce, valuesUnder } from "./query.ts"
 
 /** What a request presents, before any of it is read. */
 export interface Presented {
@@ -25,14 +26,7 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
 ])
 const BEARER = /^(bearer|dpop)(?:[\t ]|$)/i
 const NO_TOKEN = /[\s,]/
-/** One character in either case, as it is or escaped: frameworks decode every name, once. */
-const spelled = (one: string) =>
-  `(?:[${one}]|${[one, one.toUpperCase()].map((char) => `%${char.charCodeAt(0).toString(16)}`).join("|")})`
-/** Behind whatever some framework takes for the end of a path or a parameter; `access_token[]` makes a list of that name. */
-const IN_QUERY = new RegExp(
-  `[?&;#]${[..."access_token"].map(spelled).join("")}(?:${spelled("[")}[^?&;#=]*)?=([^?&;#]*)`,
-  "gi",
-)
+const IN_QUERY = "access_token"
 /** Every `iss`, for readers differ on which of two they take, and some on its case. */
 const ISS = /"iss"\s*:\s*"([^"]*)"/giu
 
@@ -46,7 +40,7 @@ export function findCredential(
 ): Presented | Refusal | "absent" {
   const { authorization, proof, authorizations, proofs } = countCredentials(rawHeaders)
   if (authorizations > 1) return refuse("credential_ambiguous", "authorization_twice")
-  if (hasQueryToken(target)) return refuse("credential_ambiguous", "token_in_url")
+  if (valuesUnder(IN_QUERY, target).length > 0) return refuse("credential_ambiguous", "token_in_url")
   if (authorization === undefined) return "absent"
   if (proofs > 1 && splitAuthorization(authorization)) return refuse("credential_ambiguous", "proof_twice")
   return { authorization, proof }
@@ -99,14 +93,17 @@ function splitAuthorization(value: string): Credential | undefined {
  * what names us never falls through to another authentication.
  */
 export function namesIssuer(rawHeaders: readonly string[], target: string, issuer: string): boolean {
-  const texts = [...valuesOf(rawHeaders, "authorization"), ...queryTokens(target).flatMap(readingsOf)]
+  const texts = [
+    ...valuesOf(rawHeaders, "authorization"),
+    ...valuesUnder(IN_QUERY, target).flatMap(readingsOf),
+  ]
   const parts = texts.filter((text) => text.includes(".")).flatMap((text) => text.split(/[\s,.]+/))
   return parts.some((part) => part.length > issuer.length && names(part, issuer))
 }
 
 /** A value of the query, decoded once: a plus is itself, or a blank. */
 function readingsOf(value: string): string[] {
-  const text = value.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+  const text = decodedOnce(value)
   return value.includes("+") ? [text, text.replaceAll("+", " ")] : [text]
 }
 
@@ -123,13 +120,6 @@ function unescaped(json: string): string {
     return one === '"' || one === "\\" ? "\uFFFD" : one
   })
 }
-
-/** Looked for first is what each of them needs: that tells most targets apart. */
-const hasQueryToken = (target: string): boolean => target.includes("=") && target.search(IN_QUERY) >= 0
-
-/** Not decoded. */
-const queryTokens = (target: string): string[] =>
-  hasQueryToken(target) ? [...target.matchAll(IN_QUERY)].map((match) => match[1] ?? "") : []
 
 /** Every value of a header, in its own spelling only; `name` in lower case. */
 export function valuesOf(rawHeaders: readonly string[], name: string): string[] {

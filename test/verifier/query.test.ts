@@ -1,6 +1,6 @@
-// The names in a query, in every spelling that some reader takes for the plain one.
+// The parameters of a name in a query, in every spelling that some reader takes for the plain one.
 import { expect, test } from "vitest"
-import { namesIn } from "../../src/verifier/query.ts"
+import { decodedOnce, valuesUnder } from "../../src/verifier/query.ts"
 
 test.each([
   "?_method=DELETE",
@@ -15,8 +15,10 @@ test.each([
   "?_method%00x=DELETE",
   "?_method=",
   "?a?_method=DELETE",
+  "/x#_method=DELETE",
+  "?_method[]=DELETE",
 ])("%s holds _method", (query) => {
-  expect(namesIn(query)).toContain("_method")
+  expect(valuesUnder("_method", query)).not.toEqual([])
 })
 
 test.each([
@@ -32,9 +34,10 @@ test.each([
   "?_methods=x",
   "?_m%e9thod=x",
 ])("%s does not", (query) => {
-  expect(namesIn(query)).not.toContain("_method")
+  expect(valuesUnder("_method", query)).toEqual([])
 })
 
-test("names keep their order, and what is no escape", () => {
-  expect(namesIn("?a=1&%62=2&c&%=3&=4")).toEqual(["a", "b", "%", ""])
+test("values are as they came, all of them, and decoded once for who asks", () => {
+  expect(valuesUnder("a", "/x;a=0?a=1&%61=%41&a[]=3#A=4&b=5")).toEqual(["0", "1", "%41", "3", "4"])
+  expect(["%41", "%2541", "%u0041", "%4", "%zz"].map(decodedOnce)).toEqual(["A", "%41", "A", "%4", "%zz"])
 })
