@@ -1,11 +1,10 @@
 // `approval`: what agents ask people for, and the decision of one person, as an approver.
 import { type Command, Option } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
+import { APPROVAL_STATES } from "../task/states.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { asPerson, issuerForPerson, type PersonFlags } from "./person.ts"
-
-const STATES = ["requested", "granted", "collected", "denied", "expired"]
 
 interface ListFlags extends PersonFlags {
   readonly state: string
@@ -19,7 +18,9 @@ export function addApproval(program: Command, context: Context): void {
   const approval = program.command("approval").description("what tasks ask people for")
   asPerson(approval.command("list"))
     .description("the approvals that you may decide, with the parameters that they are for")
-    .addOption(new Option("--state <state>", "only those in this state").choices(STATES).default("requested"))
+    .addOption(
+      new Option("--state <state>", "only those in this state").choices(APPROVAL_STATES).default("requested"),
+    )
     .action((flags: ListFlags) => list(context, flags))
   for (const decision of ["grant", "deny"] as const)
     asPerson(approval.command(decision))

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander"
 import { asRecord } from "../client/issuer-call.ts"
 import type { Change, Task } from "../client/task.ts"
+import { TASK_STATES } from "../task/states.ts"
 import { toInstant } from "../time.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
@@ -17,8 +18,6 @@ import {
 } from "./options.ts"
 import { readSecret, writeNew } from "./secret-file.ts"
 import { addStatement } from "./task-statement.ts"
-
-const STATES = ["active", "paused", "completed", "failed", "canceled", "expired", "revoked"]
 
 interface StartFlags extends CallerFlags {
   readonly agent: { readonly id: string; readonly instance: string }
@@ -115,7 +114,7 @@ function showStarted({ terminal, settings }: Context, { id, state, deadline, tok
 function addList(task: Command, context: Context): void {
   asCaller(task.command("list"))
     .description("tasks, the newest first: an orchestrator sees its own, staff sees all")
-    .addOption(new Option("--state <state>", "only those in this state").choices(STATES))
+    .addOption(new Option("--state <state>", "only those in this state").choices(TASK_STATES))
     .option("--after <cursor>", "go on where the last list ended")
     .option("--limit <count>", "how many", readCount, 50)
     .action(async (flags: ListFlags) => {

@@ -1,20 +1,11 @@
 // The list of tasks: plain data into a page whose address says what is asked.
 import { html } from "hono/html"
 import type { TaskPage, TaskSummary } from "../task/show.ts"
+import { TASK_STATES } from "../task/states.ts"
 import { toInstant } from "../time.ts"
 import type { Page } from "./page.ts"
 import { addressOf, empty, type Field, pages, searchForm, section, type Tone, table, tag } from "./parts.ts"
 import { agoOf, type Content } from "./values.ts"
-
-export const TASK_STATES = [
-  "active",
-  "paused",
-  "completed",
-  "failed",
-  "canceled",
-  "expired",
-  "revoked",
-] as const
 
 export interface TasksAsked {
   readonly state?: string | undefined

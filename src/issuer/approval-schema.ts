@@ -2,9 +2,8 @@
 // only.
 import { z } from "@hono/zod-openapi"
 import type { Approval } from "../task/approval-view.ts"
+import { APPROVAL_STATES } from "../task/states.ts"
 import { toInstant } from "../time.ts"
-
-export const APPROVAL_STATES = ["requested", "granted", "collected", "denied", "expired"] as const
 
 export const ApprovableAnswer = z
   .strictObject({

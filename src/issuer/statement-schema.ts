@@ -2,6 +2,7 @@
 // account says, the audit room decides.
 import { z } from "@hono/zod-openapi"
 import type { Statement } from "../audit/statement.ts"
+import { TASK_STATES } from "../task/states.ts"
 
 const instant = z.string().openapi({ format: "date-time" })
 const count = z.int().min(0)
@@ -22,7 +23,7 @@ const holder = { agent: z.string(), instance: z.string() }
 const Task = z.strictObject({
   id: z.string(),
   type: z.string(),
-  state: z.enum(["active", "paused", "completed", "failed", "canceled", "expired", "revoked"]),
+  state: z.enum(TASK_STATES),
   ...holder,
   orchestrator: z.string(),
   sub: committed.optional(),

@@ -1,6 +1,7 @@
 // The wire's words for tasks: what may be asked and what is answered, in snake_case. These schemas both validate and
 // document. They decide shapes only; whether a type, an agent or an operation exists is policy's to say.
 import { z } from "@hono/zod-openapi"
+import { TASK_STATES } from "../task/states.ts"
 import { isJsonObject, type JsonObject } from "../token/json.ts"
 import { HASH, INSTANCE } from "../token/name.ts"
 import { ApprovableAnswer, ApprovalAnswer } from "./approval-schema.ts"
@@ -81,8 +82,6 @@ export const RenewBody = z
 
 export const ChangeBody = z.strictObject({ reason: plain(1000).optional() }).openapi("ChangeTask")
 
-const STATES = ["active", "paused", "completed", "failed", "canceled", "expired", "revoked"] as const
-
 /** Where a page begins, behind an id of this form, and how long it is. `what`: as an error calls the id. */
 export const pageOf = (id: RegExp, what: string) => ({
   after: z.string().regex(id, `${what}, as \`next\` answered it`).optional(),
@@ -94,11 +93,11 @@ export const pageOf = (id: RegExp, what: string) => ({
 })
 
 export const ListQuery = z.strictObject({
-  state: z.enum(STATES).optional(),
+  state: z.enum(TASK_STATES).optional(),
   ...pageOf(/^task_[0-9a-f-]{36}$/, "a task id"),
 })
 
-const state = z.enum(STATES)
+const state = z.enum(TASK_STATES)
 const instant = z.string().openapi({ format: "date-time" })
 
 export const TokenAnswer = z

@@ -3,6 +3,7 @@
 import { statement } from "../database/database.ts"
 import { sql, wholeNumber } from "../database/drizzle.ts"
 import { nameId } from "../database/names.ts"
+import type { APPROVAL_STATES } from "./states.ts"
 
 const p = sql.placeholder
 
@@ -25,7 +26,7 @@ export interface ApprovalRow {
   readonly requested_at: number
   readonly deciders: string
   readonly delegation: string | null
-  readonly state: "requested" | "granted" | "collected" | "denied" | "expired"
+  readonly state: (typeof APPROVAL_STATES)[number]
   readonly expires_at: number
   readonly decided_by: string | null
   readonly decided_as: string | null
