@@ -10,9 +10,9 @@ import type { RevocationItem, RevocationKind } from "../token/revocation.ts"
 import { commitDecision } from "./commit.ts"
 import { endDelegationsUnder } from "./delegation-statements.ts"
 import { endIfOpen, endSteps, isOpen } from "./finish.ts"
-import { idleIn } from "./idle-order.ts"
 import { commitKeyOrder, KEY_REVOKED_SECONDS } from "./key-order.ts"
 import { assembleParts, type Parts, type TaskOptions } from "./parts.ts"
+import { idleIn } from "./revocation-idle.ts"
 import {
   appliedBy,
   endCovered,

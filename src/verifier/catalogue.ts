@@ -1,5 +1,6 @@
 // How old the knowledge of revocations may be for an operation: by its risk, as the issuer's catalogue says. An operation
-// that the catalogue does not name is held to be of high risk. It tells where the policy has another name for this API. It decides nothing about what an operation may do.
+// that the catalogue does not name is held to be of high risk. It tells where the policy has another name for this API, and decides
+// nothing about what an operation may do.
 import type { IssuerCalls } from "../remote/issuer-calls.ts"
 import type { Spool } from "../spool/spool.ts"
 
@@ -21,7 +22,10 @@ interface Known {
   readonly risks: ReadonlyMap<string, string>
   readonly highSeconds: number
   readonly moderateSeconds: number
-  /** Of this API, as the policy has it. */
+}
+
+/** Known, and the name of this API as the policy has it. */
+interface Told extends Known {
   readonly resource: unknown
 }
 
@@ -39,7 +43,7 @@ export function createCatalogue(options: {
 }): Catalogue {
   const { calls, spool, resource } = options
   const kept = spool.kept("catalogue")
-  let known: Omit<Known, "resource"> = (kept === undefined ? undefined : read(kept)) ?? {
+  let known: Known = (kept === undefined ? undefined : read(kept)) ?? {
     risks: new Map<string, string>(),
     highSeconds: HIGH_SECONDS,
     moderateSeconds: MODERATE_SECONDS,
@@ -67,7 +71,7 @@ export function createCatalogue(options: {
   }
 }
 
-function read(text: string): Known | undefined {
+function read(text: string): Told | undefined {
   const { operations, staleness_seconds: staleness, resource } = members(parsed(text))
   if (!Array.isArray(operations)) return undefined
   const { high, moderate } = members(staleness)

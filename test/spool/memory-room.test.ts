@@ -4,12 +4,9 @@ import { Refusal } from "../../src/errors.ts"
 import { bytesOf, readGroup, type StoredUse } from "../../src/spool/group-row.ts"
 import { createMemorySpool, type MemorySpool } from "../../src/spool/memory-spool.ts"
 import { createRecorder, type Recorder } from "../../src/spool/recorder.ts"
-import type { UseRecord } from "../../src/token/batch.ts"
-import { newId } from "../../src/token/id.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
-import { newBatch } from "../support/batch.ts"
+import { newBatch, useRecord } from "../support/batch.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
-import { API } from "../support/issuer-stub.ts"
 
 const KEY = importSigningKey(generatePrivateJwk("ES256"))
 const ACKNOWLEDGE_MILLISECONDS = 5000
@@ -21,17 +18,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const use = (): UseRecord => ({
-  id: newId("use"),
-  at: new Date(0).toISOString(),
-  task: newId("task"),
-  jti: newId("tok"),
-  actor: "triage-bot/pod-1",
-  client: "support-orchestrator",
-  api: API,
-  operation: "tickets:read",
-  decision: "allowed",
-})
+const use = () => useRecord(0)
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
