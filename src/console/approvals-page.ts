@@ -63,6 +63,7 @@ const cut = (text: string, most: number): string => (text.length > most ? `${tex
 
 function cardOf({ approval, hindrance }: Question, now: number): Fragment {
   const { approvalId: id, operation, resource, reason = "", parameters = "", purpose = "" } = approval
+  const decides = hindrance === undefined || hindrance.why === "sign_in_again"
   const whole =
     reason.length <= MOST_REASON && parameters.length <= MOST_PARAMETERS && resource.length <= MOST_RESOURCE
   return html`<section aria-label="${operation}"><h2><a href="${approvalPath(id)}">${operation}</a> on <code>${cut(resource, MOST_RESOURCE)}</code></h2>
@@ -73,7 +74,7 @@ ${facts([
   ["Task", html`<a href="${taskPath(approval.taskId)}">${approval.type}</a> ${cut(purpose, MOST_PURPOSE)}`],
   ["Waits until", untilOf(approval, now)],
 ])}
-${whole ? answerPart(approval, hindrance) : html`<p class="actions"><a class="button" href="${approvalPath(id)}">Read it whole and decide</a></p>`}</section>`
+${whole ? answerPart(approval, hindrance) : html`<p class="actions"><a class="button" href="${approvalPath(id)}">Read it whole${decides ? " and decide" : ""}</a></p>`}</section>`
 }
 
 const untilOf = ({ expiresAt }: Approval, now: number): Fragment =>
@@ -153,7 +154,7 @@ export function approvalPage({ approval, hindrance, now, late }: ApprovalShown):
         ["API", approval.api],
         ["Approval", html`<code>${approval.approvalId}</code>`],
         ["May decide", approval.by.join(", ")],
-        [state === "requested" ? "Waits until" : "Good until", untilOf(approval, now)],
+        endOf(approval, now),
       ]),
     )}${section(
       "Parameters",
@@ -163,6 +164,18 @@ export function approvalPage({ approval, hindrance, now, late }: ApprovalShown):
     )}</div>
 ${state === "requested" ? section("Your answer", answerPart(approval, hindrance)) : html`<p><a href="${APPROVALS_PATH}">To what waits</a></p>`}`,
   }
+}
+
+/** What was asked or granted is over with its task and with its delegation, too, however long it would have been good. */
+function endOf(
+  approval: Approval,
+  now: number,
+): readonly [name: string, value: Fragment | string | undefined] {
+  const { state, expiresAt } = approval
+  if (state === "requested") return ["Waits until", untilOf(approval, now)]
+  if (state === "denied") return ["Good until", undefined]
+  if (state !== "expired") return ["Good until", untilOf(approval, now)]
+  return ["Over", expiresAt > now ? "since its task, or its delegation, ended" : untilOf(approval, now)]
 }
 
 const pretty = (json: string): string => JSON.stringify(JSON.parse(json), undefined, 2)

@@ -86,6 +86,9 @@ describe("the inbox", () => {
     const inbox = await openPage(house, "/console/approvals")
     expect(inbox).toContain("Read it whole and decide")
     expect(inbox).not.toContain(`${id}/decide`)
+    const read = await openPage(house, "/console/approvals", "audit-team")
+    expect(read).toContain("Read it whole<")
+    expect(read).not.toContain("and decide")
     const own = await openPage(house, `/console/approvals/${id}`)
     expect(own).toContain("THE-END")
     expect(own).toContain(`${id}/decide`)
@@ -176,5 +179,25 @@ describe("who may not decide", () => {
       approvalPage({ approval: APPROVAL, hindrance: undefined, now: 0, late: false }).body,
     )
     expect(answers).toContain("<form")
+  })
+})
+
+describe("until when", () => {
+  test.each([
+    ["requested", 0, "Waits until", "1970-01-01 00:01:00 UTC"],
+    ["granted", 0, "Good until", "1970-01-01 00:01:00 UTC"],
+    ["collected", 0, "Good until", "1970-01-01 00:01:00 UTC"],
+    ["expired", 61_000, "Over", "1970-01-01 00:01:00 UTC"],
+    ["expired", 0, "Over", "since its task, or its delegation, ended"],
+  ] as const)("of what is %s at %i ms is told", (state, now, name, value) => {
+    const approval = { ...APPROVAL, state }
+    const page = String(approvalPage({ approval, hindrance: undefined, now, late: false }).body)
+    expect(page).toMatch(new RegExp(`<dt>${name}</dt><dd>(<time [^>]*>)?${value}`))
+  })
+
+  test("of what was denied nothing is told", () => {
+    const approval = { ...APPROVAL, state: "denied" } as const
+    const page = String(approvalPage({ approval, hindrance: undefined, now: 0, late: false }).body)
+    expect(page).not.toContain("1970-01-01 00:01:00 UTC")
   })
 })
