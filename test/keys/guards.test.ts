@@ -89,11 +89,14 @@ describe("another key in a key's row, sealed by whoever has the key-encryption k
     await world.engine.atomically([{ statement: statement("put", change), values: { wrapped }, rows: 1 }])
   }
 
-  test.each<[string, object]>([
-    ["a private one", other],
-    ["a public one", publicJwk],
-  ])("%s", async (_what, jwk) => {
-    await put("signing_key", world.keyring.current().kid, "signing-key", jwk)
+  test.each<[string, (kid: string) => object]>([
+    ["a private one", () => other],
+    ["a private one that says it were", (kid) => ({ ...other, kid })],
+    ["a public one", () => publicJwk],
+    ["a public one that says it were", (kid) => ({ ...publicJwk, kid })],
+  ])("%s", async (_what, make) => {
+    const { kid } = world.keyring.current()
+    await put("signing_key", kid, "signing-key", make(kid))
     await expect(openKeyring(world)).rejects.toThrow(/is not the key that its id names/)
   })
 
