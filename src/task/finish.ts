@@ -3,6 +3,7 @@
 import { committed, type Step } from "../database/database.ts"
 import { type Refusal, Refusal as Refused, refuse } from "../errors.ts"
 import type { Kind } from "../ledger/event.ts"
+import { toEpochSeconds } from "../time.ts"
 import { type Attempt, type Settled, settleDecision } from "./commit.ts"
 import type { MintedToken } from "./mint.ts"
 import { apiOf, nextFloor, type Parts } from "./parts.ts"
@@ -117,11 +118,10 @@ async function planChange(
 /** Pauses an active task: state, tokens, verifiers and entry in one transaction. */
 export function pauseSteps(parts: Parts, task: TaskRow, told: Told = {}): Step[] {
   const now = parts.ledger.at()
-  const before = nextFloor(now, task.iat_floor)
-  const values = { task_id: task.task_id, floor: task.iat_floor, new_floor: before }
+  const values = { task_id: task.task_id, ...floorsOf(task, now) }
   return [
     { statement: pauseTask, values, rows: 1 },
-    ...endingSteps(task.task_id, now, before, "task_paused"),
+    ...endingSteps(task.task_id, now, "task_paused"),
     ...changeEntry(parts, task, "paused", now, told),
   ]
 }
@@ -129,15 +129,20 @@ export function pauseSteps(parts: Parts, task: TaskRow, told: Told = {}): Step[]
 /** Ends an open task: state, limits, tokens, verifiers and entry in one transaction. */
 export function endSteps(parts: Parts, task: TaskRow, state: EndState, told: Told = {}): Step[] {
   const now = parts.ledger.at()
-  const before = nextFloor(now, task.iat_floor)
-  const values = { task_id: task.task_id, state, now, floor: task.iat_floor, new_floor: before }
+  const values = { task_id: task.task_id, state, now, ...floorsOf(task, now) }
   return [
     { statement: endTask, values, rows: 1 },
     { statement: uncountTask, values: { type: task.type }, rows: 1 },
-    ...endingSteps(task.task_id, now, before, state === "revoked" ? "token_revoked" : "task_ended"),
+    ...endingSteps(task.task_id, now, state === "revoked" ? "token_revoked" : "task_ended"),
     ...changeEntry(parts, task, state, now, told),
   ]
 }
+
+const floorsOf = ({ iat_floor: floor }: TaskRow, now: number) => ({
+  floor,
+  new_floor: nextFloor(now, floor),
+  now_seconds: toEpochSeconds(now),
+})
 
 const changeEntry = (
   parts: Parts,

@@ -16,6 +16,7 @@ import {
   feedTask,
   GENERATION,
   keepTask,
+  noneAbove,
   renewableOf,
   type TaskRow,
   type TokenRow,
@@ -114,8 +115,16 @@ export async function planRenewal(
     from: "active",
     ending: takeover ? "token_revoked" : undefined,
     first,
+    latest: latestOf(all, toEpochSeconds(allowed.now)),
   })
 }
+
+/** The last `iat` of live tokens. */
+const latestOf = (all: readonly TokenRow[], now: number): number =>
+  all.reduce(
+    (latest, { iat, exp, ended_at }) => (ended_at === null && exp > now ? Math.max(latest, iat) : latest),
+    0,
+  )
 
 export function notActive(task: TaskRow): Refusal | undefined {
   if (task.state === "active") return undefined
@@ -199,6 +208,8 @@ interface Again {
   readonly from: "active" | "paused"
   /** Set when the holder's earlier tokens end first: what verifiers will call it. */
   readonly ending: "token_revoked" | undefined
+  /** Epoch seconds: the last `iat` of what ends. By another issuer's clock it may be later than now. */
+  readonly latest?: number
   /** Whether the holder had none before: of two first collections at once one finds that it is not the first. */
   readonly first?: boolean
   /** Default: token.renewed, or token.issued where it is the first. */
@@ -216,8 +227,8 @@ export function mintAgain(
   entry: readonly Step[] = [],
 ): Attempt<Renewed> | Refusal {
   if (!task.key) return refuse("task_ended", "[erased] the task's key was erased")
-  const { ending, first = false } = again
-  const newFloor = ending || first ? nextFloor(passed.now, task.iat_floor) : task.iat_floor
+  const { ending, first = false, latest = 0 } = again
+  const newFloor = ending || first ? Math.max(nextFloor(passed.now, task.iat_floor), latest) : task.iat_floor
   const plan = planMint(parts, passed, {
     taskId: task.task_id,
     taskKey: task.key,
@@ -235,13 +246,16 @@ export function mintAgain(
     floor: task.iat_floor,
     new_floor: newFloor,
     now: passed.now,
+    now_seconds: toEpochSeconds(passed.now),
   }
   return {
     steps: [
       ...passed.guards,
       ...parts.names.steps([task.instance, plan.kid]),
       { statement: keepTask, values, rows: 1 },
-      ...(ending ? endingSteps(task.task_id, passed.now, newFloor, ending) : []),
+      // What is minted instead is above the floor that was decided on, so nothing that ends may be.
+      ...(ending ? [{ statement: noneAbove, values, rows: 0 }] : []),
+      ...(ending ? endingSteps(task.task_id, passed.now, ending) : []),
       // Those below were let in by who held before.
       ...(ending
         ? [{ statement: endDelegationsOfTask, values: { task_id: task.task_id, now: passed.now } }]
@@ -261,16 +275,15 @@ export function mintAgain(
   }
 }
 
-/** Ends the live tokens of a task and tells the verifiers; `before` is the last `iat` that ends. */
+/** Ends the live tokens of a task and tells the verifiers; the task's floor, moved before, is the last `iat` that ends. */
 export function endingSteps(
   taskId: string,
   now: number,
-  before: number,
   code: "token_revoked" | "task_paused" | "task_ended",
 ): Step[] {
   const seconds = toEpochSeconds(now)
   return [
-    { statement: feedTask, values: { task_id: taskId, before, code, now_seconds: seconds } },
+    { statement: feedTask, values: { task_id: taskId, code, now_seconds: seconds } },
     { statement: endTokensOfTask, values: { task_id: taskId, now, now_seconds: seconds } },
     tellStatus(taskId, code === "task_paused" ? STATUS.suspended : STATUS.invalid),
   ]

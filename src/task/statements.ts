@@ -109,6 +109,12 @@ export const insertTask = named(
       ${p("behalf")}, ${p("collect_by")})`,
 )
 
+/** Of the task's live tokens: by another issuer's clock, or while a transaction waited, one may be dated later than now. */
+const isLive = sql`k.task = task.id AND k.ended_at IS NULL AND k.exp > ${p("now_seconds")}`
+
+/** At least this floor, and no live token above it. */
+const floorAbove = sql`coalesce((SELECT max(k.iat) FROM token k WHERE ${isLive} AND k.iat > ${p("new_floor")}), ${p("new_floor")})`
+
 /** The guard of every mint after the start: the task is still as it was read, and now also past this floor. */
 export const keepTask = statement(
   "task.keep",
@@ -120,13 +126,13 @@ export const keepTask = statement(
 
 export const pauseTask = statement(
   "task.pause",
-  sql`UPDATE task SET state = 'paused', iat_floor = ${p("new_floor")}
+  sql`UPDATE task SET state = 'paused', iat_floor = ${floorAbove}
     WHERE task_id = ${p("task_id")} AND state = 'active' AND iat_floor = ${p("floor")}`,
 )
 
 export const endTask = statement(
   "task.end",
-  sql`UPDATE task SET state = ${p("state")}, ended_at = ${p("now")}, iat_floor = ${p("new_floor")}
+  sql`UPDATE task SET state = ${p("state")}, ended_at = ${p("now")}, iat_floor = ${floorAbove}
     WHERE task_id = ${p("task_id")} AND state IN ('active', 'paused') AND iat_floor = ${p("floor")}`,
 )
 
@@ -196,11 +202,22 @@ export const insertToken = named(
 /** Not the agent's own tokens: no verifier reads those. */
 export const atAnApi = sql`api <> coalesce((SELECT id FROM name WHERE text = ${OWN_API}), 0)`
 
-/** Tells the verifiers of every API at which the task holds a live token; runs before endTokensOfTask. */
+/** A guard: no live token of the task is above the floor that was decided on. */
+export const noneAbove = statement(
+  "token.none_above",
+  sql`SELECT task.id AS id FROM task JOIN token k ON ${isLive} WHERE task_id = ${p("task_id")} AND k.iat > ${p("new_floor")}
+    ORDER BY k.id LIMIT 1`,
+)
+
+/**
+ * Tells the verifiers of every API at which the task holds a live token; runs before endTokensOfTask, and after what moves
+ * the floor.
+ */
 export const feedTask = statement(
   "feed.task",
   sql`INSERT INTO feed (kind, value, before, until, api, code)
-    SELECT 'task', ${p("task_id")}, ${p("before")}, max(exp), api, ${p("code")} FROM token
+    SELECT 'task', ${p("task_id")}, (SELECT iat_floor FROM task WHERE task_id = ${p("task_id")}), max(exp), api, ${p("code")}
+    FROM token
     WHERE task = (SELECT id FROM task WHERE task_id = ${p("task_id")})
       AND ended_at IS NULL AND exp > ${p("now_seconds")} AND ${atAnApi} GROUP BY api`,
 )
