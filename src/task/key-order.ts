@@ -37,6 +37,8 @@ export async function commitKeyOrder(
     const told = { id, kid, before, successor: replaced?.successor ?? null }
     return {
       steps: [
+        // An API of another policy would not be told.
+        policies.guard(),
         ...names.steps(apis),
         ...order,
         ...apis.map((api) => ({ statement: feedKey, values: { ...told, api }, rows: 1 })),

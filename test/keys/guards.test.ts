@@ -1,5 +1,7 @@
 // What happens between the plan of a change of keys and its commit, and keys that lie in other keys' rows.
 import { randomBytes } from "node:crypto"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { sql } from "drizzle-orm"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { statement, Unexpected } from "../../src/database/database.ts"
@@ -8,10 +10,13 @@ import { PUBLISHED_AHEAD_SECONDS } from "../../src/keys/due.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
 import { openLedgerKeys } from "../../src/keys/ledger-key.ts"
 import { createRotation } from "../../src/keys/rotation.ts"
+import { createPolicyStore } from "../../src/policy/in-force.ts"
 import { createRevocations } from "../../src/task/revocation.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { engineBefore } from "../support/crew-world.ts"
-import { createWorld, SUPPORT_START, type World } from "../support/world.ts"
+import { createFolders } from "../support/folder.ts"
+import { textOf } from "../support/policies.ts"
+import { createWorld, SUPPORT_START, type World, writePolicies } from "../support/world.ts"
 
 let world: World
 beforeEach(async () => {
@@ -21,6 +26,9 @@ afterEach(async () => {
   await world.close()
   await world.remove()
 })
+
+const newFolder = createFolders()
+const BILLING = `{ resource: "https://billing.internal.example", owner: a@example.com, authenticate: [{ private_key_jwt: { jwks: keys/tickets.jwks.json } }], operations: { billing:read: { risk: low } } }`
 
 const fresh = randomBytes(32)
 const rewrap = () => world.keyring.rewrap("operations", world.keyEncryptionKey, fresh)
@@ -78,6 +86,20 @@ describe("another key-encryption key that comes", () => {
       await reopen(fresh)
     },
   )
+})
+
+test("an API of a policy that comes before a key is revoked is told of it, too", async () => {
+  const folder = join(newFolder(), "policies")
+  writePolicies(folder)
+  const more = textOf("support.yaml").replace("apis:\n", `apis:\n  billing: ${BILLING}\n`)
+  writeFileSync(join(folder, "support.yaml"), more)
+  const elsewhere = () => createPolicyStore({ ...world, folder, dev: true })
+  const revocations = createRevocations({ ...world, engine: engineBefore(world, elsewhere) })
+  const { kid } = world.keyring.current()
+  const order = { kind: "key", value: kid, reason: "leaked" } as const
+  expect(await revocations.revoke("operations", order)).not.toBeInstanceOf(Refusal)
+  const { items } = await world.revocations.feed("billing", 0, 10)
+  expect(items).toMatchObject([{ kind: "key", value: kid }])
 })
 
 describe("another key in a key's row, sealed by whoever has the key-encryption key, is not taken for it", () => {
