@@ -8,6 +8,7 @@ import type { Event } from "../ledger/event.ts"
 import { placeBelow } from "./delegation-statements.ts"
 import type { Parts } from "./parts.ts"
 import { COUNT_TASK, INSERT_TOKEN, noLock } from "./statements.ts"
+import { takePlace } from "./status-statements.ts"
 
 const ATTEMPTS = 4
 
@@ -67,6 +68,7 @@ export async function commitDecision<T>(
       if (cause.statement === parts.policies.guard().statement.name) await parts.policies.catchUp()
       // Another key signs by now: decided again, with that one.
       if (cause.statement === INSERT_TOKEN || KEY_GUARDS.has(cause.statement)) await parts.keyring.refresh()
+      if (cause.statement === takePlace.name) await parts.statusPlaces.look()
       continue
     }
     return answer()

@@ -5,6 +5,7 @@ import type { Engine, Step } from "../database/database.ts"
 import { takeRandom } from "../token/random.ts"
 import { LIST_PLACES, type StatusReference, statusListUri } from "../token/status.ts"
 import { STATUS_LIST_SECONDS } from "../token/status-list.ts"
+import { oneAtATime } from "../turn.ts"
 import { heldPlaces, insertStatusList, statusLists, takePlace } from "./status-statements.ts"
 
 /** Verifiers' clocks are not ours: to them a token may live a little longer. */
@@ -31,9 +32,11 @@ export interface StatusPlaces {
   draw(life: { readonly iat: number; readonly exp: number }): StatusReference
   /**
    * Writes a drawn place; belongs behind the token's own row, in the same transaction. Where another process was first,
-   * the transaction is Unexpected: draw again.
+   * the transaction is Unexpected: look, and draw again.
    */
   steps(token: Taking): Step[]
+  /** Learns what other processes hold meanwhile: they may have filled what seems empty here. Throws Unavailable. */
+  look(): Promise<void>
 }
 
 interface List {
@@ -47,12 +50,18 @@ interface List {
 
 /** Learns what is held from the database. Throws Unavailable. */
 export async function openStatusPlaces(engine: Engine, issuer: string, now: number): Promise<StatusPlaces> {
-  const ids = (await engine.query(statusLists)).map((row) => row.id)
-  const lists = new Map(ids.map((id) => [id, emptyList(id)]))
-  for (const { list, idx, exp } of await engine.query(heldPlaces, { rested: now - REST_SECONDS }))
-    hold(lists.get(list), idx, exp)
+  const lists = new Map<string, List>()
+  let rested = now - REST_SECONDS
+  const { now: look } = oneAtATime(async () => {
+    for (const { id } of await engine.query(statusLists)) if (!lists.has(id)) lists.set(id, emptyList(id))
+    for (const { list, idx, exp } of await engine.query(heldPlaces, { rested }))
+      hold(lists.get(list), idx, exp)
+  })
+  await look()
   return {
+    look,
     draw(life) {
+      rested = life.iat - REST_SECONDS
       const list = listWithRoom(lists, life.iat)
       const idx = freePlace(list, life.iat)
       hold(list, idx, life.exp)
@@ -72,7 +81,7 @@ export async function openStatusPlaces(engine: Engine, issuer: string, now: numb
 const emptyList = (id: string): List => ({ id, exps: new Uint32Array(LIST_PLACES), held: 0, countedAt: 0 })
 
 function hold(list: List | undefined, idx: number, exp: number): void {
-  if (!list) return
+  if (!list || exp <= (list.exps[idx] ?? 0)) return
   list.exps[idx] = exp
   list.held += 1
 }

@@ -78,6 +78,7 @@ describe("a place", () => {
     const statusPlaces: StatusPlaces = {
       draw: () => expect.unreachable("nothing is drawn"),
       steps: () => expect.unreachable("nothing is written"),
+      look: () => expect.unreachable("nothing is looked for"),
     }
     await start(createTasks({ ...world, engine, issuer: ISSUER, statusPlaces }), { resources: [DOCS] })
     const names = steps.map((step) => step.statement.name)
@@ -167,8 +168,9 @@ describe("a place has one holder", () => {
     expect((await held()).filter(({ idx }) => idx === one.status?.idx)).toHaveLength(1)
   })
 
-  test("and a mint that was given a held one is decided again", async () => {
+  test("and a mint that was given a held one is decided again, by what is held then", async () => {
     const first = await foreignToken()
+    let looks = 0
     const drawn: unknown[] = []
     const statusPlaces: StatusPlaces = {
       draw: (life) => {
@@ -177,16 +179,25 @@ describe("a place has one holder", () => {
         return place
       },
       steps: (token) => world.statusPlaces.steps(token),
+      look: async () => {
+        looks += 1
+      },
     }
     const second = await foreignToken(createTasks({ ...world, issuer: ISSUER, statusPlaces }))
-    expect(drawn).toHaveLength(2)
+    expect([drawn.length, looks]).toEqual([2, 1])
     expect(second.status).toEqual(drawn[1])
     expect(await held()).toHaveLength(2)
   })
 
-  test("after a restart too: held places are not offered, and the list goes on", async () => {
-    const before = await Promise.all(Array.from({ length: 20 }, () => foreignToken()))
-    const places = await openStatusPlaces(world.engine, ISSUER, now())
+  test.each([
+    ["after a restart", false],
+    ["in another process, once it has looked,", true],
+  ])("%s too: held places are not offered, and the list goes on", async (_, was) => {
+    const first = await foreignToken()
+    const earlier = was ? await openStatusPlaces(world.engine, ISSUER, now()) : undefined
+    const before = [first, ...(await Promise.all(Array.from({ length: 19 }, () => foreignToken())))]
+    const places = earlier ?? (await openStatusPlaces(world.engine, ISSUER, now()))
+    if (was) await places.look()
     const life = { iat: now(), exp: now() + 600 }
     const drawn = Array.from({ length: LIST_PLACES / 2 - 20 }, () => places.draw(life))
     expect(new Set(drawn.map(({ uri }) => uri))).toEqual(new Set([before[0]?.status?.uri]))
