@@ -227,7 +227,7 @@ export const entryBytes = pgTable("entry_bytes", {
   key: bytes(),
 })
 
-/** One row: transactions committed ever. Told back, it shows a database that has lost some (postgres-writer.ts). */
+/** Row 1: transactions committed ever; of each process: the number of its last. They show a database that has lost some (postgres-history.ts). */
 export const commitCount = pgTable("commit_count", {
   id: bigint(number).primaryKey(),
   commits: bigint(number).notNull(),

@@ -6,6 +6,7 @@
 import { setTimeout as pause } from "node:timers/promises"
 import type { Client, QueryResult } from "pg"
 import { Duplicate, Unavailable, Unexpected } from "./database.ts"
+import { COUNT, History, type Told } from "./postgres-history.ts"
 import type { Backend } from "./postgres-others.ts"
 import { codeOf, cut, ownFault, part, tagOf, unreachable } from "./postgres-session.ts"
 
@@ -20,8 +21,7 @@ export interface WriterStep {
 
 export interface Opened {
   readonly client: Client
-  /** Transactions committed in this database ever. */
-  readonly commits: number
+  readonly told: Told
   readonly backend: Backend
 }
 
@@ -42,21 +42,15 @@ const SILENCE_MILLISECONDS = 6000
 const FIRST_PAUSE_MILLISECONDS = 50
 const LONGEST_PAUSE_MILLISECONDS = 1000
 
-/** Waits for its turn: whoever wrote the row before has committed or is gone. */
-const COUNT = {
-  name: "count",
-  text: "UPDATE commit_count SET commits = commits + 1 WHERE id = 1 RETURNING commits",
-}
-
 export class PostgresWriter {
   readonly broken: Promise<Error>
   readonly #breaking = Promise.withResolvers<Error>()
   /** Makes the next connection; given the backend that the last one had. */
-  readonly #open: (previous?: Backend) => Promise<Opened>
+  readonly #open: (history: History, previous?: Backend) => Promise<Opened>
+  /** What is known to be committed; a database that has less has gone back. */
+  readonly #history = new History()
   #client: Client | undefined
   #previous: Backend | undefined
-  /** What is known to be committed; a database that tells fewer has gone back. */
-  #commits = 0
   #waiting: Waiting[] = []
   #working: Promise<void> | undefined
   #connecting: Promise<void> | undefined
@@ -64,14 +58,14 @@ export class PostgresWriter {
   #closed: Promise<void> | undefined
   readonly #stop = new AbortController()
 
-  constructor(open: (previous?: Backend) => Promise<Opened>) {
+  constructor(open: (history: History, previous?: Backend) => Promise<Opened>) {
     this.broken = this.#breaking.promise
     this.#open = open
   }
 
   /** The first connection. Throws what is in its way. */
   async start(): Promise<void> {
-    this.#take(await this.#open())
+    this.#take(await this.#open(this.#history))
   }
 
   /** All steps or none, durable when it resolves. Throws as Engine.atomically. */
@@ -109,12 +103,11 @@ export class PostgresWriter {
     return undefined
   }
 
-  #take({ client, commits, backend }: Opened): void {
-    if (commits < this.#commits) {
+  #take({ client, told, backend }: Opened): void {
+    if (!this.#history.takes(told)) {
       cut(client)
       throw new WentBack("the database has lost transactions that were acknowledged")
     }
-    this.#commits = commits
     this.#client = client
     this.#previous = backend
     client.once("end", () => this.#lose(client, "connection lost"))
@@ -145,7 +138,7 @@ export class PostgresWriter {
 
   async #attempt(): Promise<void> {
     try {
-      this.#take(await this.#open(this.#previous))
+      this.#take(await this.#open(this.#history, this.#previous))
     } catch (error) {
       this.#trouble = unreachable(error).message
       if (error instanceof WentBack) this.#break(error)
@@ -174,13 +167,12 @@ export class PostgresWriter {
   /** Whatever waits when the turn comes goes with it: while others had theirs, more has gathered. */
   async #write(client: Client): Promise<void> {
     const silence = setTimeout(() => this.#lose(client, "no answer"), SILENCE_MILLISECONDS)
-    const transaction = new Transaction(client, () => silence.refresh())
+    const transaction = new Transaction(client, this.#history, () => silence.refresh())
     let requests: readonly Waiting[] = []
     try {
       await transaction.begin()
       requests = this.#waiting.splice(0, MOST_TOGETHER)
-      const { verdicts, commits } = await transaction.run(requests)
-      this.#commits = commits
+      const verdicts = await transaction.run(requests)
       for (const [at, { resolve, reject }] of requests.entries()) {
         const verdict = verdicts[at]
         if (verdict) reject(verdict)
@@ -210,40 +202,46 @@ const FOLLOWS_A_FAILURE = /^(25P02|26000)$/
 /** One transaction of many requests. `heard` is called at every answer. */
 class Transaction {
   readonly #client: Client
+  readonly #history: History
   readonly #heard: () => void
   #commits = 0
+  #marked = false
 
-  constructor(client: Client, heard: () => void) {
+  constructor(client: Client, history: History, heard: () => void) {
     this.#client = client
+    this.#history = history
     this.#heard = heard
   }
 
   /** Resolves when the turn has come. */
   async begin(): Promise<void> {
-    const [, counted] = await all([this.#say("BEGIN"), this.#ask(COUNT)])
+    const asked = [this.#say("BEGIN"), this.#ask(COUNT), this.#ask(this.#history.mark())] as const
+    const [, counted, marked] = await all(asked)
     const commits: unknown = counted.rows[0]?.commits
     if (typeof commits !== "number") throw new Unavailable("the database counts no commits")
     this.#commits = commits
+    this.#marked = marked.rowCount === 1
   }
 
   /** Hoping that no request fails, which is the rule; where one does, all of it is undone and done again, each apart. */
-  async run(requests: readonly Waiting[]): Promise<{ verdicts: readonly Verdict[]; commits: number }> {
+  async run(requests: readonly Waiting[]): Promise<readonly Verdict[]> {
     const together = await all(requests.map(({ steps }) => this.#perform(steps, FOLLOWS_A_FAILURE)))
     if (together.every((verdict) => verdict === undefined)) {
       await this.#commit()
-      return { verdicts: together, commits: this.#commits }
+      return together
     }
     await this.#say("ROLLBACK")
     await this.begin()
     const verdicts: Verdict[] = []
     for (const { steps } of requests) verdicts.push(await this.#performApart(steps))
     await this.#commit()
-    return { verdicts, commits: this.#commits }
+    return verdicts
   }
 
   async #commit(): Promise<void> {
     const result = await this.#say("COMMIT")
     if (tagOf(result) !== "COMMIT") throw new Unavailable("the database did not commit")
+    this.#history.committed(this.#commits, this.#marked)
   }
 
   async #performApart(steps: readonly WriterStep[]): Promise<Verdict> {

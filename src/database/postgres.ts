@@ -14,6 +14,7 @@ import {
 } from "./database.ts"
 import { POSTGRES_SPELLING } from "./drizzle.ts"
 import { refuseStandby, refuseUnsafe } from "./postgres-checks.ts"
+import type { History } from "./postgres-history.ts"
 import { migratePostgres } from "./postgres-migrate.ts"
 import { PostgresNotices } from "./postgres-notices.ts"
 import { alone, type Backend, endBackend, ownBackend, prepareNotices } from "./postgres-others.ts"
@@ -52,7 +53,7 @@ const READER_SECONDS = 1800
  */
 export async function openPostgres(options: PostgresOptions): Promise<Engine> {
   const driver = await loadDriver()
-  const writer = new PostgresWriter((previous) => openWriter(driver, options, previous))
+  const writer = new PostgresWriter((history, previous) => openWriter(driver, options, history, previous))
   await writer.start()
   const readers = new driver.Pool({
     ...configOf(driver, options.address),
@@ -71,23 +72,27 @@ export async function openPostgres(options: PostgresOptions): Promise<Engine> {
   return new PostgresEngine(writer, readers, notices)
 }
 
-async function openWriter(driver: Driver, options: PostgresOptions, previous?: Backend): Promise<Opened> {
+async function openWriter(
+  driver: Driver,
+  options: PostgresOptions,
+  history: History,
+  previous?: Backend,
+): Promise<Opened> {
   const client = await connect(driver, options.address, "writer", async (fresh) => {
     await refuseUnsafe(fresh)
     if (previous) await endBackend(fresh, previous)
   })
   try {
     // Each looks for itself whether it was done: whoever began it may have ended in the middle.
-    await alone(client, async () => {
+    const told = await alone(client, async () => {
       await migratePostgres(client, options.migrations)
-      await client.query("INSERT INTO commit_count (id, commits) VALUES (1, 0) ON CONFLICT DO NOTHING")
       // Where a database has no such thing, others look instead of listening.
       await prepareNotices(client).catch((error: unknown) => {
         if (sqlStateOf(error) === undefined) throw error
       })
+      return history.read(client)
     })
-    const { rows } = await client.query("SELECT commits FROM commit_count WHERE id = 1")
-    return { client, commits: Number(rows[0]?.commits), backend: await ownBackend(client) }
+    return { client, told, backend: await ownBackend(client) }
   } catch (error) {
     await part(client)
     throw unreachable(error)
