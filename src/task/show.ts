@@ -150,10 +150,10 @@ export async function listTasks(parts: Parts, viewer: Viewer, filter: ListFilter
   const looked = isFoundAtOnce(conditions) ? undefined : filter.looked
   const values = {
     ...Object.fromEntries(conditions.map((name) => [name, given[name] ?? ""])),
-    after,
-    looked: looked ?? Number.MAX_SAFE_INTEGER,
+    ...{ after, looked: looked ?? 0 },
   }
-  const rows = await parts.engine.query(pageBy(conditions), { ...values, limit: limit + 1 })
+  const page = pageBy(conditions, looked !== undefined)
+  const rows = await parts.engine.query(page, { ...values, limit: limit + 1 })
   const tasks = rows.slice(0, limit).map(summarise)
   if (rows.length > limit) return { tasks, next: tasks.at(-1)?.taskId ?? null }
   const [further] = looked === undefined ? [] : await parts.engine.query(lastLookedAt, { after, looked })
@@ -167,9 +167,9 @@ const isFoundAtOnce = (conditions: readonly TaskCondition[]): boolean =>
 const pages = new Map<string, ReturnType<typeof findTasks>>()
 
 /** Each is compiled once. */
-function pageBy(conditions: readonly TaskCondition[]): ReturnType<typeof findTasks> {
-  const key = conditions.join()
-  const known = pages.get(key) ?? findTasks(conditions)
+function pageBy(conditions: readonly TaskCondition[], windowed: boolean): ReturnType<typeof findTasks> {
+  const key = `${conditions.join()} ${windowed}`
+  const known = pages.get(key) ?? findTasks(conditions, windowed)
   pages.set(key, known)
   return known
 }

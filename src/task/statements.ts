@@ -67,14 +67,18 @@ export const TASK_FILTERS = Object.keys(TASK_CONDITIONS) as readonly TaskConditi
 const below = sql`coalesce((SELECT id FROM task WHERE task_id = ${p("after")}),
   (SELECT coalesce(max(id), 0) + 1 FROM task))`
 
-/** Those that meet all conditions, newest first, among the so many before one. */
-export const findTasks = (conditions: readonly TaskCondition[]) =>
+/** The last of the so many before one: counted, because a start that was undone may have used its number up. */
+const lastLooked = sql`(SELECT min(w.id) FROM (SELECT id FROM task WHERE id < ${below} ORDER BY id DESC
+  LIMIT ${p("looked")}) AS w)`
+
+/** Those that meet all conditions, newest first, among all before one; `windowed`: among the so many before it. */
+export const findTasks = (conditions: readonly TaskCondition[], windowed: boolean) =>
   statement<TaskRow>(
-    `task.page_by_${conditions.join("_")}`,
+    `task.page_by_${conditions.join("_")}${windowed ? "_windowed" : ""}`,
     sql`SELECT ${taskColumns} FROM ${taskJoins} WHERE ${sql.join(
       [
         sql`t.id < ${below}`,
-        sql`t.id >= ${below} - ${wholeNumber("looked")}`,
+        ...(windowed ? [sql`t.id >= ${lastLooked}`] : []),
         ...conditions.map((one) => TASK_CONDITIONS[one]),
       ],
       sql` AND `,
@@ -84,9 +88,8 @@ export const findTasks = (conditions: readonly TaskCondition[]) =>
 /** The last of the so many before one, where there are more behind it. */
 export const lastLookedAt = statement<{ readonly task_id: string }>(
   "task.last_looked_at",
-  sql`SELECT t.task_id AS task_id FROM task t WHERE t.id >= ${below} - ${wholeNumber("looked")}
-    AND EXISTS (SELECT 1 FROM task o WHERE o.id < ${below} - ${wholeNumber("looked")})
-    ORDER BY t.id LIMIT 1`,
+  sql`SELECT t.task_id AS task_id FROM task t WHERE t.id = ${lastLooked}
+    AND EXISTS (SELECT 1 FROM task o WHERE o.id < t.id) ORDER BY t.id LIMIT 1`,
 )
 
 export const tasksPastDeadline = statement<TaskRow>(

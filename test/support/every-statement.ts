@@ -50,7 +50,7 @@ export async function everyStatement() {
   const searches = [
     ...sets.map(findEntries),
     ...sets.map(findNewestEntries),
-    ...taskSets.map((one) => findTasks(one)),
+    ...taskSets.flatMap((one) => [findTasks(one, false), findTasks(one, true)]),
   ]
   const inserts = memberSets.map(insertWith).flatMap(({ byText, byId }) => [byText, byId])
   return { exported, all: [...exported, ...searches, ...inserts] }

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { statement } from "../../src/database/database.ts"
+import { sql } from "../../src/database/drizzle.ts"
 import { Refusal } from "../../src/errors.ts"
 import type { Change } from "../../src/task/finish.ts"
 import type { Started, StartRequest } from "../../src/task/start.ts"
@@ -29,6 +31,15 @@ function iatOf(text: string | undefined): number {
   const opened = openTaskToken(text ?? "", (kid) => world.keyring.keyOf(kid))
   return "token" in opened ? opened.token.iat : Number.NaN
 }
+
+/** One more task, as if many starts between had been undone. */
+const farAbove = statement(
+  "test.far_above",
+  sql`INSERT INTO task (id, task_id, type, agent, instance, orchestrator, subject, state, started_at, deadline,
+      request_digest, policy, authority, iat_floor)
+    SELECT id + 1000, 'task_far', type, agent, instance, orchestrator, subject, state, started_at, deadline,
+      request_digest, policy, authority, iat_floor FROM task ORDER BY id DESC LIMIT 1`,
+)
 
 const feed = async () => (await world.revocations.feed("tickets", 0, 100)).items
 
@@ -198,6 +209,22 @@ describe("what is seen of tasks", () => {
     expect(rest.tasks.map((task) => task.taskId)).toEqual(ids.slice(0, 2).reverse())
     const none = await world.tasks.list({ clientId: "release-orchestrator", staff: false }, { limit: 3 })
     expect(none.tasks).toEqual([])
+  })
+
+  test("is looked through to its end, whatever numbers starts that were refused have used up", async () => {
+    const { taskId } = await start()
+    await start()
+    await world.engine.atomically([{ statement: farAbove, values: {}, rows: 1 }])
+    const found: string[] = []
+    for (let after: string | undefined, page = 0; page < 9; page++) {
+      const filter = { state: "active", type: "triage-ticket", limit: 3, looked: 1, ...(after && { after }) }
+      const { tasks, next } = await world.tasks.list({ clientId: ORCHESTRATOR, staff: true }, filter)
+      found.push(...tasks.map((task) => task.taskId))
+      if (next === null) break
+      after = next
+    }
+    expect(found).toHaveLength(3)
+    expect(found.at(-1)).toBe(taskId)
   })
 
   test("a task shows its tokens by state and its timeline", async () => {
