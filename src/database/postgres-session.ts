@@ -1,6 +1,6 @@
 // One connection to PostgreSQL, and what its failures are called. It decides how long anything may take and that every
 // connection speaks in the same schema; whether a database may be relied on is postgres-checks.ts's to say.
-import type { Client, ClientBase, ClientConfig, QueryResult } from "pg"
+import type { Client, ClientBase, ClientConfig } from "pg"
 import { Unavailable } from "./database.ts"
 
 /** A connection is given up when it isn't there after this. */
@@ -114,8 +114,23 @@ export async function part(client: Client): Promise<void> {
 export const unreachable = (error: unknown): Unavailable =>
   error instanceof Unavailable ? error : new Unavailable(`the database can't be used (${codeOf(error)})`)
 
-/** The command tag says what took place: a COMMIT of a transaction that had failed answers ROLLBACK. */
-export const tagOf = (result: QueryResult): string => result.command
+/**
+ * Commits; false where that is not certain. A COMMIT of a transaction that had failed is answered by ROLLBACK, and one that
+ * was told to wait no longer for the standby by COMMIT and a warning.
+ */
+export async function commit(client: Client): Promise<boolean> {
+  let warned = false
+  const warn = () => {
+    warned = true
+  }
+  client.on("notice", warn)
+  try {
+    const { command } = await client.query("COMMIT")
+    return command === "COMMIT" && !warned
+  } finally {
+    client.off("notice", warn)
+  }
+}
 
 /** PostgreSQL's or the system's name of a failure; never its text, which may quote a value. */
 export function codeOf(error: unknown): string {

@@ -8,7 +8,7 @@ import type { Client, QueryResult } from "pg"
 import { Duplicate, Unavailable, Unexpected } from "./database.ts"
 import { COUNT, History, type Told } from "./postgres-history.ts"
 import type { Backend } from "./postgres-others.ts"
-import { codeOf, cut, ownFault, part, tagOf, unreachable } from "./postgres-session.ts"
+import { codeOf, commit, cut, ownFault, part, unreachable } from "./postgres-session.ts"
 
 /** A statement with its values; `name` is what errors call it, `number` is its own. */
 export interface WriterStep {
@@ -239,8 +239,8 @@ class Transaction {
   }
 
   async #commit(): Promise<void> {
-    const result = await this.#say("COMMIT")
-    if (tagOf(result) !== "COMMIT") throw new Unavailable("the database did not commit")
+    if (!(await commit(this.#client).finally(this.#heard)))
+      throw new Unavailable("the database did not commit")
     this.#history.committed(this.#commits, this.#marked)
   }
 

@@ -57,6 +57,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/database/postgres-faults.test.ts": "ends and cuts connections to a server of its own",
   "test/database/postgres-network.test.ts": "puts a bad network before a server",
   "test/database/postgres-replicas.test.ts": "has several engines on one database, which a file can't have",
+  "test/database/postgres-standby.test.ts": "has a server of its own wait for a standby",
   "test/database/sqlite.test.ts": "is the contract on SQLite",
   "test/database/row-order.test.ts": "reads statements, and the keys of tables",
   "test/database/statements.test.ts": "opens both, to compare them",
