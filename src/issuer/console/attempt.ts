@@ -4,6 +4,7 @@
 import { createHmac, randomBytes } from "node:crypto"
 import { PLACES } from "../../console/page.ts"
 import type { SignInSecrets } from "../../remote/code-flow.ts"
+import { SKEW_SECONDS } from "../../time.ts"
 
 /** Whoever needs longer at their provider begins again. */
 export const ATTEMPT_SECONDS = 600
@@ -41,7 +42,7 @@ export function readAttempt(
   if (!match) return undefined
   const [, begun = "", place = "", again = "", replaced, secret = ""] = match
   const begunAt = Number(begun)
-  if (now < begunAt || now - begunAt >= ATTEMPT_SECONDS) return undefined
+  if (now < begunAt - SKEW_SECONDS || now - begunAt >= ATTEMPT_SECONDS) return undefined
   return {
     begunAt,
     again: again === "1",
