@@ -11,7 +11,8 @@ export const decodedOnce = (text: string): string =>
 /**
  * Raw values of the parameters of that name (lower case ASCII) in a request target, behind whatever some framework takes for
  * the end of a path or of a parameter. Names are decoded and, as PHP keeps them, without leading spaces, up to a NUL, with
- * `_` for a dot and a space; `name[...]` makes a list of that name.
+ * `_` for a dot, a space and a bracket that is left open; `name[...]` makes a list of that name, and `[name]` is that name to
+ * qs (Express) and Rack.
  */
 export function valuesUnder(name: string, target: string): string[] {
   if (!target.includes("=")) return [] // as most have none
@@ -29,5 +30,6 @@ function isSpelling(written: string, name: string): boolean {
     .replace(/^ +|\0.*$/gs, "")
     .replace(/[. ]/g, "_")
     .toLowerCase()
-  return read === name || read.startsWith(`${name}[`)
+  const isIt = (text: string) => text === name || text.startsWith(`${name}[`) || text.startsWith(`${name}]`)
+  return isIt(read.replace(/^[[\]]+/, "")) || (!read.includes("]") && isIt(read.replaceAll("[", "_")))
 }

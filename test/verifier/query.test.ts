@@ -17,6 +17,11 @@ test.each([
   "?a?_method=DELETE",
   "/x#_method=DELETE",
   "?_method[]=DELETE",
+  "?[_method]=DELETE",
+  "?%5B_%6dethod%5d=DELETE",
+  "?[_method][a]=DELETE",
+  "?]_method=DELETE",
+  "?[_method=DELETE",
 ])("%s holds _method", (query) => {
   expect(valuesUnder("_method", query)).not.toEqual([])
 })
@@ -33,8 +38,20 @@ test.each([
   "?x_method=y",
   "?_methods=x",
   "?_m%e9thod=x",
+  "?a[_method]=x",
+  "?[_methods]=x",
+  "?[]=x",
 ])("%s does not", (query) => {
   expect(valuesUnder("_method", query)).toEqual([])
+})
+
+test.each([
+  ["access[token", true],
+  ["access%5btoken", true],
+  ["access[token]", false],
+  ["access[token][a", false],
+])("where a bracket is left open, %s is the name that PHP makes of it: %s", (written, isFound) => {
+  expect(valuesUnder("access_token", `?${written}=x`)).toEqual(isFound ? ["x"] : [])
 })
 
 test("values are as they came, all of them, and decoded once for who asks", () => {
