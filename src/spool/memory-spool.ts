@@ -35,8 +35,7 @@ export function createMemorySpool(): MemorySpool {
   const settings = new Map<SettingKey, string>()
   let chain: string | undefined
   const uses = createWaitingUses()
-  const proofs = new Map<string, number>()
-  let proofFloor = 0
+  const proofs = createProofs()
   const spool: MemorySpool = {
     onWaiting: () => undefined,
     broken: new Promise(() => undefined),
@@ -75,14 +74,9 @@ export function createMemorySpool(): MemorySpool {
       settings.set("feed", feed)
     },
     revocations: () => [],
-    async claimProof(digest, until) {
-      if (proofs.has(digest) || until < proofFloor) return false
-      proofs.set(digest, until)
-      return true
-    },
+    claimProof: async (digest, until) => proofs.claim(digest, until),
     async sweep(proofsBefore, _, floor) {
-      for (const [digest, until] of proofs) if (until < proofsBefore) proofs.delete(digest)
-      proofFloor = Math.max(proofFloor, proofsBefore)
+      proofs.forget(proofsBefore)
       settings.set("floor", String(floor))
     },
     async close() {
@@ -90,6 +84,26 @@ export function createMemorySpool(): MemorySpool {
     },
   }
   return spool
+}
+
+function createProofs() {
+  const seen = new Map<string, number>()
+  let floor = 0
+  return {
+    claim(digest: string, until: number) {
+      if (seen.has(digest) || until < floor) return false
+      seen.set(digest, until)
+      return true
+    },
+    /** The floor rises above the newest that goes, and no further. */
+    forget(before: number) {
+      for (const [digest, until] of seen) {
+        if (until >= before) continue
+        seen.delete(digest)
+        floor = Math.max(floor, until + 1)
+      }
+    },
+  }
 }
 
 const idOf = (use: StoredUse): string => String((JSON.parse(textOf(use)) as { id?: unknown }).id)

@@ -189,8 +189,8 @@ function spoolOver(writer: Writer, reader: Reader, options: TablesOptions): InTa
         .then(() => true, isSeen),
     async sweep(proofsBefore, revocationsBefore, floor) {
       await writer.commit([
+        sql.run(sql.KEEP_PROOF_FLOOR, proofsBefore),
         sql.run(sql.SWEEP_PROOFS, proofsBefore),
-        sql.run(sql.KEEP_HIGHEST, "proof_floor", String(proofsBefore)),
         sql.run(sql.SWEEP_REVOCATIONS, revocationsBefore),
         sql.run(sql.KEEP_HIGHEST, "floor", String(floor)),
       ])

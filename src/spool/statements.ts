@@ -84,6 +84,11 @@ export const BACKLOG = `SELECT (SELECT count(*) FROM (SELECT 1 FROM batch LIMIT 
 /** None that ends before the proofs' floor: it may have been seen, and forgotten by a clock that has gone back since. */
 export const CLAIM_PROOF = `INSERT INTO proof (digest, until) SELECT ?, ?
   WHERE ? >= coalesce((SELECT CAST(value AS INTEGER) FROM setting WHERE key = 'proof_floor'), 0)`
+/** Above the newest that goes, and no further: the clock that says so may be far ahead. */
+export const KEEP_PROOF_FLOOR = `INSERT INTO setting (key, value)
+  SELECT 'proof_floor', max(until) + 1 FROM proof WHERE until < ? HAVING count(*) > 0
+  ON CONFLICT (key) DO UPDATE SET value = excluded.value
+  WHERE CAST(excluded.value AS INTEGER) > CAST(value AS INTEGER)`
 export const SWEEP_PROOFS = "DELETE FROM proof WHERE until < ?"
 
 export const REVOCATIONS = "SELECT kind, value, before, until, code, cursor FROM revocation"

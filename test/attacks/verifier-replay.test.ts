@@ -121,6 +121,21 @@ describe("what is kept of proofs", () => {
     },
   )
 
+  test.each(SPOOLS)(
+    "F07 %s a clock that was days ahead leaves no proof refused that is new",
+    async (_, open) => {
+      const spool = await open()
+      expect(await spool.claimProof("before the step", 20_060)).toBe(true)
+      await spool.sweep(200_000, 0, 0)
+      await spool.sweep(19_900, 0, 0)
+      const claims = ["before the step", "as old", "later"].map((digest, at) =>
+        spool.claimProof(digest, at < 2 ? 20_060 : 20_061),
+      )
+      expect(await Promise.all(claims)).toEqual([false, false, true])
+      await spool.close()
+    },
+  )
+
   test("F07 nothing is forgotten by a clock that the issuer's contradicts", async () => {
     const clock = createFakeClock()
     const issuerTime = createIssuerTime(clock)
