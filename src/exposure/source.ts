@@ -80,9 +80,8 @@ export async function readSource(
   const opened = source.open()
   try {
     const chunks = opened[Symbol.asyncIterator]()
-    const first = await chunks.next()
-    if (first.done) return undefined
-    const beginning: Buffer = first.value
+    const beginning = await beginningOf(chunks)
+    if (beginning.length === 0) return undefined
     const packed = PACKED.find(([, magic]) => magic.test(beginning.subarray(0, 6).toString("hex")))
     const unpacker = packed ? packed[2] : source.name.endsWith(".br") ? BROTLI : undefined
     if (packed && !unpacker) return `packed with ${packed[0]}`
@@ -95,6 +94,17 @@ export async function readSource(
   } finally {
     opened.destroy()
   }
+}
+
+/** As much as says what it is: a pipe may bring a byte at a time. */
+async function beginningOf(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+  let beginning = Buffer.alloc(0)
+  while (beginning.length < 6) {
+    const next = await chunks.next()
+    if (next.done) break
+    beginning = Buffer.concat([beginning, next.value])
+  }
+  return beginning
 }
 
 /** Node's unpackers end in silence where what they read has its end, whatever follows: that is the next one's to read. */

@@ -9,11 +9,9 @@ const CUTS = [1, 7, 64, 10_000]
 
 /** By the size of the pieces it came in: what was taken, and why not all. */
 async function readCut(name: string, bytes: Buffer, size: number) {
-  const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
+  const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
     bytes.subarray(index * size, (index + 1) * size),
   )
-  // The first piece says what it is.
-  const chunks = [Buffer.concat(pieces.splice(0, Math.ceil(6 / size))), ...pieces]
   const taken: Buffer[] = []
   let bytesRead = 0
   const why = await readSource(
