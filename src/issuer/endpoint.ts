@@ -169,7 +169,7 @@ export async function readWith<Body>(
   if (body.optional && isBodiless(request.headers)) return readAs(body.schema, {})
   const text = await readBody(request, body.type, body.limit)
   if (text instanceof Refusal) return text
-  // Some clients name a type with every request.
+  // Some clients name a type with every request, and not all of them say that nothing follows.
   if (body.optional && text === "") return readAs(body.schema, {})
   const value = valueIn(body.type, text)
   return value instanceof Refusal ? value : readAs(body.schema, value)
@@ -182,10 +182,12 @@ function valueIn(type: string, text: string): unknown | Refusal {
   return form instanceof Refusal ? form : Object.fromEntries(form)
 }
 
-const isBodiless = (headers: Headers): boolean =>
-  !headers.has("content-type") &&
-  !headers.has("transfer-encoding") &&
-  (headers.get("content-length") ?? "0") === "0"
+/** What has no length and is not chunked has no body over the wire; a request that was made in this process may say its type alone. */
+function isBodiless(headers: Headers): boolean {
+  if (headers.has("transfer-encoding")) return false
+  const length = headers.get("content-length")
+  return length === null ? !headers.has("content-type") : length === "0"
+}
 
 function readQuery<Query>(request: Request, schema: Schema<Query> | undefined): Query | undefined | Refusal {
   const mark = request.url.indexOf("?")

@@ -67,6 +67,27 @@ test.each<[string, (tag: string) => string, number]>([
   }
 })
 
+describe("an empty body", () => {
+  test.each([
+    ["application/json", { "content-type": "application/json" }],
+    [
+      "a form's, as curl -d '' has it",
+      { "content-type": "application/x-www-form-urlencoded", "content-length": "0" },
+    ],
+    ["text", { "content-type": "text/plain;charset=UTF-8", "content-length": "0" }],
+  ])("is none where none is needed, whatever type it is said to have: %s", async (_, headers) => {
+    const of = { as: "operations-team", body: "", headers } as const
+    expect((await house.call("POST", "/policy/reload", of)).status).toBe(200)
+  })
+
+  test("is none of a type that has to be there", async () => {
+    const headers = { "content-type": "text/plain", "content-length": "0" }
+    expect(
+      (await house.call("POST", "/tasks", { as: "support-orchestrator", body: "", headers })).status,
+    ).toBe(415)
+  })
+})
+
 describe("bodies", () => {
   const text = JSON.stringify(START)
 
