@@ -8,8 +8,8 @@ import { exchange } from "../remote/exchange.ts"
 export class Misnamed extends ClientError {
   readonly hint: string
 
-  constructor({ message, code, status, next, cause }: ClientError, hint: string) {
-    super(message, { code, status, next, cause })
+  constructor(refused: ClientError, hint: string) {
+    super(refused.message, refused)
     this.hint = hint
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { answerIsNo, cannotTell, endOf, wrongUse } from "../../src/cli/exit.ts"
+import { Misnamed } from "../../src/cli/issuer-name.ts"
 import { ClientError } from "../../src/client/error.ts"
 import { Unavailable } from "../../src/database/database.ts"
 
@@ -41,6 +42,14 @@ test("a refusal is told with its code, its fields, its request and what to do", 
     "/a: expected b",
     "request r-1",
     expect.stringContaining("start another"),
+  ])
+})
+
+test("a refusal for the issuer's name is told as it came, with its request, and what the name is", () => {
+  const { exitCode, lines } = endOf(new Misnamed(refusal("invalid_client", 401), "It is called x"))
+  expect([exitCode, lines]).toEqual([
+    1,
+    ["no (invalid_client, 401)", "/a: expected b", "request r-1", "It is called x"],
   ])
 })
 
