@@ -191,11 +191,12 @@ function mayRenew(
   const known = new Set(had.map((row) => row.api))
   const nameOf = (resource: string) =>
     [...passed.policy.apis.values()].find((api) => api.resource === resource)?.name ?? ""
-  const wanted =
-    request.resource === undefined && had.length > 0
-      ? passed.wanted.filter((api) => known.has(nameOf(api)) || api === own)
-      : passed.wanted
-  if (wanted.length === 0 && passed.approvable.length > 0)
+  const hadOnly = request.resource === undefined && had.length > 0
+  const wanted = hadOnly
+    ? passed.wanted.filter((api) => known.has(nameOf(api)) || api === own)
+    : passed.wanted
+  const askable = passed.approvable.some(({ api }) => !hadOnly || known.has(nameOf(api)))
+  if (wanted.length === 0 && askable)
     return refuse("approval_required", "[approval] a person has to agree first")
   if (wanted.length === 0) return refuse("access_denied", "[authority] nothing is left to renew")
   if (!again && wanted.some((api) => known.has(nameOf(api)) || (api === own && had.length > 0)))

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { Refusal } from "../../src/errors.ts"
 import { asOrchestrator } from "../../src/task/approval.ts"
@@ -171,6 +173,31 @@ describe("an API's token that the task was not started with", () => {
     expect(await world.tasks.renew("runner", taskId, { resource })).toMatchObject({ code })
   })
 })
+
+test.each([
+  ["is granted no more", (line: string) => line.replace("docs:read]", "docs:write]"), "access_denied"],
+  [
+    "is granted only once a person agrees",
+    (line: string) => line.replace(" }", ", approval: { by: [lead], valid: 15m } }"),
+    "approval_required",
+  ],
+])(
+  "nobody is sent to a person for a token that no person could give: what was had %s",
+  async (_, change, code) => {
+    const operations = ["docs:read", "crm:write"]
+    const { taskId, tokens } = await start({ type: "edit", operations, deliver: undefined })
+    expect(tokens.map(({ scope }) => scope)).toEqual(["docs:read"])
+    const file = join(world.policyFolder, "p.yaml")
+    writeFileSync(
+      file,
+      POLICY.split("\n")
+        .map((line) => (line.includes("- { api: docs") ? change(line) : line))
+        .join("\n"),
+    )
+    expect(await world.policies.reload()).toBe("loaded")
+    expect(await world.tasks.renew("runner", taskId, {})).toMatchObject({ code })
+  },
+)
 
 describe("who collects", () => {
   test.each<[string, string]>([
