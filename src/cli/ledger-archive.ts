@@ -4,7 +4,7 @@
 import { resolve } from "node:path"
 import type { Command } from "commander"
 import { asRecord, type IssuerCalls } from "../client/issuer-call.ts"
-import { parseDuration, parseInstant, systemClock, toInstant } from "../time.ts"
+import { parseDuration, parseInstant, systemClock, toInstant, withinYears } from "../time.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { answerIsNo, wrongUse } from "./exit.ts"
@@ -91,7 +91,7 @@ const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)
 /** As an instant by this computer's clock. */
 function readBefore(text: string): string {
   const seconds = parseDuration(text)
-  if (seconds !== undefined) return toInstant(systemClock.now() - seconds * 1000)
+  if (seconds !== undefined) return toInstant(withinYears(systemClock.now() - seconds * 1000))
   if (parseInstant(text) !== undefined) return text
   throw wrongUse(`${text} is no time`, "Write it as in 90d, or 2026-09-01T00:00:00Z")
 }

@@ -9,7 +9,7 @@ import type { Entry } from "../ledger/entry.ts"
 import { countingFault, type Evidence, readEvidence, sizeIn } from "../policy/evidence.ts"
 import type { Policy } from "../policy/policy.ts"
 import { missingUses, type Touched } from "../policy/touched.ts"
-import { toInstant } from "../time.ts"
+import { toInstant, withinYears } from "../time.ts"
 import type { Context } from "./context.ts"
 import { askForEntries, readEntries } from "./entry-source.ts"
 import { cannotTell, wrongUse } from "./exit.ts"
@@ -86,7 +86,8 @@ async function* entriesOf(
   flags: EvidenceFlags,
   { from, to, up_to: upTo = Number.POSITIVE_INFINITY }: Evidence,
 ): AsyncGenerator<Entry> {
-  const between = { from: toInstant(Date.parse(from) - BEFORE_MILLISECONDS), to: toInstant(Date.parse(to)) }
+  const before = withinYears(Date.parse(from) - BEFORE_MILLISECONDS)
+  const between = { from: toInstant(before), to: toInstant(Date.parse(to)) }
   const source =
     typeof flags.entries === "string"
       ? readEntries(flags.entries, between)

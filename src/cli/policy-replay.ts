@@ -5,7 +5,7 @@ import type { Command } from "commander"
 import { countOf, createReplay, type ReplayReport } from "../audit/replay.ts"
 import { readReplay, signReplay, statementOf } from "../audit/replay-certificate.ts"
 import type { Policy } from "../policy/policy.ts"
-import { parseDuration, parseInstant, toEpochSeconds, toInstant } from "../time.ts"
+import { parseDuration, parseInstant, toEpochSeconds, toInstant, withinYears } from "../time.ts"
 import { importSigningKey } from "../token/signature.ts"
 import type { Context } from "./context.ts"
 import { askForEntries, type Between, readEntries } from "./entry-source.ts"
@@ -85,11 +85,11 @@ function readSince(text: string, now: number): string {
   const from = seconds === undefined ? parseInstant(text) : now - seconds * 1000
   if (from === undefined)
     throw wrongUse(`--since ${text} is no time`, "Write 30d, 12h, or 2026-01-31T12:00:00Z")
-  return toInstant(from)
+  return toInstant(withinYears(from))
 }
 
 function sourceOf(context: Context, flags: Flags, { from, to }: Between) {
-  const wider = { from: toInstant(Date.parse(from) - BEFORE_MILLISECONDS), to }
+  const wider = { from: toInstant(withinYears(Date.parse(from) - BEFORE_MILLISECONDS)), to }
   return flags.entries === undefined
     ? askForEntries(issuerOf(context, flags), wider)
     : readEntries(flags.entries, wider)

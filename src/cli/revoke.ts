@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { Argument, type Command } from "commander"
 import { asRecord, type IssuerCalls } from "../client/issuer-call.ts"
-import { parseDuration, parseInstant, toInstant } from "../time.ts"
+import { parseDuration, parseInstant, toInstant, withinYears } from "../time.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { wrongUse } from "./exit.ts"
@@ -83,7 +83,7 @@ function readUntil(text: string, kind: string): string {
   const until = seconds === undefined ? parseInstant(text) : Date.now() + seconds * 1000
   if (until === undefined)
     throw wrongUse(`--until ${text} is no time`, "Write 30m, 2h, 7d, or 2026-01-31T12:00:00Z")
-  return toInstant(until)
+  return toInstant(withinYears(until))
 }
 
 function showRevoked({ terminal, settings }: Context, view: View, kind: string): void {

@@ -92,6 +92,11 @@ test("what can't be told is exit code 3, never 0", async () => {
   ])
 })
 
+test("a window of all there is begins with the first of all years", async () => {
+  const done = await replay(policies, "--entries", entries, "--since", "9999999d", "--json")
+  expect(JSON.parse(done.stdout)).toMatchObject({ from: "0000-01-01T00:00:00.000Z", starts: { total: 2 } })
+})
+
 test.each([
   [["--since", "soon"], 2, "--since soon is no time"],
   [["--entries", "nowhere"], 2, "nowhere can't be read (ENOENT)"],

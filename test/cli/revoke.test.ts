@@ -80,3 +80,9 @@ test("verifier list shows how each stands: its state, its batches, its clock", a
   expect(stdout).toMatch(/INSTANCE +API +STATE +LAST SEEN +BATCH +MISSING +CLOCK +FEED/)
   expect(stdout).toMatch(/tickets +reporting +\S+Z +\d+ +\+0\.0 s +\d+/)
 })
+
+test("a lock for longer than years are counted stands until the last of them", async () => {
+  const { code, stdout } = await revoke("agent", "summarizer", "--until", "9999999d", "--json")
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ until: "9999-12-31T23:59:59.999Z" })
+})
