@@ -1,6 +1,5 @@
-// Every refusal taskmint can give: its code, its HTTP status, the error its standard wants, the public text, and what
-// the caller should do next. A refusal is a value; it decides nothing about who sees the reason (the ledger does, the
-// wire never does).
+// Every refusal taskmint can give: its code, its HTTP status, the error its standard wants, the public text, and what the caller
+// should do next. A refusal is a value; it decides nothing about who sees the reason (the ledger does, the wire never does).
 
 /** What a caller does after a refusal: renew the token, wait and try again, ask for approval, or give up. */
 export type Next = "renew" | "wait" | "ask_approval" | "stop"
@@ -56,6 +55,7 @@ export const REFUSALS = {
     "The service token is not valid; get a new one from POST /token",
   ),
   role_missing: row(403, "insufficient_scope", "stop", "The caller's role does not include this"),
+  form_foreign: row(403, "access_denied", "stop", "The form was not sent by a page of this issuer"),
 
   // Mints.
   access_denied: row(

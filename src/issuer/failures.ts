@@ -11,6 +11,7 @@ const ALARMS = {
     "service_token_invalid",
     "proof_invalid",
     "credential_ambiguous",
+    "form_foreign",
   ],
   callers_without_role: ["role_missing"],
 } as const satisfies Readonly<Record<string, readonly Code[]>>

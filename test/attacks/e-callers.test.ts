@@ -154,6 +154,21 @@ test("no failure of somebody unauthenticated adds an entry; once a minute their 
   expect(await entriesNow()).toBe(before + 1)
 })
 
+test("K08 a form of another site is nobody's: its number is not among those of callers without a role", async () => {
+  await house.issuer.sweep()
+  const before = await entriesNow()
+  for (const path of ["/console/sign-out", "/console/revocations"]) {
+    const headers = { origin: "https://evil.example", "content-type": "application/x-www-form-urlencoded" }
+    expect((await house.call("POST", path, { body: "", headers })).status).toBe(403)
+  }
+  await house.issuer.sweep()
+  const path = "/ledger/entries?kind=alarm.raised&limit=1000"
+  const { body } = await house.ask("GET", path, { as: "audit-team" })
+  const last = (body.entries as object[]).at(-1)
+  expect(last).toMatchObject({ code: "callers_not_authenticated", body: { counts: { form_foreign: 2 } } })
+  expect(await entriesNow()).toBe(before + 1)
+})
+
 test("a caller's hour is one entry, however often it comes and over a restart", async () => {
   const fresh = await openHouse()
   try {

@@ -84,7 +84,7 @@ export const action = <Form>(parts: ConsoleParts, acts: Acts<Form>): Endpoint =>
     answers: { 303: { description: "Done: on to where it is seen" } },
     async run(request, parameter, entrance) {
       if (!isOwnForm(parts.issuer, request.headers))
-        return refuse("role_missing", "[origin] a form of another site")
+        return refuse("form_foreign", "[origin] a form of another site")
       const visitor = await visitorOf(parts, request, entrance)
       if (visitor instanceof Refusal) return visitor
       if (!visitor) return onward(signInFor(acts.path))

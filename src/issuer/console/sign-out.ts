@@ -21,7 +21,7 @@ export const signOut = ({ issuer, sessions }: Rooms): Endpoint =>
     answers: { 303: { description: "Done, or there was none: on to signing in" } },
     async run(request) {
       if (!isOwnForm(issuer, request.headers))
-        return refuse("role_missing", "[origin] a form of another site")
+        return refuse("form_foreign", "[origin] a form of another site")
       const form = await readWith(request, { ...formBody(Form), optional: true })
       if (form instanceof Refusal) return form
       await sessions.leave(request, form?.everywhere === "yes")
