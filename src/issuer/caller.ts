@@ -5,7 +5,7 @@ import type { Engine } from "../database/database.ts"
 import { Refusal, refuse } from "../errors.ts"
 import type { Keyring } from "../keys/keyring.ts"
 import type { Ledger } from "../ledger/ledger.ts"
-import { type CallerKind, type CallerScope, caller as callerOf } from "../policy/callers.ts"
+import { type CallerKind, type CallerScope, caller as callerOf, canAuthenticate } from "../policy/callers.ts"
 import type { PolicyStore } from "../policy/in-force.ts"
 import type { Policy } from "../policy/policy.ts"
 import type { Canaries } from "../task/canary.ts"
@@ -176,7 +176,8 @@ function knownIn(policy: Policy, opened: Opened): Known | undefined {
 
 function foundIn(policy: Policy, { clientId, scope, person }: ServiceToken): Known | undefined {
   const known = callerOf(policy, clientId)
-  if (!known) return undefined
+  // Whose every key and provider is gone could not have got it now.
+  if (!known || !canAuthenticate(known)) return undefined
   const { name, kind } = known
   const found = { clientId: name, kind, scopes: new Set(known.scopes.filter((one) => scope.includes(one))) }
   if (person === undefined) return found

@@ -1,8 +1,12 @@
-// What ends what a person of staff was given: a lock that names them, and a provider whose word counts no more.
+// What ends what somebody was given by another's word: a lock that names the person, and a provider whose word counts no more.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { openSignIns, type SignIns } from "../support/sign-ins.ts"
+import { toEpochSeconds } from "../../src/time.ts"
+import { signProof } from "../../src/token/proof.ts"
+import { ISSUER } from "../support/issuer-house.ts"
+import { KEY, openSignIns, type SignIns } from "../support/sign-ins.ts"
+import { openWorkloads } from "../support/workloads.ts"
 
 let users: SignIns["users"]
 let idToken: SignIns["idToken"]
@@ -75,4 +79,26 @@ test("a provider that is disabled vouches for nobody from then on: neither sign-
   const without = ({ request_id: _id, ...rest }: Record<string, unknown>) => rest
   expect([refused.status, without(refused.body)]).toEqual([unknown.status, without(unknown.body)])
   expect(refused).toMatchObject({ status: 401, body: { error: "invalid_client" } })
+})
+
+test("a workload of a disabled provider that has no other way to authenticate is out with the token it has", async () => {
+  const { house, present: show, discovered, github, close } = await openWorkloads()
+  const bearer = async (assertion: string, clientId: string) => {
+    const body: unknown = await (await show(assertion, clientId, {}, KEY)).json()
+    const { access_token: accessToken } = body as { readonly access_token: string }
+    return async () => {
+      const of = { method: "GET", url: `${ISSUER}/tasks`, now: toEpochSeconds(house.clock.now()) }
+      const dpop = signProof({ ...of, accessToken }, KEY)
+      return (await house.call("GET", "/tasks", { headers: { authorization: `DPoP ${accessToken}`, dpop } }))
+        .status
+    }
+  }
+  const [robot, pipeline] = [await bearer(discovered(), "robot"), await bearer(github(), "pipeline")]
+  expect([await robot(), await pipeline()]).toEqual([200, 200])
+  const path = join(house.policyFolder, "workloads.yaml")
+  const [on, off] = ["private_addresses: true", "private_addresses: true, enabled: false"]
+  writeFileSync(path, readFileSync(path, "utf8").replace(on, off))
+  await house.issuer.reload()
+  expect([await robot(), await pipeline()]).toEqual([401, 200])
+  await close()
 })
