@@ -88,7 +88,7 @@ export function createErasures(options: TaskOptions): Erasures {
       if (erasing.reason.includes(sub))
         return refuse("invalid_request", "[reason] names the person", NAMELESS)
       const [known] = await parts.engine.query(subjectByText, { sub })
-      return known ? eraseSubject(parts, erasing, { ...known, text: sub }) : finish(parts, 0, 0)
+      return known ? eraseSubject(parts, erasing, { ...known, text: sub }) : eraseWords(parts, erasing, sub)
     },
   }
 }
@@ -129,6 +129,20 @@ async function eraseSubject(parts: Parts, erasing: Erasing, person: Person): Pro
     return (await blockedBy(parts, person)) ?? { steps, answer: () => true }
   })
   return last instanceof Refused ? last : finish(parts, tasks, entries)
+}
+
+/** Of a row that nobody has. */
+const NO_ROW = -1
+
+/** Somebody of whom nothing was done, whom words name all the same: a query that asked for them, a reason. */
+async function eraseWords(parts: Parts, { by, as, reason }: Erasing, sub: string): Promise<Erased> {
+  const { engine, ledger } = parts
+  await engine.atomically([{ statement: eraseReasonsNaming, values: { sub } }])
+  const traces = { subject: { id: NO_ROW, text: sub }, values: new Set<string>() }
+  const { entries } = await eraseLoose(engine, traces)
+  const body = { of: "subject", by, as, tasks: 0, reason }
+  if (entries > 0) await ledger.append([{ kind: "ledger.erased", at: ledger.at(), body }])
+  return finish(parts, 0, entries)
 }
 
 /** The guards that the last transaction has too, asked before anything is begun. */

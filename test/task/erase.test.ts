@@ -180,6 +180,27 @@ function dyingAfter(engine: Engine, commits: number): Engine {
   }
 }
 
+test("H13: a person whom only words name, in a query and in the reason of an order, is in none of them any more", async () => {
+  const NINA = "people/nina.canary@example.com"
+  const order = { kind: "agent", value: "summarizer", reason: `${NINA} saw it` } as const
+  const { id } = mustBe(await world.revocations.revoke("operations-team", order))
+  const read = { report: "entries", parameters: { sub: NINA } }
+  await world.ledger.append([
+    { kind: "access.read", at: world.ledger.at(), body: { by: "audit-team", ...read } },
+  ])
+  world.clock.advance(AN_HOUR)
+  const erase = async () => mustBe(await erasures().subject(BY, NINA))
+  expect(await erase()).toMatchObject({ tasks: 0, entries: 3 })
+  expect(await resting(["nina.canary"])).toEqual([])
+  expect(mustBe(await world.revocations.show(id)).reason).toBeUndefined()
+  expect((await world.ledger.read({ kind: "ledger.erased" })).entries.map(({ body }) => body)).toMatchObject([
+    { of: "subject", by: BY.by, as: BY.as, tasks: 0 },
+  ])
+  expect(await erase()).toMatchObject({ tasks: 0, entries: 0 })
+  expect((await world.ledger.read({ kind: "ledger.erased" })).entries).toHaveLength(1)
+  expect(await verify()).toMatchObject({ verdict: "verified" })
+})
+
 describe("a task that is erased alone", () => {
   test("loses its values, its person too; their other tasks keep theirs", async () => {
     const erased = mustBe(await erasures().task(BY, visits.vera.task))
