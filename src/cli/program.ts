@@ -22,8 +22,7 @@ export async function run(args: readonly string[]): Promise<number> {
     await output.finish()
     return EXIT.done
   } catch (error) {
-    if (error instanceof CommanderError)
-      return /help|version/.test(error.code) && args.length > 0 ? EXIT.done : EXIT.wrongUse
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongUse
     if (error instanceof CommandEnded) return error.exitCode
     if (error instanceof OutputLost && error.unwanted) return EXIT.cannotTell
     const { exitCode, lines } = endOf(error)

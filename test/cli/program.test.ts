@@ -1,12 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Command } from "commander"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { writeExampleFolder } from "../../src/cli/example-folder.ts"
-import { createProgram } from "../../src/cli/program.ts"
-import { createSettings } from "../../src/cli/settings.ts"
-import { createTerminal } from "../../src/cli/terminal.ts"
 import { signJwt } from "../../src/token/jwt.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { runCli } from "../support/command-line.ts"
@@ -18,78 +14,6 @@ const folder = mkdtempSync(join(tmpdir(), "taskmint-cli-"))
 const house = join(folder, "house")
 beforeAll(() => void writeExampleFolder(house))
 afterAll(() => rmSync(folder, { recursive: true }))
-
-const COMMANDS = [
-  "serve",
-  "demo",
-  "init",
-  "policy check",
-  "policy inventory",
-  "policy test",
-  "policy explain",
-  "credential new",
-  "task start",
-  "task list",
-  "task show",
-  "task pause",
-  "task resume",
-  "task complete",
-  "task fail",
-  "task cancel",
-  "session",
-  "approval list",
-  "approval grant",
-  "approval deny",
-  "revoke",
-  "lock list",
-  "lock lift",
-  "verifier list",
-  "verifier forget",
-  "keys list",
-  "keys rotate",
-  "keys rewrap",
-  "ledger query",
-  "ledger copy",
-  "token get",
-  "token inspect",
-  "canary",
-  "drill leak",
-  "backup",
-  "completion",
-]
-
-/** Those that do something, by all their words. */
-function* commandsBelow(command: Command, words: readonly string[]): Generator<[string, Command]> {
-  for (const one of command.commands) {
-    const all = [...words, one.name()]
-    if (one.commands.length === 0) yield [all.join(" "), one]
-    yield* commandsBelow(one, all)
-  }
-}
-
-const context = {
-  terminal: createTerminal(process.stdout, process.stderr),
-  settings: createSettings({}, "taskmint"),
-}
-const all = [...commandsBelow(await createProgram(context), [])]
-
-describe("each command explains itself", () => {
-  test("there are those that are promised", () => {
-    expect(all.map(([words]) => words)).toEqual(expect.arrayContaining(COMMANDS))
-  })
-
-  test.each(all)("%s", (words, command) => {
-    expect(command.description()).toMatch(/\w/)
-    expect(command.helpInformation()).toContain(`Usage: taskmint ${words}`)
-    for (const { flags, description } of command.options) expect(description, flags).toMatch(/\w/)
-  })
-
-  test.each(["serve", "task start"])("and that is no failure: %s --help", async (words) => {
-    const { code, stdout, stderr } = await runCli([...words.split(" "), "--help"])
-    expect([code, stderr]).toEqual([0, ""])
-    expect(stdout).toContain(`Usage: taskmint ${words}`)
-  })
-})
 
 const caller = () => ({
   TASKMINT_ISSUER: "http://127.0.0.1:9",
@@ -115,6 +39,9 @@ describe.concurrent("a wrong turn ends with its exit code and the next step, on 
     says: RegExp,
   ])[] = [
     [[], () => ({}), 2, /Usage: taskmint/],
+    [["task"], () => ({}), 2, /Usage: taskmint task/],
+    [["ledger", "ask"], () => ({}), 2, /Usage: taskmint ledger ask/],
+    [["help", "tusk"], () => ({}), 2, /Usage: taskmint/],
     [["tusk"], () => ({}), 2, /unknown command 'tusk'[\s\S]*task/],
     [["task", "stort"], () => ({}), 2, /Did you mean start/],
     [["task", "list", "--stat", "x"], () => ({}), 2, /Did you mean --state/],

@@ -1,0 +1,82 @@
+// `--help` of every command: that it is there, and that asking for it is no failure.
+import type { Command } from "commander"
+import { describe, expect, test, vi } from "vitest"
+import { createProgram } from "../../src/cli/program.ts"
+import { createSettings } from "../../src/cli/settings.ts"
+import { createTerminal } from "../../src/cli/terminal.ts"
+import { runCli } from "../support/command-line.ts"
+
+// Some steps are a process of their own.
+vi.setConfig({ testTimeout: 60_000 })
+
+const COMMANDS = [
+  "serve",
+  "demo",
+  "init",
+  "policy check",
+  "policy inventory",
+  "policy test",
+  "policy explain",
+  "credential new",
+  "task start",
+  "task list",
+  "task show",
+  "task pause",
+  "task resume",
+  "task complete",
+  "task fail",
+  "task cancel",
+  "session",
+  "approval list",
+  "approval grant",
+  "approval deny",
+  "revoke",
+  "lock list",
+  "lock lift",
+  "verifier list",
+  "verifier forget",
+  "keys list",
+  "keys rotate",
+  "keys rewrap",
+  "ledger query",
+  "ledger copy",
+  "token get",
+  "token inspect",
+  "canary",
+  "drill leak",
+  "backup",
+  "completion",
+]
+
+/** Those that do something, by all their words. */
+function* commandsBelow(command: Command, words: readonly string[]): Generator<[string, Command]> {
+  for (const one of command.commands) {
+    const all = [...words, one.name()]
+    if (one.commands.length === 0) yield [all.join(" "), one]
+    yield* commandsBelow(one, all)
+  }
+}
+
+const context = {
+  terminal: createTerminal(process.stdout, process.stderr),
+  settings: createSettings({}, "taskmint"),
+}
+const all = [...commandsBelow(await createProgram(context), [])]
+
+describe("each command explains itself", () => {
+  test("there are those that are promised", () => {
+    expect(all.map(([words]) => words)).toEqual(expect.arrayContaining(COMMANDS))
+  })
+
+  test.each(all)("%s", (words, command) => {
+    expect(command.description()).toMatch(/\w/)
+    expect(command.helpInformation()).toContain(`Usage: taskmint ${words}`)
+    for (const { flags, description } of command.options) expect(description, flags).toMatch(/\w/)
+  })
+
+  test.each(["serve", "task start"])("and that is no failure: %s --help", async (words) => {
+    const { code, stdout, stderr } = await runCli([...words.split(" "), "--help"])
+    expect([code, stderr]).toEqual([0, ""])
+    expect(stdout).toContain(`Usage: taskmint ${words}`)
+  })
+})
