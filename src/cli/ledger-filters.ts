@@ -4,20 +4,20 @@ import { KINDS } from "../ledger/event.ts"
 import { suggesting } from "./suggestions.ts"
 
 const FILTERS = [
-  ["task", "task id"],
+  ["task", "task id, task_..."],
   ["reference", "the orchestrator's own execution id"],
-  ["jti", "token id"],
-  ["agent", "agent"],
-  ["instance", "instance of an agent"],
+  ["jti", "token id, tok_..."],
+  ["agent", "agent, as in triage-bot"],
+  ["instance", "instance without its agent, as in pod-7f3c"],
   ["orchestrator", "orchestrator"],
-  ["sub", "the principal"],
+  ["sub", "the principal, as in people/ana@example.com"],
   ["api", "the API's name in the policy"],
   ["operation", "operation, as in tickets:read"],
   ["resource", "resource, or how it begins"],
   ["kind", "kind of entry, as in use.refused"],
   ["outcome", "allowed or refused"],
-  ["from", "RFC 3339 time"],
-  ["to", "RFC 3339 time"],
+  ["from", "RFC 3339 time, as in 2026-01-31T12:00:00Z"],
+  ["to", "the same, until when"],
 ] as const
 
 export type FilterName = (typeof FILTERS)[number][0]

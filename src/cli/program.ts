@@ -1,6 +1,6 @@
 // The command line, whole: which nouns there are, how a command begins and how it ends. Each noun's file decides what its
 // commands do; exit.ts decides what an error means.
-import { Command, CommanderError } from "commander"
+import { Command, CommanderError, Help } from "commander"
 import { addCompletion, namingWords } from "./completion.ts"
 import type { Context } from "./context.ts"
 import { CommandEnded, EXIT, endOf } from "./exit.ts"
@@ -64,11 +64,18 @@ export async function createProgram(context: Context, args: readonly string[] = 
     .exitOverride()
     .showHelpAfterError("(add --help for the whole of it)")
     .showSuggestionAfterError()
+    .configureHelp({ optionDescription: saying })
     .addHelpText("after", EXIT_CODES)
   await addNamed(program, context, NOUNS, namingWords(args))
   addCompletion(program, context)
   return program
 }
+
+const help = new Help()
+
+/** In help, an option that has to be given says so. */
+const saying: Help["optionDescription"] = (option) =>
+  `${help.optionDescription(option)}${option.mandatory ? " (required)" : ""}`
 
 const EXIT_CODES =
   "\nExit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not tell; of `session`, the command's."

@@ -33,7 +33,12 @@ export function addServe(program: Command, context: Context): void {
       "once: goes on with a database that was rolled back; ends every task and key",
     )
     .option("--dev", "for trying out on one machine: makes keys and policies when there are none")
-    .addOption(new Option("--algorithm <name>", "of new signing keys").choices(["ES256", "EdDSA"]))
+    .addOption(
+      new Option("--algorithm <name>", "of new signing keys; ES256 where none is named").choices([
+        "ES256",
+        "EdDSA",
+      ]),
+    )
     .option("--key-rotation <duration>", "how long a key signs, an hour or more (TASKMINT_KEY_ROTATION, 30d)")
     .option(
       "--retention <duration>",
@@ -63,8 +68,17 @@ export function addServe(program: Command, context: Context): void {
         .choices(["debug", "info", "warn", "error"])
         .default("info"),
     )
+    .addHelpText("after", WITHOUT_FLAGS)
     .action((flags: ServeFlags) => serve(context, flags))
 }
+
+const WITHOUT_FLAGS = `
+Without --dev an issuer's name, a database, policies and a key-encryption key have to be given. What is secret has no flag:
+  TASKMINT_KEY_ENCRYPTION_KEY_FILE     what stored signing keys are encrypted with: 32 bytes in base64url
+  TASKMINT_DATABASE_FILE               a database's address that holds a password
+  TASKMINT_CONSOLE_CLIENT_SECRET_FILE  the console's secret at the provider, where it has one
+name files that only you can read; the same without _FILE is the value itself.
+TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP=true lets the issuer's name be http elsewhere than on loopback.`
 
 /** What is given several times, as the variable has it. */
 const joined = (value: string, before?: string) => (before === undefined ? value : `${before},${value}`)

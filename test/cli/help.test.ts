@@ -1,8 +1,8 @@
-// `--help` of every command: that it is there, and that asking for it is no failure.
+// `--help` of every command: that it is there, and that it says what the command needs to be given.
 import type { Command } from "commander"
 import { describe, expect, test, vi } from "vitest"
 import { createProgram } from "../../src/cli/program.ts"
-import { createSettings } from "../../src/cli/settings.ts"
+import { createSettings, SETTINGS } from "../../src/cli/settings.ts"
 import { createTerminal } from "../../src/cli/terminal.ts"
 import { runCli } from "../support/command-line.ts"
 
@@ -74,9 +74,22 @@ describe("each command explains itself", () => {
     for (const { flags, description } of command.options) expect(description, flags).toMatch(/\w/)
   })
 
+  test.each(all)("%s says what has to be given, and nothing else has", (_words, command) => {
+    const marked = /^ {2}(--[\w-]+)(?:(?!^ {2}-)[\s\S])*?\(required\)/gm
+    const said = [...command.helpInformation().matchAll(marked)].map(([, flag]) => flag)
+    expect(said).toEqual(command.options.filter((one) => one.mandatory).map((one) => one.long))
+  })
+
   test.each(["serve", "task start"])("and that is no failure: %s --help", async (words) => {
     const { code, stdout, stderr } = await runCli([...words.split(" "), "--help"])
     expect([code, stderr]).toEqual([0, ""])
     expect(stdout).toContain(`Usage: taskmint ${words}`)
   })
+})
+
+test("every setting is told by some command's help", async () => {
+  const { stdout } = await runCli(["serve", "--help"])
+  const told = [stdout, ...all.map(([, command]) => command.helpInformation())].join("\n")
+  for (const { variable } of Object.values(SETTINGS))
+    expect(told).toMatch(new RegExp(`${variable}(_FILE)?\\b`))
 })
