@@ -19,8 +19,11 @@ export interface CallerFlags {
 }
 
 /** A command that calls the issuer: who calls, and `--json`. */
-export const asCaller = (command: Command): Command =>
-  withJson(command)
+export const asCaller = (command: Command): Command => callingAs(withJson(command))
+
+/** The same where there is nothing to be printed. */
+export const callingAs = (command: Command): Command =>
+  command
     .option("--issuer <url>", "the issuer's name and address (TASKMINT_ISSUER)")
     .option("--client-id <name>", "who calls: a name in the policy (TASKMINT_CLIENT_ID)")
     .option("--client-key-file <file>", "its private JWK (TASKMINT_CLIENT_KEY_FILE)")

@@ -11,9 +11,9 @@ import type { Task } from "../client/task.ts"
 import type { Context } from "./context.ts"
 import { wrongUse } from "./exit.ts"
 import {
-  asCaller,
   type CallerFlags,
   callerOf,
+  callingAs,
   collect,
   orchestratorOf,
   readAgent,
@@ -50,8 +50,11 @@ export interface TaskSession {
 }
 
 export const addSessionOptions = (command: Command): Command =>
-  asCaller(command)
-    .option("--type <name>", "start a task of this type, and end it with the command")
+  callingAs(command)
+    .option(
+      "--type <name>",
+      "start a task of this type, and end it with the command; needs --agent and --purpose",
+    )
     .option("--agent <agent/instance>", "who acts: triage-bot/pod-7f3c", readAgent)
     .option("--purpose <text>", "why, for people")
     .option("--input <name=value>", "an input of the task type; again for each", readInput)
@@ -60,7 +63,7 @@ export const addSessionOptions = (command: Command): Command =>
     .option("--handover <file>", "instead: the tokens that `task start --handover` wrote")
     .option("--key-file <file>", "the private JWK that they are bound to (TASKMINT_KEY_FILE)")
     .option("--task <id>", "instead: collect the tokens of this task, as its agent (--client-id)")
-    .option("--instance <name>", "which running copy of the agent collects")
+    .option("--instance <name>", "with --task: which running copy of the agent collects")
     .option("--wait <seconds>", "how long one call waits for tokens and APIs", readWait, 30)
     .option("--socket <path>", "listen on this Unix socket (0600) instead of loopback")
     .option("--pass-others", "let requests to other hosts through, without a token")

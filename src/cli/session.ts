@@ -52,7 +52,7 @@ async function runWith(
     await runCommand(command, environmentFor(process.env, door.environment), signals)
   } catch (error) {
     if (error instanceof NotDone && error.exitCode > 125)
-      terminal.note(`taskmint session: ${forTerminal(error.name)}`)
+      terminal.note(`taskmint session: ${forTerminal(`${command[0]}: ${error.name}`)}`)
     throw error
   } finally {
     await door.close()

@@ -93,3 +93,9 @@ test("every setting is told by some command's help", async () => {
   for (const { variable } of Object.values(SETTINGS))
     expect(told).toMatch(new RegExp(`${variable}(_FILE)?\\b`))
 })
+
+test("only commands that print JSON take --json", () => {
+  const silent = ["serve", "guard", "demo", "session", "completion", "complete"]
+  const without = all.filter(([, { options }]) => options.every(({ long }) => long !== "--json"))
+  expect(without.map(([words]) => words)).toEqual(silent)
+})
