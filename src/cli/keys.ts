@@ -26,7 +26,7 @@ export function addKeys(program: Command, context: Context): void {
     .description("which there are, and what each waits for")
     .action((flags: CallerFlags) => list(context, flags))
   asCaller(keys.command("rotate"))
-    .description("publish the next key; called again a quarter of an hour later, let it sign")
+    .description("publish the next key, which signs by itself a quarter of an hour later")
     .option("--emergency", "revoke the key that signs, and let another sign at once; needs --reason")
     .option("--reason <text>", "why it is revoked, for people")
     .option(
