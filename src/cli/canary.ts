@@ -6,7 +6,7 @@ import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { cannotTell } from "./exit.ts"
 import { asCaller, type CallerFlags, issuerOf, readAgent, readInput, required } from "./options.ts"
-import { writeNew } from "./secret-file.ts"
+import { checkNew, writeNew } from "./secret-file.ts"
 
 /** What it is to look like. */
 export interface LikeFlags extends CallerFlags {
@@ -72,6 +72,7 @@ export async function mintCanary(
 
 async function canary(context: Context, type: string, flags: Flags): Promise<void> {
   const { terminal } = context
+  if (flags.out !== undefined) checkNew(flags.out)
   const minted = await terminal.progress("minting", mintCanary(issuerOf(context, flags), type, flags))
   const { taskId, jti, resource, accessToken, expiresAt, kid } = minted
   if (flags.out !== undefined) writeNew(flags.out, `${accessToken}\n`)

@@ -73,6 +73,11 @@ export function writeNew(path: string, text: string, mode = 0o600): void {
   syncFolder(dirname(path))
 }
 
+/** Stop (wrong use) where `writeNew` would find a file: for what must not be done when it can't be written down. */
+export function checkNew(path: string): void {
+  if (existsSync(path)) throw thereAlready(path)
+}
+
 /** Step by step: asked for all at once, Node never ends where a file system makes no folders (/proc). */
 function makeFolder(path: string): void {
   if (existsSync(path)) return

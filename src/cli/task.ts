@@ -16,7 +16,7 @@ import {
   readInput,
   required,
 } from "./options.ts"
-import { readSecret, writeNew } from "./secret-file.ts"
+import { checkNew, readSecret, writeNew } from "./secret-file.ts"
 import { addStatement } from "./task-statement.ts"
 
 interface StartFlags extends CallerFlags {
@@ -64,6 +64,7 @@ function addStart(task: Command, context: Context): void {
     .option("--subject-token-file <file>", "the token of the user that the task runs for (0600)")
     .option("--handover <file>", "write the tokens for the agent's process into a new file (0600)")
     .action(async (type: string, flags: StartFlags) => {
+      if (flags.handover !== undefined) checkNew(flags.handover)
       const started = await context.terminal.progress("starting the task", start(context, type, flags))
       if (flags.handover !== undefined) writeNew(flags.handover, JSON.stringify(started.handover()))
       const { id, state, tokens } = started

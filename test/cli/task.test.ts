@@ -29,20 +29,17 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-const start = () =>
-  runCli(
-    ["task", "start", "help", "--agent", "bot/pod-1", "--purpose", "x", "--subject-token-file", tokenFile],
-    {
-      env: {
-        TASKMINT_ISSUER: server.origin,
-        TASKMINT_CLIENT_ID: "desk",
-        TASKMINT_CLIENT_KEY_FILE: keyFile,
-      },
+const start = (...more: string[]) =>
+  runCli(["task", "start", "help", "--agent", "bot/pod-1", "--purpose", "x", ...more], {
+    env: {
+      TASKMINT_ISSUER: server.origin,
+      TASKMINT_CLIENT_ID: "desk",
+      TASKMINT_CLIENT_KEY_FILE: keyFile,
     },
-  )
+  })
 
 test("the user's token goes to the issuer, and nowhere else", async () => {
-  const { code, stdout, stderr } = await start()
+  const { code, stdout, stderr } = await start("--subject-token-file", tokenFile)
   expect([code, `${stdout}${stderr}`.includes("payload.signature")]).toEqual([0, false])
   const asked = server.asked.find((one) => one.path === "/tasks")
   expect(JSON.parse(asked?.body ?? "{}")).toMatchObject({
@@ -53,7 +50,14 @@ test("the user's token goes to the issuer, and nowhere else", async () => {
 
 test("a file that others can read is not taken", async () => {
   chmodSync(tokenFile, 0o644)
-  const { code, stderr } = await start()
+  const { code, stderr } = await start("--subject-token-file", tokenFile)
   expect(code).toBe(2)
   expect(stderr).toMatch(/--subject-token-file: .* can be read or changed by others/)
+})
+
+test("nothing is started whose tokens could not be handed over", async () => {
+  const before = server.asked.length
+  const { code, stderr } = await start("--handover", keyFile)
+  expect([code, stderr]).toEqual([2, expect.stringContaining("never overwritten")])
+  expect(server.asked.slice(before)).toEqual([])
 })
