@@ -2,7 +2,7 @@
 // decides by the form of the order alone; whether there is what it names, nobody is told.
 import type { FieldError } from "../errors.ts"
 import { type IdPrefix, isId } from "../token/id.ts"
-import { parseHolder } from "../token/name.ts"
+import { isName, parseHolder } from "../token/name.ts"
 
 const ID_OF: Readonly<Partial<Record<string, IdPrefix>>> = { token: "tok", task: "task", delegation: "del" }
 
@@ -18,6 +18,8 @@ export function idleIn(
 ): FieldError | undefined {
   if (kind === "instance" && !parseHolder(value))
     return { pointer: "/value", expected: "an agent and its instance, agent/instance" }
+  if ((kind === "agent" || kind === "orchestrator") && !isName(value))
+    return { pointer: "/value", expected: `the name of an ${kind}, as in a policy` }
   const prefix = ID_OF[kind]
   if (prefix && !isId(prefix, value))
     return { pointer: "/value", expected: `the id of a ${kind}, ${prefix}_...` }

@@ -139,6 +139,8 @@ describe("an order that would do nothing", () => {
     ["an agent with a slash", { kind: "instance", value: "triage-bot/" }, "/value"],
     ["an instance of an instance", { kind: "instance", value: "triage-bot/pod-1/pod-2" }, "/value"],
     ["an agent spelled as no policy does", { kind: "instance", value: "Triage Bot/pod-1" }, "/value"],
+    ["an instance called an agent", { kind: "agent", value: "triage-bot/pod-1" }, "/value"],
+    ["an orchestrator spelled as no policy does", { kind: "orchestrator", value: "Support" }, "/value"],
     ["a task called a token", { kind: "token", value: newId("task") }, "/value"],
     ["a token called a task", { kind: "task", value: newId("tok") }, "/value"],
     ["a delegation by another name", { kind: "delegation", value: "triage-bot/pod-1" }, "/value"],
