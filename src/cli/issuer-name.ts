@@ -1,10 +1,11 @@
 // What is wrong where the issuer does not take a credential: often only the name that it was called by, which is the audience
-// of whatever is shown to it. It decides whether that is so by the issuer's public metadata; nothing is tried again.
+// of whatever is shown to it, or that it is an API's. It decides whether that is so by the issuer's public metadata and by
+// what was answered; nothing is tried again.
 import { ClientError } from "../client/error.ts"
 import { asRecord, type IssuerCalls } from "../client/issuer-call.ts"
 import { exchange } from "../remote/exchange.ts"
 
-/** The refusal, and what was wrong with the name. */
+/** The refusal, and what was wrong. */
 export class Misnamed extends ClientError {
   readonly hint: string
 
@@ -23,7 +24,7 @@ export function namingWrong(issuer: IssuerCalls): IssuerCalls {
       return await attempt
     } catch (error) {
       const isOurs = error instanceof ClientError && error.code === "invalid_client"
-      const hint = isOurs ? await wrongWith(issuer.issuer) : undefined
+      const hint = isOurs ? ((await wrongWith(issuer.issuer)) ?? unproved(error)) : undefined
       throw isOurs && hint !== undefined ? new Misnamed(error, hint) : error
     }
   }
@@ -47,6 +48,12 @@ async function wrongWith(given: string): Promise<string | undefined> {
     ? undefined
     : `The issuer there is called ${name}: give it that name with --issuer or TASKMINT_ISSUER`
 }
+
+/** An API's credential is taken with a proof alone; where a platform vouches, one comes along, by this computer's clock. */
+const unproved = ({ message }: ClientError): string | undefined =>
+  message.includes("invalid_dpop_proof")
+    ? "An API's credential is for its verifier alone (`guard`): use an orchestrator's, or that of staff. Else compare the clocks"
+    : undefined
 
 function nameIn(text: string): string | undefined {
   try {

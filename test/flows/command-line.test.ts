@@ -189,6 +189,11 @@ describe("an orchestrator's day", () => {
   })
 })
 
+test("an API's credential calls nothing, and says whose is wanted", async () => {
+  const { code, stderr } = await as("tickets", "task", "list")
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/invalid_dpop_proof[\s\S]*is for its verifier/)])
+})
+
 describe("a credential that was not taken tells what was wrong with the issuer's name", () => {
   const elsewhere = createServer((_request, response) => response.writeHead(404).end("no"))
   beforeAll(() => new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.1", resolve)))
