@@ -62,6 +62,7 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
   key_encryption_key_wrong: "Give the one that `serve` was started with, or that the last `keys rewrap` gave",
   role_missing: "Use the credential of such a caller: an `orchestrators` or `staff` entry of the policy",
   not_found: "Check the id, and that this caller may see it (orchestrators see their own tasks)",
+  task_paused: "`task resume` lets it go on, as its orchestrator",
   task_ended: "An ended task stays ended; start another",
   task_conflict: "Try again in a second",
   person_required: "Sign in: --sign-in-issuer and --sign-in-client-id",

@@ -147,7 +147,7 @@ function watchRooms(meter: Meter, rooms: Observed): (() => void)[] {
       "1 while the policy files are refused and the policy in force stays",
       () => [[policies.state().refused ? 1 : 0, {}]],
     ),
-    gauge("taskmint.alarms", "Alarms of silence that stand", () =>
+    gauge("taskmint.alarms", "Alarms that stand", () =>
       ALARMS.map((kind) => [watch.standing().get(kind) ?? 0, { "taskmint.alarm": kind }]),
     ),
     gauge("taskmint.verifier.drift", "Seconds that a verifier's clock differs most from the issuer's", () => [

@@ -62,3 +62,7 @@ test("whatever fails, its message shows no token", () => {
   const token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0In0.c2ln"
   expect(endOf(new Error(`could not send ${token}`)).lines).toEqual(["could not send [token]"])
 })
+
+test("who is told that a task is paused is told what lets it go on", () => {
+  expect(endOf(refusal("task_paused", 409)).lines.at(-1)).toMatch(/task resume/)
+})
