@@ -1,5 +1,6 @@
 // What takes minutes or hours is asked for by name: a wrong word is told apart at once, with what there is, and runs nothing.
 import { spawnSync } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
 import { expect, test } from "vitest"
 
 const run = (...args: string[]) => {
@@ -23,6 +24,22 @@ test.each(SCRIPTS)("%s runs nothing for what it does not know", (script, name, o
   const { status, stdout, stderr } = run(script, name, option, "some")
   expect([status, stdout]).toEqual([2, ""])
   expect(stderr).toContain(`${option} N`)
+})
+
+const PAGES = ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"].concat(
+  readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+)
+
+test.each(SCRIPTS)("%s has everything that a page says can be run", (script) => {
+  const command = script === "bench/main.ts" ? "bench" : "evidence"
+  const { stdout } = run(script, "--help")
+  const named = PAGES.flatMap((page) => [
+    ...readFileSync(page, "utf8").matchAll(RegExp(`npm run ${command} -- ([a-z]+)`, "g")),
+  ]).map(([, name = ""]) => name)
+  expect(named.length).toBeGreaterThan(0)
+  expect(named.filter((name) => !RegExp(`\\b${name}\\b`).test(stdout))).toEqual([])
 })
 
 /** How both read their words, without all that they could run. */
