@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from "commander"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { type ExampleFolder, writeExampleFolder } from "./example-folder.ts"
+import { quote } from "./next-command.ts"
 import { withJson } from "./options.ts"
 import { writeNew } from "./secret-file.ts"
 
@@ -70,9 +71,6 @@ function writePrograms(made: ExampleFolder): string[] {
 
 const callersOf = (made: ExampleFolder): string =>
   made.files.flatMap((file) => /([^/\\]+)\.private\.json$/.exec(file)?.[1] ?? []).join(" ")
-
-const quote = (text: string): string =>
-  /^[A-Za-z0-9_./:@=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 
 function showNext({ terminal }: Context, made: ExampleFolder, settings: string): void {
   const { bold, dim } = terminal.colors

@@ -7,6 +7,7 @@ import { parseDuration, parseInstant, toInstant, withinYears } from "../time.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
 import { wrongUse } from "./exit.ts"
+import { nextCommand } from "./next-command.ts"
 import { asCaller, type CallerFlags, issuerOf, required } from "./options.ts"
 
 const KINDS = ["token", "delegation", "task", "instance", "agent", "orchestrator", "subject", "api", "key"]
@@ -41,7 +42,7 @@ export function addRevoke(program: Command, context: Context): void {
         awaitApplied(issuer, asRecord(body)),
       )
       if (flags.json) return context.terminal.json(view)
-      showRevoked(context, view, kind)
+      showRevoked(context, view, kind, flags)
     })
 }
 
@@ -86,13 +87,16 @@ function readUntil(text: string, kind: string): string {
   return toInstant(withinYears(until))
 }
 
-function showRevoked({ terminal, settings }: Context, view: View, kind: string): void {
+function showRevoked(context: Context, view: View, kind: string, flags: CallerFlags): void {
+  const { terminal } = context
   const id = forTerminal(String(view.id ?? ""))
   const tokens = typeof view.tokens_ended === "number" ? view.tokens_ended : 0
   terminal.print(`${terminal.colors.bold(id)}  ${tokens} live token(s) ended`)
   showApplied(terminal, view)
   if (LOCKING.has(kind))
-    terminal.note(`Nothing more is minted for it. Lift the lock with: ${settings.command} lock lift ${id}`)
+    terminal.note(
+      `Nothing more is minted for it. Lift the lock with: ${nextCommand(context, flags, `lock lift ${id}`)}`,
+    )
 }
 
 export function showApplied(terminal: Context["terminal"], view: View): void {

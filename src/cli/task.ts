@@ -6,6 +6,7 @@ import { TASK_STATES } from "../task/states.ts"
 import { toInstant } from "../time.ts"
 import type { Context } from "./context.ts"
 import { forTerminal } from "./escape.ts"
+import { nextCommand, quote } from "./next-command.ts"
 import {
   asCaller,
   type CallerFlags,
@@ -70,7 +71,7 @@ function addStart(task: Command, context: Context): void {
       const { id, state, tokens } = started
       const deadline = toInstant(started.deadline)
       if (flags.json) context.terminal.json({ task_id: id, state, deadline, tokens })
-      else showStarted(context, started)
+      else showStarted(context, started, flags)
     })
 }
 
@@ -100,16 +101,25 @@ function start(context: Context, type: string, flags: StartFlags): Promise<Task>
   })
 }
 
-function showStarted({ terminal, settings }: Context, { id, state, deadline, tokens }: Task): void {
+function showStarted(context: Context, { id, state, deadline, tokens }: Task, flags: StartFlags): void {
+  const { terminal } = context
   terminal.print(
     `${terminal.colors.bold(forTerminal(id))}  ${forTerminal(state)} until ${toInstant(deadline)}\n`,
   )
   const rows = tokens.map((held) => [held.resource, held.scope.join(" "), toInstant(held.expiresAt)])
-  terminal.table(["API", "MAY", "TOKEN UNTIL"], rows)
-  terminal.note(
-    `\nNext: ${settings.command} token get ${forTerminal(id)}  (the token, for a request of your own)`,
-  )
-  terminal.note(`      ${settings.command} task complete ${forTerminal(id)}`)
+  if (rows.length > 0) terminal.table(["API", "MAY", "TOKEN UNTIL"], rows)
+  terminal.note(`\nNext: ${nextOf(context, forTerminal(id), flags)}`)
+  terminal.note(`      ${nextCommand(context, flags, `task complete ${forTerminal(id)}`)}`)
+}
+
+/** What the tokens are for, by who has them now. */
+function nextOf(context: Context, id: string, flags: StartFlags): string {
+  const { command } = context.settings
+  if (flags.handover !== undefined)
+    return `${command} session --handover ${forTerminal(quote(flags.handover))} -- <the agent's command>`
+  if (flags.deliver !== undefined)
+    return `${command} session --task ${id} --client-id ${flags.agent.id} -- <the agent's command>  (with the agent's credential)`
+  return `${nextCommand(context, flags, `token get ${id}`)}  (the token, for a request of your own)`
 }
 
 function addList(task: Command, context: Context): void {
@@ -208,7 +218,7 @@ function addChange(task: Command, context: Context, change: Change, description:
       const fresh = changed.tokens.length
       if (fresh > 0)
         context.terminal.note(
-          `${fresh} fresh token(s); have them with ${context.settings.command} token get ${forTerminal(id)}`,
+          `${fresh} fresh token(s); have them with ${nextCommand(context, flags, `token get ${forTerminal(id)}`)}`,
         )
     })
 }

@@ -1,7 +1,7 @@
 // `task start` as a process: what it sends for a user, and which file it takes their token from.
 import { chmodSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, beforeAll, expect, test, vi } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { generatePrivateJwk } from "../../src/token/signature.ts"
 import { runCli } from "../support/command-line.ts"
 import { createFolders } from "../support/folder.ts"
@@ -45,6 +45,32 @@ test("the user's token goes to the issuer, and nowhere else", async () => {
   expect(JSON.parse(asked?.body ?? "{}")).toMatchObject({
     type: "help",
     subject_token: "header.payload.signature",
+  })
+})
+
+describe("what comes next can be run as it is printed", () => {
+  const WHO = ["--client-id", "desk", "--client-key-file", keyFile]
+
+  test("with the flags that said who calls, and none where variables did", async () => {
+    const words = ["task", "start", "help", "--agent", "bot/pod-1", "--purpose", "x", ...WHO]
+    const { stderr } = await runCli([...words, "--issuer", server.origin])
+    const given = ["--issuer", server.origin, ...WHO].join(" ")
+    expect(stderr).toContain(`token get task_1 ${given}  (`)
+    expect(stderr).toContain(`task complete task_1 ${given}\n`)
+    expect((await start()).stderr).toMatch(/token get task_1 {2}\(.*\n.*task complete task_1\n/)
+  })
+
+  test.each<[how: string, more: string[], next: RegExp]>([
+    [
+      "handed over",
+      ["--handover", join(folder, "for the agent")],
+      /session --handover '.*for the agent' -- /,
+    ],
+    ["collected by the agent", ["--deliver", "agent"], /session --task task_1 --client-id bot .*-- /],
+  ])("where tokens are %s, by the agent's process", async (_how, more, next) => {
+    const { code, stderr } = await start(...more)
+    expect([code, stderr]).toEqual([0, expect.stringMatching(next)])
+    expect(stderr).not.toContain("token get")
   })
 })
 
