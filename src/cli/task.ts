@@ -18,6 +18,7 @@ import {
   required,
 } from "./options.ts"
 import { checkNew, readSecret, writeNew } from "./secret-file.ts"
+import { showTask } from "./task-show.ts"
 import { addStatement } from "./task-statement.ts"
 
 interface StartFlags extends CallerFlags {
@@ -157,39 +158,8 @@ function addShow(task: Command, context: Context): void {
     .action(async (id: string, flags: CallerFlags) => {
       const view = await context.terminal.progress("asking", orchestratorOf(context, flags).show(id))
       if (flags.json) return context.terminal.json(view)
-      showMembers(context, view)
+      showTask(context, view)
     })
-}
-
-/** Plain members first, then lists as tables: whatever the issuer tells is shown. */
-function showMembers({ terminal }: Context, view: Readonly<Record<string, unknown>>): void {
-  const entries = Object.entries(view)
-  const plain = entries.filter(([, value]) => !Array.isArray(value))
-  terminal.table(
-    ["TASK", ""],
-    plain.map(([name, value]) => [name, cellOf(value)]),
-  )
-  for (const [name, value] of entries) {
-    if (!Array.isArray(value) || value.length === 0) continue
-    const rows = value.map(asRecord)
-    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
-    terminal.print()
-    if (columns.length === 0)
-      terminal.table(
-        [name.toUpperCase()],
-        value.map((one) => [cellOf(one)]),
-      )
-    else
-      terminal.table(
-        [...columns.map((one) => one.toUpperCase())],
-        rows.map((row) => columns.map((one) => cellOf(row[one]))),
-      )
-  }
-}
-
-const cellOf = (value: unknown): string => {
-  if (value === undefined || value === null) return ""
-  return typeof value === "string" ? value : JSON.stringify(value)
 }
 
 const CHANGES: readonly (readonly [Change, string])[] = [
