@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import { type IssuerCalls, openIssuer } from "../client/issuer-call.ts"
 import { systemClock } from "../time.ts"
 import type { Context } from "./context.ts"
+import { wrongUse } from "./exit.ts"
 import { namingWrong } from "./issuer-name.ts"
 import { asCaller, type CallerFlags, issuerOf } from "./options.ts"
 import { patient } from "./patience.ts"
@@ -20,7 +21,7 @@ export const asPerson = (command: Command): Command =>
   asCaller(command)
     .option("--sign-in-issuer <url>", "sign in at this OpenID provider (TASKMINT_SIGN_IN_ISSUER)")
     .option("--sign-in-client-id <id>", "as this client of the provider's (TASKMINT_SIGN_IN_CLIENT_ID)")
-    .option("--sign-in-scope <scopes>", "asking it for these scopes (TASKMINT_SIGN_IN_SCOPE)")
+    .option("--sign-in-scope <scopes>", "asking it for these scopes (TASKMINT_SIGN_IN_SCOPE, openid)")
     .option("--no-browser", "print the page's address and open no browser")
 
 /** As a person who signs in where a provider is named; else with a key, which --dev alone lets decide. */
@@ -32,7 +33,18 @@ export async function issuerForPerson(
   const { settings, terminal } = context
   const hasKey = flags.clientKeyFile !== undefined || flags.clientAssertionFile !== undefined
   const provider = hasKey ? undefined : settings.get("signInIssuer", flags.signInIssuer)
-  if (provider === undefined) return issuerOf(context, flags, patience)
+  if (provider === undefined) {
+    if (
+      !hasKey &&
+      settings.get("clientKeyFile") === undefined &&
+      settings.get("clientAssertionFile") === undefined
+    )
+      throw wrongUse(
+        "Nobody signs in: no provider is named, and no key",
+        "Give --sign-in-issuer and --sign-in-client-id, or set TASKMINT_SIGN_IN_ISSUER and TASKMINT_SIGN_IN_CLIENT_ID",
+      )
+    return issuerOf(context, flags, patience)
+  }
   const issuer = settings.need("issuer", flags.issuer)
   const clientId = settings.need("clientId", flags.clientId)
   const plainHttp = settings.isOn("plainHttp")

@@ -87,11 +87,14 @@ describe("each command explains itself", () => {
   })
 })
 
-test("every setting is told by some command's help", async () => {
+test("every setting is told by some command's help, with its default", async () => {
   const { stdout } = await runCli(["serve", "--help"])
-  const told = [stdout, ...all.map(([, command]) => command.helpInformation())].join("\n")
-  for (const { variable } of Object.values(SETTINGS))
-    expect(told).toMatch(new RegExp(`${variable}(_FILE)?\\b`))
+  const helps = [stdout, ...all.map(([, command]) => command.helpInformation())]
+  const told = helps.join("\n").replace(/\s+/g, " ")
+  for (const setting of Object.values(SETTINGS)) {
+    expect(told).toMatch(new RegExp(`${setting.variable}(_FILE)?\\b`))
+    if ("standard" in setting) expect(told).toContain(`${setting.variable}, ${setting.standard})`)
+  }
 })
 
 test("only commands that print JSON take --json", () => {

@@ -66,6 +66,12 @@ describe.concurrent("a wrong turn ends with its exit code and the next step, on 
       /Keep one of TASKMINT_CLIENT_KEY_FILE and TASKMINT_CLIENT_ASSERTION_FILE/,
     ],
     [["token", "get", "--client-assertion-file", "/etc/hostname"], caller, 2, /bound to a key/],
+    [
+      ["approval", "list"],
+      () => ({ ...caller(), TASKMINT_CLIENT_KEY_FILE: "" }),
+      2,
+      /Nobody signs in[\s\S]*--sign-in-issuer and --sign-in-client-id/,
+    ],
     [["task", "list", "--limit", "0"], caller, 2, /whole number above 0/],
     [["task", "list", "--issuer", "http://issuer.example"], caller, 2, /must be https/],
     [["task", "list"], caller, 3, /can't be asked.*[\s\S]*Is it running\?/],
