@@ -1,6 +1,7 @@
 // `guard`: the verifier as a process of its own, before an API in any language. It decides when to listen and when to stop;
 // what passes is decided by the verifier.
 import { type Command, Option } from "commander"
+import { Unavailable } from "../database/database.ts"
 import { FRONTS } from "../sidecar/forward-auth.ts"
 import { createVerifier, type Verifier } from "../verifier/verifier.ts"
 import type { Context } from "./context.ts"
@@ -66,7 +67,7 @@ async function guard(context: Context, flags: GuardFlags): Promise<void> {
   const signals = watchEnd()
   const metrics = settings.management && (await startMetrics())
   try {
-    const verifier = await createVerifier(settings.verifier)
+    const verifier = await createVerifier(settings.verifier).catch(spoolClosed)
     const server = await listen(verifier, settings, metrics)
     greet(context, settings, server, log)
     const { mode } = settings.verifier
@@ -79,6 +80,15 @@ async function guard(context: Context, flags: GuardFlags): Promise<void> {
     await metrics?.stop()
     signals.forget()
   }
+}
+
+/** Its own words are for programs, which may share a spool. */
+function spoolClosed(error: unknown): never {
+  if (!(error instanceof Unavailable)) throw error
+  throw cannotTell(
+    error.message,
+    "Guards share none: give each a file of its own, on a local disk, with --spool",
+  )
 }
 
 async function listen(

@@ -156,6 +156,14 @@ test("it refuses to start where something listens already, and names the setting
   }
 })
 
+test("beside another on its spool it does not start, and says which setting to change", async () => {
+  const first = startCli(["guard", ...routes(GOOD), ...UPSTREAM], surroundings())
+  running.push(first)
+  await first.said(/"msg":"listening"/)
+  const { code, stderr } = await runCli(["guard", ...routes(GOOD), ...UPSTREAM], surroundings())
+  expect([code, stderr]).toEqual([3, expect.stringMatching(/in use by another process[\s\S]*--spool/)])
+})
+
 test("L21 what the routes file says later counts at the next start, and not before", async () => {
   const serve = async () => {
     const one = startCli(
