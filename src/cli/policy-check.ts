@@ -14,7 +14,7 @@ import type { Context } from "./context.ts"
 import { readEntries } from "./entry-source.ts"
 import { wrongUse } from "./exit.ts"
 import { asCaller } from "./options.ts"
-import { type FolderFlags, refusedFolder, showFaults } from "./policy-folder.ts"
+import { type FolderFlags, readingOf, refusedFolder, showFaults } from "./policy-folder.ts"
 import { checkLive, type LiveFlags } from "./policy-live.ts"
 import { showRemarks, stopWhereGrave } from "./policy-remarks.ts"
 import { sarifOf } from "./sarif.ts"
@@ -60,7 +60,7 @@ async function check(context: Context, given: string | undefined, flags: CheckFl
   const { terminal, settings } = context
   const folder = settings.need("policies", given)
   const evidence = await evidenceFor(context, flags)
-  const read = await terminal.progress("reading the policy", loadPolicy(folder, { dev: flags.dev ?? false }))
+  const read = await terminal.progress("reading the policy", loadPolicy(folder, readingOf(context, flags)))
   const [faults, remarks] = read instanceof PolicyFaults ? [read.faults, []] : [[], review(read, evidence)]
   if (flags.sarif) terminal.json(sarifOf({ folder, version: versionOfPackage(), remarks, faults }))
   else if (read instanceof PolicyFaults) showFaults(context, read, flags)

@@ -12,15 +12,18 @@ export interface FolderFlags {
   readonly json?: boolean
 }
 
+/** How the issuer of these settings would read a policy. */
+export const readingOf = ({ settings }: Pick<Context, "settings">, { dev = false }: FolderFlags) => ({
+  dev,
+  allowPlainHttp: settings.isOn("plainHttp"),
+})
+
 /** The policy of a folder; Stop (the answer is no) after telling everything that is wrong with it. */
-export async function loadFolder(
-  { terminal }: Context,
-  folder: string,
-  { dev = false, json }: FolderFlags,
-): Promise<Policy> {
-  const read = await terminal.progress("reading the policy", loadPolicy(folder, { dev }))
+export async function loadFolder(context: Context, folder: string, flags: FolderFlags): Promise<Policy> {
+  const { terminal } = context
+  const read = await terminal.progress("reading the policy", loadPolicy(folder, readingOf(context, flags)))
   if (!(read instanceof PolicyFaults)) return read
-  showFaults({ terminal }, read, { ...(json !== undefined && { json }) })
+  showFaults(context, read, flags)
   throw refusedFolder(folder, read)
 }
 

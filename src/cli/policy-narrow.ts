@@ -17,6 +17,7 @@ import { forTerminal } from "./escape.ts"
 import { cannotTell } from "./exit.ts"
 import { type EvidenceFlags, evidenceOf, replayFault, touchedIn } from "./narrow-evidence.ts"
 import { asCaller, readCount } from "./options.ts"
+import { readingOf } from "./policy-folder.ts"
 import { openSource } from "./policy-source.ts"
 import { unifiedDiff } from "./unified.ts"
 
@@ -69,13 +70,13 @@ async function narrowBy(
   const options = { minTasks: flags.minTasks }
   const touched = needsEntries(policy) ? await touchedIn(context, flags, { policy, evidence }) : undefined
   const first = narrowTouched(policy, touched, options)
-  const between = await loaded(first.texts, flags)
+  const between = await loaded(context, first.texts, flags)
   const wider = diffPolicies(policy, between).find(
     ({ direction }) => direction === "widening" || direction === "unknown",
   )
   if (wider) throw notNarrower(wider.text)
   const second = narrowPolicy(between, evidence, options)
-  const narrower = await loaded(second.texts, flags)
+  const narrower = await loaded(context, second.texts, flags)
   const fault =
     narrowFault(between, narrower, evidence) ??
     (touched && (await replayFault(context, flags, { policy, narrower, evidence })))
@@ -89,8 +90,8 @@ async function narrowBy(
 }
 
 /** Nothing is shown or written that does not load, that widens, or that takes away what was used. */
-async function loaded(texts: ReadonlyMap<string, string>, { dev = false }: Flags): Promise<Policy> {
-  const narrower = await loadStoredPolicy(texts, { dev })
+async function loaded(context: Context, texts: ReadonlyMap<string, string>, flags: Flags): Promise<Policy> {
+  const narrower = await loadStoredPolicy(texts, readingOf(context, flags))
   if (narrower instanceof PolicyFaults) throw cannotTell(`The narrower policy would not load: ${narrower}`)
   return narrower
 }

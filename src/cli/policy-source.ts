@@ -10,6 +10,7 @@ import { loadPolicy } from "../policy/load.ts"
 import type { Policy } from "../policy/policy.ts"
 import type { Context } from "./context.ts"
 import { answerIsNo, cannotTell, wrongUse } from "./exit.ts"
+import { readingOf } from "./policy-folder.ts"
 
 export interface SourceOptions {
   readonly dev?: boolean
@@ -50,13 +51,11 @@ async function isFolder(path: string): Promise<boolean> {
   return found?.isDirectory() ?? false
 }
 
-async function load(
-  { terminal }: Context,
-  folder: string,
-  name: string,
-  { dev = false }: SourceOptions,
-): Promise<Policy> {
-  const read = await terminal.progress(`reading ${name}`, loadPolicy(folder, { dev }))
+async function load(context: Context, folder: string, name: string, options: SourceOptions): Promise<Policy> {
+  const read = await context.terminal.progress(
+    `reading ${name}`,
+    loadPolicy(folder, readingOf(context, options)),
+  )
   if (!(read instanceof PolicyFaults)) return read
   const [first] = read.faults
   throw answerIsNo(

@@ -12,6 +12,9 @@ const newFolder = createFolders()
 const parent = newFolder()
 writeExampleFolder(join(parent, "good"))
 writeExampleFolder(join(parent, "bad"), (text) => text.replace("deadline: 2h", "deadlin: 2h"))
+writeExampleFolder(join(parent, "plain"), (text) =>
+  text.replace("https://tickets.internal.example", "http://tickets.internal.example"),
+)
 const check = (...args: string[]) => runCli(["policy", "check", ...args], { cwd: parent })
 
 /** What of SARIF 2.1.0 we write, held strictly: members that the standard knows, and what it asks for. */
@@ -144,4 +147,19 @@ describe.concurrent("policy check", () => {
       expect.stringContaining("no least-privilege report: from"),
     ])
   })
+})
+
+test.each([
+  ["check", "plain/policies"],
+  ["test", "plain/policies"],
+  ["inventory", "plain/policies"],
+  ["diff", "plain/policies", "plain/policies"],
+])("policy %s reads plain http as the issuer does: by the setting alone", async (...args) => {
+  const read = (env: Record<string, string>) => runCli(["policy", ...args], { cwd: parent, env })
+  const [refused, taken] = await Promise.all([
+    read({}),
+    read({ TASKMINT_DANGEROUSLY_ALLOW_PLAIN_HTTP: "true" }),
+  ])
+  expect([refused.code, `${refused.stdout}${refused.stderr}`]).toEqual([1, expect.stringContaining("https")])
+  expect([taken.code, taken.stderr]).toEqual([0, expect.not.stringContaining("https")])
 })
