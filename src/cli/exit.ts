@@ -50,6 +50,7 @@ export function endOf(error: unknown): { readonly exitCode: ExitCode; readonly l
   return { exitCode: EXIT.cannotTell, lines: linesOf(message, hint) }
 }
 
+const EXPLAINED = "`policy explain` shows the decision step by step"
 const NEXT_STEP: Readonly<Record<string, string>> = {
   issuer_unreachable:
     "Is it running? Start it with `serve`, or name another with --issuer or TASKMINT_ISSUER",
@@ -68,9 +69,16 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
   person_required: "Sign in: --sign-in-issuer and --sign-in-client-id",
   limit_reached: "Wait, finish running tasks, or raise `limits` in the policy",
   locked: "`lock list` shows the locks; an operator lifts one with `lock lift`",
-  access_denied: "`policy explain` shows the decision step by step",
-  operation_not_allowed: "`policy explain` shows the decision step by step",
-  inputs_invalid: "`policy explain` shows the decision step by step",
+  access_denied: EXPLAINED,
+  operation_not_allowed: EXPLAINED,
+  api_not_allowed: EXPLAINED,
+  condition_not_met: EXPLAINED,
+  inputs_invalid: EXPLAINED,
+  key_required: "Give --dpop-jkt, or run the agent by `session`, which has a key of its own",
+  uses_exhausted: "Raise `limits` in the policy, or start another task",
+  reference_conflict: "Give another run a --reference of its own",
+  ledger_broken:
+    "Put the right database back; where it is lost, `serve --accept-rollback` goes on without it. `ledger verify` tells more",
 }
 
 function endOfCall(error: ClientError) {

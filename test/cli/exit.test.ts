@@ -63,6 +63,14 @@ test("whatever fails, its message shows no token", () => {
   expect(endOf(new Error(`could not send ${token}`)).lines).toEqual(["could not send [token]"])
 })
 
-test("who is told that a task is paused is told what lets it go on", () => {
-  expect(endOf(refusal("task_paused", 409)).lines.at(-1)).toMatch(/task resume/)
+test.each([
+  ["task_paused", /task resume/],
+  ["ledger_broken", /--accept-rollback/],
+  ["api_not_allowed", /policy explain/],
+  ["condition_not_met", /policy explain/],
+  ["key_required", /--dpop-jkt/],
+  ["uses_exhausted", /`limits`/],
+  ["reference_conflict", /--reference/],
+])("%s is told with what to do", (code, says) => {
+  expect(endOf(refusal(code, 409)).lines.at(-1)).toMatch(says)
 })
