@@ -72,10 +72,14 @@ async function listFolder(folder: string, unreadable: Map<string, string>): Prom
     else unreadable.set(name, "expected a file name of A-Z, a-z, 0-9, ., _ and -, at most 105 characters")
   }
   if (listed.length === 0 && unreadable.size === 0)
-    unreadable.set(".", "expected at least one *.yaml file, found none")
+    unreadable.set(".", `expected at least one *.yaml file, found none${belowIn(folder, names)}`)
   if (listed.length > MAX_FILES) unreadable.set(".", `expected at most ${MAX_FILES} policy files`)
   return listed.slice(0, MAX_FILES)
 }
+
+/** `init` and repositories have it there. */
+const belowIn = (folder: string, names: readonly string[]): string =>
+  names.includes("policies") ? ` (did you mean ${join(folder, "policies")}?)` : ""
 
 type Read = { readonly text: string } | { readonly fault: string }
 

@@ -135,6 +135,10 @@ describe("what is not read", () => {
     const folder = folderWith({ "a.yaml": "a" })
     unlinkSync(join(folder.path, "a.yaml"))
     expect((await read(folder)).unreadable).toEqual({ ".": "expected at least one *.yaml file, found none" })
+    mkdirSync(join(folder.path, "policies"))
+    expect((await read(folder)).unreadable).toEqual({
+      ".": `expected at least one *.yaml file, found none (did you mean ${join(folder.path, "policies")}?)`,
+    })
     folder.remove()
     expect((await read(folder)).unreadable).toEqual({
       ".": `expected ${folder.path} to be a folder of policy files, found none`,
