@@ -50,7 +50,8 @@ export function addVerify(ledger: Command, context: Context): void {
 
 async function verify(context: Context, flags: Flags): Promise<void> {
   const { terminal } = context
-  if (flags.tiles !== undefined && flags.served) throw wrongUse("--tiles and --served exclude each other")
+  const named = [flags.database !== undefined, flags.tiles !== undefined, flags.served === true]
+  if (named.filter(Boolean).length > 1) throw wrongUse("--database, --tiles and --served exclude each other")
   const key = flags.key === undefined ? undefined : await keyIn(flags.key)
   if (flags.checkProof !== undefined) return checkProof(context, flags.checkProof, key)
   refuseTaken(flags.proof)

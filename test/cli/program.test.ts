@@ -86,6 +86,8 @@ describe.concurrent("a wrong turn ends with its exit code and the next step, on 
       3,
       /\/nowhere can't be read\s+Name a file that is there/,
     ],
+    [["ledger", "verify", "--database", "sqlite:a.db", "--served"], caller, 2, /exclude each other/],
+    [["ledger", "verify", "--database", "sqlite:a.db", "--tiles", "."], caller, 2, /exclude each other/],
     [["ledger", "ask", "who"], caller, 2, /Give one of --operation, --resource/],
     [["ledger", "ask", "did"], caller, 2, /Give one of --task, --jti/],
     [["ledger", "ask", "did", "--task", "t", "--jti", "j"], caller, 2, /exclude each other/],
