@@ -1,6 +1,8 @@
 // The filters of entries as options, and as the query that the issuer reads. It decides spelling, never meaning.
 import { type Command, Option } from "commander"
 import { KINDS } from "../ledger/event.ts"
+import { parseHolder } from "../token/name.ts"
+import { wrongUse } from "./exit.ts"
 import { suggesting } from "./suggestions.ts"
 
 const FILTERS = [
@@ -8,7 +10,7 @@ const FILTERS = [
   ["reference", "the orchestrator's own execution id"],
   ["jti", "token id, tok_..."],
   ["agent", "agent, as in triage-bot"],
-  ["instance", "instance without its agent, as in pod-7f3c"],
+  ["instance", "instance of an agent: pod-7f3c, or triage-bot/pod-7f3c"],
   ["orchestrator", "orchestrator"],
   ["sub", "the principal, as in people/ana@example.com"],
   ["api", "the API's name in the policy"],
@@ -44,8 +46,21 @@ export const withSome = (command: Command, names: readonly FilterName[]): Comman
     FILTERS.flatMap(([name]) => (names.includes(name) ? [] : [name])),
   )
 
-/** Those that were given. */
-export const filtersIn = (flags: FilterFlags): Record<string, string> =>
-  Object.fromEntries(
-    FILTERS.flatMap(([name]) => (flags[name] === undefined ? [] : [[name, flags[name]] as const])),
+/** Those that were given. Stop (wrong use) at an instance that can't be one: it would find nothing. */
+export function filtersIn(flags: FilterFlags): Record<string, string> {
+  const given = { ...flags, ...holderIn(flags) }
+  return Object.fromEntries(
+    FILTERS.flatMap(([name]) => (given[name] === undefined ? [] : [[name, given[name]] as const])),
   )
+}
+
+/** An instance that stands behind its agent, as tables have it and `revoke` takes it. */
+function holderIn({ agent, instance }: FilterFlags): FilterFlags {
+  if (!instance?.includes("/")) return {}
+  const holder = parseHolder(instance)
+  if (!holder)
+    throw wrongUse(`--instance ${instance} is no instance`, "Write it as in pod-7f3c, or triage-bot/pod-7f3c")
+  if (agent !== undefined && agent !== holder.agent)
+    throw wrongUse(`--instance ${instance} is none of --agent ${agent}`, "Leave --agent out")
+  return holder
+}
