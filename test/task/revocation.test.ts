@@ -107,7 +107,7 @@ describe("a revocation", () => {
   test("tells one API nothing of another's tokens", async () => {
     await start()
     await revoke({ kind: "agent", value: "triage-bot" })
-    expect((await world.revocations.feed("deployments", 0, 100)).items).toEqual([])
+    expect(await world.revocations.feed("deployments", 0, 100)).toEqual({ items: [], cursor: 0 })
   })
 
   test("never shows a verifier a cursor that this database has not reached", async () => {
@@ -176,6 +176,7 @@ describe("a lock", () => {
     await revoke({ kind: "agent", value: "triage-bot", until: world.clock.now() + 60_000 })
     expect(await world.tasks.start(ORCHESTRATOR, SUPPORT_START)).toMatchObject({ code: "locked" })
     world.clock.advance(60_000)
+    expect(await world.revocations.locks()).toEqual([])
     await start()
     await world.revocations.sweep()
     expect((await world.ledger.read({ kind: "lock.lifted" })).entries).toMatchObject([
