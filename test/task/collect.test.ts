@@ -7,7 +7,7 @@ import type { CollectRequest } from "../../src/task/collect.ts"
 import type { Started, StartRequest } from "../../src/task/start.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
-import { createWorld, type World } from "../support/world.ts"
+import { createWorld, ISSUER, type World } from "../support/world.ts"
 
 const jwk = () => importSigningKey(generatePrivateJwk("ES256")).publicJwk
 const api = (name: string) =>
@@ -242,6 +242,12 @@ describe("who collects", () => {
     expect(await kindsOf(never.taskId)).toContain("token.refused renewal_not_allowed")
     const renewed = await world.tasks.renew("runner", by.taskId, {})
     expect(renewed instanceof Refusal).toBe(false)
+  })
+
+  test("nor does it renew its own token there", async () => {
+    const { taskId } = await start({ type: "edit" })
+    expect(await collect(taskId, { dpopJkt: K1 })).toHaveLength(3)
+    expect(await collect(taskId, { resource: ISSUER })).toBe("renewal_not_allowed")
   })
 
   test.each([

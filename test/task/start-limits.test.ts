@@ -72,6 +72,7 @@ test.each(WAITS)(
     const refused = await start()
     expect(refused).toMatchObject({ code: "limit_reached", retryAfterSeconds: seconds })
     world.clock.advance(seconds * 1000 - 1)
+    await world.tasks.sweep()
     expect(await start()).toMatchObject({ code: "limit_reached", retryAfterSeconds: 1 })
     world.clock.advance(1)
     must(await start())

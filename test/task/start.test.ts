@@ -126,14 +126,28 @@ describe("the same reference again", () => {
     expect((await kinds()).filter((kind) => kind === "task.started")).toHaveLength(1)
   })
 
-  test("with another request is a conflict", async () => {
+  test.each<[string, Partial<StartRequest>]>([
+    ["type", { type: "other" }],
+    ["agent", { agent: { id: "summarizer", instance: "pod-1" } }],
+    ["purpose", { purpose: "Another" }],
+    ["inputs", { inputs: { ticket: "SUP-7" } }],
+    ["operations", { operations: ["tickets:read"] }],
+    ["resources", { resources: [TICKETS] }],
+    ["delivery", { deliver: "agent" }],
+  ])("with another request is a conflict: %s", async (_what, changes) => {
     await start({ reference: "run-1" })
     const other = await world.tasks.start(ORCHESTRATOR, {
       ...SUPPORT_START,
       reference: "run-1",
-      purpose: "Another",
+      ...changes,
     })
     expect(other).toMatchObject({ code: "reference_conflict" })
+  })
+
+  test("answers no token that has run out meanwhile", async () => {
+    const { taskId } = await start({ reference: "run-1" })
+    world.clock.advance(601_000)
+    expect(await start({ reference: "run-1" })).toMatchObject({ created: false, taskId, tokens: [] })
   })
 
   test("of a restarted agent takes the task over: earlier tokens end, the new ones are later", async () => {
