@@ -5,10 +5,17 @@ import { decodeJwt } from "jose"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { createApprovals } from "../../src/task/approvals.ts"
 import type { Change } from "../../src/task/finish.ts"
-import { approvalDesk, createApprovalWorld, LEAD, mustBe } from "../support/approvals.ts"
+import {
+  approvalDesk,
+  createApprovalWorld,
+  LEAD,
+  mustBe,
+  ORCHESTRATOR,
+  question,
+} from "../support/approvals.ts"
 import { engineBefore } from "../support/crew-world.ts"
 import { createFolders } from "../support/folder.ts"
-import type { World } from "../support/world.ts"
+import { SUPPORT_START, type World } from "../support/world.ts"
 
 const newFolder = createFolders()
 let world: World
@@ -47,6 +54,16 @@ describe("C13 a yes is not written when, before its commit, there came", () => {
     expect(await approvalsBefore(act).decide(LEAD, id, "grant")).toMatchObject({ code })
     expect(await kindsOf(taskId)).not.toContain("approval.granted")
   })
+})
+
+test("C13 nobody is asked, and nothing starts, about an API that was locked before, though nothing there is had without a person", async () => {
+  const alone = { operations: ["tickets:close"] }
+  const { taskId } = await start(alone)
+  const approvals = approvalsBefore(lock("api", "tickets"))
+  expect(await approvals.request(ORCHESTRATOR, question(taskId))).toMatchObject({ code: "locked" })
+  expect(await kindsOf(taskId)).not.toContain("approval.requested")
+  const another = await world.tasks.start("support-orchestrator", { ...SUPPORT_START, ...alone })
+  expect(another).toMatchObject({ code: "locked" })
 })
 
 describe("C13 nothing is collected in a task that, before the commit, was", () => {
