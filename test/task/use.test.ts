@@ -239,7 +239,10 @@ describe("a revocation is applied", () => {
     const set = await order()
     world.clock.advance(700)
     await report(1, set.at + off)
-    expect((await shown(set.id)).appliedInMilliseconds).toBe(took)
+    expect(await shown(set.id)).toMatchObject({
+      appliedInMilliseconds: took,
+      instances: [{ appliedAt: set.at + took }],
+    })
   })
 
   test("by one that joined later before it let anything through: that took no time", async () => {
@@ -254,6 +257,9 @@ describe("a revocation is applied", () => {
     const { instances, appliedInMilliseconds } = await shown(set.id)
     expect(instances).toMatchObject([{ instance }, { instance: newcomer, appliedAt: world.clock.now() }])
     expect(appliedInMilliseconds).toBeUndefined()
+    const next = { instance: newcomer, sequence: 2, previous: batchDigest(text), cursor: 2, uses: [] }
+    await world.uses.take({ api: "tickets", key: read }, batch(next, key))
+    expect((await shown(set.id)).appliedInMilliseconds).toBeUndefined()
   })
 
   test("not by one that was closed, which is told apart", async () => {
