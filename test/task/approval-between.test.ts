@@ -56,6 +56,41 @@ describe("C13 a yes is not written when, before its commit, there came", () => {
   })
 })
 
+test.each(["grant", "deny"] as const)(
+  "C13 to %s is not written of a task that, before the commit, was completed",
+  async (decision) => {
+    const { taskId } = await start()
+    const id = (await ask(taskId)).approval.approvalId
+    const complete = () => world.tasks.change("support-orchestrator", taskId, "complete")
+    expect(await approvalsBefore(complete).decide(LEAD, id, decision)).toMatchObject({
+      code: "approval_decided",
+    })
+    expect((await kindsOf(taskId)).filter((kind) => /granted|denied/.test(kind))).toEqual([])
+  },
+)
+
+test.each(["grant", "deny"] as const)("C13 to %s is not for a person whom a lock names", async (decision) => {
+  const id = (await ask((await start()).taskId)).approval.approvalId
+  await world.revocations.revoke("operations-team", { kind: "subject", value: LEAD.person, reason: "left" })
+  expect(await world.approvals.decide(LEAD, id, decision)).toMatchObject({ code: "locked" })
+})
+
+test("of two who ask for the last place among a task's open questions one is told to wait", async () => {
+  const { taskId } = await start()
+  for (let n = 0; n < 19; n++) await ask(taskId, { parameters: n })
+  const late = approvalsBefore(() => ask(taskId, { parameters: "first" }))
+  expect(await late.request(ORCHESTRATOR, question(taskId, { parameters: "second" }))).toMatchObject({
+    code: "limit_reached",
+  })
+})
+
+test("of two that sweep at once one writes down what has expired", async () => {
+  const { taskId } = await approved()
+  world.clock.advance(15 * 60_000)
+  expect(await approvalsBefore(() => world.approvals.sweep()).sweep()).toBe(0)
+  expect((await kindsOf(taskId)).filter((kind) => kind === "approval.expired")).toHaveLength(1)
+})
+
 test("C13 nobody is asked, and nothing starts, about an API that was locked before, though nothing there is had without a person", async () => {
   const alone = { operations: ["tickets:close"] }
   const { taskId } = await start(alone)

@@ -205,6 +205,17 @@ describe("it ends with its delegation, or with any holder above", () => {
     expect(entries.filter(({ body }) => body?.approval === id && body.exp !== undefined)).toEqual([])
   })
 
+  test("D06 nobody is asked for a holder whose delegation ended before the commit", async () => {
+    const first = await below(await startHand(world))
+    const requester = await requesterOf(first)
+    const end = () => revoke(first.delegation)
+    const approvals = createApprovals({ ...world, engine: engineBefore(world, end) })
+    expect(await approvals.request(requester, question(first.taskId))).toMatchObject({
+      code: "delegation_ended",
+    })
+    expect((await world.ledger.read({ kind: "approval.requested" })).entries).toEqual([])
+  })
+
   test("D06 granted to no holder who was let in anew, with another key, before the commit", async () => {
     const root = await startHand(world)
     const checker = await below(root)

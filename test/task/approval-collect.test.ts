@@ -131,7 +131,8 @@ describe("collecting", () => {
 describe("the one use", () => {
   const collected = async () => {
     const { taskId, id } = await approved()
-    return { taskId, jti: String(claimsOf(mustBe(await collect(taskId, id))).jti) }
+    const { jti, exp } = claimsOf(mustBe(await collect(taskId, id)))
+    return { taskId, jti: String(jti), exp: Number(exp) }
   }
 
   test("B22 is given to one of 100 that ask at once, and to that one again", async () => {
@@ -158,6 +159,19 @@ describe("the one use", () => {
   ] as const)("is not given after %s, whether or not the verifier has heard of it", async (change, code) => {
     const { taskId, jti } = await collected()
     await world.tasks.change("support-orchestrator", taskId, change)
+    const claim = { jti, use: newId("use") }
+    expect(await world.approvals.claim("tickets", claim)).toBe(code)
+    expect(await world.approvals.claim("deployments", claim)).toBe("token_used") // of another's it hears nothing
+  })
+
+  test.each([
+    ["five seconds behind its token's time, as verifiers take it", 4999, false, undefined],
+    ["no longer", 5000, false, "token_used"],
+    ["and of a task that ended within them to nobody", 4999, true, "task_ended"],
+  ] as const)("is given until %s", async (_how, behind, cancel, code) => {
+    const { taskId, jti, exp } = await collected()
+    world.clock.advance(exp * 1000 + behind - world.clock.now())
+    if (cancel) mustBe(await world.tasks.change("support-orchestrator", taskId, "cancel"))
     expect(await world.approvals.claim("tickets", { jti, use: newId("use") })).toBe(code)
   })
 })
@@ -169,9 +183,17 @@ describe("as of now", () => {
     await world.policies.reload()
   }
 
-  test("whoever decided must still be one who decides", async () => {
+  test.each([
+    ["named by the grant", "support.yaml", "by: [operations-team]", "by: [audit-team]"],
+    [
+      "enabled",
+      "staff.yaml",
+      "roles: [operator, approver]",
+      "enabled: false\n    roles: [operator, approver]",
+    ],
+  ])("whoever decided must still be one who decides, %s", async (_how, file, from, to) => {
     const { taskId, id } = await approved()
-    await rewrite("support.yaml", (text) => text.replace("by: [operations-team]", "by: [audit-team]"))
+    await rewrite(file, (text) => text.replace(from, to))
     expect(await collect(taskId, id)).toMatchObject({ code: "approval_invalid" })
   })
 

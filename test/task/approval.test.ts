@@ -3,6 +3,7 @@ import { statement } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
 import { Refusal } from "../../src/errors.ts"
 import { asOrchestrator } from "../../src/task/approval.ts"
+import { isOwnQuestion } from "../../src/task/approval-decide.ts"
 import {
   approvalDesk,
   createApprovalWorld,
@@ -105,6 +106,12 @@ describe("asking", () => {
     const granted = await ask(taskId)
     expect(granted).toMatchObject({ created: false, approval: { state: "granted" } })
     mustBe(await collect(taskId, first.approval.approvalId))
+    expect((await ask(taskId)).created).toBe(true)
+  })
+
+  test("again what was granted and never collected is another question once that is over, swept or not", async () => {
+    const { taskId } = await approved()
+    world.clock.advance(15 * 60_000)
     expect((await ask(taskId)).created).toBe(true)
   })
 
@@ -216,6 +223,18 @@ describe("deciding", () => {
     const [asked, granted] = entries.filter(({ kind }) => kind.startsWith("approval."))
     expect(asked?.body).toMatchObject({ requested_by: "support-orchestrator", parameters: PARAMETERS })
     expect(granted).toMatchObject({ kind: "approval.granted", body: { as: LEAD.name, by: LEAD.person } })
+  })
+
+  test("holds for no longer than the task", async () => {
+    const { taskId, deadline } = await start()
+    world.clock.advance(deadline - 60_000 - world.clock.now())
+    const { approval } = await ask(taskId)
+    expect(await grant(approval.approvalId)).toMatchObject({ expiresAt: deadline })
+  })
+
+  test("C13 by whoever asked, under the name of the policy as well as in person: never", () => {
+    const own = (requestedBy: string) => isOwnQuestion(LEAD, { requestedBy, sub: "support-orchestrator" })
+    expect([LEAD.name, LEAD.person, "support-orchestrator"].map(own)).toEqual([true, true, false])
   })
 
   test("is not for a task that has ended; for a paused one it is", async () => {
