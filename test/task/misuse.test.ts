@@ -143,4 +143,32 @@ describe("H15 in the ledger", () => {
     await one.bring(one.next({ uses: [ahead(4000)] }), Math.floor(from / 1000) + 3)
     expect(await told("alarm.raised", from)).toMatchObject([{ code: "use_after_task_end" }])
   })
+
+  test("nor does one that is behind: what its verifier saw in time was in time", async () => {
+    const started = await world.tasks.start("support-orchestrator", SUPPORT_START)
+    if (started instanceof Refusal) throw new Error(started.reason)
+    const opened = openTaskToken(started.tokens[0]?.accessToken ?? "", (kid) => world.keyring.keyOf(kid))
+    if (!("token" in opened)) throw new Error(opened.tag)
+    const { jti, exp } = opened.token
+    world.clock.advance((exp + 30) * 1000 - world.clock.now())
+    const from = world.clock.now()
+    const use = useOf(world, { task: started.taskId, jti }, { at: toInstant(from - 60_000) })
+    const one = createReporter(world)
+    await one.bring(one.next({ uses: [use] }), Math.floor(from / 1000) - 60)
+    expect(await told("alarm.raised", from)).toEqual([])
+  })
+
+  test("refusals that were folded into one count as many as they were", async () => {
+    const one = createReporter(world)
+    world.clock.advance(60_000)
+    const from = world.clock.now()
+    const folded = (count: number) =>
+      useOf(
+        world,
+        { task: newId("task"), jti: newId("tok") },
+        { decision: "refused", code: "token_revoked", count },
+      )
+    await one.bring(one.next({ uses: [folded(5), folded(2)] }))
+    expect(await told("alarm.raised", from)).toMatchObject([{ body: { uses: 7 } }])
+  })
 })

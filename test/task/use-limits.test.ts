@@ -133,8 +133,17 @@ describe("uses beyond the limit are named to who told of them", () => {
     const comments = [1, 2].map(() =>
       useOf(taskId, "tickets:comment", { id: newId("use", world.clock.now()) }),
     )
-    const { beyond } = await createReporter(world).report(...reads(taskId, 3), ...comments)
+    const { report, again } = createReporter(world)
+    const { beyond } = await report(...reads(taskId, 3), ...comments)
     expect([...(beyond ?? [])]).toEqual([[comments[1]?.id, "token_revoked"]])
+    expect([...((await again()).beyond?.keys() ?? [])]).toEqual(idsOf(comments))
+  })
+
+  test("not those of an operation that has some left, though another's are used up before it", async () => {
+    await openLimited('uses: 9, uses_of: { "tickets:comment": 1 }')
+    const { taskId } = await startHand(world)
+    const comment = useOf(taskId, "tickets:comment")
+    expect((await createReporter(world).report(comment, ...reads(taskId, 2))).beyond).toBeUndefined()
   })
 
   test("none below it, and none of a task that is not limited", async () => {
