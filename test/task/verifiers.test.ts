@@ -1,9 +1,10 @@
 // Verifier instances as the issuer knows them, and writing one off whose spool is gone.
 import { afterEach, beforeEach, expect, test } from "vitest"
+import { createDeclarations } from "../../src/task/declarations.ts"
 import { toEpochSeconds, toInstant } from "../../src/time.ts"
 import { batchDigest } from "../../src/token/batch.ts"
 import { newUuid } from "../../src/token/id.ts"
-import { generatePrivateJwk, importSigningKey, readPublicJwk } from "../../src/token/signature.ts"
+import { generatePrivateJwk, importSigningKey, publicHalf, readPublicJwk } from "../../src/token/signature.ts"
 import { signBatch } from "../support/batch.ts"
 import { createWorld, ISSUER, type World } from "../support/world.ts"
 
@@ -74,6 +75,19 @@ test("one that comes back is followed again", async () => {
   expect(await world.verifiers.list()).toMatchObject([{ sequence: 2, state: "reporting", closed: false }])
   const { entries } = await world.ledger.read({ kind: "verifier.returned", limit: 10 })
   expect(entries).toMatchObject([{ api: "tickets", body: { written_off: true, silent_seconds: 60 } }])
+})
+
+test("what one says that it serves counts while it is heard of", async () => {
+  const declarations = createDeclarations(world)
+  const operations = [{ operation: "tickets:read", resources: ["tickets/{id}"] }]
+  await report(1)
+  expect(await declarations.take({ api: "tickets", key: publicHalf(key) }, instance, operations)).toBe(1)
+  const said = [{ instances: 1, instance, operations }]
+  expect(await declarations.list()).toEqual([{ api: "tickets", open: 1, heard: 1, declaring: 1, said }])
+  world.clock.advance(31_000)
+  expect(await declarations.list()).toEqual([{ api: "tickets", open: 1, heard: 0, declaring: 0, said: [] }])
+  await report(2, true)
+  expect(await declarations.list()).toEqual([])
 })
 
 test("one that never reported is not there to be written off", async () => {
