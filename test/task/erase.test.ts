@@ -57,6 +57,11 @@ const signedBatches = statement<{ signed: Uint8Array }>(
   "test.signed",
   sql`SELECT signed FROM use_batch WHERE signed IS NOT NULL`,
 )
+const keysOfRefusals = statement<{ keys: number }>(
+  "test.keys",
+  sql`SELECT count(b.key) AS keys FROM entry e JOIN entry_bytes b ON b.seq = e.seq JOIN name n ON n.id = e.kind
+    WHERE n.text = 'task.refused'`,
+)
 /** Whether what verifiers signed names one of these: it rests packed, so that its bytes don't show it. */
 const signedNames = async (texts: readonly string[]) => {
   const rows = await world.engine.query(signedBatches)
@@ -201,6 +206,23 @@ test("H13: a person whom only words name, in a query and in the reason of an ord
   expect(await verify()).toMatchObject({ verdict: "verified" })
 })
 
+/** Before whose first commit with that statement something happens once. */
+function erasuresBefore(name: string, act: () => Promise<unknown>) {
+  const { engine } = world
+  let acted = false
+  const acting: Engine = {
+    ...dyingAfter(engine, Number.POSITIVE_INFINITY),
+    async atomically(steps) {
+      if (!acted && steps.some(({ statement }) => statement.name === name)) {
+        acted = true
+        await act()
+      }
+      await engine.atomically(steps)
+    },
+  }
+  return createErasures({ ...world, engine: acting })
+}
+
 describe("a task that is erased alone", () => {
   test("loses its values, its person too; their other tasks keep theirs", async () => {
     const erased = mustBe(await erasures().task(BY, visits.vera.task))
@@ -245,8 +267,29 @@ describe("what is still needed is not erased", () => {
   test("a person whose revoked tokens could still be told of", async () => {
     expect(await erasures().subject(BY, VERA)).toMatchObject(blocked)
     expect(await resting(CANARIES)).toEqual([...CANARIES])
-    world.clock.advance(AN_HOUR)
+    const { items } = await world.revocations.feed("tickets", 0, 100)
+    const { until = 0 } = items.find(({ kind }) => kind === "subject") ?? {}
+    // A minute longer than the tokens live by our clock: verifiers have clocks of their own.
+    world.clock.advance((until + 60) * 1000 - 1 - world.clock.now())
+    expect(await erasures().subject(BY, VERA)).toMatchObject(blocked)
+    world.clock.advance(1)
     expect(await erasures().subject(BY, VERA)).toMatchObject({ tasks: 2 })
+  })
+
+  test("a person of whom a task starts before the last commit", async () => {
+    world.clock.advance(AN_HOUR)
+    const late = erasuresBefore("erase.subject", () => startVisit(world, VERA, "SUP-7", "again"))
+    expect(await late.subject(BY, VERA)).toMatchObject(blocked)
+    expect(await resting(["vera.canary"])).toEqual(["vera.canary"])
+  })
+
+  test("nor left where something tells of them before the last commit: that goes too", async () => {
+    world.clock.advance(AN_HOUR)
+    const tell = () =>
+      world.ledger.append([{ kind: "task.refused", at: world.ledger.at(), sub: VERA, outcome: "refused" }])
+    mustBe(await erasuresBefore("erase.subject", tell).subject(BY, VERA))
+    expect(await resting(["vera.canary"])).toEqual([])
+    expect(await world.engine.query(keysOfRefusals)).toEqual([{ keys: 0 }])
   })
 
   test("a person whom a lock names", async () => {
