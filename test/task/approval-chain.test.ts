@@ -7,8 +7,8 @@ import { Refusal } from "../../src/errors.ts"
 import type { Requester } from "../../src/task/approval.ts"
 import { createApprovals } from "../../src/task/approvals.ts"
 import { LEAD, mustBe, ORCHESTRATOR, question } from "../support/approvals.ts"
-import { crewPolicy } from "../support/crew.ts"
-import { delegateBy, engineBefore, type Hand, startHand } from "../support/crew-world.ts"
+import { crewPolicy, newKey } from "../support/crew.ts"
+import { delegateBy, engineBefore, exchangeBy, type Hand, startHand } from "../support/crew-world.ts"
 import { createFolders } from "../support/folder.ts"
 import { createWorld, ISSUER, TICKETS, type World, writePolicies } from "../support/world.ts"
 
@@ -154,6 +154,22 @@ describe("within the chain", () => {
       code: "access_denied",
     })
   })
+})
+
+test("D01 who is let in by way of an API's token asks for nothing beyond that token", async () => {
+  const root = await startHand(world)
+  const { thumbprint: jkt } = newKey()
+  const given = mustBe(
+    await exchangeBy(
+      world.tasks,
+      { own: root.tickets, jkt },
+      {
+        by: { kind: "caller", name: "support-orchestrator", orchestrator: true },
+        actor: { agent: "checker", instance: "pod-9", jkt },
+      },
+    ),
+  )
+  expect(claimsOf(given.own?.accessToken)).toMatchObject({ scope: "task:renew task:delegate" })
 })
 
 describe("it ends with its delegation, or with any holder above", () => {

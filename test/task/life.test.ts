@@ -101,6 +101,17 @@ describe("the life of a task", () => {
     expect("token" in opened && opened.token.exp * 1000).toBeLessThanOrEqual(deadline)
   })
 
+  test("a task for a user of whom nothing is kept mints nothing", async () => {
+    const { taskId } = await start()
+    const user = "people/ana@example.com"
+    await world.names.subjects.ensure([user])
+    const runFor = sql`UPDATE task SET subject = (SELECT id FROM subject WHERE text = ${sql.placeholder("user")})
+      WHERE task_id = ${sql.placeholder("task_id")}`
+    const values = { user, task_id: taskId }
+    await world.engine.atomically([{ statement: statement("test.run_for", runFor), values, rows: 1 }])
+    expect(await world.tasks.renew(ORCHESTRATOR, taskId, {})).toMatchObject({ code: "access_denied" })
+  })
+
   test("somebody else's task answers like a missing one", async () => {
     const { taskId } = await start()
     for (const id of [taskId, taskId.slice(0, -1).concat("0")]) {
