@@ -18,8 +18,6 @@ interface Keeping {
   readonly stored?: KeySetSnapshot | undefined
   /** Told of every set that is accepted. */
   readonly keep?: (snapshot: KeySetSnapshot) => void
-  /** How long a set is believed without the issuer. Default one hour, more than a task token can live. */
-  readonly staleLimitMilliseconds?: number
 }
 
 export interface KeySetOptions extends Keeping {
@@ -71,7 +69,8 @@ const LIMITS = { maxBytes: 64 * 1024, timeoutMilliseconds: 5000 }
 const COOLDOWN_MILLISECONDS = 30_000
 /** RFC 7517 section 8.5.2 has a type of its own for key sets. */
 const JSON_TYPE = /^application\/(jwk-set\+)?json *(;|$)/i
-const HOUR_MILLISECONDS = 3_600_000
+/** How long a set is believed without the issuer: more than a task token can live. */
+const BELIEVED_MILLISECONDS = 3_600_000
 
 /** The key set of an issuer of ours. Sends nothing until asked. */
 export const createKeySet = (options: KeySetOptions): KeySet =>
@@ -79,7 +78,7 @@ export const createKeySet = (options: KeySetOptions): KeySet =>
 
 /** Sends nothing until asked. Freshness is measured on the monotonic clock; across a restart, on wall time. */
 export function followKeys<Key>(source: KeySource<Key>, options: Keeping): FollowedKeys<Key> {
-  const { clock, staleLimitMilliseconds: limit = HOUR_MILLISECONDS } = options
+  const { clock } = options
   let { keys, fetchedAt } = restore(source, options)
   let attempt: { readonly at: number; readonly answered: boolean } | undefined
   let pending: Promise<void> | undefined
@@ -102,12 +101,12 @@ export function followKeys<Key>(source: KeySource<Key>, options: Keeping): Follo
     })
     return pending
   }
-  const usable = () => fetchedAt !== undefined && clock.monotonic() - fetchedAt <= limit
+  const usable = () => fetchedAt !== undefined && clock.monotonic() - fetchedAt <= BELIEVED_MILLISECONDS
   const keyOf = (kid: string) => (usable() ? keys.get(kid) : undefined)
   const resting = () => attempt !== undefined && clock.monotonic() - attempt.at < COOLDOWN_MILLISECONDS
   const isAnnounced = (kid: string) =>
     announced?.kid === kid && clock.monotonic() - announced.at < COOLDOWN_MILLISECONDS
-  const absent = () => (attempt?.answered && usable() ? "unknown" : "unavailable")
+  const absent = () => (attempt?.answered ? "unknown" : "unavailable")
   return {
     keyOf,
     usable,
