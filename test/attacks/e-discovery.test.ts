@@ -83,6 +83,11 @@ describe("E22 a discovery document that may not be taken stops the policy that n
       () => discovery({ jwks_uri: foreign.issuer.replace("//", "//a:b@") }),
       /elsewhere/,
     ],
+    [
+      "with an address of more than 2 KiB",
+      () => discovery({ jwks_uri: `${foreign.issuer}/${"k".repeat(2048)}` }),
+      /where its keys are/,
+    ],
     ["with an address that is none", () => discovery({ jwks_uri: "keys" }), /where its keys are/],
     ["with no address", () => discovery({ jwks_uri: undefined }), /where its keys are/],
     [
@@ -145,6 +150,17 @@ describe("E22 what was discovered first stays", () => {
     await verdict(providers, stranger)
     expect(moved).toEqual([foreign.issuer])
     expect(foreign.asked).not.toContain("/moved")
+  })
+
+  test("E22 one that names another place each time is told of sixteen times", async () => {
+    const providers = create()
+    await providers.admit(provider())
+    for (let at = 0; at < 20; at++) {
+      foreign.answer(DISCOVERY, discovery({ jwks_uri: `${foreign.issuer}/moved-${at}` }))
+      clock.advance(HOUR)
+      expect(await providers.admit(provider())).toBeUndefined()
+    }
+    expect(moved).toHaveLength(16)
   })
 
   test("E22 neither over a restart", async () => {

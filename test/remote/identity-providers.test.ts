@@ -156,6 +156,15 @@ describe("E13 each issuer is its own", () => {
   })
 })
 
+test("as many issuers are remembered as any policy names, and of more those that were asked for lately", async () => {
+  const providers = create()
+  const named = (at: number) => provider({ jwksUri: `${foreign.issuer}/none/${at}` })
+  for (let at = 0; at < 256; at++) await providers.admit(named(at))
+  await providers.admit(named(0))
+  await providers.admit(named(256))
+  expect([0, 1, 2, 256].map((at) => providers.isAway(named(at)))).toEqual([true, false, true, true])
+})
+
 describe("E21 keys", () => {
   test("E21 are believed for an hour while the issuer is away, then nothing can be told", async () => {
     const providers = create()

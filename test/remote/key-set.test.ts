@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { Unreachable } from "../../src/remote/exchange.ts"
-import { createKeySet, type KeySetSnapshot, PoisonedKeySet } from "../../src/remote/key-set.ts"
+import { createKeySet, followKeys, type KeySetSnapshot, PoisonedKeySet } from "../../src/remote/key-set.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { createFakeClock } from "../support/fake-clock.ts"
 
@@ -106,11 +106,46 @@ describe("without the issuer", () => {
     expect(create(snapshot).usable()).toBe(false)
   })
 
+  test("what a clock that was ahead has kept is believed for that hour, and no longer", async () => {
+    await fetched()
+    const text = kept[0]?.text ?? ""
+    away()
+    const keys = create({ text, fetchedAt: clock.now() + 10 * HOUR })
+    clock.advance(HOUR)
+    expect(keys.usable()).toBe(true)
+    clock.advance(1)
+    expect(keys.usable()).toBe(false)
+  })
+
   test("a kept set is parsed as strictly as a fetched one", () => {
     const text = JSON.stringify({ keys: [{ ...key.publicJwk, d: "AA" }] })
     expect(create({ text, fetchedAt: clock.now() }).usable()).toBe(false)
     expect(create({ text: "{", fetchedAt: clock.now() }).usable()).toBe(false)
   })
+})
+
+test("a set that has aged is asked for again, once in half a minute while nobody answers", async () => {
+  let asked = 0
+  let isAway = false
+  const fetchText = async () => {
+    asked++
+    if (isAway) throw new Unreachable("away")
+    return ""
+  }
+  const keys = followKeys({ fetchText, read: () => new Map([["k", "key"]]) }, { clock })
+  await keys.refresh()
+  isAway = true
+  clock.advance(299_999)
+  expect(keys.freshen(300_000), "young").toBeUndefined()
+  clock.advance(1)
+  const look = keys.freshen(300_000)
+  expect(keys.freshen(300_000), "under way").toBeUndefined()
+  await expect(look).rejects.toBeInstanceOf(Unreachable)
+  clock.advance(29_999)
+  expect(keys.freshen(300_000), "just asked").toBeUndefined()
+  clock.advance(1)
+  await expect(keys.freshen(300_000)).rejects.toBeInstanceOf(Unreachable)
+  expect([asked, keys.keyOf("k")]).toEqual([3, "key"])
 })
 
 describe("a key that is not known", () => {

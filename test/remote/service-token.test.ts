@@ -141,6 +141,8 @@ describe("a service token", () => {
     const fault = await tokens.get().catch((one: unknown) => one)
     expect(String(fault)).toMatch(/does not hold a JWT/)
     expect(String(fault)).not.toContain("secret")
+    writeFileSync(assertionFile, `aa.${"b".repeat(16_384)}.cc`)
+    await expect(tokens.get()).rejects.toThrow(/does not hold a JWT/)
     writeFileSync(assertionFile, "aa.bb.cc\n")
     expect((await tokens.headers("GET", `${ISSUER}/tasks`)).authorization).toBe("DPoP token-1")
     writeFileSync(assertionFile, "aa.bb.dd")
@@ -160,6 +162,9 @@ describe("a service token", () => {
     ["without token", 200, '{"expires_in":300}', NotAuthenticated],
     ["with a token that is no token", 200, '{"access_token":"a\\r\\nb","expires_in":300}', NotAuthenticated],
     ["without life", 200, '{"access_token":"a"}', NotAuthenticated],
+    ["with no life left", 200, '{"access_token":"a","expires_in":0}', NotAuthenticated],
+    ["with a life of years", 200, '{"access_token":"a","expires_in":86401}', NotAuthenticated],
+    ["with a life in words", 200, '{"access_token":"a","expires_in":"300"}', NotAuthenticated],
     ["as a page", 200, "<html>", NotAuthenticated],
     ["too busy", 429, "{}", Unreachable],
   ])("answered %s is none, and the fault tells nothing secret", async (_, code, text, kind) => {
@@ -172,6 +177,15 @@ describe("a service token", () => {
     expect(String(fault)).not.toContain(privateJwk.d)
     expect(String(fault)).not.toContain(seen[0]?.form.get("client_assertion"))
   })
+})
+
+test.each([
+  ["invalid_client", "the issuer answered 401 invalid_client at /token"],
+  ["Bearer abc: not you", "the issuer answered 401 at /token"],
+])("of a refusal the code is told and no other words: %s", async (error, told) => {
+  status = 401
+  answer = () => JSON.stringify({ error })
+  await expect(create().get()).rejects.toMatchObject({ message: told })
 })
 
 describe("a call", () => {
