@@ -149,6 +149,17 @@ describe("a session with tokens that were handed over", () => {
       )
     })
 
+    test("proves once more for a nonce that is new, and not for the one that it sent", async () => {
+      const never = await startScripted(() => ({
+        status: 401,
+        headers: { "www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": "same" },
+      }))
+      const session = await createSession({ tokens: [handed(never.origin, { tokenType: "DPoP" })], key })
+      const send = async () => (await session.fetch(`${never.origin}/x`)).status
+      expect([await send(), await send(), never.asked.length]).toEqual([401, 401, 3])
+      await never.close()
+    })
+
     test("does not send a stream twice, and asks once only where a nonce never helps", async () => {
       const session = await open()
       const body = new Blob(["once"]).stream()

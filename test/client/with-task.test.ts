@@ -118,6 +118,13 @@ describe("an issuer that is away while the task ends", () => {
     expect(newChanges()).toHaveLength(4)
   })
 
+  test("is asked again no sooner than it says", async () => {
+    answers = [{ ...problem(503, "temporarily_unavailable", "wait"), headers: { "retry-after": "12" } }]
+    const around = simulate()
+    expect(await run(around, async () => "value")).toBe("value")
+    expect([around.slept, newChanges().length]).toEqual([[12_000], 2])
+  })
+
   test("is asked for half a minute, and then that is the error of work that was fulfilled", async () => {
     answers = Array.from({ length: 50 }, () => problem(503, "temporarily_unavailable", "wait"))
     const around = simulate()

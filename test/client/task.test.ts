@@ -1,0 +1,45 @@
+// A task in its orchestrator's hands, without its orchestrator: what comes of a renewal that is refused for good.
+import { afterEach, expect, test } from "vitest"
+import { ClientError } from "../../src/client/error.ts"
+import { HeldToken } from "../../src/client/held-token.ts"
+import { openTask } from "../../src/client/task.ts"
+import { createFakeClock } from "../support/fake-clock.ts"
+import { type ScriptedServer, startScripted } from "../support/scripted-server.ts"
+
+let api: ScriptedServer
+afterEach(() => api.close())
+
+test("a token that may not be renewed any more is not asked for again, and serves to its end", async () => {
+  api = await startScripted(() => ({ body: {} }))
+  const clock = createFakeClock()
+  const token = {
+    resource: api.origin,
+    token: new HeldToken(api.origin, "first"),
+    tokenType: "Bearer" as const,
+    expiresAt: clock.now() + 600_000,
+    renewAt: clock.now() + 450_000,
+    scope: [],
+    authorizationDetails: [],
+  }
+  const started = {
+    id: "task_1",
+    issuer: "https://issuer.example",
+    state: "active",
+    deadline: 0,
+    tokens: [token],
+  }
+  let renewals = 0
+  const renew = async () => {
+    renewals++
+    throw new ClientError("No", { code: "renewal_not_allowed", status: 403, next: "stop" })
+  }
+  const task = openTask(started, { renew, change: async () => ({ state: "active", tokens: [] }) }, clock)
+  for (const passed of [450_000, 100_000, 49_999]) {
+    clock.advance(passed)
+    expect((await task.fetch(api.origin)).status).toBe(200)
+  }
+  expect(renewals).toBe(1)
+  clock.advance(1)
+  await expect(task.fetch(api.origin)).rejects.toMatchObject({ next: "stop" })
+  expect(api.asked).toHaveLength(3)
+})
