@@ -45,10 +45,15 @@ async function readStart({ body }: Response): Promise<string> {
   if (!body) return ""
   const parts: Uint8Array[] = []
   let size = 0
-  for await (const part of body) {
-    size += part.byteLength
-    if (size > MAX_PEEK_BYTES) return ""
-    parts.push(part)
+  const reader = body.getReader()
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    size += part.value.byteLength
+    if (size > MAX_PEEK_BYTES) {
+      // Not awaited: of a copy that is over when the answer itself is let go of, too.
+      reader.cancel().catch(() => undefined)
+      return ""
+    }
+    parts.push(part.value)
   }
   return Buffer.concat(parts).toString("utf8")
 }

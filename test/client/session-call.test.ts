@@ -31,6 +31,8 @@ const DONE: Scripted = { body: { ok: true } }
 
 interface Told {
   readonly status?: number
+  /** Of the answer's body, whole. */
+  readonly characters?: number
   readonly error?: unknown
   /** The tokens that the API was sent, in turn. */
   readonly tokens: readonly string[]
@@ -62,7 +64,7 @@ async function call(answers: readonly Scripted[], init?: RequestInit, renewal?: 
   const opened = await readSessionOptions({ tokens: [handed()], renew, waitSeconds: 20 }, around)
   const session = openSession(opened, around)
   const outcome = session.fetch(`${api.origin}/x`, init).then(
-    ({ status }) => ({ status }),
+    async (answer) => ({ status: answer.status, characters: (await answer.text()).length }),
     (error: unknown) => ({ error }),
   )
   let over = false
@@ -83,6 +85,13 @@ const streamed = () =>
     duplex: string
   }
 
+const generated = () => {
+  const body = (async function* () {
+    yield Buffer.from("once")
+  })()
+  return { method: "POST", body, duplex: "half" } as RequestInit
+}
+
 describe("renew", () => {
   test("renews once and sends the same again with the new token", async () => {
     expect(await call([EXPIRED, DONE], post)).toMatchObject({ status: 200, tokens: ["token-0", "token-1"] })
@@ -94,8 +103,11 @@ describe("renew", () => {
     expect([told.tokens.length, told.renewals]).toEqual([2, 1])
   })
 
-  test("what can't be sent twice is not", async () => {
-    const told = await call([EXPIRED, DONE], streamed())
+  test.each<[string, () => RequestInit]>([
+    ["a stream", streamed],
+    ["what is made while it is sent", generated],
+  ])("what can't be sent twice is not: %s", async (_what, init) => {
+    const told = await call([EXPIRED, DONE], init())
     expect(told.error).toMatchObject({ code: "token_expired" })
     expect(told.tokens).toEqual(["token-0"])
   })
@@ -168,5 +180,13 @@ describe("stop", () => {
   test("an API's own refusal is its answer, in whatever form", async () => {
     expect(await call([THEIRS])).toMatchObject({ status: 404, tokens: ["token-0"] })
     expect(await call([{ status: 500, body: "<html>" }])).toMatchObject({ status: 500 })
+  })
+
+  test("what only looks like a guard's refusal is its answer, too: one that is no error, or longer than any", async () => {
+    expect(await call([{ ...EXPIRED, status: 200 }])).toMatchObject({ status: 200, tokens: ["token-0"] })
+    const long = { ...Object(GONE.body), detail: "x".repeat(65_536) }
+    const told = await call([{ ...GONE, body: long }])
+    expect(told).toMatchObject({ status: 401, tokens: ["token-0"] })
+    expect(told.characters, "and still has all its body").toBe(JSON.stringify(long).length)
   })
 })
