@@ -108,6 +108,16 @@ describe("renewal by the agent's own token", () => {
 /** Before the simulated time begins. */
 const around0 = Date.parse("2026-03-01T08:59:59Z")
 
+test("a renewal whose connection was closed meanwhile is asked for once more, proven anew", async () => {
+  const { around, issuer, session } = await openStage()
+  const [held] = issuer.handed([TICKETS])
+  if (held) session.take([{ ...held, expiresAt: around0 }])
+  let cuts = 0
+  issuer.answerWith(() => (cuts++ === 0 ? { cut: true } : undefined))
+  expect(issuer.isLive((await session.token(TICKETS)).token.reveal())).toBe(true)
+  expect([around.slept, issuer.refused, cuts]).toEqual([[], [], 2])
+})
+
 describe("an issuer that is away", () => {
   test("is asked again after what it says, with jitter, while the tokens still serve", async () => {
     const { issuer, pass, carried } = await openStage()
@@ -230,6 +240,24 @@ describe("renewal by a function of the orchestrator's", () => {
     await stage.pass(599_000)
     for (const api of [TICKETS, WIKI]) expect(stage.issuer.isLive(await stage.carried(api))).toBe(true)
     expect(asked).toHaveLength(3)
+  })
+
+  test("is what renews where the agent's own token may not", async () => {
+    const asked: string[] = []
+    const stage = await openStage({}, (options, issuer) => ({
+      ...options,
+      tokens: [
+        ...issuer.handed([TICKETS]),
+        ...issuer.handed([issuer.issuer]).map((own) => ({ ...own, scope: ["task:ask", "task:delegate"] })),
+      ],
+      renew: async (resource) => {
+        asked.push(resource)
+        return issuer.handed([resource])
+      },
+    }))
+    await stage.pass(599_000)
+    expect(stage.issuer.isLive(await stage.carried())).toBe(true)
+    expect([asked.includes(TICKETS), stage.issuer.asked.filter(isExchange)]).toEqual([true, []])
   })
 })
 
