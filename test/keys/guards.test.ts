@@ -10,6 +10,7 @@ import { PUBLISHED_AHEAD_SECONDS } from "../../src/keys/due.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
 import { openLedgerKeys } from "../../src/keys/ledger-key.ts"
 import { createRotation } from "../../src/keys/rotation.ts"
+import { createWrapping } from "../../src/keys/wrapping.ts"
 import { createPolicyStore } from "../../src/policy/in-force.ts"
 import { createRevocations } from "../../src/task/revocation.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
@@ -81,6 +82,8 @@ describe("another key-encryption key that comes", () => {
       const keyring = await openKeyring({ ...world, engine: engineBefore(world, make) })
       const taken = keyring.rewrap("operations", world.keyEncryptionKey, fresh)
       await expect(taken).rejects.toThrow(Unexpected)
+      const sealed = keyring.wrapping.seal(Buffer.from("secret"), "name", "purpose")
+      expect(createWrapping(world.keyEncryptionKey).open(sealed, "name", "purpose")).toBeDefined()
       await reopen(world.keyEncryptionKey)
       expect(await rewrap()).toBe(states().length)
       await reopen(fresh)

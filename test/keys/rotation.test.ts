@@ -1,5 +1,7 @@
 // One signing key after another, walked through its life by a clock that the test moves, on a real database.
+import { sql } from "drizzle-orm"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { statement } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
 import { COOLDOWN_SECONDS, KEY_SET_SECONDS, PUBLISHED_AHEAD_SECONDS } from "../../src/keys/due.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
@@ -46,6 +48,12 @@ const keyEntries = async () =>
     ({ kind, body }) => kind.startsWith("key.") && body?.use !== "ledger",
   )
 
+/** Of which keys one is kept. */
+const privateHalves = async () => {
+  const kept = statement<{ kid: string }>("kept", sql`SELECT kid FROM signing_key WHERE length(wrapped) > 0`)
+  return (await world.engine.query(kept)).map(({ kid }) => kid)
+}
+
 describe("on schedule", () => {
   test("the next key is published before it signs, the previous one stays while what it signed lives, then goes", async () => {
     const first = world.keyring.current().kid
@@ -54,6 +62,7 @@ describe("on schedule", () => {
     await pass(SECOND)
     expect(await states()).toEqual(["next", "current"])
     const [, second = ""] = published()
+    expect([first, second].map((kid) => world.keyring.signing(kid)?.kid)).toEqual([first, undefined])
     await pass(PUBLISHED_AHEAD_SECONDS * SECOND - SECOND)
     const last = await start()
     expect(kidOf(last)).toBe(first)
@@ -66,6 +75,7 @@ describe("on schedule", () => {
     await pass(2 * MINUTE)
     expect([opens(last), published()]).toEqual([false, [second]])
     expect(await states()).toEqual(["current", "retired"])
+    expect(await privateHalves(), "the retired one's is gone").toEqual([second])
     expect((await keyEntries()).map(({ kind, body }) => [kind, body?.kid])).toEqual([
       ["key.created", first],
       ["key.activated", first],
