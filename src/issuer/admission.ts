@@ -52,8 +52,7 @@ export function createAdmission(clock: Clock, limits: AdmissionLimits = LIMITS):
 
   const hasRoom = (lane: Lane): boolean => {
     if (lane === "first") return running.first < limits.running - Math.max(limits.reserved, running.later)
-    if (running.later >= limits.later || running.first + running.later >= limits.running) return false
-    return running.later < limits.reserved || lanes.first.size === 0
+    return running.later < limits.later && running.first + running.later < limits.running
   }
   const startNext = () => {
     for (const lane of ["first", "later"] as const)
@@ -82,7 +81,8 @@ export function createAdmission(clock: Clock, limits: AdmissionLimits = LIMITS):
   return {
     pass(caller, lane, work) {
       const queue = lanes[lane]
-      if (queue.size === 0 && hasRoom(lane)) return run(lane, work)
+      // Nobody is overtaken: room that comes free is given to whoever waits before anything else happens.
+      if (hasRoom(lane)) return run(lane, work)
       if (queue.size >= limits.waiting[lane]) {
         const most = queue.longest()
         if (most === undefined || queue.waitingOf(caller) >= queue.waitingOf(most))

@@ -108,6 +108,17 @@ describe("J13 mints go before reports", () => {
     expect(started.filter((name) => name === "api")).toHaveLength(2)
   })
 
+  test("both together have no more than there is", async () => {
+    const { ask, admission } = open()
+    ask("a", 3)
+    ask("api", 2, "later")
+    await settled()
+    expect(admission.count()).toEqual({
+      first: { running: 3, waiting: 0 },
+      later: { running: 1, waiting: 1 },
+    })
+  })
+
   test("room that comes free is given to a mint first, and what is kept for reports to reports", async () => {
     const { ask, finish, started } = open({ waiting: { first: 6, later: 6 } })
     ask("api", 4, "later")
@@ -138,6 +149,17 @@ test("whose turn does not come in time is told so, and nothing else of its", asy
   expect(admission.count().first).toEqual({ running: 3, waiting: 1 })
   await finish(4)
   expect(started).toEqual(["a", "a", "a", "b"])
+})
+
+test("each is told when its own time is over, though nobody asks anything meanwhile", async () => {
+  const { ask, clock, refused } = open()
+  ask("a", 4)
+  clock.advance(20)
+  ask("b", 1)
+  clock.advance(20)
+  await vi.waitFor(() => expect(refused).toEqual(["a temporarily_unavailable"]))
+  clock.advance(20)
+  await vi.waitFor(() => expect(refused).toEqual(["a temporarily_unavailable", "b temporarily_unavailable"]))
 })
 
 test("work that fails gives its room back, and the failure to whoever asked", async () => {
