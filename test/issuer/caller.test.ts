@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import { readFileSync, writeFileSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { toEpochSeconds } from "../../src/time.ts"
 import { signProof } from "../../src/token/proof.ts"
@@ -126,6 +127,21 @@ describe("a service token", () => {
     )
     expect(elsewhere.body.error).toBe("invalid_target")
     expect((await told(desk.present(desk.assert(), { resource: ISSUER }))).status).toBe(200)
+  })
+
+  test("for a part of its caller's roles opens what that part may, and nothing else", async () => {
+    const place = `${house.policyFolder}/staff.yaml`
+    writeFileSync(
+      place,
+      readFileSync(place, "utf8").replace("roles: [operator]", "roles: [operator, auditor]"),
+    )
+    const as = "operations-team"
+    expect((await house.ask("POST", "/policy/reload", { as })).body.result).toBe("loaded")
+    const one = desk.assert({ iss: as, sub: as }, { kid: house.keys[as].kid }, house.keys[as])
+    const { body } = await told(desk.present(one, { scope: "auditor" }))
+    const token = String(body.access_token)
+    expect((await house.call("GET", "/ledger/entries", { token })).status).toBe(200)
+    expect((await house.call("GET", "/locks", { token })).status).toBe(403)
   })
 
   test("other grants are not offered", async () => {
