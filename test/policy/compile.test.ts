@@ -60,6 +60,40 @@ describe("across files", () => {
   })
 })
 
+test.each([
+  ["http://localhost:8080", true],
+  ["http://127.0.0.1", true],
+  ["http://127.9.9.9:1", true],
+  ["http://[::1]:8080", true],
+  ["http://127.example", false],
+  ["http://127.0.0.1.example", false],
+  ["http://localhost.example", false],
+  ["http://[::2]", false],
+])("plain http is for loopback addresses, not for names that begin like one: %s", (resource, isTaken) => {
+  const text = textOf("support.yaml").replace("https://tickets.internal.example", resource)
+  const faults = faultsOf({ ...keys, "support.yaml": text })
+  expect(faults).toBe(
+    isTaken ? "" : `support.yaml:7:15: expected an https URL (http only on loopback), found "${resource}"`,
+  )
+})
+
+test.each(
+  ["apis", "agents", "orchestrators", "staff"].flatMap((one, at, all) =>
+    all.slice(at + 1).map((other) => [one, other]),
+  ),
+)("a client id is one caller's: in %s and in %s it is not", (one, other) => {
+  const rules: Record<string, string> = {
+    apis: "{ resource: https://twin.example, owner: a, operations: { twin:read: { risk: low } } }",
+    agents: "{ owner: a }",
+    orchestrators: "{ owner: a }",
+    staff: "{ roles: [auditor] }",
+  }
+  const text = `version: 1\n${one}:\n  twin: ${rules[one]}\n${other}:\n  twin: ${rules[other]}\n`
+  expect(faultsOf({ "a.yaml": text })).toBe(
+    `a.yaml:5:3: expected "twin" in one of apis, agents, orchestrators and staff, found it in ${one} and ${other} (it is a client id)`,
+  )
+})
+
 describe("what only dev lets through", () => {
   test("an example key", () => {
     const faults = faultsOf(shippedTexts(), {})
@@ -73,6 +107,26 @@ describe("what only dev lets through", () => {
     expect(faultsOf({ ...keys, "staff.yaml": approver }, {})).toContain(
       "staff.yaml:11:23: expected no key for an approver: approving needs a person (only --dev lets a key approve)",
     )
+  })
+
+  test("an approver with a workload, also beside a person", () => {
+    const staff = (ways: string) => `version: 1
+identity_providers:
+  people: { issuer: https://people.example, audience: taskmint, jwks: keys/audit-team.jwks.json }
+staff:
+  leads:
+    roles: [approver]
+    authenticate: [${ways}]
+`
+    const person = "{ openid: { provider: people, claims: { groups: leads } } }"
+    const workload = "{ workload: { provider: people, subject: leads } }"
+    for (const ways of [workload, `${person}, ${workload}`]) {
+      expect(faultsOf({ ...keys, "a.yaml": staff(ways) })).toBe("")
+      expect(faultsOf({ ...keys, "a.yaml": staff(ways) }, {})).toBe(
+        "a.yaml:6:13: expected no workload for an approver: approving needs a person (only --dev lets a workload approve)",
+      )
+    }
+    expect(faultsOf({ ...keys, "a.yaml": staff(person) }, {})).toBe("")
   })
 
   test("plain http beyond loopback is another setting's, not dev's", () => {

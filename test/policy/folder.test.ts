@@ -108,6 +108,14 @@ describe("what is not read", () => {
     )
   })
 
+  test("a link into a folder beside it whose name goes on from its own", async () => {
+    const folder = folderWith({ "a.yaml": "a", "../policies-of-others/x.yaml": "x" })
+    symlinkSync("../policies-of-others/x.yaml", join(folder.path, "x.yaml"))
+    expect((await read(folder)).unreadable).toEqual({
+      "x.yaml": "expected a file inside the folder, found a link that leads outside",
+    })
+  })
+
   test("what is no regular file, without waiting for it", async () => {
     const folder = folderWith({ "a.yaml": "a" })
     mkdirSync(join(folder.path, "b.yaml"))

@@ -1,3 +1,6 @@
+import { spawnSync } from "node:child_process"
+import { renameSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { setImmediate as turn } from "node:timers/promises"
 import { afterEach, expect, test } from "vitest"
 import { PolicyFaults } from "../../src/policy/fault.ts"
@@ -86,6 +89,48 @@ test("1,000 task types are loaded while the event loop goes on turning", async (
   expect((await loading).tasks.size).toBe(1000)
   // Parsed in this thread there would be a handful; how long each takes is the machine's business.
   expect(turns).toBeGreaterThan(200)
+})
+
+test("a folder that is written all the while is taken as it was at one moment, or not at all", async () => {
+  folder = createPolicyFolder({ "a.yaml": "", "b.yaml": "" })
+  let round = 0
+  const rewrite = () => {
+    round += 1
+    for (const [name, section] of [
+      ["a", "agents"],
+      ["b", "orchestrators"],
+    ] as const) {
+      const path = join(folder.path, `${name}.yaml`)
+      writeFileSync(`${path}.new`, `version: 1\n${section}: { ${name}-${round}: { owner: a } }\n`)
+      renameSync(`${path}.new`, path)
+    }
+  }
+  rewrite()
+  const seen = new Set<string>()
+  for (let attempt = 0; attempt < 50 && !seen.has("refused"); attempt++) {
+    let done = false
+    const loading = loadPolicy(folder.path).finally(() => {
+      done = true
+    })
+    while (!done) {
+      rewrite()
+      await turn()
+    }
+    const read = await loading
+    seen.add(read instanceof PolicyFaults ? "refused" : "taken")
+    if (read instanceof PolicyFaults)
+      expect(String(read)).toBe(".:1:1: expected files that stay as they are while they are read")
+  }
+  expect(seen).toContain("refused")
+})
+
+test("a thread that nobody needs any more keeps no process alive", async () => {
+  folder = createPolicyFolder(shippedTexts())
+  const at = new URL("../../src/policy/load.ts", import.meta.url).href
+  const text = `import { loadPolicy } from ${JSON.stringify(at)}
+    await Promise.all([1, 2, 3].map(() => loadPolicy(${JSON.stringify(folder.path)}, { dev: true })))`
+  const ended = spawnSync(process.execPath, ["--input-type=module", "--eval", text], { timeout: 15_000 })
+  expect([ended.status, ended.signal, String(ended.stderr)]).toEqual([0, null, ""])
 })
 
 test("two at once, and one after the other, are each read whole, and for themselves", async () => {
