@@ -80,6 +80,13 @@ describe("what is allowed", () => {
     expect([none.apis, none.authority.length, none.approvable.length]).toEqual([[], 1, 1])
   })
 
+  test("no token is wanted of an API of which all that was asked for waits for a person", () => {
+    for (const resources of [undefined, [TICKETS]]) {
+      const { apis, approvable } = decided({ ...triage, operations: ["tickets:close"], resources })
+      expect([apis, approvable.length]).toEqual([[], 1])
+    }
+  })
+
   test("never more than at_most of the agent", async () => {
     const texts = shippedTexts()
     const less = textOf("support.yaml").replace(
@@ -142,6 +149,24 @@ test.each<[string, Partial<TaskRequest>, string]>([
   })
 })
 
+test("a grant whose condition can't be told refuses the others, too, and one that does not hold goes alone", async () => {
+  const onClosing = (when: string) =>
+    policyOf({
+      ...shippedTexts(),
+      "support.yaml": textOf("support.yaml").replace(
+        "operations: [tickets:close]\n",
+        (line) => `${line}        when: '${when}'\n`,
+      ),
+    })
+  const untold = decide(await onClosing('task.reference == "run-1"'), triage)
+  expect(untold).toMatchObject({
+    code: "condition_not_met",
+    reason: expect.stringContaining("can't be told"),
+  })
+  const { authority, approvable } = decided(triage, await onClosing('task.type == "another"'))
+  expect([operationsOf(authority), approvable]).toEqual([["tickets:read", "tickets:comment"], []])
+})
+
 test("an API that the narrowed operations leave out is not to be had", async () => {
   const both = `version: 1
 tasks:
@@ -177,4 +202,10 @@ test.each([
 ])("an integer input is canonical decimal within its range: %s", (change, allowed) => {
   const decision = decide(policy, { ...production, inputs: { service: "checkout", change } })
   expect(decision instanceof Refusal).toBe(!allowed)
+})
+
+test("what is wrong with inputs is listed up to twenty, however many there are", () => {
+  const inputs = Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`stranger-${at}`, "x"]))
+  const refused = decide(policy, { ...triage, inputs })
+  expect(refused instanceof Refusal && [refused.code, refused.errors.length]).toEqual(["inputs_invalid", 20])
 })

@@ -84,6 +84,23 @@ test("a disabled operation is named as what is left out", async () => {
   ])
 })
 
+test("a condition is told nothing of a user whom no rule lets in", async () => {
+  const texts = shippedTexts()
+  const support = texts["support.yaml"]?.replace(
+    /(\n {2}triage-ticket:\n)/,
+    "$1    when: 'has(subject.name)'\n",
+  )
+  const user = {
+    sub: "people/ana",
+    provider: "people",
+    issuer: "https://p.example",
+    claims: {},
+    rule: "nobody",
+  }
+  const { steps } = explain(await policyOf({ ...texts, "support.yaml": support ?? "" }), { ...request, user })
+  expect(steps.map(({ text }) => text)).toContain('the condition "has(subject.name)" does not hold')
+})
+
 describe("conditions", () => {
   const page = readFileSync(join(ROOT, "docs/conditions.md"), "utf8")
   const tasks = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? ""
