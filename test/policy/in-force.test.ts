@@ -34,7 +34,7 @@ afterEach(async () => {
   folder.remove()
 })
 
-type Options = LoadOptions & Pick<PolicyStoreOptions, "onState">
+type Options = LoadOptions & Pick<PolicyStoreOptions, "onState" | "admit">
 const open = (options: Options = {}) => createPolicyStore({ engine, ledger, folder: folder.path, ...options })
 const opened = async (options: Options = {}): Promise<PolicyStore> => {
   const store = await open(options)
@@ -90,6 +90,21 @@ describe("starting", () => {
   })
 })
 
+describe("what only the network knows", () => {
+  const away = { place: { file: "a.yaml", line: 1, column: 1 }, message: "expected a provider that answers" }
+  const admit = async () => [away]
+
+  test("is asked of a policy that is to take force, and not again of the one in force", async () => {
+    await opened()
+    const store = await opened({ admit })
+    expect(await store.reload()).toBe("unchanged")
+    folder.write("a.yaml", policyText("two"))
+    expect(await store.reload()).toMatchObject({ code: "policy_refused" })
+    expect([agents(store), store.state().refused?.faults]).toEqual([["one"], [away]])
+    expect(String(await open({ admit }))).toBe("a.yaml:1:1: expected a provider that answers")
+  })
+})
+
 describe("reloading", () => {
   test("a digest never seen takes force at once; the same again changes nothing", async () => {
     const store = await opened()
@@ -129,6 +144,18 @@ describe("reloading", () => {
     expect(await store.reload("ops")).toMatchObject({ code: "policy_superseded" })
     expect([agents(store), store.state().refused?.reason]).toEqual([["two"], "superseded"])
     expect(await kinds()).toEqual(["policy.loaded", "policy.loaded", "policy.refused"])
+  })
+})
+
+describe("reloading beside another replica", () => {
+  test("superseded files are refused, and what the other has put in force is followed", async () => {
+    const [one, other] = [await opened(), await opened()]
+    folder.write("a.yaml", policyText("two"))
+    await one.reload()
+    folder.write("a.yaml", policyText("one"))
+    expect(await other.reload()).toMatchObject({ code: "policy_superseded" })
+    expect([agents(other), other.state().digest]).toEqual([["two"], one.inForce().digest])
+    await engine.atomically([other.guard()])
   })
 })
 
