@@ -178,3 +178,22 @@ test.each([
   expect(narrowFault(policy, narrower, evidenceOf(item))).toContain("and would be gone")
   expect(narrowFault(policy, narrower, evidenceOf({ ...item, agent: "other" }))).toBe(undefined)
 })
+
+test("an agent of the type that is also handed to keeps what it may be handed: evidence does not tell the two apart", async () => {
+  const text = TEXT.replace("DEPTH", "1").replace("agents: [bot, other]", "agents: [bot, other, helper]")
+  const policy = await policyOf({ "support.yaml": text })
+  const evidence = evidenceOf(
+    ...all("bot", 50, 1),
+    ...all("other", 50, 1),
+    of("helper", "read", 50, 0),
+    of("helper", "comment", 50, 1),
+  )
+  const { removed, left } = narrowPolicy(policy, evidence, { minTasks: 20 })
+  expect(removed.filter(({ rule }) => rule.startsWith(HANDED))).toEqual([])
+  expect(left).toContainEqual({
+    rule: `${HANDED}/helper`,
+    operation: "tickets:read",
+    granted: 50,
+    why: "it is an agent of the task type, too, and evidence does not tell the two apart",
+  })
+})

@@ -112,7 +112,8 @@ const CASES: readonly (readonly [string, readonly Ran[], readonly string[], read
 ]
 
 test.each(CASES)("%s", async (_, ran, lines, gone) => {
-  const { texts } = narrowed(ran)
+  const { texts, rewritten } = narrowed(ran)
+  expect(rewritten.filter(({ resource, becomes }) => becomes.includes(resource))).toEqual([])
   const text = (texts.get("p.yaml") ?? "").split("\n")
   for (const line of lines) expect(text).toContain(line)
   for (const line of gone) expect(text).not.toContain(line)

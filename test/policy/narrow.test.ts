@@ -108,6 +108,9 @@ test("a result that takes away what was used, or widens, is found out", async ()
   expect(narrowFault(policy, await without("deadline: 2h", "deadline: 3h"), EVIDENCE)).toBe(
     "triage may run for 3h; before: 2h",
   )
+  const other = await without('"[A-Z]+-[0-9]+"', '"[A-Z]+-[0-9]{1,3}"')
+  expect(diffPolicies(policy, other).map(({ direction }) => direction)).toEqual(["unknown"])
+  expect(narrowFault(policy, other, EVIDENCE)).toMatch(/ticket/)
 })
 
 test.each([
