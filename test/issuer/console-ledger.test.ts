@@ -105,6 +105,8 @@ test("a text of others is shown and does nothing, nor hides or reorders anything
   for (const { body } of pages) {
     expect(String(body)).toContain("&lt;img src=x&gt;\\u{202e}\\u{7}")
     expect(String(body)).not.toContain("<img")
+    // What was typed stands in its field as it was typed.
+    expect(String(body).replace(/<form class="search"[\s\S]*?<\/form>/, "")).not.toMatch(/[\u202e\u0007]/)
   }
 })
 
