@@ -58,6 +58,25 @@ test("what an issuer writes can't steer the terminal", () => {
   expect(endOf(error).lines[0]).toBe("a\\u{1b}[2Jb (x\\u{202e}, 400)")
 })
 
+test("nor can the fields that it finds wrong, or the id of its answer", () => {
+  const error = new ClientError("no", {
+    code: "invalid_request",
+    status: 400,
+    next: "stop",
+    requestId: "r\u0007",
+    errors: [
+      { pointer: "/a\u001b[2J", expected: "b\u202e" },
+      { pointer: "", expected: "c\nd" },
+    ],
+  })
+  expect(endOf(error).lines).toEqual([
+    "no (invalid_request, 400)",
+    "/a\\u{1b}[2J: expected b\\u{202e}",
+    "expected c\\u{a}d",
+    "request r\\u{7}",
+  ])
+})
+
 test("whatever fails, its message shows no token", () => {
   const token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0In0.c2ln"
   expect(endOf(new Error(`could not send ${token}`)).lines).toEqual(["could not send [token]"])

@@ -1,6 +1,6 @@
 // `ledger follow` as an auditor runs it, of a real issuer: killed, ended, alone, and after the issuer's database was replaced
 // by an older one, which is a rollback, and a fork as soon as it has grown.
-import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, test, vi } from "vitest"
 import { copyDatabase } from "../../src/database/backup.ts"
@@ -102,6 +102,7 @@ test("H06, H07: an older database is found, and as a fork once it has grown; bot
     expect(ended.code).toBe(1)
     const how = hows.exec(ended.stderr)?.[1] ?? ended.stderr
     const evidence = JSON.parse(readFileSync(`${audit()}.${how}.json`, "utf8"))
+    expect(statSync(`${audit()}.${how}.json`).mode & 0o777).toBe(0o600)
     expect(evidence).toMatchObject({ how, ours: held.checkpoint })
     return Number(String(evidence.theirs).split("\n")[1])
   }

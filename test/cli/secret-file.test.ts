@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -14,7 +15,7 @@ import { join } from "node:path"
 import { afterAll, describe, expect, test } from "vitest"
 import { createCredential } from "../../src/cli/credential.ts"
 import { Stop } from "../../src/cli/exit.ts"
-import { readSecret, writeNew } from "../../src/cli/secret-file.ts"
+import { readKeyEncryptionKey, readSecret, writeNew } from "../../src/cli/secret-file.ts"
 import { importSigningKey, KeyFault, readKeySet } from "../../src/token/signature.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-secret-"))
@@ -29,7 +30,7 @@ describe("a file is written whole, for its owner, and never over another", () =>
     } finally {
       process.umask(before)
     }
-    expect(modeOf(join(folder, "a", "key"))).toBe("600")
+    expect([modeOf(join(folder, "a")), modeOf(join(folder, "a", "key"))]).toEqual(["700", "600"])
     expect(readFileSync(join(folder, "a", "key"), "utf8")).toBe("secret")
     expect(readdirSync(join(folder, "a"))).toEqual(["key"])
   })
@@ -66,6 +67,30 @@ describe("a secret is read only when nobody else can", () => {
         )
     })
 
+  // Only root gives files away.
+  test.skipIf(process.geteuid?.() !== 0).each([
+    ["440", true],
+    ["640", true],
+    ["460", false],
+    ["450", false],
+    ["444", false],
+    ["604", false],
+  ])("of another owner, with mode %s: its group may read it and nobody else: %s", (mode, read) => {
+    const path = join(folder, `mounted-${mode}`)
+    writeFileSync(path, "secret")
+    chownSync(path, 12_345, 12_345)
+    chmodSync(path, Number.parseInt(mode, 8))
+    if (read) expect(readSecret(path, "X_FILE")).toBe("secret")
+    else expect(() => readSecret(path, "X_FILE")).toThrow(expect.objectContaining({ exitCode: 2 }))
+  })
+
+  test("what is larger than any key is not read", () => {
+    writeFileSync(join(folder, "large"), "x".repeat(64 * 1024), { mode: 0o600 })
+    expect(readSecret(join(folder, "large"), "X_FILE")).toHaveLength(64 * 1024)
+    writeFileSync(join(folder, "larger"), "x".repeat(64 * 1024 + 1), { mode: 0o600 })
+    expect(() => readSecret(join(folder, "larger"), "X_FILE")).toThrow("is larger than any key")
+  })
+
   test("a link is followed to what it names, and that is judged", () => {
     const target = join(folder, "target")
     writeFileSync(target, "secret")
@@ -83,6 +108,29 @@ describe("a secret is read only when nobody else can", () => {
     test(what, () => {
       expect(() => readSecret(path, "X_FILE")).toThrow(expect.objectContaining({ exitCode: 2 }))
     })
+})
+
+describe("a key-encryption key is 32 bytes in their one spelling", () => {
+  const bytes = Uint8Array.from({ length: 32 }, (_, at) => 255 - at)
+  const text = Buffer.from(bytes).toString("base64url")
+  test("base64url is read", () => {
+    expect(Buffer.from(readKeyEncryptionKey(text))).toEqual(Buffer.from(bytes))
+  })
+
+  // The last character has four bits that no byte takes up.
+  test.each([
+    ["padded", `${text}=`],
+    ["base64", Buffer.from(bytes).toString("base64")],
+    ["with other bits at its end", `${text.slice(0, -1)}${text.at(-1) === "B" ? "C" : "B"}`],
+    ["with a space", ` ${text}`],
+    ["31 bytes", text.slice(0, -2)],
+    ["33 bytes", Buffer.alloc(33, 7).toString("base64url")],
+    ["nothing", ""],
+  ])("%s is refused, and not repeated", (_, given) => {
+    const read = () => readKeyEncryptionKey(given)
+    expect(read).toThrow(expect.objectContaining({ exitCode: 2 }))
+    expect(read).not.toThrow(text.slice(0, 20))
+  })
 })
 
 describe("a credential is a private key for its owner and a public key set for the policy", () => {

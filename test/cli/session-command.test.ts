@@ -1,7 +1,7 @@
 // The command of a session: how its end is told, and that no signal is lost on the way to it.
 import { spawn } from "node:child_process"
 import { describe, expect, test } from "vitest"
-import { endAs, NotDone, runCommand, watchSignals } from "../../src/cli/session-command.ts"
+import { endAs, environmentFor, NotDone, runCommand, watchSignals } from "../../src/cli/session-command.ts"
 
 const run = async (...command: string[]) => {
   const signals = watchSignals(false)
@@ -68,5 +68,19 @@ describe("a signal that comes before the command does", () => {
     signals.forget()
     one.kill("SIGTERM")
     expect(await ended(one)).toBe(9)
+  })
+})
+
+test("nothing of ours is in the command's environment, however it is spelled, but what the session gives", () => {
+  const ours = {
+    TASKMINT_CLIENT_KEY_FILE: "k",
+    taskmint_client_id: "c",
+    Taskmint_X: "x",
+    TASKMINT_TASK: "old",
+  }
+  const theirs = { PATH: "/bin", MY_TASKMINT_X: "stays", TASKMINTX: "stays" }
+  expect(environmentFor({ ...ours, ...theirs }, { TASKMINT_TASK: "task_1" })).toEqual({
+    ...theirs,
+    TASKMINT_TASK: "task_1",
   })
 })

@@ -1,8 +1,9 @@
 // Which task a session is for: exactly one, named whole.
-import { writeFileSync } from "node:fs"
+import { existsSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { environmentFor } from "../../src/cli/session-command.ts"
+import { openDoor } from "../../src/cli/session-door.ts"
 import { openTaskSession, type SessionFlags } from "../../src/cli/session-task.ts"
 import { createSettings } from "../../src/cli/settings.ts"
 import { createTerminal } from "../../src/cli/terminal.ts"
@@ -82,4 +83,29 @@ test("of our environment a command gets all but what is ours", () => {
     HOME: "/root",
     TASKMINT_TASK: "task_1",
   })
+})
+
+test("the socket and the file of tokens are the owner's alone from the moment when they are there", async () => {
+  const folder = newFolder()
+  const [socket, tokenFile] = [join(folder, "agent.sock"), join(folder, "tokens.json")]
+  const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
+  const options = { secret: "s", passOthers: false, givesTokens: false, fileFailed: () => undefined }
+  const handover = file({ task: "task_1", tokens: [{ ...TOKEN, tokenType: "Bearer" }] })
+  const before = process.umask(0)
+  try {
+    await openTaskSession(context(), { wait: 0, handover }, async (opened) => {
+      const opening = openDoor(opened, { ...options, socket, tokenFile })
+      const atOnce = modeOf(socket)
+      const door = await opening
+      expect([atOnce, modeOf(socket), modeOf(tokenFile)]).toEqual(["600", "600", "600"])
+      await expect(openDoor(opened, { ...options, socket: undefined, tokenFile })).rejects.toThrow(
+        /never overwritten/,
+      )
+      await door.close()
+      expect([existsSync(socket), existsSync(tokenFile)]).toEqual([false, false])
+    })
+    expect(process.umask()).toBe(0)
+  } finally {
+    process.umask(before)
+  }
 })

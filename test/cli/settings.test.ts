@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, test } from "vitest"
 import { Stop } from "../../src/cli/exit.ts"
+import { databaseFromFlag, nameOfDatabase } from "../../src/cli/serve-settings.ts"
 import { createSettings, SETTINGS } from "../../src/cli/settings.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "taskmint-settings-"))
@@ -94,4 +95,34 @@ describe("next steps are printed as this program was called", () => {
     test(command, () => {
       expect(createSettings(environment, script).command).toBe(command)
     })
+})
+
+describe("a database's address", () => {
+  const SECRETS = [
+    "postgres://ana:canary@db.example/taskmint",
+    "postgresql://ana:canary@db.example:5432/taskmint?sslmode=require",
+    "postgres://db.example/taskmint?user=ana&password=canary",
+    "postgres://ana:can ary@[db/taskmint",
+  ]
+
+  test.each(SECRETS)("%s is taken from no flag, and said to nobody", (address) => {
+    const read = () => databaseFromFlag(address, address, "database")
+    expect(read).toThrow(
+      expect.objectContaining({ exitCode: 2, hint: expect.not.stringContaining("canary") }),
+    )
+    expect(read).not.toThrow("canary")
+    expect(databaseFromFlag(address, undefined, "database")).toBe(address)
+    expect(nameOfDatabase(address)).not.toMatch(/canary|can ary|ana/)
+  })
+
+  test.each([
+    ["postgres://ana@db.example/taskmint", "postgres://ana@db.example/taskmint"],
+    ["sqlite:./taskmint.db", "./taskmint.db"],
+  ])("%s holds none, and may come by a flag", (address, read) => {
+    expect(databaseFromFlag(address, address, "database")).toBe(read)
+  })
+
+  test.each(["./taskmint.db", "sqlite:", "mysql://x/y", ""])("%j is none", (address) => {
+    expect(() => databaseFromFlag(address, undefined, "database")).toThrow(Stop)
+  })
 })
