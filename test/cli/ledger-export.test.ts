@@ -1,7 +1,16 @@
 // `ledger export` as an auditor runs it, against a server that answers as the issuer does: what is left on the disk, and
 // that it is all or nothing.
 import { createHash } from "node:crypto"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs"
 import { createServer, type Server } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -89,6 +98,21 @@ test("writes over nothing", async () => {
   const { code, stderr } = await run("--to", at("mine.csv"))
   expect([code, stderr]).toEqual([2, expect.stringContaining("is there already")])
   expect(readFileSync(at("mine.csv"), "utf8")).toBe("mine")
+})
+
+test("nor over an export that went into the same folder, nor over a manifest", async () => {
+  const into = at("twice")
+  mkdirSync(into)
+  expect((await run("--to", into)).code).toBe(0)
+  const before = readdirSync(into).map((name) => [name, readFileSync(join(into, name), "utf8")])
+  writeFileSync(join(into, "other.ndjson.manifest.json"), "mine")
+  for (const path of [into, join(into, "other.ndjson")]) {
+    const { code, stderr } = await run("--to", path)
+    expect([code, stderr]).toEqual([2, expect.stringContaining("is there already")])
+  }
+  expect(readFileSync(join(into, "other.ndjson.manifest.json"), "utf8")).toBe("mine")
+  expect(readdirSync(into)).toHaveLength(before.length + 1)
+  for (const [name = "", text] of before) expect(readFileSync(join(into, name), "utf8")).toBe(text)
 })
 
 test("H18: an export that broke off leaves nothing behind, and could not tell", async () => {

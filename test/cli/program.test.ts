@@ -100,6 +100,7 @@ describe.concurrent("a wrong turn ends with its exit code and the next step, on 
     [["revoke", "pod", "x", "--reason", "y"], caller, 2, /Allowed choices are token/],
     [["revoke", "task", "task_1", "--reason", "y", "--until", "2h"], caller, 2, /--until is for locks/],
     [["revoke", "agent", "a", "--reason", "y", "--until", "soon"], caller, 2, /--until soon is no time/],
+    [["keys", "rotate", "--reason", "x"], caller, 2, /--reason is for an --emergency/],
     [["token", "inspect", "eyJhbGciOiJFUzI1NiJ9.e30.e30"], () => ({}), 2, /seen by everyone/],
     [["token", "inspect", "/nowhere"], () => ({}), 2, /can't be read/],
     [["credential", "new", "No Name"], () => ({}), 2, /can't be a name/],

@@ -1,7 +1,10 @@
 // `revoke` against a running issuer with real verifiers: what it waits for and what it says; and `verifier list`.
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, beforeAll, expect, test, vi } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
+import { awaitApplied } from "../../src/cli/revoke.ts"
+import type { IssuerCalls } from "../../src/client/issuer-call.ts"
+import { toInstant } from "../../src/time.ts"
 import { newId } from "../../src/token/id.ts"
 import { runCli } from "../support/command-line.ts"
 import { buildTown, type Town } from "../support/town.ts"
@@ -72,6 +75,43 @@ test("who has not applied it in a few seconds is named", async () => {
   expect(code).toBe(0)
   expect(stdout).toContain("0 of 1 verifier instance(s) have applied it\n")
   expect(stderr).toMatch(/^Not applied yet: tickets [0-9a-f-]+, last heard of \d{4}-/)
+})
+
+describe("who is waited for", () => {
+  const AT = Date.parse("2026-03-01T09:00:00Z")
+  const orderWith = (instance: Readonly<Record<string, unknown>>) => ({
+    id: "rev_1",
+    at: toInstant(AT),
+    instances: [{ instance: "i", api: "tickets", closed: false, last_seen: toInstant(AT), ...instance }],
+  })
+  const askedFor = async (instance: Readonly<Record<string, unknown>>) => {
+    const asked: string[] = []
+    const issuer: IssuerCalls = {
+      issuer: "https://x.example",
+      call: async (_, path) => {
+        asked.push(path)
+        return { status: 200, body: orderWith({ applied_at: toInstant(AT) }) }
+      },
+      headers: () => Promise.reject(new Error("not asked for")),
+      serviceToken: () => Promise.reject(new Error("not asked for")),
+    }
+    const view = await awaitApplied(issuer, orderWith(instance))
+    return [asked, view.instances]
+  }
+
+  test("one that was heard within the minute before the order, until it has applied it", async () => {
+    const applied = [expect.objectContaining({ applied_at: toInstant(AT) })]
+    for (const last of [AT, AT - 60_000])
+      expect(await askedFor({ last_seen: toInstant(last) })).toEqual([["/revocations/rev_1"], applied])
+  })
+
+  test.each([
+    ["one that was closed in order: it applies it before it lets anything through", { closed: true }],
+    ["one that was silent before", { last_seen: toInstant(AT - 60_001) }],
+    ["one that has applied it", { applied_at: toInstant(AT) }],
+  ])("not %s", async (_, instance) => {
+    expect(await askedFor(instance)).toEqual([[], orderWith(instance).instances])
+  })
 })
 
 test("verifier list shows how each stands: its state, its batches, its clock", async () => {
