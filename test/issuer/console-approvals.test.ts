@@ -1,6 +1,6 @@
 // The approvals' pages: what a person sees before answering, that one answer counts, and what those are told who may not.
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { approvalPage } from "../../src/console/approvals-page.ts"
+import { approvalPage, inboxPage } from "../../src/console/approvals-page.ts"
 import type { Approval } from "../../src/task/approval-view.ts"
 import { approvalTexts } from "../support/approvals.ts"
 import { openPage, sendForm } from "../support/console-form.ts"
@@ -199,5 +199,25 @@ describe("until when", () => {
     const approval = { ...APPROVAL, state: "denied" } as const
     const page = String(approvalPage({ approval, hindrance: undefined, now: 0, late: false }).body)
     expect(page).not.toContain("1970-01-01 00:01:00 UTC")
+  })
+})
+
+describe("the inbox takes an answer to what it shows whole alone, by whichever text is cut", () => {
+  const inbox = (change: Partial<Approval>) =>
+    String(
+      inboxPage({
+        ...{ shows: "waiting", after: undefined, next: null, now: 0 },
+        questions: [{ approval: { ...APPROVAL, ...change }, hindrance: undefined }],
+      }).body,
+    )
+  test.each<[string, (length: number) => Partial<Approval>, number]>([
+    ["the reason", (length) => ({ reason: "r".repeat(length) }), 350],
+    ["the parameters", (length) => ({ parameters: JSON.stringify("p".repeat(length - 2)) }), 300],
+    ["the resource", (length) => ({ resource: "t".repeat(length) }), 150],
+  ])("%s", (_, change, most) => {
+    expect(inbox(change(most))).toContain('action="/console/approvals/apr_1/decide"')
+    expect(inbox(change(most))).not.toContain("Read it whole and decide")
+    expect(inbox(change(most + 1))).not.toContain("<form")
+    expect(inbox(change(most + 1))).toContain("Read it whole and decide")
   })
 })

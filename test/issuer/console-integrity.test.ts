@@ -90,6 +90,9 @@ test("says loudly that the ledger was stopped, and shows both sides", () => {
   expect(text).toContain("a note &lt;b&gt;")
   expect(text).not.toContain("The ledger goes on")
   expect(text).toContain('href="/console/ledger/9"')
+  const unread = String(integrityPage({ ...shown, audits: false }).body)
+  expect(unread).toContain("v-1")
+  expect(unread).not.toContain("/console/ledger")
 })
 
 test("its commands are commands, with options that are there, and those of the documentation", async () => {

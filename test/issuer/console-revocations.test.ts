@@ -1,5 +1,7 @@
 // The pages of locks and revocations: who has applied an order and who has not, and what an operator sets and lifts there.
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { revocationPage } from "../../src/console/revocations-page.ts"
+import type { Revocation } from "../../src/task/revocation-view.ts"
 import { newId } from "../../src/token/id.ts"
 import { openPage, sendForm } from "../support/console-form.ts"
 import { type House, openHouse, START } from "../support/issuer-house.ts"
@@ -111,3 +113,21 @@ test.each(["rev_x", "rev_019ca8a0-3f7a-715c-becf-04cff2923b9c"])(
     expect((await house.call("GET", `${PATH}/${id}`, { as: "audit-team" })).status).toBe(404)
   },
 )
+
+test.each<[string, Partial<Revocation>, boolean]>([
+  ["one that stands", {}, true],
+  ["one that stands a moment longer", { until: 1001 }, true],
+  ["one whose time is over", { until: 1000 }, false],
+  ["one that was lifted", { liftedAt: 999 }, false],
+  ["an order that is no lock", { kind: "task", lock: false }, false],
+])("of locks an operator lifts %s: %o", (_, change, isLifted) => {
+  const revocation: Revocation = {
+    ...{ id: "rev_1", kind: "agent", value: "bot", before: 0, until: undefined, reason: "x", setBy: "ops" },
+    ...{ at: 0, tokensEnded: 0, lock: true, liftedAt: undefined, instances: [] },
+    ...{ appliedInMilliseconds: undefined, ...change },
+  }
+  const page = (operates: boolean) => String(revocationPage({ revocation, now: 1000, operates }).body)
+  expect(page(true).includes('action="/console/revocations/rev_1/lift"')).toBe(isLifted)
+  expect(page(true).includes(">stands<")).toBe(isLifted)
+  expect(page(false)).not.toContain("<form")
+})

@@ -7,6 +7,7 @@ import { sql } from "drizzle-orm"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { statement } from "../../src/database/database.ts"
 import type { Refusal } from "../../src/errors.ts"
+import { seeSession } from "../../src/issuer/console/session-statements.ts"
 import { createSessions, SESSION_SECONDS, type Sessions } from "../../src/issuer/console/sessions.ts"
 import { claimsAskedFor, entriesOf } from "../../src/issuer/console/staff.ts"
 import { callerAs, isFresh } from "../../src/issuer/console/visitor.ts"
@@ -91,6 +92,18 @@ describe("a session", () => {
     expect(await sessions.of(showing(id))).toBeDefined()
     world.clock.advance(841_000)
     expect(await sessions.of(showing(id))).toBeUndefined()
+  })
+
+  test("K10 is over where it was seen by a clock that has been set back since", async () => {
+    const id = await begin()
+    const digest = createHash("sha256").update(id).digest()
+    const seen = async (milliseconds: number) => {
+      const at = world.clock.now() + milliseconds
+      await world.engine.atomically([{ statement: seeSession, values: { digest, now: at } }])
+      return sessions.of(showing(id))
+    }
+    expect(await seen(899_000)).toBeDefined()
+    expect(await seen(900_000)).toBeUndefined()
   })
 
   test("K10 ends eight hours after the person showed who they are, however busy", async () => {
