@@ -167,6 +167,8 @@ describe("what can't be told is counted by itself", () => {
     expect(why(purpose, policy)).toEqual([1, 6, erased])
     const reference = entriesOf([{ ...start(0), reference: { hmac } }, ...STORY.slice(1)])
     expect(why(reference, policy)).toEqual([1, 6, erased])
+    const subject = entriesOf([{ ...start(0), sub: { hmac } }, ...STORY.slice(1)])
+    expect(why(subject, policy)).toEqual([1, 6, erased])
   })
 
   test("uses of tokens whose mint was not read", async () => {

@@ -1,8 +1,10 @@
+import { createPrivateKey, sign } from "node:crypto"
 import { beforeAll, describe, expect, test, vi } from "vitest"
 import { createReplay } from "../../src/audit/replay.ts"
 import { type ReplayClaims, readReplay, signReplay, statementOf } from "../../src/audit/replay-certificate.ts"
 import type { Entry } from "../../src/ledger/entry.ts"
 import type { Policy } from "../../src/policy/policy.ts"
+import { signJwt } from "../../src/token/jwt.ts"
 import { generatePrivateJwk, importSigningKey } from "../../src/token/signature.ts"
 import { crewPolicy } from "../support/crew.ts"
 import { policyOf, shippedTexts } from "../support/policies.ts"
@@ -197,6 +199,11 @@ describe("what can't be told is counted by itself", () => {
     const alone = await users("on_behalf_of: [leads, support-staff]", "on_behalf_of: [support-staff]")
     expect(starts(was, alone).slice(0, 3)).toEqual([0, 0, 1])
     const changed = "whom the rules about users name has changed"
+    for (const [from, to] of [
+      [PEOPLE, "https://login.elsewhere.example"],
+      ["audience: taskmint", "audience: another"],
+    ] as const)
+      expect(starts(await users(from, to), was)).toEqual([0, 0, 1, changed])
     expect(starts(await users("groups: support }", "groups: others }"), was)).toEqual([0, 0, 1, changed])
     expect(starts(await users("groups: leads }", "groups: others }"), was)).toEqual([0, 0, 1, changed])
     const off = await users("name_claim: email", "name_claim: email, enabled: false")
@@ -228,7 +235,8 @@ test("what was before the window makes tasks known, and is not counted", async (
 })
 
 describe("the certificate", () => {
-  const key = importSigningKey(generatePrivateJwk("ES256"))
+  const jwk = generatePrivateJwk("ES256")
+  const key = importSigningKey(jwk)
   const keys = { keys: [key.publicJwk] }
   const claims = async (): Promise<ReplayClaims> => {
     const { hits: _hits, ...result } = replay(await candidate())
@@ -251,6 +259,22 @@ describe("the certificate", () => {
     expect(readReplay(text, { keys: [other.publicJwk] })).toBe("its signature does not hold")
     expect(readReplay(text, { keys: [] })).toBe("none of the keys has signed it")
     expect(readReplay(text, {})).toBe("the keys are no set of public keys")
+  })
+
+  test("is no other token of that key, nor of a header that the key is not for", async () => {
+    const { hits: _hits, ...result } = replay(await candidate())
+    const other = signJwt({ typ: "JWT", kid: key.kid }, { iss: "audit-team", result }, key)
+    expect(readReplay(other, keys)).toMatch(/^it can't be read/)
+    const [head = "", body = ""] = signReplay(await claims(), key).split(".")
+    const header = { ...JSON.parse(Buffer.from(head, "base64url").toString()), alg: "EdDSA" }
+    const input = `${Buffer.from(JSON.stringify(header)).toString("base64url")}.${body}`
+    const signature = sign("sha256", Buffer.from(input), {
+      key: createPrivateKey({ key: { ...jwk }, format: "jwk" }),
+      dsaEncoding: "ieee-p1363",
+    })
+    expect(readReplay(`${input}.${signature.toString("base64url")}`, keys)).toBe(
+      "none of the keys has signed it",
+    )
   })
 
   test("with another content it is none", async () => {

@@ -31,6 +31,7 @@ export const ON_ONE_ENGINE: Readonly<Record<string, string>> = {
   "test/audit/anomaly-action.test.ts":
     "is about what becomes of what was found; anomaly-kinds finds it on both",
   "test/audit/replay.test.ts": "judges entries apart from any database",
+  "test/audit/replay-judged.test.ts": "judges entries apart from any database",
   "test/audit/statements.test.ts": "opens both, to compare them",
   "test/bench/ledger.test.ts": "is about what a benchmark prints; it measures both engines by itself",
   "test/cli/keys.test.ts": "is about a command; test/keys is what it asks for, on both",
