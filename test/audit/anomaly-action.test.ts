@@ -122,6 +122,33 @@ describe("what policy says", () => {
     expect([await at.stateOf(before.task), await at.stateOf(within.task)]).toEqual(["active", "paused"])
   })
 
+  test("behind many starts are the tasks that began in that hour, and not those that only worked in it", async () => {
+    await at.say("unusual_starts: { action: pause }")
+    at.world.clock.advance(35 * 60_000)
+    const before = await at.start()
+    at.world.clock.advance(6 * 60_000)
+    await at.reporter.report(before)
+    const begun: Held[] = []
+    for (let task = 0; task < 30; task++) begun.push(await at.start())
+    await at.pass(10)
+    expect(await at.codes()).toContain("unusual_starts")
+    const states = await Promise.all([before, ...begun].map(({ task }) => at.stateOf(task)))
+    expect([states[0], new Set(states.slice(1))]).toEqual(["active", new Set(["paused"])])
+  })
+
+  test("behind many refusals are the tasks that were refused", async () => {
+    await at.say("unusual_refusals: { action: pause }")
+    const [tries, works] = [await at.start(), await at.start()]
+    const refused = { ...tries, decision: "refused", code: "resource_not_granted", status: 403 } as const
+    await at.reporter.report(
+      works,
+      ...Array.from({ length: 12 }, (_, index) => ({ ...refused, resource: ["tickets", `SUP-${index}`] })),
+    )
+    await at.pass(10)
+    expect(await at.codes()).toContain("unusual_refusals")
+    expect([await at.stateOf(tries.task), await at.stateOf(works.task)]).toEqual(["paused", "active"])
+  })
+
   test("a use that should not have been stops its task", async () => {
     await at.say("use_of_unknown_token: { action: revoke }")
     const held = await at.start()

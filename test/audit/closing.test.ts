@@ -144,3 +144,44 @@ test("a task that is erased before it is closed is closed all the same, with its
     },
   })
 })
+
+/** Whether it is owed a statement that can be made now. */
+const isDue = async (id: string) => (await createClosing(world).look()).some(({ task_id }) => task_id === id)
+
+test("a statement waits for what was under way at the task's end, when nobody has to report any more", async () => {
+  const { taskId: other } = await approvalDesk(() => world).start()
+  await world.tasks.change("support-orchestrator", other, "complete")
+  world.clock.advance(10_000)
+  expect(await isDue(other)).toBe(false)
+  world.clock.advance(1)
+  expect(await isDue(other)).toBe(true)
+})
+
+test("a use that comes after the final statement makes a successor, a minute later: what a spool sends late is one", async () => {
+  await createClosings(world).look()
+  await use()
+  expect(await isDue(taskId)).toBe(false)
+  world.clock.advance(59_999)
+  await use()
+  expect(await isDue(taskId)).toBe(false)
+  world.clock.advance(1)
+  expect(await isDue(taskId)).toBe(true)
+})
+
+test.each([
+  ["a gap that was found", { why: "missing" }, true],
+  ["a gap that was closed, or given up", {}, false],
+  ["a gap that began when no token of the task could live", { why: "missing", since: HOUR }, false],
+])(
+  "after the final statement %s: %o",
+  async (_, { since = 0, ...why }: { why?: string; since?: number }, owes) => {
+    const ended = world.ledger.at()
+    await createClosings(world).look()
+    world.clock.advance(2 * HOUR)
+    const body = { verifier: "one", from: 2, to: 3, since: toInstant(ended + since), ...why }
+    await world.ledger.append([{ kind: "verifier.gap", at: world.ledger.at(), api: "tickets", body }])
+    await createClosing(world).look()
+    world.clock.advance(60_000)
+    expect(await isDue(taskId)).toBe(owes)
+  },
+)
