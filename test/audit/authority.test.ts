@@ -59,3 +59,22 @@ test("granted once to a sub-agent, however often it is delegated to again", asyn
   const { items } = await leastPrivilege(world.engine, world.policies.inForce(), { ...window, agent })
   expect(items).toMatchObject([{ operation: "tickets:read", granted: 1, used: 0 }])
 })
+
+test("who did nothing is told of names that are enabled, and of no others", async () => {
+  await createRollups(world).advance()
+  const { agents, tasks } = world.policies.inForce()
+  const [agent, type] = [agents.get("triage-bot"), tasks.get("triage-ticket")]
+  if (!agent || !type) throw new Error("the policy has neither")
+  const both = <One extends object>(one: One) => [
+    ["idle", { ...one, enabled: true }] as const,
+    ["off", { ...one, enabled: false }] as const,
+  ]
+  const named = { agents: new Map([...agents, ...both(agent)]), tasks: new Map([...tasks, ...both(type)]) }
+  const window = { from: world.clock.now(), to: world.clock.now() + 1, limit: 1 }
+  const { dormant } = await leastPrivilege(world.engine, named, window)
+  for (const names of [dormant.agents, dormant.types]) {
+    expect(names).toContain("idle")
+    expect(names).not.toContain("off")
+  }
+  expect(dormant.agents).not.toContain("triage-bot")
+})

@@ -26,6 +26,11 @@ const CASES: readonly (readonly [string, readonly Told[], number | undefined])[]
     [START, ["task.canceled", 30], ["use.allowed", 900, 40]],
     40,
   ],
+  [
+    "until the use that was served last, whichever is told last",
+    [START, ["task.canceled", 30], ["use.allowed", 900, 40], ["use.allowed", 901, 35]],
+    40,
+  ],
   ["no longer than it asked for something", [START, ["task.canceled", 30], ["use.refused", 900]], 30],
   ["nobody knows how long, while it runs", [START, ["use.allowed", 5]], undefined],
   [

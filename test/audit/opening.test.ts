@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
 import { commitmentsIn, inClear, wrongValues } from "../../src/audit/opening.ts"
+import { commit } from "../../src/ledger/commitment.ts"
 import { KEY, OPENED, STATEMENT } from "../support/statement.ts"
 
 const [first] = OPENED
@@ -26,6 +27,11 @@ test.each([
   ["another key", new Uint8Array(32), first],
   ["no key", new Uint8Array(), first],
   ["what the statement does not commit to", KEY, { ...first, hmac: "A".repeat(43) }],
+  [
+    "what it does not commit to, rightly committed",
+    KEY,
+    { name: "resource", value: "tickets/X", ...commit(KEY, "resource", "tickets/X") },
+  ],
 ])("%s is found", (_what, key, opened) => {
   expect(wrongValues(STATEMENT, key, [opened])).toEqual([opened])
 })

@@ -169,3 +169,15 @@ describe("a template and a shape can meet", () => {
     )
   })
 })
+
+test("what a disabled task type grants is granted to nobody, and missed by nobody", async () => {
+  const text = shippedTexts()["support.yaml"] ?? ""
+  const off = await policyOf({
+    ...shippedTexts(),
+    "support.yaml": text.replace(/(\n {2}triage-ticket:\n)/, "$1    enabled: false\n"),
+  })
+  const told = comparePosture(off, new Map([["tickets", serving(saying(without("tickets:close")))]]))
+  expect(told.filter(({ api }) => api === "tickets")).toMatchObject([
+    { rule: "operation-unserved", operation: "tickets:close" },
+  ])
+})
