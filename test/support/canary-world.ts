@@ -6,10 +6,12 @@ import { statement } from "../../src/database/database.ts"
 import { sql } from "../../src/database/drizzle.ts"
 import type { Folder } from "../../src/database/folder.ts"
 import { Refusal } from "../../src/errors.ts"
+import { unpackBatch } from "../../src/token/batch-text.ts"
 import { generatePrivateJwk, importSigningKey, publicHalf } from "../../src/token/signature.ts"
 import { openTaskToken } from "../../src/token/verify.ts"
 import { approvalTexts, mustBe, ORCHESTRATOR } from "./approvals.ts"
 import { signBatch, useBatch, useRecord } from "./batch.ts"
+import { everythingAt } from "./engine.ts"
 import { PEOPLE, USER_POLICY } from "./users.ts"
 import { createWorld, TICKETS, type World, writePolicies } from "./world.ts"
 
@@ -142,3 +144,19 @@ export async function play(
 
 const order = async (world: World, kind: "subject" | "token", value: string) =>
   mustBe(await world.revocations.revoke("operations-team", { kind, value, reason: "canary-order" }))
+
+/** Which of these texts rest somewhere, byte for byte. */
+export async function restingIn(world: World, texts: readonly string[]): Promise<string[]> {
+  const everything = (await everythingAt(world.place)).map(([, bytes]) => bytes.toString("latin1"))
+  return texts.filter((text) => everything.some((bytes) => bytes.includes(text)))
+}
+
+const signedBatches = statement<{ signed: Uint8Array }>(
+  "test.signed",
+  sql`SELECT signed FROM use_batch WHERE signed IS NOT NULL`,
+)
+/** What verifiers signed: it rests packed, so that its bytes don't show it. */
+export async function signedTexts(world: World): Promise<string[]> {
+  const rows = await world.engine.query(signedBatches)
+  return rows.map(({ signed }) => unpackBatch(signed)?.payload ?? "")
+}

@@ -48,8 +48,8 @@ export async function limitTasks({ policyFolder, policies }: World, limits: stri
 export const tasksBefore = (world: World, act: () => Promise<unknown> | unknown): Tasks =>
   createTasks({ ...world, engine: engineBefore(world, act) })
 
-/** The world's engine, before whose next commit something happens once. */
-export function engineBefore(world: World, act: () => Promise<unknown> | unknown): Engine {
+/** The world's engine, before whose next commit (with that statement, where one is named) something happens once. */
+export function engineBefore(world: World, act: () => Promise<unknown> | unknown, name?: string): Engine {
   let acted = false
   return {
     ...world.engine,
@@ -58,7 +58,8 @@ export function engineBefore(world: World, act: () => Promise<unknown> | unknown
     scrub: () => world.engine.scrub(),
     close: () => world.engine.close(),
     async atomically(steps) {
-      if (!acted) {
+      const isMeant = name === undefined || steps.some(({ statement }) => statement.name === name)
+      if (!acted && isMeant) {
         acted = true
         await act()
       }

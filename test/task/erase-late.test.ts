@@ -1,7 +1,6 @@
 // What is told of a task whose person is erased, afterwards or just then: it stands in the ledger, and no value of it rests.
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { type Engine, statement } from "../../src/database/database.ts"
-import { sql } from "../../src/database/drizzle.ts"
+import type { Engine } from "../../src/database/database.ts"
 import { insertBytes } from "../../src/ledger/statements.ts"
 import { verifyLedger } from "../../src/ledger/verify.ts"
 import { databaseSource } from "../../src/ledger/verify-database.ts"
@@ -12,10 +11,16 @@ import { createIntrospections } from "../../src/task/introspection.ts"
 import { assembleParts } from "../../src/task/parts.ts"
 import { createTasks } from "../../src/task/task.ts"
 import { createUses } from "../../src/task/use.ts"
-import { unpackBatch } from "../../src/token/batch-text.ts"
 import { mustBe } from "../support/approvals.ts"
-import { createCanaryWorld, play, reportUse, VERA, type Visit } from "../support/canary-world.ts"
-import { everythingAt } from "../support/engine.ts"
+import {
+  createCanaryWorld,
+  play,
+  reportUse,
+  restingIn,
+  signedTexts,
+  VERA,
+  type Visit,
+} from "../support/canary-world.ts"
 import { createFolders } from "../support/folder.ts"
 import type { World } from "../support/world.ts"
 
@@ -35,17 +40,12 @@ afterEach(async () => {
   await world.remove()
 })
 
-const signedBatches = statement<{ signed: Uint8Array }>(
-  "test.signed",
-  sql`SELECT signed FROM use_batch WHERE signed IS NOT NULL`,
-)
 const erase = async () => mustBe(await createErasures(world).subject(BY, VERA))
 async function expectNothingRests() {
-  const files = (await everythingAt(world.place)).map(([, bytes]) => bytes.toString("latin1"))
-  // What verifiers signed rests packed, so that its bytes don't show it.
-  const rows = await world.engine.query(signedBatches)
-  const texts = [...files, ...rows.map(({ signed }) => unpackBatch(signed)?.payload ?? "")]
-  expect(["vera.canary", "LATECANARY"].filter((one) => texts.some((text) => text.includes(one)))).toEqual([])
+  const texts = ["vera.canary", "LATECANARY"]
+  expect(await restingIn(world, texts)).toEqual([])
+  const signed = await signedTexts(world)
+  expect(texts.filter((one) => signed.some((text) => text.includes(one)))).toEqual([])
   await world.sequence.advance()
   const verdict = await verifyLedger({ source: await databaseSource(world.engine) })
   expect(verdict).toMatchObject({ verdict: "verified" })

@@ -1,8 +1,7 @@
 // Erasing: no value of the person rests anywhere any more, byte for byte where the files are ours, and the ledger is as
 // whole as before; also when it is killed in the middle, and of what is reported later.
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { type Engine, statement, Unavailable } from "../../src/database/database.ts"
-import { sql } from "../../src/database/drizzle.ts"
+import { type Engine, Unavailable } from "../../src/database/database.ts"
 import { createNames } from "../../src/database/names.ts"
 import { Refusal } from "../../src/errors.ts"
 import { createSessions } from "../../src/issuer/console/sessions.ts"
@@ -11,7 +10,6 @@ import { databaseSource } from "../../src/ledger/verify-database.ts"
 import { caller as callerOf } from "../../src/policy/callers.ts"
 import { createErasures, type Erased } from "../../src/task/erase.ts"
 import { toEpochSeconds } from "../../src/time.ts"
-import { unpackBatch } from "../../src/token/batch-text.ts"
 import { mustBe } from "../support/approvals.ts"
 import {
   BYSTANDERS,
@@ -20,11 +18,13 @@ import {
   OTTO,
   play,
   reportUse,
+  restingIn,
+  signedTexts,
   startVisit,
   VERA,
   type Visit,
 } from "../support/canary-world.ts"
-import { everythingAt, onPostgres } from "../support/engine.ts"
+import { onPostgres } from "../support/engine.ts"
 import { createFolders } from "../support/folder.ts"
 import type { World } from "../support/world.ts"
 
@@ -48,25 +48,11 @@ const verify = async () => {
   await world.sequence.advance()
   return verifyLedger({ source: await databaseSource(world.engine) })
 }
-/** Which of these rest somewhere. */
-async function resting(texts: readonly string[]): Promise<string[]> {
-  const everything = (await everythingAt(world.place)).map(([, bytes]) => bytes.toString("latin1"))
-  return texts.filter((text) => everything.some((bytes) => bytes.includes(text)))
-}
-const signedBatches = statement<{ signed: Uint8Array }>(
-  "test.signed",
-  sql`SELECT signed FROM use_batch WHERE signed IS NOT NULL`,
-)
-const keysOfRefusals = statement<{ keys: number }>(
-  "test.keys",
-  sql`SELECT count(b.key) AS keys FROM entry e JOIN entry_bytes b ON b.seq = e.seq JOIN name n ON n.id = e.kind
-    WHERE n.text = 'task.refused'`,
-)
-/** Whether what verifiers signed names one of these: it rests packed, so that its bytes don't show it. */
+const resting = (texts: readonly string[]) => restingIn(world, texts)
+/** Whether what verifiers signed names one of these. */
 const signedNames = async (texts: readonly string[]) => {
-  const rows = await world.engine.query(signedBatches)
-  const all = rows.map(({ signed }) => unpackBatch(signed)?.payload ?? "")
-  return texts.some((text) => all.some((bytes) => bytes.includes(text)))
+  const all = await signedTexts(world)
+  return texts.some((text) => all.some((one) => one.includes(text)))
 }
 async function signInToConsole(person: string, group: string) {
   const entry = callerOf(world.policies.inForce(), "audit-team")
@@ -206,23 +192,6 @@ test("H13: a person whom only words name, in a query and in the reason of an ord
   expect(await verify()).toMatchObject({ verdict: "verified" })
 })
 
-/** Before whose first commit with that statement something happens once. */
-function erasuresBefore(name: string, act: () => Promise<unknown>) {
-  const { engine } = world
-  let acted = false
-  const acting: Engine = {
-    ...dyingAfter(engine, Number.POSITIVE_INFINITY),
-    async atomically(steps) {
-      if (!acted && steps.some(({ statement }) => statement.name === name)) {
-        acted = true
-        await act()
-      }
-      await engine.atomically(steps)
-    },
-  }
-  return createErasures({ ...world, engine: acting })
-}
-
 describe("a task that is erased alone", () => {
   test("loses its values, its person too; their other tasks keep theirs", async () => {
     const erased = mustBe(await erasures().task(BY, visits.vera.task))
@@ -252,62 +221,5 @@ describe("a task that is erased alone", () => {
     })
     expect(await resting(["LATECANARY"])).toEqual([])
     expect(await verify()).toMatchObject({ verdict: "verified" })
-  })
-})
-
-describe("what is still needed is not erased", () => {
-  const blocked = { code: "erasure_blocked" }
-
-  test("a task that runs, and so its person", async () => {
-    expect(await erasures().task(BY, visits.otto.task)).toMatchObject(blocked)
-    expect(await erasures().subject(BY, OTTO)).toMatchObject(blocked)
-    expect(await resting(BYSTANDERS)).toEqual(BYSTANDERS)
-  })
-
-  test("a person whose revoked tokens could still be told of", async () => {
-    expect(await erasures().subject(BY, VERA)).toMatchObject(blocked)
-    expect(await resting(CANARIES)).toEqual([...CANARIES])
-    const { items } = await world.revocations.feed("tickets", 0, 100)
-    const { until = 0 } = items.find(({ kind }) => kind === "subject") ?? {}
-    // A minute longer than the tokens live by our clock: verifiers have clocks of their own.
-    world.clock.advance((until + 60) * 1000 - 1 - world.clock.now())
-    expect(await erasures().subject(BY, VERA)).toMatchObject(blocked)
-    world.clock.advance(1)
-    expect(await erasures().subject(BY, VERA)).toMatchObject({ tasks: 2 })
-  })
-
-  test("a person of whom a task starts before the last commit", async () => {
-    world.clock.advance(AN_HOUR)
-    const late = erasuresBefore("erase.subject", () => startVisit(world, VERA, "SUP-7", "again"))
-    expect(await late.subject(BY, VERA)).toMatchObject(blocked)
-    expect(await resting(["vera.canary"])).toEqual(["vera.canary"])
-  })
-
-  test("nor left where something tells of them before the last commit: that goes too", async () => {
-    world.clock.advance(AN_HOUR)
-    const tell = () =>
-      world.ledger.append([{ kind: "task.refused", at: world.ledger.at(), sub: VERA, outcome: "refused" }])
-    mustBe(await erasuresBefore("erase.subject", tell).subject(BY, VERA))
-    expect(await resting(["vera.canary"])).toEqual([])
-    expect(await world.engine.query(keysOfRefusals)).toEqual([{ keys: 0 }])
-  })
-
-  test("a person whom a lock names", async () => {
-    const asked = { kind: "subject", value: VERA, reason: "canary-order" } as const
-    const lock = mustBe(await world.revocations.revoke("operations-team", asked))
-    world.clock.advance(AN_HOUR)
-    expect(await erasures().subject(BY, VERA)).toMatchObject(blocked)
-    await world.revocations.lift("operations-team", lock.id)
-    expect(await erasures().subject(BY, VERA)).toMatchObject({ tasks: 2 })
-  })
-
-  test("nor is an orchestrator, or with a reason that names the person", async () => {
-    expect(await erasures().subject(BY, "support-orchestrator")).toMatchObject({ code: "invalid_request" })
-    expect(await erasures().subject({ ...BY, reason: `${VERA} asked` }, VERA)).toMatchObject({
-      code: "invalid_request",
-    })
-    expect(await erasures().task(BY, "task_00000000-0000-7000-8000-000000000000")).toMatchObject({
-      code: "not_found",
-    })
   })
 })
