@@ -94,6 +94,7 @@ function approvedBy(row: ApprovalRow, task: TaskRow, requester: Requester): Appr
     resource: row.resource.split("/"),
     parameters: row.digest,
     decidedAs: row.decided_as ?? "",
+    decidedBy: row.decided_by ?? "",
     until: row.expires_at,
   }
 }

@@ -15,6 +15,8 @@ export interface Approved {
   readonly parameters: string
   /** The name of staff under which it was decided. */
   readonly decidedAs: string
+  /** The person, `provider/subject`; with a key the name again. */
+  readonly decidedBy: string
   /** Epoch milliseconds. */
   readonly until: number
 }
@@ -36,16 +38,20 @@ export const mayDecide = (policy: Policy, grant: ApprovableGrant, name: string):
   return grant.approval.by.includes(name) && staff?.enabled === true && staff.roles.includes("approver")
 }
 
+/** Whether it is a person of a provider that is disabled: who somebody is, it says no more. */
+const isByDisabled = ({ identityProviders }: Policy, person: string): boolean =>
+  person.includes("/") && identityProviders.get(person.split("/", 1)[0] ?? "")?.enabled === false
+
 /** That operation, that resource, those parameters, and nothing else. */
 export function approvedGrant(
   policy: Policy,
   approvable: readonly ApprovableGrant[],
   approved: Approved,
 ): Grant | Refusal {
-  const { operation, resource, parameters, decidedAs } = approved
+  const { operation, resource, parameters, decidedAs, decidedBy } = approved
   const grant = approvableFor(approvable, operation, resource)
   if (!grant) return refuse("access_denied", "[approval] the task may not do it any more")
-  if (!mayDecide(policy, grant, decidedAs))
+  if (!mayDecide(policy, grant, decidedAs) || isByDisabled(policy, decidedBy))
     return refuse("approval_invalid", "[approval] who decided it may not any more")
   const { api, rule, approval } = grant
   const bound = { api, operations: [operation], resources: [resource], rule, parameters }

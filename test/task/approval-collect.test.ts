@@ -197,6 +197,22 @@ describe("as of now", () => {
     expect(await collect(taskId, id)).toMatchObject({ code: "approval_invalid" })
   })
 
+  test("whose word it was that they are somebody must still count", async () => {
+    const [one, other] = [await approved(), await approved()]
+    const provide = (rest: string) => {
+      const people = `people: { issuer: https://login.example.com, audience: taskmint${rest} }`
+      writeFileSync(
+        join(world.policyFolder, "people.yaml"),
+        `version: 1\nidentity_providers: { ${people} }\n`,
+      )
+      return world.policies.reload()
+    }
+    expect(await provide("")).toBe("loaded")
+    expect(mustBe(await collect(one.taskId, one.id)).tokens).toHaveLength(1)
+    expect(await provide(", enabled: false")).toBe("loaded")
+    expect(await collect(other.taskId, other.id)).toMatchObject({ code: "approval_invalid" })
+  })
+
   test("what the policy grants no more is not collected", async () => {
     const { taskId, id } = await approved()
     await rewrite("support.yaml", (text) =>
