@@ -131,7 +131,8 @@ function couple(socket: Duplex, behind: Duplex, first: Buffer): Tunnel["end"] {
 function endWith(socket: Duplex, { status, headers, body }: Answer): void {
   const length = String(Buffer.byteLength(body))
   const all = [...Object.entries(headers).flat(), "Content-Length", length, "Connection", "close"]
-  socket.end(headOf(status, all) + body)
+  socket.write(headOf(status, all))
+  socket.end(body)
   letGo(socket)
 }
 
@@ -144,8 +145,9 @@ function letGo(socket: Duplex): void {
   socket.once("close", () => clearTimeout(cut))
 }
 
-function headOf(status: number, headers: readonly string[]): string {
+/** Header values are bytes: a string of Node's holds one in each character. */
+function headOf(status: number, headers: readonly string[]): Buffer {
   let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`
   for (let at = 0; at + 1 < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`
-  return `${text}\r\n`
+  return Buffer.from(`${text}\r\n`, "latin1")
 }

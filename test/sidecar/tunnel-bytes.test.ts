@@ -83,6 +83,17 @@ describe("C35 an upstream that", () => {
     expect(caller.text().split("\r\n\r\n")[1]).toBe(HALF)
   })
 
+  test.each([
+    ["switches", SWITCHED],
+    ["does not", "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"],
+  ])("%s: its headers reach the caller byte for byte", async (_what, text) => {
+    const { upstream } = await saying(text.replace("\r\n", "\r\nName: caf\xe9\r\n"))
+    const { port } = await api.place(upstream)
+    const caller = await callerOf(port, requestOf(newId("task"), ...UPGRADE))
+    await expect.poll(caller.text).toMatch(/\r\n\r\n$/)
+    expect(caller.text()).toContain("Name: caf\xe9\r\n")
+  })
+
   test("switches hears what the caller sent already, and nothing of it before", async () => {
     const { upstream, heard } = await saying(SWITCHED)
     const { port } = await api.place(upstream)
