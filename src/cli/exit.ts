@@ -59,7 +59,7 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
   too_many_requests:
     "Wait as long as it says, a minute for tokens; programs keep a service token for its five minutes",
   invalid_client:
-    "Check TASKMINT_CLIENT_ID, and its key file or who signed in, against `authenticate` in the policy",
+    "Check TASKMINT_CLIENT_ID, and its key file, its platform's JWT (has it run out?) or who signed in, against `authenticate` in the policy",
   key_encryption_key_wrong: "Give the one that `serve` was started with, or that the last `keys rewrap` gave",
   role_missing: "Use the credential of such a caller: an `orchestrators` or `staff` entry of the policy",
   not_found: "Check the id, and that this caller may see it (orchestrators see their own tasks)",

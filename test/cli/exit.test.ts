@@ -84,6 +84,7 @@ test("whatever fails, its message shows no token", () => {
 
 test.each([
   ["task_paused", /task resume/],
+  ["invalid_client", /run out/],
   ["ledger_broken", /--accept-rollback/],
   ["api_not_allowed", /policy explain/],
   ["condition_not_met", /policy explain/],
