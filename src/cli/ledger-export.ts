@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto"
 import { existsSync, statSync } from "node:fs"
 import { open, rename, rm, writeFile } from "node:fs/promises"
-import { basename, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { type Command, Option } from "commander"
 import { EXPORT_FORMATS, type ExportFormat } from "../ledger/export.ts"
 import { systemClock, toInstant } from "../time.ts"
@@ -94,6 +94,7 @@ const pathFor = ({ to, format }: Flags, upTo: number): string =>
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 
 function checkFree(path: string): void {
+  if (!isFolder(dirname(path))) throw wrongUse(`${dirname(path)} is no folder`, "Make it, or name another")
   const taken = [path, manifestOf(path)].find((one) => existsSync(one) && !isFolder(one))
   if (taken !== undefined)
     throw wrongUse(`${taken} is there already`, "Nothing is written over: name another")

@@ -115,6 +115,13 @@ test("nor over an export that went into the same folder, nor over a manifest", a
   for (const [name = "", text] of before) expect(readFileSync(join(into, name), "utf8")).toBe(text)
 })
 
+test("asks for nothing where its folder is not there, and names that", async () => {
+  const before = asked.length
+  const { code, stderr } = await run("--to", at("nowhere/mine.csv"))
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`${at("nowhere")} is no folder`)])
+  expect(asked.slice(before)).toEqual([])
+})
+
 test("H18: an export that broke off leaves nothing behind, and could not tell", async () => {
   breaksOff = true
   const { code, stderr } = await run("--to", at("broken.ndjson"))
