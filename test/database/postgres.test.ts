@@ -77,6 +77,18 @@ describe("the database", () => {
     await database.run(`ALTER DATABASE ${name} RESET search_path`)
   })
 
+  test("whatever isolation a role prefers, transactions that follow each other are all done", async () => {
+    const name = new URL(database.address).pathname.slice(1)
+    await database.run(`ALTER DATABASE ${name} SET default_transaction_isolation TO serializable`)
+    const [one, other] = [await open(), await open()]
+    const writing = Array.from({ length: 20 }, (_, at) =>
+      putting(at % 2 === 0 ? one : other, `isolated-${at}`),
+    )
+    expect((await Promise.allSettled(writing)).filter(({ status }) => status === "rejected")).toEqual([])
+    await Promise.all([one.close(), other.close()])
+    await database.run(`ALTER DATABASE ${name} RESET default_transaction_isolation`)
+  })
+
   /** The package's migrations and one more. */
   function withOneMore(tag: string, text: string): string {
     const folder = join(newFolder(), "migrations")
