@@ -122,6 +122,13 @@ describe("several engines on one database", () => {
   })
 })
 
+test("the row in which each notes its last commit stays until a million others have followed", async () => {
+  await database.run("INSERT INTO commit_count (id, commits) VALUES (-1, -1000001), (-2, -999000)")
+  engines.push(await openPostgres({ address: database.address }))
+  const rows = await database.run("SELECT id::int8 > 0 AS alive FROM commit_count WHERE id <> 1 AND id <> -2")
+  expect(rows).toEqual(engines.map(() => ({ alive: true })))
+})
+
 /** A second is what it may take; the rest is for a busy machine, connections of the test's own among it. */
 const HEARD_MILLISECONDS = 4000
 
@@ -142,8 +149,12 @@ describe("what others commit", () => {
     return performance.now() - began
   }
 
-  test("is heard at once", async () => {
-    expect(await heard(engines[2], tellFeed)).toBeLessThan(HEARD_MILLISECONDS)
+  test.each([
+    ["orders", tellFeed],
+    ["the policy in force", () => database.run("UPDATE policy_in_force SET since = 1")],
+    ["keys", () => database.run("UPDATE signing_key SET used_at = 1")],
+  ])("is heard at once: %s", async (_, tell) => {
+    expect(await heard(engines[2], tell)).toBeLessThan(HEARD_MILLISECONDS)
   })
 
   test("is looked for when the connection that listens is lost, and heard again", async () => {
