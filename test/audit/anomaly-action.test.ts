@@ -158,6 +158,16 @@ describe("what policy says", () => {
     expect(await at.codes()).toEqual(["use_of_unknown_token"])
   })
 
+  test("one that was told an hour ago is told as before, and stops nothing any more", async () => {
+    await at.say("use_of_unknown_token: { action: revoke }")
+    const held = await at.start()
+    await at.reporter.report({ ...held, jti: "tok_01948f7e-0000-7000-8000-000000000000" })
+    at.world.clock.advance(HOUR)
+    await at.pass(10)
+    expect(await at.standing("use_of_unknown_token")).toHaveLength(1)
+    expect(await at.stateOf(held.task)).toBe("active")
+  })
+
   test("a rule that is off is not looked for", async () => {
     await at.say("unusual_spread: { enabled: false }")
     await at.reporter.report(...spread(await at.start(), 30))

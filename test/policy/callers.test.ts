@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
 import { caller } from "../../src/policy/callers.ts"
+import { providerOf } from "../../src/policy/vouching.ts"
 import { policyOf, shippedTexts } from "../support/policies.ts"
 
 const policy = await policyOf(shippedTexts())
@@ -41,9 +42,10 @@ staff:
       - { openid: { provider: ci, claims: { groups: leads } } }
       - { private_key_jwt: { jwks: keys/audit-team.jwks.json } }
 `
+  const keys = Object.entries(shippedTexts()).filter(([name]) => name.endsWith(".jwks.json"))
+  const read = (enabled: boolean) => policyOf({ "a.yaml": written(enabled), ...Object.fromEntries(keys) })
   const ways = async (enabled: boolean) => {
-    const keys = Object.entries(shippedTexts()).filter(([name]) => name.endsWith(".jwks.json"))
-    const by = await policyOf({ "a.yaml": written(enabled), ...Object.fromEntries(keys) })
+    const by = await read(enabled)
     return ["runner", "jobs", "leads"].map((name) => {
       const { keySets, workloads, people } = caller(by, name) ?? {}
       return [keySets?.length, workloads?.map(({ provider }) => provider), people?.length]
@@ -56,6 +58,16 @@ staff:
     [1, [], 1],
   ])
   expect(await ways(false)).toEqual([nobody, [0, ["spare"], 0], [1, [], 0]])
+  const known = async (enabled: boolean) => {
+    const by = await read(enabled)
+    return ["https://ci.example", "https://ci.example/", "https://CI.example"].map(
+      (iss) => providerOf(by, iss)?.name,
+    )
+  }
+  expect([await known(true), await known(false)]).toEqual([
+    ["ci", undefined, undefined],
+    [undefined, undefined, undefined],
+  ])
 })
 
 test("a disabled name is not a caller", async () => {
