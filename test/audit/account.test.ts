@@ -249,6 +249,20 @@ describe("an account", () => {
     ])
   })
 
+  test("opens what it commits to and nothing else: what was refused was chosen by whoever asked", async () => {
+    const { taskId } = await start()
+    const use = { operation: "tickets:read", instance: "pod-1", count: 1, after: 0 } as const
+    await tell(taskId, [
+      { ...use, kind: "use.refused", resource: "tickets/SUP-9" },
+      { ...use, kind: "use.allowed", resource: "tickets/SUP-1042" },
+    ])
+    const { statement, opened } = await accountOf(taskId)
+    const committed = commitmentsIn(statement)
+    expect(opened.filter(({ hmac }) => !committed.has(hmac))).toEqual([])
+    const values = opened.map(({ value }) => value)
+    expect([values.includes("tickets/SUP-1042"), values.includes("tickets/SUP-9")]).toEqual([true, false])
+  })
+
   const erase = statement(
     "test.erase",
     sql`UPDATE task SET key = NULL WHERE task_id = ${sql.placeholder("id")}`,
