@@ -251,7 +251,6 @@ async function startAgain(
     const tokens = await signRecorded(parts, task)
     return tokens instanceof Refused ? tokens : { settled: { ...answer, tokens } }
   }
-  if (task.state === "paused") return refuse("task_paused", "[state] a paused task is not taken over")
   const { dpopJkt } = request
   const renewal = await planRenewal(parts, task, { instance, ...(dpopJkt !== undefined && { dpopJkt }) })
   if (renewal instanceof Refused) return renewal

@@ -176,7 +176,7 @@ describe("uses beyond the limit are named to who told of them", () => {
 describe("at the limit", () => {
   test("every mint is refused with a code of its own, until policy allows more", async () => {
     await openLimited("uses: 2")
-    const hand = await startHand(world)
+    const hand = await startHand(world, { reference: "run-1" })
     const { taskId } = hand
     await createReporter(world).report(useOf(taskId, "tickets:read"), useOf(taskId, "tickets:read"))
     const spent = { code: "uses_exhausted", retryAfterSeconds: undefined }
@@ -184,6 +184,12 @@ describe("at the limit", () => {
     expect(await world.tasks.collect("triage-bot", taskId, {})).toMatchObject(spent)
     expect(await world.tasks.change(ORCHESTRATOR, taskId, "resume")).toMatchObject(spent)
     expect(await exchangeBy(world.tasks, hand)).toMatchObject(spent)
+    const restarted = {
+      agent: { id: "triage-bot", instance: "pod-2" },
+      dpopJkt: hand.jkt,
+      reference: "run-1",
+    }
+    expect(await world.tasks.start(ORCHESTRATOR, { ...SUPPORT_START, ...restarted })).toMatchObject(spent)
     expect(await delegateBy(world.tasks, hand, "summarizer", "pod-2")).toMatchObject(spent)
     const asked = await world.approvals.request(asOrchestrator(ORCHESTRATOR), question(taskId))
     expect(asked).toMatchObject(spent)
