@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { createStatusLists } from "../../src/task/status-list.ts"
+import { createTasks } from "../../src/task/task.ts"
 import { claimsOf, crewPolicy, newKey } from "../support/crew.ts"
 import {
   delegateBy,
@@ -117,6 +118,36 @@ test("C15 a refusal by a policy that is replaced before it is written is decided
   const tasks = tasksBefore(world, () => rewrite("summarizer: [tickets:read]"))
   must(await delegateBy(tasks, root, "summarizer", "pod-2"))
   expect((await world.ledger.read({ kind: "token.refused" })).entries).toEqual([])
+})
+
+describe("D08 D15 the task's own orchestrator, with an API's token", () => {
+  const byCaller = (hand: Hand, tasks = world.tasks, more: object = {}) =>
+    exchangeBy(
+      tasks,
+      { ...hand, own: hand.tickets },
+      { by: { kind: "caller", name: ORCHESTRATOR, orchestrator: true }, ...more },
+    )
+
+  test("gets nothing for one that its issuer gave out under another name", async () => {
+    const hand = await startHand(world)
+    const renamed = createTasks({ ...world, issuer: "https://renamed.example" })
+    expect(await byCaller(hand, renamed)).toMatchObject({ code: "subject_token_invalid" })
+    must(await byCaller(hand))
+  })
+
+  test("has no grace: that is the agent's, which proves its key", async () => {
+    const hand = await startHand(world)
+    world.clock.advance(Number(claimsOf(hand.tickets).exp) * 1000 - world.clock.now())
+    expect(await byCaller(hand)).toMatchObject({ code: "subject_token_expired" })
+    await fresh(hand, "https://tickets.internal.example")
+  })
+})
+
+test("D17 an agent's own token is never a part of one", async () => {
+  const root = await startHand(world)
+  const narrowing = { operations: ["tickets:read"] }
+  const part = await exchangeBy(world.tasks, root, { resource: world.issuer, narrowing })
+  expect(part).toMatchObject({ code: "operation_not_allowed", errors: [{ pointer: "/scope" }] })
 })
 
 test("D02 a sub-agent lives no longer than what its holder has left when the delegation is committed", async () => {
