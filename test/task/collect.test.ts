@@ -244,6 +244,21 @@ describe("who collects", () => {
     expect(renewed instanceof Refusal).toBe(false)
   })
 
+  test("a bound task stays its key's, whatever the agent proves as it asks", async () => {
+    const { taskId } = await start({ dpopJkt: K1 })
+    expect(claimsOf(await collect(taskId, { provenJkt: K2, resource: "https://crm.example" }))).toMatchObject(
+      [{ jkt: K1 }],
+    )
+  })
+
+  test("what is renewed is what was collected, and no API beside it", async () => {
+    const { taskId } = await start({ type: "keep" })
+    await collect(taskId, { dpopJkt: K1, resource: "https://crm.example" })
+    const renewed = await world.tasks.renew("runner", taskId, {})
+    if (renewed instanceof Refusal) throw new Error(renewed.reason)
+    expect(renewed.tokens.map(({ resource }) => resource)).toEqual(["https://crm.example"])
+  })
+
   test("nor does it renew its own token there", async () => {
     const { taskId } = await start({ type: "edit" })
     expect(await collect(taskId, { dpopJkt: K1 })).toHaveLength(3)

@@ -144,6 +144,12 @@ describe("the same reference again", () => {
     expect(other).toMatchObject({ code: "reference_conflict" })
   })
 
+  test("is the same in whatever order it names operations, and however often", async () => {
+    const { taskId } = await start({ reference: "run-1", operations: ["tickets:read", "tickets:comment"] })
+    const operations = ["tickets:comment", "tickets:read", "tickets:comment"]
+    expect(await start({ reference: "run-1", operations })).toMatchObject({ created: false, taskId })
+  })
+
   test("answers no token that has run out meanwhile", async () => {
     const { taskId } = await start({ reference: "run-1" })
     world.clock.advance(601_000)
