@@ -43,6 +43,16 @@ test("one that has not run out names an operation that no policy has", async () 
   expect(await count()).toBe(1)
 })
 
+test("one that its own API asks about is an alarm", async () => {
+  const { accessToken, jti } = must(await mint())
+  const asker = { clientId: "tickets", kind: "api" } as const
+  expect(await world.introspections.introspect(asker, accessToken)).toMatchObject({ active: false })
+  const alarms = async () => (await world.ledger.read({ kind: "alarm.raised" })).entries
+  await expect
+    .poll(alarms)
+    .toMatchObject([{ jti, code: "canary_used", body: { shown_at: "introspection", by: "tickets" } }])
+})
+
 test.each([
   ["agent", "triage-bot"],
   ["instance", "triage-bot/pod-1"],

@@ -183,6 +183,21 @@ describe("a batch of uses", () => {
   })
 })
 
+test("uses are in the ledger, and not in what is shown of a task", async () => {
+  await take(batch())
+  const shown = await world.tasks.show({ clientId: "support-orchestrator", staff: false }, task.id)
+  if (shown instanceof Refusal) throw new Error(shown.reason)
+  expect(shown.timeline.map(({ kind }) => kind)).toEqual(["task.started", "token.issued"])
+})
+
+test("the first use under a key is found where it comes last of many", async () => {
+  const many = Array.from({ length: 60 }, () => use({ jti: newId("tok") }))
+  await take(batch({ uses: [...many, use()] }))
+  expect((await world.ledger.read({ kind: "key.confirmed" })).entries).toMatchObject([
+    { body: { verifier: instance } },
+  ])
+})
+
 describe("a revocation is applied", () => {
   const order = async () => {
     const set = await world.revocations.revoke("operations-team", {
