@@ -1,6 +1,7 @@
 // What is told of a task whose person is erased, afterwards or just then: it stands in the ledger, and no value of it rests.
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import type { Engine } from "../../src/database/database.ts"
+import { type Engine, statement } from "../../src/database/database.ts"
+import { sql } from "../../src/database/drizzle.ts"
 import { insertBytes } from "../../src/ledger/statements.ts"
 import { verifyLedger } from "../../src/ledger/verify.ts"
 import { databaseSource } from "../../src/ledger/verify-database.ts"
@@ -11,6 +12,7 @@ import { createIntrospections } from "../../src/task/introspection.ts"
 import { assembleParts } from "../../src/task/parts.ts"
 import { createTasks } from "../../src/task/task.ts"
 import { createUses } from "../../src/task/use.ts"
+import { newId } from "../../src/token/id.ts"
 import { mustBe } from "../support/approvals.ts"
 import {
   createCanaryWorld,
@@ -40,6 +42,12 @@ afterEach(async () => {
   await world.remove()
 })
 
+const addDelegation = statement(
+  "test.delegation",
+  sql`INSERT INTO delegation (delegation_id, task, parent, agent, instance, authority, started_at, ended_at)
+    SELECT ${sql.placeholder("delegation")}, id, 0, agent, instance, '[]', 0, 1 FROM task
+    WHERE task_id = ${sql.placeholder("task_id")}`,
+)
 const erase = async () => mustBe(await createErasures(world).subject(BY, VERA))
 async function expectNothingRests() {
   const texts = ["vera.canary", "LATECANARY"]
@@ -115,6 +123,22 @@ describe.each(LATE)("of a task whose person is erased nothing rests where %s", (
     expect(erased).toBe(true)
     await expectNothingRests()
   })
+})
+
+test("a task that is erased alone takes along why its token and its delegations were ended", async () => {
+  const delegation = newId("del")
+  await world.engine.atomically([{ statement: addDelegation, values: { delegation, task_id: visit.task } }])
+  const orders = [
+    { kind: "token", value: visit.jti },
+    { kind: "delegation", value: delegation },
+    { kind: "task", value: visit.task },
+  ] as const
+  for (const order of orders)
+    mustBe(await world.revocations.revoke("operations-team", { ...order, reason: "LATECANARY" }))
+  mustBe(await createErasures(world).task(BY, visit.task))
+  const { revocations } = await world.revocations.page({ limit: orders.length })
+  expect(revocations.map(({ kind }) => kind).sort()).toEqual(orders.map(({ kind }) => kind).sort())
+  expect(revocations.map(({ reason }) => reason)).toEqual(orders.map(() => undefined))
 })
 
 test("a question that nobody decided expires without the person and the resource that it was about", async () => {

@@ -36,6 +36,15 @@ test("of two that lift a lock at once one is written down", async () => {
   ])
 })
 
+test("what is no lock is not lifted, and nobody is told that it was", async () => {
+  const { taskId } = await start()
+  const { id } = await revoke("task", taskId)
+  world.clock.advance(1000)
+  expect(await world.revocations.lift(BY, id)).toMatchObject({ code: "not_found" })
+  expect(must(await world.revocations.show(id)).liftedAt).toBeUndefined()
+  expect((await world.ledger.read({ kind: "lock.lifted" })).entries).toEqual([])
+})
+
 test("a task that is revoked has ended with the first commit, whatever becomes of the process then", async () => {
   const { taskId } = await start()
   const dying = createRevocations({ ...world, engine: dyingAfterOne() })
