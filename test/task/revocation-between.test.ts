@@ -71,6 +71,19 @@ test("an instance is that of its agent: another's of the same name keeps its tok
   ])
 })
 
+test("what is asked for page by page is told whole, and for a minute behind its last token", async () => {
+  const tasks = [(await start()).taskId, (await start()).taskId]
+  for (const taskId of tasks) await revoke("task", taskId)
+  const page = (after: number) => world.revocations.feed("tickets", after, 1)
+  const first = await page(0)
+  expect(first).toMatchObject({ items: [{ value: tasks[0], cursor: first.cursor }] })
+  expect((await page(first.cursor)).items).toMatchObject([{ value: tasks[1] }])
+  world.clock.advance(((first.items[0]?.until ?? 0) + 60) * 1000 - 1 - world.clock.now())
+  expect((await page(0)).items).toHaveLength(1)
+  world.clock.advance(1)
+  expect((await page(0)).items).toEqual([])
+})
+
 describe("is told to each API once, until the last token runs out, and to nobody of the agent's own", () => {
   test.each<[RevokeRequest["kind"], (taskId: string) => string]>([
     ["task", (taskId) => taskId],

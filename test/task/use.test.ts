@@ -199,12 +199,8 @@ test("the first use under a key is found where it comes last of many", async () 
 })
 
 describe("a revocation is applied", () => {
-  const order = async () => {
-    const set = await world.revocations.revoke("operations-team", {
-      kind: "task",
-      value: task.id,
-      reason: "leak",
-    })
+  const order = async (kind: "task" | "key" = "task", value = task.id) => {
+    const set = await world.revocations.revoke("operations-team", { kind, value, reason: "leak" })
     if (set instanceof Refusal) throw new Error(set.reason)
     return set
   }
@@ -275,6 +271,14 @@ describe("a revocation is applied", () => {
     const next = { instance: newcomer, sequence: 2, previous: batchDigest(text), cursor: 2, uses: [] }
     await world.uses.take({ api: "tickets", key: read }, batch(next, key))
     expect((await shown(set.id)).appliedInMilliseconds).toBeUndefined()
+  })
+
+  test("up to the cursor, and what is behind it is not", async () => {
+    const set = await order()
+    const { id } = await order("key", world.keyring.current().kid)
+    await report(1, world.clock.now())
+    expect((await shown(set.id)).appliedInMilliseconds).toBe(0)
+    expect((await shown(id)).appliedInMilliseconds).toBeUndefined()
   })
 
   test("not by one that was closed, which is told apart", async () => {
