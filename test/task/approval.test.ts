@@ -115,6 +115,13 @@ describe("asking", () => {
     expect((await ask(taskId)).created).toBe(true)
   })
 
+  test("is over with the task's deadline, swept or not", async () => {
+    const { taskId, deadline } = await start()
+    world.clock.advance(deadline - world.clock.now())
+    const late = await world.approvals.request(ORCHESTRATOR, question(taskId))
+    expect(late).toMatchObject({ code: "task_ended" })
+  })
+
   test("20 racing askers of one question: one question", async () => {
     const { taskId } = await start()
     const asked = await Promise.all(Array.from({ length: 20 }, () => ask(taskId)))

@@ -150,6 +150,12 @@ describe("the same reference again", () => {
     expect(await start({ reference: "run-1", operations })).toMatchObject({ created: false, taskId })
   })
 
+  test("of a bound task is told of with the API of each token, and with none of the agent's own", async () => {
+    await start({ reference: "run-1", dpopJkt: "A".repeat(42).concat("E") })
+    const { entries } = await world.ledger.read({ kind: "token.issued" })
+    expect(entries.map(({ api }) => api)).toEqual(["tickets", undefined])
+  })
+
   test("answers no token that has run out meanwhile", async () => {
     const { taskId } = await start({ reference: "run-1" })
     world.clock.advance(601_000)
