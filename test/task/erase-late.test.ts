@@ -95,6 +95,8 @@ const LATE: readonly [string, (parts: World) => Promise<void>][] = [
       const places = [{ file: "/home/LATECANARY.log", line: 7 }]
       const told = [{ jti: visit.jti, places, found: 1, standing: "genuine" as const }]
       expect(await createExposures(parts).record("audit-team", told)).toMatchObject([{ recorded: true }])
+      const { entries } = await world.ledger.read({ jti: visit.jti, kind: "token.exposed" })
+      expect(entries).toMatchObject([{ task_id: visit.task }])
     },
   ],
 ]

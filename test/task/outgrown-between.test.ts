@@ -3,6 +3,8 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
+import { statement } from "../../src/database/database.ts"
+import { sql } from "../../src/database/drizzle.ts"
 import { liveTokens } from "../../src/task/outgrown-statements.ts"
 import { toEpochSeconds } from "../../src/time.ts"
 import { must, ORCHESTRATOR, tasksBefore } from "../support/crew-world.ts"
@@ -17,6 +19,7 @@ afterEach(async () => {
   await world.remove()
 })
 
+const statuses = statement<{ status: number }>("test.statuses", sql`SELECT status FROM status_place`)
 const start = async () => must(await world.tasks.start(ORCHESTRATOR, SUPPORT_START)).taskId
 const ended = async () =>
   (await world.ledger.read({ kind: "token.revoked" })).entries.map((one) => one.task_id)
@@ -51,6 +54,16 @@ test("a clock that stepped ends nothing, and what there is to end waits for it",
   world.clock.step(-10_000)
   await world.tasks.review()
   expect(await ended()).toEqual([taskId])
+})
+
+test("verifiers that are not ours are told by their status list", async () => {
+  await takeForce((text) => text.replace("    operations:\n", "    foreign: true\n    operations:\n"))
+  await world.tasks.review()
+  await start()
+  expect(await world.engine.query(statuses)).toEqual([{ status: 0 }])
+  await takeForce(disable)
+  await world.tasks.review()
+  expect(await world.engine.query(statuses)).toEqual([{ status: 1 }])
 })
 
 test("tokens that run out in the same second are looked at one after the other, each once", async () => {

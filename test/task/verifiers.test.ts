@@ -66,6 +66,13 @@ test("one that reports is not written off; a minute after its last word it is, o
   expect(await gaps()).toMatchObject([{ api: "tickets", body }])
 })
 
+test("one that is silent is among those that are not complete", async () => {
+  await report(1)
+  expect((await world.verifiers.page({ incomplete: true })).verifiers).toEqual([])
+  world.clock.advance(31_000)
+  expect((await world.verifiers.page({ incomplete: true })).verifiers).toMatchObject([{ state: "silent" }])
+})
+
 test("one that comes back is followed again", async () => {
   await report(1)
   world.clock.advance(60_000)
