@@ -48,6 +48,15 @@ const addDelegation = statement(
     SELECT ${sql.placeholder("delegation")}, id, 0, agent, instance, '[]', 0, 1 FROM task
     WHERE task_id = ${sql.placeholder("task_id")}`,
 )
+const touchAll = statement(
+  "test.touch_all",
+  sql`INSERT INTO anomaly_task (task, agent, type, started_at, uses, refused, touched, told_at, seq, acted)
+    SELECT id, agent, type, 0, 1, 0, ${sql.placeholder("touched")}, 0, 1, '' FROM task`,
+)
+const touchedTasks = statement<{ task_id: string }>(
+  "test.touched_tasks",
+  sql`SELECT t.task_id AS task_id FROM anomaly_task a JOIN task t ON t.id = a.task ORDER BY t.id`,
+)
 const erase = async () => mustBe(await createErasures(world).subject(BY, VERA))
 async function expectNothingRests() {
   const texts = ["vera.canary", "LATECANARY"]
@@ -141,6 +150,15 @@ test("a task that is erased alone takes along why its token and its delegations 
   const { revocations } = await world.revocations.page({ limit: orders.length })
   expect(revocations.map(({ kind }) => kind).sort()).toEqual(orders.map(({ kind }) => kind).sort())
   expect(revocations.map(({ reason }) => reason)).toEqual(orders.map(() => undefined))
+})
+
+test("a task that is erased alone takes along the hashes of what it touched, and no other's", async () => {
+  const touched = new Uint8Array([1, 2, 3])
+  await world.engine.atomically([{ statement: touchAll, values: { touched } }])
+  const all = await world.engine.query(touchedTasks)
+  expect(all.map(({ task_id }) => task_id)).toContain(visit.task)
+  mustBe(await createErasures(world).task(BY, visit.task))
+  expect(await world.engine.query(touchedTasks)).toEqual(all.filter(({ task_id }) => task_id !== visit.task))
 })
 
 test("a question that nobody decided expires without the person and the resource that it was about", async () => {
