@@ -32,8 +32,7 @@ tasks:
   keep:${type("proof_of_possession: required")}
   edit:${type('  - { api: crm, operations: [crm:write], resources: ["**"], approval: { by: [lead], valid: 15m } }')}
 `
-const K1 = importSigningKey(generatePrivateJwk("ES256")).thumbprint
-const K2 = importSigningKey(generatePrivateJwk("ES256")).thumbprint
+const [K1 = "", K2 = ""] = ["", ""].map(() => importSigningKey(generatePrivateJwk("ES256")).thumbprint)
 
 let world: World
 beforeEach(async () => {
