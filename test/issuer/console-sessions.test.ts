@@ -7,7 +7,7 @@ import { sql } from "drizzle-orm"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { statement } from "../../src/database/database.ts"
 import type { Refusal } from "../../src/errors.ts"
-import { seeSession } from "../../src/issuer/console/session-statements.ts"
+import { seeSession, sessionByDigest } from "../../src/issuer/console/session-statements.ts"
 import { createSessions, SESSION_SECONDS, type Sessions } from "../../src/issuer/console/sessions.ts"
 import { claimsAskedFor, entriesOf } from "../../src/issuer/console/staff.ts"
 import { callerAs, isFresh } from "../../src/issuer/console/visitor.ts"
@@ -106,6 +106,17 @@ describe("a session", () => {
     expect(await seen(900_000)).toBeUndefined()
   })
 
+  test("K10 is not older for a request that was slower to be recorded than a later one", async () => {
+    const id = await begin()
+    const digest = sessions.digestIn(showing(id)) ?? null
+    const seenAt = async () =>
+      (await world.engine.query(sessionByDigest, { digest, now: world.ledger.at() }))[0]?.seen_at
+    const before = (await seenAt()) ?? 0
+    for (const now of [before + 70_000, before + 65_000])
+      await world.engine.atomically([{ statement: seeSession, values: { digest, now } }])
+    expect(await seenAt()).toBe(before + 70_000)
+  })
+
   test("K10 ends eight hours after the person showed who they are, however busy", async () => {
     const id = await begin({ signedInAt: now() - 3600 })
     for (let minute = 0; minute < 7 * 60 - 10; minute += 10) {
@@ -182,6 +193,14 @@ describe("at the next request", () => {
     await change(policyOf(LEADS + WATCH))
     expect((await sessions.of(showing(id)))?.entries).toEqual(["leads", "watchers"])
   })
+})
+
+test("what one provider says of somebody fits no rule for people of another", async () => {
+  const issuer = "https://partners.example.com"
+  const partners = `  partners: { issuer: "${issuer}", jwks_uri: "${issuer}/keys", audience: taskmint }\n`
+  await change(policyOf(LEADS + WATCH).replace("staff:\n", `${partners}staff:\n`))
+  expect(entriesOf(world.policies.inForce(), { provider: "partners", issuer, claims })).toEqual([])
+  await change(policyOf(LEADS + WATCH))
 })
 
 test("a lock on a person ends their sessions and lets none begin until it is lifted; nobody else's", async () => {

@@ -104,6 +104,14 @@ describe("a link that signs in", () => {
     expect((await openBrowser(house).get(path, "none")).status).toBe(401)
   })
 
+  test("is forgotten where 64 were made since", () => {
+    const links = createLinks({ issuer: "http://127.0.0.1:8787", dev: true, clock: createFakeClock() })
+    const made = Array.from({ length: 65 }, () => links?.make("audit-team").split("/").at(-1) ?? "")
+    const [first = "", ...others] = made
+    expect(links?.take(first)).toBeUndefined()
+    expect(others.every((text) => links?.take(text) === "audit-team")).toBe(true)
+  })
+
   test("is there for 60 seconds, and no other text opens anything", async () => {
     const [late, good] = [linkOf("audit-team"), openBrowser(house)]
     house.clock.advance(60_000)

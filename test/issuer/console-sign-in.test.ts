@@ -154,6 +154,15 @@ describe("an answer that is not taken", () => {
     expect((await late.back(answer)).status).toBe(401)
   })
 
+  test("with a second state beside the right one: it is of nobody, and spends nothing", async () => {
+    const lea = browser()
+    const back = await browse((await lea.start()).href, "lea")
+    const twice = new URL(back)
+    twice.searchParams.append("state", "A".repeat(43))
+    expect((await lea.back(twice)).status).toBe(401)
+    expect((await lea.back(back)).status).toBe(200)
+  })
+
   test("that is the provider's no", async () => {
     const lea = browser()
     const { searchParams } = await lea.start()

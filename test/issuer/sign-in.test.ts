@@ -88,6 +88,7 @@ describe("an ID token that is not taken", () => {
     ["got by another client", () => idToken({ azp: "helpdesk" }), "invalid_client"],
     ["that has ended", () => idToken({ iat: now() - 60, exp: now() - 6 }), "invalid_client"],
     ["of an unverified address", () => idToken({ email_verified: false }), "invalid_client"],
+    ["of an address with a space before it", () => idToken({ email: " lea@example.com" }), "invalid_client"],
     ["of another issuer", () => idToken({ iss: "https://evil.example.com" }), "invalid_client"],
     ["that is an access token", () => idToken({}, { typ: "at+jwt" }), "invalid_client"],
     ["by another key", () => idToken({}, {}, foreignSigner("people", "ES256")), "invalid_client"],
