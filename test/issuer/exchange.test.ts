@@ -151,6 +151,11 @@ test("an API's token is exchanged by its own orchestrator, with an assertion or 
   const authorization = `Bearer ${await crew.house.serviceToken("support-orchestrator")}`
   const narrowed = await crew.exchange({ ...members, scope: "tickets:read" }, undefined, { authorization })
   expect(narrowed.body.scope).toBe("tickets:read")
+  const named = { ...members, client_id: "release-orchestrator" }
+  expect(await crew.exchange(named, undefined, { authorization })).toMatchObject({
+    status: 401,
+    body: { error: "invalid_client" },
+  })
   const wider = { ...members, subject_token: String(narrowed.body.access_token), scope: "tickets:close" }
   expect(await crew.exchange(wider, undefined, { authorization })).toMatchObject({ status: 400 })
 })
