@@ -181,6 +181,16 @@ describe("no answer is no call", () => {
     expect(api.asked).toHaveLength(1)
   })
 
+  test("of a question that is gone: the issuer's word is thrown at once", async () => {
+    states = ["requested"]
+    await open(() => QUESTION)
+    const gone = { status: 404, body: { code: "not_found", next: "stop" } }
+    issuer.answerWith((asked) => (isApproval(asked) && asked.method === "GET" ? gone : answer(asked)))
+    const { outcome, seconds } = await close()
+    expect(outcome).toMatchObject({ code: "not_found", next: "stop" })
+    expect(seconds).toBeLessThan(10)
+  })
+
   test("undecided in time: thrown as something to wait for", async () => {
     states = ["requested"]
     await open(() => ({ ...QUESTION, waitSeconds: 60 }))

@@ -106,6 +106,12 @@ describe("a session with tokens that were handed over", () => {
       expect(other.asked).toEqual([])
     })
 
+  test("fails at a redirect where it was asked to", async () => {
+    const session = await createSession({ tokens: [handed(api.origin), handed(other.origin)] })
+    await expect(session.fetch(`${api.origin}/moved`, { redirect: "error" })).rejects.toThrow("fetch failed")
+    expect(other.asked).toEqual([])
+  })
+
   test("proves possession of a bound token for exactly this request", async () => {
     const key = generatePrivateJwk("EdDSA")
     const session = await createSession({ tokens: [handed(api.origin, { tokenType: "DPoP" })], key })
@@ -176,6 +182,12 @@ describe("a session with tokens that were handed over", () => {
     await expect(createSession({ tokens: [handed(api.origin, { tokenType: "DPoP" })] })).rejects.toThrow(
       TypeError,
     )
+  })
+
+  test("takes no bound token later, either", async () => {
+    const session = await createSession({ tokens: [handed(api.origin)] })
+    expect(() => session.take([handed(api.origin, { tokenType: "DPoP" })])).toThrow(TypeError)
+    expect(session.tokens.map(({ tokenType }) => tokenType)).toEqual(["Bearer"])
   })
 
   test("is not opened without tokens", async () => {

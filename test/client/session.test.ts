@@ -278,6 +278,10 @@ describe("options that don't go together", () => {
     "a credential without a task": { issuer: "https://issuer.example", credential },
     "a credential and tokens": { issuer: "https://issuer.example", task: "task_1", credential, tokens: [] },
     "an issuer without https": { issuer: "http://issuer.example", task: "task_1", credential },
+    "an issuer without https, reached with it": {
+      ...{ issuer: "http://issuer.example", issuerAddress: "https://issuer.example" },
+      ...{ tokens: [], key: createSessionKey() },
+    },
     "a wait that is no time": { tokens: [], waitSeconds: Number.NaN },
     "an option that there is not": JSON.parse('{"tokens":[],"dev":true}'),
   }
