@@ -144,6 +144,11 @@ describe("a service token", () => {
     expect((await house.call("GET", "/locks", { token })).status).toBe(403)
   })
 
+  test("is kept by nobody on the way", async () => {
+    const answer = await desk.present(desk.assert())
+    expect([answer.status, answer.headers.get("cache-control")]).toEqual([200, "no-store"])
+  })
+
   test("other grants are not offered", async () => {
     const form = { grant_type: "authorization_code", client_assertion: desk.assert() }
     expect((await told(house.form(form))).body.error).toBe("unsupported_grant_type")

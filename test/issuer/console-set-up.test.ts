@@ -69,6 +69,25 @@ describe("a console that nobody can sign in to", () => {
     expect(await currentOf(POLICY.replace("{ roles", "{ enabled: false, roles"), {})).toBe("none")
   })
 
+  test("signs people in where the policy in force says, and goes on as it was while that says the same", async () => {
+    const [first, second] = [
+      await policyOf({ "a.yaml": POLICY }),
+      await policyOf({ "a.yaml": `${POLICY}# 2\n` }),
+    ]
+    const moved = await policyOf({ "a.yaml": POLICY.replace("login.", "people.") })
+    let policy = first
+    const providers = createSignInProviders({ ...OPTIONS, policy: () => policy, console: {} })
+    const flowNow = () => {
+      const found = providers.current()
+      return typeof found === "string" ? found : found.flow
+    }
+    const begun = flowNow()
+    policy = second
+    expect(flowNow()).toBe(begun)
+    policy = moved
+    expect(flowNow()).not.toBe(begun)
+  })
+
   test("does not start with scopes that lack openid", () => {
     const options = { ...OPTIONS, policy: neverAsked }
     expect(() => createSignInProviders({ ...options, console: { scope: "email" } })).toThrow(
