@@ -1,4 +1,5 @@
-// A task in its orchestrator's hands, without its orchestrator: what comes of a renewal that is refused for good.
+// A task in its orchestrator's hands, without its orchestrator: what comes of a renewal that is refused for good, and of a token
+// that is for another's key.
 import { afterEach, expect, test } from "vitest"
 import { ClientError } from "../../src/client/error.ts"
 import { HeldToken } from "../../src/client/held-token.ts"
@@ -42,4 +43,23 @@ test("a token that may not be renewed any more is not asked for again, and serve
   clock.advance(1)
   await expect(task.fetch(api.origin)).rejects.toMatchObject({ next: "stop" })
   expect(api.asked).toHaveLength(3)
+})
+
+test("a token that is bound to the agent's key is not sent without it", async () => {
+  api = await startScripted(() => ({ body: {} }))
+  const clock = createFakeClock()
+  const token = {
+    resource: api.origin,
+    token: new HeldToken(api.origin, "bound"),
+    tokenType: "DPoP" as const,
+    expiresAt: clock.now() + 600_000,
+    renewAt: clock.now() + 450_000,
+    scope: [],
+    authorizationDetails: [],
+  }
+  const started = { id: "task_1", issuer: "https://issuer.example", state: "active", deadline: 0 }
+  const calls = { renew: async () => [], change: async () => ({ state: "active", tokens: [] }) }
+  const task = openTask({ ...started, tokens: [token] }, calls, clock)
+  await expect(task.fetch(api.origin)).rejects.toMatchObject({ code: "token_missing", next: "stop" })
+  expect(api.asked).toEqual([])
 })
