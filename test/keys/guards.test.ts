@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { statement, Unexpected } from "../../src/database/database.ts"
 import { Refusal } from "../../src/errors.ts"
 import { PUBLISHED_AHEAD_SECONDS } from "../../src/keys/due.ts"
+import { KeysLocked } from "../../src/keys/held.ts"
 import { openKeyring } from "../../src/keys/keyring.ts"
 import { openLedgerKeys } from "../../src/keys/ledger-key.ts"
 import { createRotation } from "../../src/keys/rotation.ts"
@@ -64,6 +65,16 @@ describe("another key-encryption key that comes", () => {
     expect(world.keyring.current().kid).not.toBe(kid)
   })
 
+  test("and goes leaves another process locked out no longer than it was there", async () => {
+    const other = await openKeyring(world)
+    await rewrap()
+    await expect(other.refresh()).rejects.toThrow(KeysLocked)
+    expect(other.isLocked()).toBe(true)
+    await world.keyring.rewrap("operations", fresh, world.keyEncryptionKey)
+    await other.refresh()
+    expect(other.isLocked()).toBe(false)
+  })
+
   test("while a key is published delays it by nothing", async () => {
     await world.rotation.rotate("operations")
     world.clock.advance((PUBLISHED_AHEAD_SECONDS - 60) * 1000)
@@ -103,6 +114,13 @@ test("an API of a policy that comes before a key is revoked is told of it, too",
   expect(await revocations.revoke("operations", order)).not.toBeInstanceOf(Refusal)
   const { items } = await world.revocations.feed("billing", 0, 10)
   expect(items).toMatchObject([{ kind: "key", value: kid }])
+})
+
+test("a key of the ledger that has not handed over yet is followed by no third one", async () => {
+  const rotate = async () => (await world.ledgerKeys.rotate("operations")) !== undefined
+  expect([await rotate(), await rotate()]).toEqual([true, false])
+  await world.sequence.advance()
+  expect(await rotate()).toBe(true)
 })
 
 describe("another key in a key's row, sealed by whoever has the key-encryption key, is not taken for it", () => {
