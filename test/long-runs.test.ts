@@ -13,8 +13,16 @@ const SCRIPTS = [
   ["bench/main.ts", "verifier", "--rounds"],
 ] as const
 
+/** What each says when it is asked, once for all that is looked for in it. */
+const helps = new Map<string, ReturnType<typeof run>>()
+function helpOf(script: string) {
+  const help = helps.get(script) ?? run(script, "--help")
+  helps.set(script, help)
+  return help
+}
+
 test.each(SCRIPTS)("%s says what it runs, and how often", (script, name, option) => {
-  const { status, stdout } = run(script, "--help")
+  const { status, stdout } = helpOf(script)
   expect(status).toBe(0)
   expect(stdout).toContain(name)
   expect(stdout).toContain(`${option} N`)
@@ -34,7 +42,7 @@ const PAGES = ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"].co
 
 test.each(SCRIPTS)("%s has everything that a page says can be run", (script) => {
   const command = script === "bench/main.ts" ? "bench" : "evidence"
-  const { stdout } = run(script, "--help")
+  const { stdout } = helpOf(script)
   const named = PAGES.flatMap((page) => [
     ...readFileSync(page, "utf8").matchAll(RegExp(`npm run ${command} -- ([a-z]+)`, "g")),
   ]).map(([, name = ""]) => name)

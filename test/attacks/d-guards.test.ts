@@ -23,8 +23,7 @@ beforeEach(async () => {
   world = await openCrewWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const lineage = async ({ taskId }: Hand) =>

@@ -33,7 +33,7 @@ async function openWorld(): Promise<World> {
   expect(roomy).not.toBe(text)
   writeFileSync(file, roomy)
   const world = await createWorld({ folder })
-  onTestFinished(() => world.close())
+  onTestFinished(() => world.leave())
   return world
 }
 

@@ -20,8 +20,7 @@ beforeEach(async () => {
   task = await startTask()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 async function startTask(): Promise<{ id: string; jti: string }> {

@@ -21,8 +21,7 @@ beforeEach(async () => {
   world = await createApprovalWorld(newFolder())
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 async function accountOf(id: string, windows?: { uses: number; entries: number }) {

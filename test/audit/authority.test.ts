@@ -19,8 +19,7 @@ beforeEach(async () => {
   sub = must(await delegateBy(world.tasks, hand, "summarizer", "pod-9"))
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const asked = async () => {

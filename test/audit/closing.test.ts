@@ -18,8 +18,7 @@ beforeEach(async () => {
   world.clock.advance(11_000)
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const closed = async () =>

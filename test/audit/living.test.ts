@@ -21,8 +21,7 @@ beforeEach(async () => {
   }
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 test.each([1, 2, 3, 100])("of tasks and tokens that live, in slices of %i", async (rows) => {

@@ -13,8 +13,7 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 test("a shared key that one process found, and did not come to say, the next one finds", async () => {

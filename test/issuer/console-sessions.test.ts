@@ -35,8 +35,7 @@ beforeAll(async () => {
   sessions = createSessions(world)
 })
 afterAll(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const showing = (id: string, more = "") =>

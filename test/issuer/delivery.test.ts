@@ -22,8 +22,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await receiver.close()
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const put = async (count: number, until = world.ledger.at() + DAY) => {

@@ -9,8 +9,7 @@ beforeAll(async () => {
   world = await createWorld()
 })
 afterAll(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 test("F08 two that have one id, of two keys, two callers or two kinds, are both taken, each once", async () => {

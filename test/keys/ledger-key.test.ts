@@ -17,8 +17,7 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const stored = statement<{ vkey: string; state: string; wrapped: Uint8Array }>(

@@ -33,8 +33,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   copy.close()
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const filters: readonly (readonly [string, () => CopyFilter])[] = [

@@ -13,8 +13,7 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const leaves = statement<{ leaf: Uint8Array }>("leaves", sql`SELECT leaf FROM entry_bytes ORDER BY seq`)

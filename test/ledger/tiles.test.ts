@@ -66,8 +66,7 @@ describe("a tile", () => {
     size = (await world.sequence.newest())?.size ?? 0
   })
   afterAll(async () => {
-    await world.close()
-    await world.remove()
+    await world.leave()
   })
 
   test("of entries holds the bytes that the tile of hashes has the hashes of", async () => {

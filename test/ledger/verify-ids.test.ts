@@ -21,8 +21,7 @@ beforeEach(async () => {
   jti = "token" in opened ? opened.token.jti : ""
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 async function verified() {

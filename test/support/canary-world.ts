@@ -56,7 +56,7 @@ export async function createCanaryWorld(folder: string, archive?: Folder): Promi
   writePolicies(policies)
   for (const [name, text] of Object.entries({ ...approvalTexts(policies), "users.yaml": POLICY }))
     writeFileSync(join(policies, name), text, { mode: 0o644 })
-  return createWorld({ folder, ...(archive && { archive }) })
+  return createWorld({ folder, alone: true, ...(archive && { archive }) })
 }
 
 const userOf = (sub: string, groups = ["support"]) => ({

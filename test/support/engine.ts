@@ -4,6 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { Client } from "pg"
+import { inject } from "vitest"
+import { type Engine, type Step, statement } from "../../src/database/database.ts"
+import { sql } from "../../src/database/drizzle.ts"
 import { openDatabase } from "../../src/database/open.ts"
 import { createDatabase, type TestDatabase } from "./postgres.ts"
 
@@ -14,6 +17,8 @@ export interface TestPlace {
   readonly settings: Readonly<Record<string, string>>
   /** Once nobody has it open. */
   remove(): Promise<void>
+  /** On a server: as the migrations left it, while it is open. */
+  readonly empty?: () => Promise<unknown>
 }
 
 export const onPostgres = process.env.TASKMINT_TEST_ENGINE === "postgres"
@@ -77,6 +82,7 @@ export async function testPlace(folder: string): Promise<TestPlace> {
   return {
     place: database.address,
     settings: { TASKMINT_DATABASE_FILE: file },
+    empty: database.empty,
     async remove() {
       await database.empty()
       kept.push(database)
@@ -104,4 +110,40 @@ export async function everythingAt(place: string): Promise<[name: string, bytes:
   } finally {
     await client.end()
   }
+}
+
+/** An open database with nothing in it. Opening one starts a thread or three connections, which is half of a small test. */
+interface Parked {
+  readonly at: TestPlace
+  readonly engine: Engine
+}
+/** Of this worker; they go with it. */
+const parked: Parked[] = []
+
+/** For who gives it back with `park`: nobody else may have it open meanwhile. */
+export async function openPlace(): Promise<Parked> {
+  const found = parked.pop()
+  if (found) return found
+  const at = await testPlace(mkdtempSync(join(inject("runFolder"), "place-")))
+  return { at, engine: await openDatabase(at.place) }
+}
+
+const tables = statement<{ name: string }>(
+  "test.tables",
+  sql`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'`,
+)
+const deferred = statement("test.deferred", sql`PRAGMA defer_foreign_keys = ON`)
+let emptying: readonly Step[] | undefined
+
+/** Empty again for the next. Throws where it can't be: then whoever had it closes it. */
+export async function park({ at, engine }: Parked): Promise<void> {
+  if (onPostgres) await at.empty?.()
+  else {
+    emptying ??= (await engine.query(tables)).map(({ name }) => ({
+      statement: statement(`test.empty_${name}`, sql`DELETE FROM ${sql.identifier(name)}`),
+      values: {},
+    }))
+    await engine.atomically([{ statement: deferred, values: {} }, ...emptying])
+  }
+  parked.push({ at, engine })
 }

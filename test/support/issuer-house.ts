@@ -11,6 +11,7 @@ import { signProof } from "../../src/token/proof.ts"
 import { generatePrivateJwk, importSigningKey, type SigningKey } from "../../src/token/signature.ts"
 import { testPlace } from "./engine.ts"
 import { createFakeClock, type FakeClock } from "./fake-clock.ts"
+import { placeKey } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
 
 export const ISSUER = "https://taskmint.internal"
@@ -187,11 +188,6 @@ export async function openHouse(
 
 /** The shipped policies name key files; theirs have private halves that nobody has. */
 function makeKeys(policyFolder: string): Record<CallerName, SigningKey> {
-  const make = (name: CallerName): [CallerName, SigningKey] => {
-    const key = importSigningKey(generatePrivateJwk("ES256"))
-    const text = JSON.stringify({ keys: [key.publicJwk] })
-    writeFileSync(join(policyFolder, "keys", `${name}.jwks.json`), text)
-    return [name, key]
-  }
-  return Object.fromEntries(NAMES.map(make)) as Record<CallerName, SigningKey>
+  const keys = NAMES.map((name) => [name, placeKey(policyFolder, name).key])
+  return Object.fromEntries(keys) as Record<CallerName, SigningKey>
 }

@@ -37,7 +37,7 @@ export interface LedgerFile {
 }
 
 export async function makeLedgerFile(padding = 230, isArchived = false): Promise<LedgerFile> {
-  const world = await createWorld()
+  const world = await createWorld({ alone: true })
   await fill(world, padding)
   if (isArchived) {
     await closeAll(world)
@@ -95,7 +95,7 @@ const asServed = () => ({
 
 /** Uses in a world, as verifiers report them, a hundred for each task, with all that a guard tells; signed. */
 export async function makeUseWorld(uses: number): Promise<World> {
-  const world = await createWorld()
+  const world = await createWorld({ alone: true })
   const api = createReporter(world, asServed)
   for (let told = 0; told < uses; told += USES_OF_A_TASK) {
     const { taskId, jti } = await startTask(world)
@@ -109,7 +109,7 @@ export async function makeUseWorld(uses: number): Promise<World> {
 
 /** So many uses and a little more, as verifiers report them, under one checkpoint. */
 export async function makeUseLedger(uses: number) {
-  const world = await createWorld()
+  const world = await createWorld({ alone: true })
   const api = createReporter(world)
   for (let told = 0; told < uses; told += USES_OF_A_TASK) {
     const { taskId, jti } = await startTask(world)

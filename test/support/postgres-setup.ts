@@ -1,8 +1,12 @@
-// One PostgreSQL server for a whole run, started when the first test asks for it and stopped when the run is over.
+// What a whole run has in common: one PostgreSQL server, started when the first test asks for it and stopped when the run is
+// over, and a folder for the files of databases that stay open from one test to the next.
 // TASKMINT_TEST_POSTGRES names another to be used instead, by an address of a role that may create databases.
 import { randomBytes } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Client } from "pg"
 import type { TestProject } from "vitest/node"
 import { type PostgresServer, startPostgres } from "./postgres-server.ts"
@@ -13,6 +17,8 @@ declare module "vitest" {
     readonly postgresDesk: number
     /** How the names of this run's databases begin. */
     readonly postgresRun: string
+    /** For files of databases; it goes with the run. */
+    readonly runFolder: string
   }
 }
 
@@ -21,6 +27,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const given = process.env.TASKMINT_TEST_POSTGRES
   const run = `test_${randomBytes(6).toString("hex")}`
   project.provide("postgresRun", run)
+  const folder = mkdtempSync(join(tmpdir(), "taskmint-run-"))
+  project.provide("runFolder", folder)
   const address = async () => {
     if (given) return given
     server ??= startPostgres()
@@ -39,6 +47,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     desk.close()
     await server?.then((one) => one.remove()).catch(() => undefined)
     if (given) await dropDatabases(given, run)
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 

@@ -84,8 +84,7 @@ export async function createQuiet() {
       })
     },
     async remove() {
-      await world.close()
-      await world.remove()
+      await world.leave()
     },
   }
   return quiet

@@ -73,8 +73,7 @@ export async function createUnusual(options: WorldOptions & { readonly history?:
       return { task: started.taskId, jti: "token" in opened ? opened.token.jti : "" }
     },
     async remove() {
-      await world.close()
-      await world.remove()
+      await world.leave()
     },
   }
   return unusual

@@ -1,9 +1,10 @@
 // A whole issuing side without HTTP: a real database (engine.ts), a real policy folder, real keys, and a clock that the test
 // moves. Closed and removed by the test that made it.
 import { randomBytes } from "node:crypto"
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { type Engine, Unavailable } from "../../src/database/database.ts"
 import type { Folder } from "../../src/database/folder.ts"
 import { createNames } from "../../src/database/names.ts"
 import { openDatabase } from "../../src/database/open.ts"
@@ -27,7 +28,7 @@ import { createTasks } from "../../src/task/task.ts"
 import { createUses } from "../../src/task/use.ts"
 import { createVerifiers } from "../../src/task/verifiers.ts"
 import { toEpochSeconds } from "../../src/time.ts"
-import { type TestPlace, testPlace } from "./engine.ts"
+import { openPlace, park, type TestPlace, testPlace } from "./engine.ts"
 import { createFakeClock, type FakeClock } from "./fake-clock.ts"
 import { replaceKeys } from "./policy-keys.ts"
 import { ROOT } from "./source.ts"
@@ -40,8 +41,10 @@ export type World = Awaited<ReturnType<typeof createWorld>>
 export interface WorldOptions {
   /** Policy files by name; the shipped examples where absent. */
   readonly files?: Readonly<Record<string, string>>
-  /** A folder made by an earlier world, to start again on what it left. */
+  /** One with a policy folder, or made by an earlier world, to start again on what it left. */
   readonly folder?: string
+  /** Its files are looked at: nothing of other worlds may be in them. Default false. */
+  readonly alone?: boolean
   readonly keyEncryptionKey?: Uint8Array
   readonly signers?: readonly Signer[]
   /** Of archived entries. */
@@ -50,6 +53,8 @@ export interface WorldOptions {
   readonly clock?: FakeClock
 }
 
+/** As `testPlace` calls it. */
+const FILE = "issuer.db"
 /** Where the world of a folder keeps its data. */
 const places = new Map<string, TestPlace>()
 
@@ -60,11 +65,13 @@ export async function createWorld(options: WorldOptions = {}) {
   const keyEncryptionKey = options.keyEncryptionKey ?? randomBytes(32)
   const clock = options.clock ?? createFakeClock()
   const { signers = [] } = options
-  const at = places.get(folder) ?? (await testPlace(folder))
-  places.set(folder, at)
-  const opened = await openDatabase(at.place)
   const { archive } = options
-  const engine = archive ? withArchive(opened, archive) : opened
+  const isNew = options.folder === undefined || !(places.has(folder) || existsSync(join(folder, FILE)))
+  const parked = isNew && !archive && !options.alone ? await openPlace() : undefined
+  const at = parked?.at ?? places.get(folder) ?? (await testPlace(folder))
+  places.set(folder, at)
+  const visit = visitOf(parked?.engine ?? (await openDatabase(at.place)))
+  const engine = archive ? withArchive(visit.engine, archive) : visit.engine
   const names = createNames(engine)
   const ledger = await createLedger({ engine, names, clock })
   const policies = await createPolicyStore({ engine, ledger, folder: policyFolder, dev: true })
@@ -103,6 +110,61 @@ export async function createWorld(options: WorldOptions = {}) {
       places.delete(folder)
       await at.remove()
       rmSync(folder, { recursive: true, force: true })
+    },
+    /** Both, and quicker: what is open goes to the next world, where nobody has closed it. */
+    async leave() {
+      if (!parked || !(await visit.leave(parked))) {
+        await engine.close()
+        return this.remove()
+      }
+      places.delete(folder)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** An engine as one world has it: what that world hears ends with it, and what it would still do finds it closed. */
+function visitOf(of: Engine) {
+  const leaving: (() => void)[] = []
+  let over = false
+  const open = () => {
+    if (over) throw new Unavailable("the database is closed")
+  }
+  const engine: Engine = {
+    broken: of.broken,
+    async query(asked, values) {
+      open()
+      return of.query(asked, values)
+    },
+    async atomically(steps) {
+      open()
+      await of.atomically(steps)
+    },
+    hearOthers(listener) {
+      const end = of.hearOthers(listener)
+      leaving.push(end)
+      return end
+    },
+    async scrub() {
+      open()
+      return of.scrub()
+    },
+    close() {
+      over = true
+      return of.close()
+    },
+  }
+  return {
+    engine,
+    /** Whether it could be given to the next. */
+    async leave(parked: Parameters<typeof park>[0]): Promise<boolean> {
+      if (over) return false
+      over = true
+      for (const end of leaving) end()
+      return park(parked).then(
+        () => true,
+        () => false,
+      )
     },
   }
 }

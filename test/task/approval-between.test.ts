@@ -24,8 +24,7 @@ beforeEach(async () => {
   world = await createApprovalWorld(newFolder())
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const approvalsBefore = (act: () => Promise<unknown>) =>

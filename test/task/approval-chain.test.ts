@@ -24,8 +24,7 @@ beforeEach(async () => {
   world = await createWorld({ folder })
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 function setPolicy(policies: string, to: string): void {

@@ -29,8 +29,7 @@ beforeEach(async () => {
   world = await createApprovalWorld(newFolder())
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const claimsOf = ({ tokens }: Renewed) => decodeJwt(tokens[0]?.accessToken ?? "")

@@ -14,8 +14,7 @@ beforeEach(async () => {
   world = await createApprovalWorld(newFolder())
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const K1 = "A".repeat(43)

@@ -48,8 +48,7 @@ beforeAll(async () => {
   world = await createWorld({ archive })
 })
 afterAll(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const verify = async (engine: Pick<Engine, "query"> = world.engine) =>

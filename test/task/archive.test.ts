@@ -77,8 +77,7 @@ describe.each(onPostgres ? [true] : [false, true])(
       done = await archiveAll(world)
     })
     afterAll(async () => {
-      await world.close()
-      await world.remove()
+      await world.leave()
     })
 
     const auditor = { clientId: "audit-team", staff: true }
@@ -157,8 +156,7 @@ describe("what may go", () => {
     world = await createWorld()
   })
   afterEach(async () => {
-    await world.close()
-    await world.remove()
+    await world.leave()
   })
   const start = async () => mustBe(await world.tasks.start("support-orchestrator", SUPPORT_START)).taskId
 

@@ -32,8 +32,7 @@ beforeEach(async () => {
   })
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 type Answered<T> = Exclude<T, Refusal>

@@ -19,8 +19,7 @@ import { createWorld, SUPPORT_START, type World, writePolicies } from "../suppor
 const newFolder = createFolders()
 let world: World
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 /** What a part of the world is made with, so that something happens before it commits. */

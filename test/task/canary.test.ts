@@ -10,8 +10,7 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const BY = "operations-team"

@@ -19,8 +19,7 @@ beforeEach(() => {
   one = createReporter(desk)
 })
 afterAll(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const withUse = () => one.next({ uses: [useOf(world, { task: newId("task"), jti: newId("tok") })] })

@@ -20,8 +20,7 @@ beforeAll(async () => {
   token = { task: started.taskId, jti: "token" in opened ? opened.token.jti : "" }
 })
 afterAll(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const usesIn = (count: number) => Array.from({ length: count }, () => useOf(world, token))

@@ -15,8 +15,7 @@ beforeEach(() => {
   one = createReporter(world)
 })
 afterAll(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 /** What entries of that kind say of this instance. */

@@ -21,8 +21,7 @@ import { ISSUER, SUPPORT_START, type World } from "../support/world.ts"
 
 let world: World
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const LEAD = { ...OPERATIONS, name: "leads" }

@@ -12,8 +12,7 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const start = async (more: object = {}) =>

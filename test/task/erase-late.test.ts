@@ -38,8 +38,7 @@ beforeEach(async () => {
   world.clock.advance(3_600_000)
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const addDelegation = statement(

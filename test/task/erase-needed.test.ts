@@ -31,8 +31,7 @@ beforeEach(async () => {
   visits = await play(world)
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const keysOfRefusals = statement<{ keys: number }>(

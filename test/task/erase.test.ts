@@ -39,8 +39,7 @@ beforeEach(async () => {
   visits = await play(world)
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const erasures = () => createErasures(world)

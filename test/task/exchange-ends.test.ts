@@ -25,8 +25,7 @@ beforeEach(async () => {
   world = await openCrewWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 interface Chain {

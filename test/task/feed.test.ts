@@ -40,8 +40,7 @@ describe("the feed", () => {
   afterEach(async () => {
     streams.close()
     await watch.close()
-    await world.close()
-    await world.remove()
+    await world.leave()
   })
 
   const createStreams = (limits?: StreamLimits) =>

@@ -82,8 +82,7 @@ describe("H15 in the ledger", () => {
     token = { task: started.taskId, jti: "token" in opened ? opened.token.jti : "" }
   })
   afterAll(async () => {
-    await world.close()
-    await world.remove()
+    await world.leave()
   })
   const told = async (kind: "use.allowed" | "alarm.raised", from: number) =>
     (await world.ledger.read({ kind, from, limit: 1000 })).entries

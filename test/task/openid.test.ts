@@ -24,8 +24,7 @@ beforeEach(async () => {
   world = await createWorld({ files: { "p.yaml": POLICY } })
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const start = async () =>

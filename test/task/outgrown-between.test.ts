@@ -15,8 +15,7 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const statuses = statement<{ status: number }>("test.statuses", sql`SELECT status FROM status_place`)

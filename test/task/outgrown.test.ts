@@ -18,8 +18,7 @@ beforeEach(async () => {
   world = await createApprovalWorld(newFolder())
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 type Edit = (text: string) => string

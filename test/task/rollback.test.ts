@@ -21,8 +21,7 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const THEIRS = "taskmint.internal\n5000\n..."

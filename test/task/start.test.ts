@@ -12,8 +12,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const ORCHESTRATOR = "support-orchestrator"

@@ -21,8 +21,7 @@ beforeEach(async () => {
   world = await createWorld({ files: { "policy.yaml": foreignPolicy() } })
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 function allowed<T>(outcome: T | Refusal): T {

@@ -23,8 +23,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const use = (change: Partial<UseRecord> = {}): UseRecord =>

@@ -23,8 +23,7 @@ beforeEach(async () => {
   sent = { sequence: 0, digest: null }
 })
 afterEach(async () => {
-  await world.close()
-  await world.remove()
+  await world.leave()
 })
 
 const use = () => useRecord(world.clock.now(), { resource: undefined })
