@@ -10,6 +10,7 @@ import { createFolders } from "../support/folder.ts"
 import { ROOT } from "../support/source.ts"
 import { KEY, OPENED, STATEMENT } from "../support/statement.ts"
 
+const newFolder = createFolders()
 const page = readFileSync(join(ROOT, "docs/statements.md"), "utf8")
 const block = (name: string): string =>
   new RegExp(`^\`\`\`${name}\\n([\\s\\S]*?)^\`\`\``, "m").exec(page)?.[1] ?? ""
@@ -27,7 +28,7 @@ test("every member of a statement is explained, and no other", () => {
 })
 
 test("its check says which values are those that were signed", () => {
-  const folder = createFolders()()
+  const folder = newFolder()
   const script = join(folder, "check.mjs")
   writeFileSync(script, block("js check"))
   const say = (values: readonly object[]) => {
