@@ -82,7 +82,7 @@ export async function readSource(
     const chunks = opened[Symbol.asyncIterator]()
     const beginning = await beginningOf(chunks)
     if (beginning.length === 0) return undefined
-    const packed = PACKED.find(([, magic]) => magic.test(beginning.subarray(0, 6).toString("hex")))
+    const packed = PACKED.find(([, magic]) => magic.test(beginning.subarray(0, MAGIC_BYTES).toString("hex")))
     const unpacker = packed ? packed[2] : source.name.endsWith(".br") ? BROTLI : undefined
     if (packed && !unpacker) return `packed with ${packed[0]}`
     const all = rejoin(beginning, chunks, read)
@@ -96,10 +96,13 @@ export async function readSource(
   }
 }
 
+/** The longest of what PACKED looks for. */
+const MAGIC_BYTES = 6
+
 /** As much as says what it is: a pipe may bring a byte at a time. */
 async function beginningOf(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
   let beginning = Buffer.alloc(0)
-  while (beginning.length < 6) {
+  while (beginning.length < MAGIC_BYTES) {
     const next = await chunks.next()
     if (next.done) break
     beginning = Buffer.concat([beginning, next.value])

@@ -10,25 +10,29 @@ import { type ScriptedServer, startScripted } from "../support/scripted-server.t
 let api: ScriptedServer
 afterEach(() => api.close())
 
+/** A task with one token for the API, of ten minutes from `now` on. */
+const startedWith = (tokenType: "Bearer" | "DPoP", now: number) => ({
+  id: "task_1",
+  issuer: "https://issuer.example",
+  state: "active",
+  deadline: 0,
+  tokens: [
+    {
+      resource: api.origin,
+      token: new HeldToken(api.origin, "held"),
+      tokenType,
+      expiresAt: now + 600_000,
+      renewAt: now + 450_000,
+      scope: [],
+      authorizationDetails: [],
+    },
+  ],
+})
+
 test("a token that may not be renewed any more is not asked for again, and serves to its end", async () => {
   api = await startScripted(() => ({ body: {} }))
   const clock = createFakeClock()
-  const token = {
-    resource: api.origin,
-    token: new HeldToken(api.origin, "first"),
-    tokenType: "Bearer" as const,
-    expiresAt: clock.now() + 600_000,
-    renewAt: clock.now() + 450_000,
-    scope: [],
-    authorizationDetails: [],
-  }
-  const started = {
-    id: "task_1",
-    issuer: "https://issuer.example",
-    state: "active",
-    deadline: 0,
-    tokens: [token],
-  }
+  const started = startedWith("Bearer", clock.now())
   let renewals = 0
   const renew = async () => {
     renewals++
@@ -48,18 +52,9 @@ test("a token that may not be renewed any more is not asked for again, and serve
 test("a token that is bound to the agent's key is not sent without it", async () => {
   api = await startScripted(() => ({ body: {} }))
   const clock = createFakeClock()
-  const token = {
-    resource: api.origin,
-    token: new HeldToken(api.origin, "bound"),
-    tokenType: "DPoP" as const,
-    expiresAt: clock.now() + 600_000,
-    renewAt: clock.now() + 450_000,
-    scope: [],
-    authorizationDetails: [],
-  }
-  const started = { id: "task_1", issuer: "https://issuer.example", state: "active", deadline: 0 }
+  const started = startedWith("DPoP", clock.now())
   const calls = { renew: async () => [], change: async () => ({ state: "active", tokens: [] }) }
-  const task = openTask({ ...started, tokens: [token] }, calls, clock)
+  const task = openTask(started, calls, clock)
   await expect(task.fetch(api.origin)).rejects.toMatchObject({ code: "token_missing", next: "stop" })
   expect(api.asked).toEqual([])
 })
